@@ -1,0 +1,10 @@
+"""DCGAN (Radford et al. 2016) on scikit-learn's digits, enlarged from 8x8 to 16x16: minutes on a laptop, no download."""
+
+from configs import default
+
+
+def get_config():
+    config = default.get_config()
+    config.evaluation.num_samples = 1_000
+    config.evaluation.allow_few_samples = True  # 360 test images: marked in the output
+    return config

@@ -1,0 +1,110 @@
+"""Every key of jaxgen, with its meaning. Experiments start from `get_config()` here and change what differs.
+
+Override any key on the command line: `--config.batch_size=128 --config.data.name=mnist`.
+"""
+
+from ml_collections import ConfigDict
+
+
+def optimizer(**changes) -> ConfigDict:
+    """One player's optimiser (optax); each player has its own."""
+    values = {
+        "name": "adam",  # adam | adamw | rmsprop | sgd
+        "learning_rate": 2e-4,
+        "b1": 0.5,  # adam: decay of the first moment; sgd and rmsprop: momentum
+        "b2": 0.999,  # adam: decay of the second moment; rmsprop: decay of the squares
+        "eps": 1e-8,
+        "weight_decay": 0.0,  # adamw only
+        "clip_norm": 0.0,  # clip the gradient to this global norm; 0: no clipping
+        "schedule": "constant",  # constant | linear (to 0 at the last step) | cosine
+        "warmup_steps": 0,  # linear warm-up from 0
+    }
+    unknown = set(changes) - set(values)
+    if unknown:
+        raise KeyError(f"optimizer: unknown {sorted(unknown)}; it has {sorted(values)}")
+    return ConfigDict({**values, **changes})
+
+
+def get_config() -> ConfigDict:
+    """The defaults: a DCGAN on the digits that scikit-learn carries."""
+    config = ConfigDict()
+
+    # The run.
+    config.seed = 0
+    config.steps = 3_000  # updates of the generator (or of the VAE) in all
+    config.batch_size = 64  # examples per update, over all devices together
+    config.grad_accum_steps = 1  # split each batch into this many parts and sum their gradients: less memory
+    config.compute_dtype = "float32"  # float32 | bfloat16 (parameters and optimiser state stay float32)
+    config.steps_per_dispatch = 10  # steps compiled into one call; every cadence below is a multiple of it
+    config.num_devices = 0  # 0: all that this process sees, and those of the other processes
+    config.compilation_cache = "auto"  # folder of compiled programs; auto: ~/.cache/jaxgen/xla; "": none
+
+    # What is written, and how often (in steps; 0: never).
+    config.log_every = 100  # a line in metrics.jsonl (means over the steps since the last), TensorBoard scalars
+    config.sample_every = 500  # a PNG grid from fixed latents
+    config.checkpoint_every = 500
+    config.keep_checkpoints = 2  # the newest N are kept ...
+    config.best_metric = ""  # ... and the best by this metric of the evaluations during training ("": none)
+    config.histogram_every = 0  # parameter histograms for TensorBoard
+    config.eval_every = 0  # evaluate during training as well, on `evaluation.num_samples_in_training`
+
+    # Data: see the README's table of sources.
+    config.data = ConfigDict()
+    config.data.name = "digits"  # digits | mnist | fashion_mnist | cifar10 | svhn_cropped | folder | tfds:<name> | import path
+    config.data.dir = ""  # where the original archives lie; for `folder` the folder or zip itself; "": cache_dir
+    config.data.cache_dir = ""  # downloads and decoded arrays; "": $JAXGEN_CACHE or ~/.cache/jaxgen
+    config.data.download = True  # fetch a missing archive (SHA-256 checked)
+    config.data.image_size = 16  # side in pixels; 0: as it comes
+    config.data.channels = 1  # 1 | 3; 0: as they come
+    config.data.crop = "center"  # center (to a square) | none (non-square images are refused)
+    config.data.resize = "lanczos"  # lanczos | bicubic | bilinear | nearest (all antialiased, by Pillow)
+    config.data.train_split = "train"
+    config.data.test_split = "test"
+    config.data.test_fraction = 0.1  # `folder` without train/ and test/: this share of each class is the test split
+    config.data.limit = 0  # use the first n images of each split; 0: all
+    config.data.skip_bad_images = False  # go on without unreadable images, and say how many
+    config.data.labels = False  # refuse data without class labels
+    config.data.flip = False  # mirror images at random in training
+
+    # The networks.
+    config.model = ConfigDict()
+    config.model.name = "dcgan"  # dcgan | conv_vae | import path of your own module
+    config.model.architecture = "radford"  # dcgan: radford (transposed convolutions) | pytorch_gan (upsampling)
+    config.model.latent_dim = 100
+    config.model.width = 64  # channels of the widest-resolution layer; deeper layers double
+    config.model.batch_norm = True
+    config.model.dropout = 0.25  # pytorch_gan's discriminator
+
+    # How they are trained.
+    config.recipe = ConfigDict()
+    config.recipe.name = "gan"  # gan | vae | import path
+    config.recipe.ema_decay = 0.999  # moving average of the generator (or VAE) used for samples; 0: none
+    # gan
+    config.recipe.loss = "non_saturating"  # non_saturating | saturating | least_squares | wasserstein | hinge | import path
+    config.recipe.n_critic = 1  # discriminator updates per generator update
+    config.recipe.share_fakes = True  # n_critic = 1 only: the generator goes first, the discriminator sees the same fakes
+    # vae
+    config.recipe.likelihood = "gaussian"  # gaussian | bernoulli (on binarised images)
+    config.recipe.sigma = 0.0  # gaussian: fixed standard deviation in [-1, 1] units; 0: learned, one for all pixels
+    config.recipe.binarize = "dynamic"  # bernoulli: dynamic (pixels are probabilities, drawn anew) | threshold (at 0.5)
+    config.recipe.beta = 1.0  # weight of the KL term in training; evaluation always uses 1
+
+    config.optimizers = ConfigDict()
+    config.optimizers.generator = optimizer()
+    config.optimizers.discriminator = optimizer()
+    config.optimizers.vae = optimizer(learning_rate=1e-3, b1=0.9)
+
+    # What is measured after training (and by --mode=evaluate).
+    config.evaluation = ConfigDict()
+    config.evaluation.metrics = ("psnr", "ssim", "fd_efficientnet_lite0")
+    config.evaluation.num_samples = 10_000
+    config.evaluation.num_samples_in_training = 2_048
+    config.evaluation.batch_size = 100
+    config.evaluation.seed = 0  # of the samples' latents
+    config.evaluation.allow_few_samples = False  # compute and mark metrics that have fewer samples than they need
+
+    config.sample = ConfigDict()
+    config.sample.rows = 8  # the grid of fixed latents
+    config.sample.columns = 8
+    config.sample.num_images = 64  # --mode=sample: single PNG files in samples/images
+    return config.lock()

@@ -1,0 +1,1 @@
+"""Image sets, one module per source, and the order in which training visits them."""

@@ -1,0 +1,123 @@
+"""What a data source hands over, and `open_dataset`, which turns a config into arrays ready for the device."""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import ml_collections
+import numpy as np
+
+from jaxgen import lookup
+from jaxgen.data import cache, image_options
+from jaxgen.errors import UserError
+
+
+class Split(NamedTuple):
+    """One part of a dataset. images: uint8 [N, H, W, C], C in {1, 3}; labels: int32 [N] or None."""
+
+    images: np.ndarray
+    labels: np.ndarray | None
+
+
+class Dataset(NamedTuple):
+    """Named splits with their class names; `info` says which files and options the arrays came from."""
+
+    name: str
+    splits: Mapping[str, Split]
+    class_names: tuple[str, ...]
+    info: dict
+
+
+def wanted_splits(config, available: Iterable[str]) -> list[str]:
+    """The splits to load: `train_split` and `test_split`, each once; an empty `test_split` asks for none.
+
+    Raises:
+      UserError: a split of that name is not among `available`.
+    """
+    available = list(available)
+    for key in ("train_split", "test_split"):
+        name = config[key]
+        if name not in available and (name or key == "train_split"):
+            hint = ""
+            if name == "test" and available == ["train"]:
+                hint = "; to evaluate against the training images set data.test_split=train"
+            raise UserError(f"data.{key}={name!r}: {config.name} has the splits {', '.join(available)}{hint}")
+    return list(dict.fromkeys(name for name in (config.train_split, config.test_split) if name))
+
+
+def open_dataset(config, progress: bool = True) -> Dataset:
+    """Loads the source that `config.name` names and brings its images to the configured size and channels.
+
+    A source is a module with `load(config) -> Dataset`, at native size, and optionally `files(config) -> paths` of
+    what it reads; with `files` the decoded arrays are cached. `config` reaches it with one more key, `progress`.
+
+    Args:
+      config: `config.data`; its keys are explained in `configs/default.py`.
+      progress: whether downloads and decoding show progress bars.
+
+    Raises:
+      UserError: unknown source, split or option; missing, damaged or unlabelled data.
+    """
+    image_options.check(config)
+    config = ml_collections.ConfigDict(config)
+    with config.unlocked():
+        config.progress = progress
+    # `tfds:<name>` is the source `tfds` with an argument of its own.
+    source_name = "tfds" if config.name.startswith("tfds:") else config.name
+    source = lookup.module("data", source_name, "data.name")
+    load = lookup.need(source, "load", "data.name")
+
+    def build() -> Dataset:
+        return _finish(_checked(load(config), config), config)
+
+    if hasattr(source, "files"):
+        # The module itself counts as a source file: editing a loader must not leave its old arrays in use.
+        dataset = cache.cached(config, source.files(config), source.__file__, build, Dataset, Split)
+    else:
+        dataset = build()
+    cache.report_skipped(dataset.info, config.name)
+    wanted_splits(config, dataset.splits)
+    if config.labels:
+        for name in wanted_splits(config, dataset.splits):
+            if dataset.splits[name].labels is None:
+                raise UserError(
+                    f"data.labels=True, but the split {name!r} of {config.name} {config.dir} has no labels: "
+                    "use a source with classes (class subfolders, dataset.json), or set data.labels=False"
+                )
+    return dataset
+
+
+def _finish(dataset: Dataset, config) -> Dataset:
+    """Applies limit, channels, crop and resize to every split and records what was done."""
+    splits = {}
+    for name, split in dataset.splits.items():
+        n = config.limit or len(split.images)
+        labels = None if split.labels is None else np.ascontiguousarray(split.labels[:n], np.int32)
+        splits[name] = Split(image_options.apply_all(split.images[:n], config), labels)
+    options = {key: config[key] for key in ("image_size", "channels", "crop", "resize", "limit")}
+    hashes = {name: cache.content_hash(*split) for name, split in splits.items()}
+    return dataset._replace(splits=splits, info={"files": [], **dataset.info, "options": options, "sha256": hashes})
+
+
+def _checked(dataset: Dataset, config) -> Dataset:
+    """The dataset as its source loaded it, or an error line: a user's own source can return anything."""
+    for name, (images, labels) in dataset.splits.items():
+        where = f"data.name={config.name!r}: load() gave the split {name!r}"
+        shape = getattr(images, "shape", ())
+        if getattr(images, "dtype", None) != np.uint8 or len(shape) != 4 or shape[-1] not in (1, 3) or 0 in shape:
+            raise UserError(
+                f"{where} images of {getattr(images, 'dtype', type(images).__name__)} {list(shape)}; "
+                "they must be uint8 [N, H, W, C] with C 1 or 3 and N at least 1"
+            )
+        if labels is None:
+            continue
+        labels = np.asarray(labels)
+        if labels.shape != shape[:1] or not np.issubdtype(labels.dtype, np.integer):
+            raise UserError(
+                f"{where} labels of {labels.dtype} {list(labels.shape)}; they must be integers [{shape[0]}]"
+            )
+        if labels.min() < 0 or labels.max() >= len(dataset.class_names):
+            raise UserError(
+                f"{where} labels from {labels.min()} to {labels.max()}; "
+                f"they must lie below the number of class names, {len(dataset.class_names)}"
+            )
+    return dataset

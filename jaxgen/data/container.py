@@ -1,0 +1,55 @@
+"""A folder or a zip archive as a list of files and a way to read them."""
+
+import os
+import re
+import zipfile
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from jaxgen.errors import UserError
+
+
+class Container(NamedTuple):
+    """names: relative paths with "/", sorted; read(name) -> bytes, from any thread."""
+
+    names: list[str]
+    read: Callable[[str], bytes]
+
+
+def open_container(path: Path) -> Container:
+    """The files of a folder (however deep) or zip, without hidden ones and macOS's `__MACOSX`.
+
+    Raises:
+      UserError: neither, or a zip with absolute or `..` paths, or a damaged one.
+    """
+    if path.is_dir():
+        found, seen = [], set()
+        for folder, inner, files in os.walk(path, followlinks=True):
+            if os.path.realpath(folder) in seen:  # A link back to a folder above would go round for ever.
+                inner.clear()
+                continue
+            seen.add(os.path.realpath(folder))
+            base = Path(folder).relative_to(path)
+            found += [(base / file).as_posix() for file in files]
+        return Container(_visible(found), lambda name: (path / name).read_bytes())
+    if not path.exists():
+        raise UserError(f"data.dir={str(path)!r}: there is no such folder or zip file")
+    try:
+        archive = zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError) as error:
+        raise UserError(f"data.dir={str(path)!r} is neither a folder nor a whole zip file ({error})") from None
+    members = {info.filename.replace("\\", "/"): info for info in archive.infolist() if not info.is_dir()}
+    for name in members:
+        if name.startswith("/") or re.match(r"[A-Za-z]:", name) or ".." in name.split("/"):
+            raise UserError(f"{path} holds the path {name!r}, which leads out of it: refused; make the zip anew")
+    return Container(_visible(members), lambda name: archive.read(members[name]))
+
+
+def _visible(names) -> list[str]:
+    """Sorted paths without those that have a hidden part."""
+    return sorted(
+        name
+        for name in names
+        if not any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
+    )

@@ -1,0 +1,92 @@
+"""Original archives of the classic sets: a local copy, or one download whose SHA-256 is checked."""
+
+import importlib.metadata
+from pathlib import Path
+from typing import NamedTuple
+
+from jaxgen.data import cache
+from jaxgen.errors import UserError
+
+
+class Archive(NamedTuple):
+    """One file as its publisher has it."""
+
+    url: str
+    size: int  # bytes
+    sha256: str
+    name: str
+
+
+def published(listing: str) -> dict[str, Archive]:
+    """Archives by file name, as the installed tensorflow-datasets records them.
+
+    Args:
+      listing: one of its checksum files, such as `url_checksums/mnist.txt`: lines of URL, size, SHA-256, name.
+    """
+    # Located through the package's metadata, because importlib.resources would import it, at a cost of a second.
+    path = importlib.metadata.distribution("tensorflow-datasets").locate_file(f"tensorflow_datasets/{listing}")
+    rows = [line.split("\t") for line in Path(str(path)).read_text().splitlines() if line.strip()]
+    return {name: Archive(url, int(size), sha256, name) for url, size, sha256, name in rows}
+
+
+def data_dir(config) -> Path | None:
+    """`config.dir` as a folder, or None if it is not set.
+
+    Raises:
+      UserError: there is no such folder.
+    """
+    if not config.dir:
+        return None
+    folder = Path(config.dir).expanduser()
+    if not folder.is_dir():
+        raise UserError(f"data.dir={config.dir!r}: there is no such folder; give the one with {config.name}'s files")
+    return folder
+
+
+def locate(config, archive: Archive, alternatives: tuple[str, ...] = ()) -> Path:
+    """Where the archive lies: in `config.dir`, or in the cache, downloaded once if need be.
+
+    A copy in `config.dir` is not held against the publisher's hash: recompressed and unpacked copies carry the same
+    data, and each reader checks the structure of what it reads.
+
+    Args:
+      config: `config.data`; files are sought in `dir`, in `dir/<name of the set>` and in the cache's `downloads`.
+      archive: the file wanted.
+      alternatives: other relative paths in `config.dir` that hold the same data, such as the unpacked file.
+
+    Raises:
+      UserError: it is not here, and downloading is off or failed.
+    """
+    folder = data_dir(config)
+    if folder:
+        for base in (folder, folder / config.name):
+            for name in (archive.name, *alternatives):
+                if (base / name).exists():
+                    return base / name
+    # A folder per set: MNIST and Fashion-MNIST use the same file names.
+    target = cache.root(config) / "downloads" / config.name / archive.name
+    if not target.exists():
+        _download(config, archive, target, (folder or target.parent) / archive.name)
+    return target
+
+
+def _download(config, archive: Archive, target: Path, by_hand: Path) -> None:
+    mend = f"get {archive.url} ({archive.size / 1e6:.1f} MB) and put it at {by_hand}"
+    if not config.download:
+        raise UserError(f"{config.name}: {archive.name} is not here and data.download=False; {mend}")
+    # Imported here: only a download needs it.
+    import pooch
+    import requests
+
+    try:
+        # Downloads to a temporary name and moves it into place after the hash has been checked.
+        pooch.retrieve(
+            archive.url,
+            known_hash=f"sha256:{archive.sha256}",
+            fname=archive.name,
+            path=target.parent,
+            downloader=pooch.HTTPDownloader(progressbar=config.progress, timeout=30),
+        )
+    except (requests.exceptions.RequestException, ValueError, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{config.name}: downloading {archive.name} failed ({reason}); {mend}") from error

@@ -1,0 +1,189 @@
+"""A folder or zip of images: class subfolders, split folders, dataset.json or just files.
+
+Layouts, looked for in this order; a single folder that holds all images is stepped into first:
+- `dataset.json` with {"labels": [["00000/img00000000.png", 6], ...]} or {"labels": null}, as StyleGAN's tools write it;
+- split folders (train, test, val, valid, validation), each with class subfolders or plain images;
+- class subfolders, however deep the images lie below them; labels follow the sorted names of the classes;
+- plain images: no labels.
+Without split folders (or with `train` alone) the last `test_fraction` of each class, by path, is the test set: names
+that are neighbours often show the same subject, and a block separates fewer of them than random picks would.
+Images of a split are interleaved so that each beginning of it has the proportions of classes of the whole.
+"""
+
+import json
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxgen.data.base import Dataset, Split, wanted_splits
+from jaxgen.data.container import Container, open_container
+from jaxgen.data.reading import read_images
+from jaxgen.errors import UserError
+
+_SPLIT_FOLDERS = ("train", "test", "val", "valid", "validation")
+_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")
+
+
+class Listing(NamedTuple):
+    """Image paths and their class names (None: unlabelled) by split."""
+
+    splits: dict[str, list[tuple[str, str | None]]]
+    class_names: tuple[str, ...]
+
+
+def files(config) -> list[Path]:
+    """The zip, or all images of the folder and its dataset.json."""
+    path = _path(config)
+    if not path.is_dir():
+        return [path]
+    return [path / name for name in open_container(path).names if _is_image(name) or name.endswith("dataset.json")]
+
+
+def load(config) -> Dataset:
+    """Images of the splits that the config names, cropped and resized one by one if `image_size` is set."""
+    path = _path(config)
+    container = open_container(path)
+    listing = list_images(container, config.test_fraction, str(path))
+    splits, skipped = {}, []
+    for name in wanted_splits(config, listing.splits):
+        # Limited before reading, so that a try with few images does not decode all of them.
+        entries = listing.splits[name][: config.limit or None]
+        names = [entry for entry, _ in entries]
+        images, kept, bad = read_images(names, lambda i, names=names: container.read(names[i]), config, str(path))
+        labels = None
+        if all(label is not None for _, label in entries):
+            number = {label: i for i, label in enumerate(listing.class_names)}
+            labels = np.array([number[label] for _, label in entries], np.int32)[kept]
+        splits[name] = Split(images, labels)
+        skipped += bad
+    return Dataset(path.stem, splits, listing.class_names, {"skipped": skipped})
+
+
+def list_images(container: Container, test_fraction: float, where: str) -> Listing:
+    """Which images make up which split, and their classes, by the layouts above.
+
+    Raises:
+      UserError: no images, or a layout that could mean two things.
+    """
+    images = [name for name in container.names if _is_image(name)]
+    if not images:
+        raise UserError(f"{where} holds no images (sought: {' '.join(_SUFFIXES)})")
+    for name in container.names:
+        if name.split("/")[-1] == "dataset.json" and all(image.startswith(name[:-12]) for image in images):
+            labelled = _from_json(container, name, images, where)
+            highest = max((int(label) for _, label in labelled if label is not None), default=-1)
+            return _carve(labelled, tuple(str(i) for i in range(highest + 1)), test_fraction)
+    root = _common_root(images)
+    folder = PurePosixPath(root).name.lower()
+    if folder in _SPLIT_FOLDERS and folder != "train":  # It was stepped into: these images are that split and no other.
+        labelled = _classes(images, root, where)
+        return Listing({folder: _interleave(labelled)}, _names(labelled))
+    tops = {name[len(root) :].split("/")[0] if "/" in name[len(root) :] else "" for name in images}
+    named = {top for top in tops if top.lower() in _SPLIT_FOLDERS}
+    if len(named) < 2:
+        labelled = _classes(images, root, where)
+        return _carve(labelled, _names(labelled), test_fraction)
+    if named != tops:
+        others = ", ".join(sorted(top or "loose images" for top in tops - named))
+        raise UserError(f"{where} has the split folders {', '.join(sorted(named))} but also {others}: move those out")
+    splits = {}
+    for top in sorted(named, key=lambda top: _SPLIT_FOLDERS.index(top.lower())):
+        base = f"{root}{top}/"
+        splits[top.lower()] = _classes([name for name in images if name.startswith(base)], base, where)
+    return _checked_splits(splits, where)
+
+
+def _path(config) -> Path:
+    if not config.dir:
+        raise UserError("data.name=folder needs data.dir: the folder or zip file with the images")
+    return Path(config.dir).expanduser()
+
+
+def _is_image(name: str) -> bool:
+    return name.lower().endswith(_SUFFIXES)
+
+
+def _common_root(images: list[str]) -> str:
+    """The folder that holds all images, "" or ending in "/", at most down to a split folder."""
+    parts = [PurePosixPath(name).parent.parts for name in (images[0], images[-1])]
+    common = []
+    for first, last in zip(*parts, strict=False):  # Sorted, so what the outermost two share all share.
+        if first != last:
+            break
+        common.append(first)
+        if first.lower() in _SPLIT_FOLDERS:  # What lies below are its classes, be it a single one.
+            break
+    return "".join(f"{part}/" for part in common)
+
+
+def _classes(images: list[str], root: str, where: str) -> list[tuple[str, str | None]]:
+    """Images below `root` with the subfolder they lie in as their class; None for all if there are no subfolders."""
+    inner = [name[len(root) :] for name in images]
+    outside = [name for name in inner if "/" not in name]
+    if outside and len(outside) < len(inner):
+        raise UserError(
+            f"{where}: {len(outside)} images lie beside the class folders of {root or 'the top'} "
+            f"(such as {outside[0]}): move them into a class, or all images into one folder"
+        )
+    return [(name, None if outside else short.split("/")[0]) for name, short in zip(images, inner, strict=True)]
+
+
+def _names(labelled: list[tuple[str, str | None]]) -> tuple[str, ...]:
+    return tuple(sorted({label for _, label in labelled if label is not None}))
+
+
+def _checked_splits(splits: dict[str, list], where: str) -> Listing:
+    """The splits with the class names of the training set, which must know every class of the others."""
+    first = next(iter(splits))
+    known = _names(splits[first])
+    for name, labelled in splits.items():
+        if unknown := sorted(set(_names(labelled)) - set(known)):
+            raise UserError(f"{where}: {name} has classes that {first} lacks: {', '.join(unknown[:5])}")
+    return Listing({name: _interleave(labelled) for name, labelled in splits.items()}, known)
+
+
+def _carve(labelled: list[tuple[str, str | None]], names: tuple[str, ...], test_fraction: float) -> Listing:
+    """Splits "train" and "test": the last `test_fraction` of each class, at least one image of it, for the test."""
+    train, test = [], []
+    for label in names or (None,):
+        members = [entry for entry in labelled if entry[1] == label]
+        held = max(1, round(len(members) * test_fraction)) if test_fraction and len(members) > 1 else 0
+        train += members[: len(members) - held]
+        test += members[len(members) - held :]
+    splits = {"train": _interleave(train)}
+    if test:
+        splits["test"] = _interleave(test)
+    return Listing(splits, names)
+
+
+def _interleave(labelled: list[tuple[str, str | None]]) -> list[tuple[str, str | None]]:
+    """By place within the class, as a fraction of its size: every beginning is balanced as the whole is."""
+    members: dict = {}
+    for entry in sorted(labelled, key=lambda entry: entry[0]):
+        members.setdefault(entry[1], []).append(entry)
+    placed = [
+        ((i + 0.5) / len(group), label or "", entry)
+        for label, group in members.items()
+        for i, entry in enumerate(group)
+    ]
+    return [entry for _, _, entry in sorted(placed)]
+
+
+def _from_json(container: Container, path: str, images: list[str], where: str) -> list[tuple[str, str | None]]:
+    """Images with the classes that the dataset.json at `path` gives them: whole numbers, by path relative to it."""
+    source, base = f"{where}: {path}", path.removesuffix("dataset.json")
+    try:
+        labels = json.loads(container.read(path))["labels"]
+        classes = None if labels is None else {base + name: label for name, label in labels}
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f'{source} is not {{"labels": [["name.png", 6], ...] or null}} ({error!r})') from None
+    if classes is None:
+        return [(name, None) for name in images]
+    if wrong := [name for name, label in classes.items() if type(label) is not int or label < 0]:
+        raise UserError(
+            f"{source} gives {wrong[0]} the label {classes[wrong[0]]!r}; labels must be whole numbers from 0"
+        )
+    if missing := [name for name in images if name not in classes]:
+        raise UserError(f"{source} has no label for {len(missing)} images, such as {missing[0]}")
+    return [(name, str(classes[name])) for name in images]

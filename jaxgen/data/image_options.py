@@ -1,0 +1,134 @@
+"""Bringing images of any mode and size to the configured channels, crop and size; all in uint8, by PIL's resampling."""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from PIL import Image, ImageOps
+from tqdm import tqdm
+
+from jaxgen import lookup
+from jaxgen.errors import UserError
+
+FILTERS = {
+    "lanczos": Image.Resampling.LANCZOS,
+    "bicubic": Image.Resampling.BICUBIC,
+    "bilinear": Image.Resampling.BILINEAR,
+    "nearest": Image.Resampling.NEAREST,
+}
+CROPS = ("center", "none")
+# Images handed to a thread at a time: large enough to hide the cost of handing over, small enough for the progress bar.
+_CHUNK = 64
+
+
+def check(config) -> None:
+    """Refuses options of `config.data` that no image can satisfy."""
+    if config.crop not in CROPS:
+        raise UserError(lookup.unknown("data.crop", config.crop, list(CROPS)))
+    if config.resize not in FILTERS:
+        raise UserError(lookup.unknown("data.resize", config.resize, list(FILTERS)))
+    if config.channels not in (0, 1, 3):
+        raise UserError(f"data.channels={config.channels}: must be 0 (as the source has), 1 (gray) or 3 (RGB)")
+    for key in ("image_size", "limit"):
+        if config[key] < 0:
+            raise UserError(f"data.{key}={config[key]}: must be 0 or more")
+    if not 0 <= config.test_fraction < 1:
+        raise UserError(f"data.test_fraction={config.test_fraction}: must lie in [0, 1)")
+
+
+def from_pil(image: Image.Image) -> np.ndarray:
+    """A decoded PIL image as uint8 [H, W, C]: gray modes give C = 1, all others C = 3.
+
+    EXIF orientation is applied. Transparency is composited on white, palettes are looked up, CMYK and the like become
+    RGB, 16-bit gray is divided by 257 (so 65535 becomes 255) and rounded.
+
+    Raises:
+      ValueError: float pixels, or integers beyond 16 bits, which have no agreed range.
+    """
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I"):
+        values = np.asarray(image).astype(np.int64)
+        if values.min() < 0 or values.max() > 65535:
+            raise ValueError(f"pixels from {values.min()} to {values.max()} exceed 16 bits")
+        return ((values + 128) // 257).astype(np.uint8)[..., None]
+    if image.mode == "F":
+        raise ValueError("float pixels have no agreed range; save as 8-bit or 16-bit")
+    if image.mode in ("1", "L") and "transparency" not in image.info:
+        return np.asarray(image.convert("L"))[..., None]
+    if image.mode in ("LA", "La"):
+        gray = image.convert("LA")
+        white = Image.new("L", gray.size, 255)
+        white.paste(gray.getchannel("L"), mask=gray.getchannel("A"))
+        return np.asarray(white)[..., None]
+    if "transparency" in image.info or image.mode in ("RGBA", "RGBa", "PA"):
+        rgba = image.convert("RGBA")
+        rgb = Image.new("RGB", rgba.size, (255, 255, 255))
+        rgb.paste(rgba, mask=rgba.getchannel("A"))
+        return np.asarray(rgb)
+    return np.asarray(image.convert("RGB"))
+
+
+def apply(images: np.ndarray, config) -> np.ndarray:
+    """uint8 [N, H, W, C] with the configured channels, then crop, then size.
+
+    Channels: gray becomes RGB by repetition, RGB becomes gray by ITU-R 601 luma as PIL rounds it. Crop "center" cuts
+    the middle square; "none" keeps the whole image, so that a resize changes its aspect ratio.
+    """
+    images = set_channels(images, config.channels or images.shape[-1])
+    height, width = images.shape[1:3]
+    if config.crop == "center" and height != width:
+        side = min(height, width)
+        top, left = (height - side) // 2, (width - side) // 2
+        images = images[:, top : top + side, left : left + side]
+    size = config.image_size
+    if size and images.shape[1:3] != (size, size):
+        images = np.stack([_resize(image, size, FILTERS[config.resize]) for image in images])
+    return np.ascontiguousarray(images)
+
+
+def set_channels(images: np.ndarray, channels: int) -> np.ndarray:
+    """uint8 [..., C] as uint8 [..., channels], for 1 and 3 channels."""
+    if images.shape[-1] == channels:
+        return images
+    if channels == 3:
+        return np.repeat(images, 3, axis=-1)
+    # 0.299 R + 0.587 G + 0.114 B in 16-bit fixed point, exactly as PIL's convert("L").
+    red, green, blue = (images[..., i].astype(np.uint32) for i in range(3))
+    return ((red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16).astype(np.uint8)[..., None]
+
+
+def apply_all(images: np.ndarray, config) -> np.ndarray:
+    """`apply` over many images [N, H, W, C], on threads."""
+    first = apply(images[:1], config)
+    if first.shape[1:] == images.shape[1:]:  # Equal shape: nothing was converted, cropped or resized.
+        return np.ascontiguousarray(images)
+    out = np.empty((len(images), *first.shape[1:]), np.uint8)
+
+    def work(chunk: range) -> None:
+        out[chunk.start : chunk.stop] = apply(images[chunk.start : chunk.stop], config)
+
+    in_threads(work, len(images), config, "resizing")
+    return out
+
+
+def in_threads(work: Callable[[range], object], count: int, config, title: str) -> list:
+    """`work` over chunks of range(count) on threads (PIL and numpy release the GIL); its results in order."""
+    chunks: Sequence[range] = [range(i, min(i + _CHUNK, count)) for i in range(0, count, _CHUNK)]
+    results = []
+    # No more threads than cores, nor than 8: those that wait for the GIL slow the one that has it.
+    with (
+        ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool,
+        tqdm(total=count, desc=title, unit="img", disable=not config.progress) as bar,
+    ):
+        for chunk, result in zip(chunks, pool.map(work, chunks), strict=True):
+            results.append(result)
+            bar.update(len(chunk))
+    return results
+
+
+def _resize(image: np.ndarray, size: int, resample: Image.Resampling) -> np.ndarray:
+    """uint8 [H, W, C] as uint8 [size, size, C]; PIL's filters widen when shrinking, so they do not alias."""
+    gray = image.shape[-1] == 1
+    resized = Image.fromarray(image[..., 0] if gray else image).resize((size, size), resample)
+    return np.asarray(resized).reshape(size, size, image.shape[-1])

@@ -1,0 +1,18 @@
+"""MNIST, 60,000 + 10,000 handwritten digits, 28x28 gray, from its four IDX files."""
+
+from pathlib import Path
+
+from jaxgen.data import idx
+from jaxgen.data.base import Dataset
+
+_LISTING = "url_checksums/mnist.txt"
+
+
+def files(config) -> list[Path]:
+    """The IDX files that `load` reads."""
+    return [path for pair in idx.files(config, _LISTING).values() for path in pair]
+
+
+def load(config) -> Dataset:
+    """Images uint8 [N, 28, 28, 1] in splits "train" and "test"."""
+    return idx.load(config, _LISTING, tuple("0123456789"))

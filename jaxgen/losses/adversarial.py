@@ -1,0 +1,54 @@
+"""Adversarial losses: how a discriminator tells real from fake and how a generator answers.
+
+Each is a pair of functions of logits [B] that return one number per example [B]; the recipe takes the mean.
+A loss of your own is a module with the same two functions, named in the config by its import path.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+
+class AdversarialLoss(NamedTuple):
+    """The two sides of one objective.
+
+    discriminator_loss: `(real_logits [B], fake_logits [B]) -> [B]`, to be minimised by the discriminator.
+    generator_loss: `(fake_logits [B]) -> [B]`, to be minimised by the generator.
+    """
+
+    discriminator_loss: Callable[[jax.Array, jax.Array], jax.Array]
+    generator_loss: Callable[[jax.Array], jax.Array]
+
+
+def _cross_entropy(real: jax.Array, fake: jax.Array) -> jax.Array:
+    # -log D(x) - log(1 - D(G(z))) with D = sigmoid(logit): softplus stays finite at any logit.
+    return jax.nn.softplus(-real) + jax.nn.softplus(fake)
+
+
+# Goodfellow et al. 2014, section 3: the generator maximises log D(G(z)).
+non_saturating = AdversarialLoss(_cross_entropy, lambda fake: jax.nn.softplus(-fake))
+
+# Goodfellow et al. 2014, equation 1: the generator minimises log(1 - D(G(z))), whose gradient vanishes when D wins.
+saturating = AdversarialLoss(_cross_entropy, lambda fake: -jax.nn.softplus(fake))
+
+# Mao et al. 2017, equation 9 (a = 0, b = c = 1).
+least_squares = AdversarialLoss(
+    lambda real, fake: 0.5 * (jnp.square(real - 1) + jnp.square(fake)), lambda fake: 0.5 * jnp.square(fake - 1)
+)
+
+# Arjovsky et al. 2017, equation 2; the Lipschitz constraint is not part of the loss.
+wasserstein = AdversarialLoss(lambda real, fake: fake - real, lambda fake: -fake)
+
+# Lim and Ye 2017; Miyato et al. 2018, equations 16 and 17.
+hinge = AdversarialLoss(lambda real, fake: jax.nn.relu(1 - real) + jax.nn.relu(1 + fake), lambda fake: -fake)
+
+CHOICES = {
+    "non_saturating": non_saturating,
+    "saturating": saturating,
+    "minimax": saturating,
+    "least_squares": least_squares,
+    "wasserstein": wasserstein,
+    "hinge": hinge,
+}

@@ -1,0 +1,101 @@
+"""Train, evaluate, sample and time generative models.
+
+    python -m jaxgen.main --config configs/dcgan_digits.py                     train (or resume), then evaluate
+    python -m jaxgen.main --config configs/dcgan_digits.py --mode=sample       PNG files from the newest checkpoint
+    python -m jaxgen.main --config configs/vae_mnist.py --config.data.dir=DIR  any key of the config can be overridden
+
+configs/default.py lists every key with its meaning. The same command after a kill resumes to the bit.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from absl import app, flags
+from ml_collections import config_flags
+
+from jaxgen.errors import UserError
+
+MODES = ("train", "evaluate", "sample", "benchmark")
+
+_CONFIG = config_flags.DEFINE_config_file("config", help_string="Experiment: a file of configs/.", lock_config=True)
+_WORKDIR = flags.DEFINE_string("workdir", None, "Where everything of the run goes; default: runs/<config name>.")
+_MODE = flags.DEFINE_string(
+    "mode",
+    "train",
+    "train: train or resume, then evaluate; evaluate: the checkpoint again; sample: picture files; "
+    "benchmark: time the step, JSON on the last line.",
+)
+_CHECKPOINT = flags.DEFINE_string("checkpoint", "latest", "For evaluate and sample: latest, best, or a step.")
+_DISTRIBUTED = flags.DEFINE_bool(
+    "distributed", False, "This is one of several processes; clusters that JAX knows (SLURM, TPU) need no more."
+)
+_COORDINATOR = flags.DEFINE_string("coordinator_address", None, "host:port of process 0, where no cluster tells it.")
+_NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "Processes in all, where no cluster tells it.")
+_PROCESS_ID = flags.DEFINE_integer("process_id", None, "Number of this process, where no cluster tells it.")
+
+
+def _parse_flags(argv: list[str]) -> list[str]:
+    """Flags and config; every mistake in them is one line."""
+    try:
+        return flags.FLAGS(argv)
+    except flags.Error as error:
+        raise UserError(_one_line(error)) from None
+    except FileNotFoundError as error:
+        raise UserError(f"--config: no file {error.filename}") from None
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        # Misspelt keys and wrong types, on the command line or in a config file, arrive as these.
+        raise UserError(f"config: {_one_line(error)}") from None
+
+
+def _one_line(error: Exception) -> str:
+    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    return " ".join(text.split())
+
+
+def _compilation_cache(setting: str) -> None:
+    import jax
+
+    if setting:
+        base = os.environ.get("JAXGEN_CACHE") or Path.home() / ".cache" / "jaxgen"
+        folder = Path(base) / "xla" if setting == "auto" else Path(setting)
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+def _main(argv: list[str]) -> None:
+    if len(argv) > 1:
+        raise UserError(f"unknown argument {argv[1]!r}: flags start with --; see --help")
+    if _CONFIG.value is None:
+        raise UserError("--config is missing: name an experiment, such as --config configs/dcgan_digits.py")
+    if _MODE.value not in MODES:
+        from jaxgen.lookup import unknown
+
+        raise UserError(unknown("--mode", _MODE.value, list(MODES)))
+    from jaxgen import configuration
+
+    configuration.check(_CONFIG.value)
+    _compilation_cache(_CONFIG.value.compilation_cache)
+    # JAX is imported here and not above, so that --help and typing mistakes answer at once.
+    from jaxgen import modes
+    from jaxgen.training import parallel
+
+    if _DISTRIBUTED.value:
+        parallel.start_processes(_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)
+    name = Path(flags.FLAGS["config"].config_filename.split(":")[0]).stem
+    workdir = Path(_WORKDIR.value or Path("runs") / name)
+    mode = getattr(modes, _MODE.value)
+    mode(_CONFIG.value, workdir, **({"checkpoint": _CHECKPOINT.value} if _MODE.value in ("evaluate", "sample") else {}))
+
+
+def run() -> None:
+    """Entry point: bad input ends in one line on stderr and exit code 2."""
+    try:
+        app.run(_main, flags_parser=_parse_flags)
+    except UserError as error:
+        print(f"jaxgen: error: {_one_line(error)}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,1 @@
+"""Metrics, one module per name: `base` says what a module holds."""

@@ -1,0 +1,1 @@
+"""Feature networks that metrics are named for, and the reading of their weights."""

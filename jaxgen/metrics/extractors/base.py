@@ -1,0 +1,33 @@
+"""What a feature network hands to the metrics."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+
+
+class Extractor(NamedTuple):
+    """A fixed image network with its whole input path, so that a number names all it depends on.
+
+    weights_sha256: of the weights' file. resize, scale: the input path, in words. side: pixels the network sees.
+    apply: uint8 images [B, H, W, C], C 1 or 3 -> (features [B, feature_size], logits [B, classes]), float32.
+    """
+
+    name: str
+    weights_sha256: str
+    side: int
+    resize: str
+    scale: str
+    feature_size: int
+    apply: Callable[[jax.Array], tuple[jax.Array, jax.Array]]
+
+    def metadata(self) -> dict:
+        """All that a saved statistic must share with another to be comparable."""
+        return {
+            "extractor": self.name,
+            "weights_sha256": self.weights_sha256,
+            "side": self.side,
+            "resize": self.resize,
+            "scale": self.scale,
+            "feature_size": self.feature_size,
+        }

@@ -1,0 +1,219 @@
+"""Reads torch's `.pth` files, zip and legacy, without torch and without running anything that is in them."""
+
+import collections
+import io
+import pickle
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import ml_dtypes
+import numpy as np
+
+from jaxgen.errors import UserError
+
+_LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+_LEGACY_PROTOCOL = 1001
+_DTYPES = {
+    "DoubleStorage": np.float64,
+    "FloatStorage": np.float32,
+    "HalfStorage": np.float16,
+    "BFloat16Storage": ml_dtypes.bfloat16,
+    "LongStorage": np.int64,
+    "IntStorage": np.int32,
+    "ShortStorage": np.int16,
+    "CharStorage": np.int8,
+    "ByteStorage": np.uint8,
+    "BoolStorage": np.bool_,
+    "ComplexDoubleStorage": np.complex128,
+    "ComplexFloatStorage": np.complex64,
+}
+# What a damaged or hostile stream makes the unpickler, the zip reader or a shape check raise.
+_DAMAGE = (
+    pickle.UnpicklingError,
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    *(EOFError, ValueError, TypeError, AttributeError, KeyError, IndexError, OverflowError, MemoryError),
+    *(AssertionError, NotImplementedError, RecursionError, RuntimeError),
+)
+
+
+class _StorageType(NamedTuple):
+    """Stands for a torch storage class in the pickle: data only, not callable."""
+
+    dtype: np.dtype
+
+
+class _View(NamedTuple):
+    """A run of elements in a storage whose bytes come later: root key, first element, element count, type."""
+
+    key: str
+    start: int
+    count: int
+    dtype: np.dtype
+
+
+class _Lazy(NamedTuple):
+    """A tensor met while unpickling; its bytes are filled in afterwards, since the legacy format puts them last.
+
+    A tuple, so that the pickle cannot change the numbers once they are checked.
+    """
+
+    view: _View
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+class _Rebuild:
+    """Takes the place of `torch._utils._rebuild_tensor_v2`; made anew for each file, so a pickle cannot alter it."""
+
+    __slots__ = ()
+
+    def __call__(self, storage, offset, shape, strides, requires_grad=False, hooks=None, metadata=None):
+        numbers = (offset, *shape, *strides)
+        if not isinstance(storage, _View) or len(shape) != len(strides) or any(type(n) is not int for n in numbers):
+            raise pickle.UnpicklingError("a tensor is described in a way that torch does not write")
+        if min(numbers) < 0:
+            raise pickle.UnpicklingError("a tensor has a negative size, stride or offset")
+        return _Lazy(storage, offset, tuple(shape), tuple(strides))
+
+
+class _Unpickler(pickle.Unpickler):
+    """An unpickler that knows four kinds of names and refuses every other one before anything is imported."""
+
+    def __init__(self, stream, tensors: bool = True):
+        super().__init__(stream, encoding="utf-8")
+        self._tensors = tensors
+
+    def find_class(self, module: str, name: str) -> Any:
+        if self._tensors:
+            if (module, name) == ("collections", "OrderedDict"):
+                return collections.OrderedDict
+            if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+                return _Rebuild()
+            if module == "torch" and name in _DTYPES:
+                return _StorageType(np.dtype(_DTYPES[name]))
+        raise pickle.UnpicklingError(
+            f"it asks for {f'{module}.{name}'[:80]!r}, which is no plain tensor; save the state_dict alone"
+        )
+
+    def persistent_load(self, pid: Any) -> _View:
+        if not self._tensors or not isinstance(pid, tuple) or len(pid) not in (5, 6) or pid[0] != "storage":
+            raise pickle.UnpicklingError("it holds something other than tensors; save the state_dict alone")
+        _, kind, key, _, count, *view = pid
+        start = 0
+        if view and view[0] is not None:  # written by old versions: (own key, first element, element count)
+            _, start, count = view[0]
+        if not isinstance(kind, _StorageType) or [type(v) for v in (key, start, count)] != [str, int, int]:
+            raise pickle.UnpicklingError("a storage is described in a way that torch does not write")
+        return _View(key, start, count, kind.dtype)
+
+
+def read_torch_file(path: str | Path) -> Any:
+    """The object in a `.pth` file, its tensors as read-only NumPy arrays; nothing in the file is executed.
+
+    Args:
+      path: a file by `torch.save`, in the zip format (torch >= 1.6) or the legacy one.
+
+    Returns:
+      What was saved (dicts, lists, numbers, strings), each tensor an array of its own shape and dtype; bfloat16
+      comes as `ml_dtypes.bfloat16`. Tensors that shared a storage share memory.
+
+    Raises:
+      UserError: missing, truncated or damaged file, or one that holds anything but plain data and tensors.
+    """
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); give the path of a .pth file") from None
+    try:
+        return _read_zip(data) if data[:2] == b"PK" else _read_legacy(data)
+    except _DAMAGE as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"{path}: not a readable torch file of tensors, or damaged: {reason[:300]}") from None
+
+
+def _read_zip(data: bytes) -> Any:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        members = {info.filename: info for info in archive.infolist()}
+        root = next((name[: -len("data.pkl")] for name in members if name.endswith("/data.pkl")), None)
+        if root is None:
+            raise pickle.UnpicklingError("the zip holds no data.pkl")
+        if any(info.compress_type != zipfile.ZIP_STORED for info in members.values()):
+            # torch never compresses; refusing it here also refuses zip bombs.
+            raise pickle.UnpicklingError("its members are compressed, which torch never does")
+        if f"{root}byteorder" in members and archive.read(f"{root}byteorder") != b"little":
+            raise pickle.UnpicklingError("it was saved on a big-endian machine; save it again on another")
+        tree = _Unpickler(io.BytesIO(archive.read(f"{root}data.pkl"))).load()
+        return _fill(tree, lambda key: archive.read(f"{root}data/{key}"))
+
+
+def _read_legacy(data: bytes) -> Any:
+    stream = io.BytesIO(data)
+    plain = [_Unpickler(stream, tensors=False).load() for _ in range(3)]
+    if plain[:2] != [_LEGACY_MAGIC, _LEGACY_PROTOCOL]:
+        raise pickle.UnpicklingError("the file does not start as torch.save writes it")
+    tree = _Unpickler(stream).load()
+    keys = _Unpickler(stream, tensors=False).load()
+    sizes = {view.key: view.dtype.itemsize for view in _views(tree)}
+    storages = {}
+    for key in keys:
+        (count,) = struct.unpack("<q", stream.read(8))
+        size = count * sizes[key]
+        storages[key] = stream.read(size) if 0 <= size <= len(data) else b""
+        if len(storages[key]) != size:
+            raise EOFError("the file ends early")
+    return _fill(tree, storages.__getitem__)
+
+
+def _views(tree: Any) -> list[_View]:
+    found = []
+    _walk(tree, lambda lazy: found.append(lazy.view))
+    return found
+
+
+def _fill(tree: Any, read) -> Any:
+    """The tree with every tensor's values in place; `read(key)` gives a storage's bytes and is called once a key."""
+    buffers: dict[tuple[str, np.dtype], np.ndarray] = {}
+
+    def array(lazy: _Lazy) -> np.ndarray:
+        key, start, count, dtype = lazy.view
+        if (key, dtype) not in buffers:
+            buffers[key, dtype] = np.frombuffer(read(key), dtype)
+        storage = buffers[key, dtype]
+        if start < 0 or count < 0 or start + count > storage.size:
+            raise EOFError(f"storage {key[:40]!r} is shorter than its tensors need")
+        last = lazy.offset + sum((n - 1) * s for n, s in zip(lazy.shape, lazy.strides, strict=True))
+        if 0 in lazy.shape:
+            return np.empty(lazy.shape, dtype)
+        if last >= count:
+            raise ValueError(f"a tensor of shape {lazy.shape} reaches past the end of its storage")
+        # A view, not a copy: a tensor expanded over stride 0 then costs no memory, whatever shape it claims.
+        strides = [s * dtype.itemsize for s in lazy.strides]
+        return np.lib.stride_tricks.as_strided(storage[start + lazy.offset :], lazy.shape, strides, writeable=False)
+
+    return _walk(tree, array)
+
+
+def _walk(tree: Any, function, done: dict | None = None) -> Any:
+    """The tree of dicts, lists and tuples with `function` applied to each tensor in it, each container walked once."""
+    done = {} if done is None else done
+    if id(tree) in done:
+        return done[id(tree)]
+    if isinstance(tree, _Lazy):
+        result = function(tree)
+    elif isinstance(tree, dict):
+        result = type(tree)((name, _walk(value, function, done)) for name, value in tree.items())
+    elif isinstance(tree, list | tuple) and not isinstance(tree, _View | _StorageType):
+        result = type(tree)(_walk(value, function, done) for value in tree)
+    elif tree is None or isinstance(tree, bool | int | float | complex | str | bytes | set | frozenset):
+        return tree
+    else:
+        raise pickle.UnpicklingError("it holds something other than tensors; save the state_dict alone")
+    done[id(tree)] = result
+    return result

@@ -1,0 +1,139 @@
+"""The Frechet distance between two sets of features, in float64 on the host, from streamed statistics."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+GROUPS = 10
+
+
+class FeatureStatistics(NamedTuple):
+    """Count, mean [D] and scatter [D, D] (sum of centred outer products) of features seen so far, in float64."""
+
+    n: int
+    mean: np.ndarray
+    scatter: np.ndarray
+
+    @classmethod
+    def of(cls, features: np.ndarray) -> "FeatureStatistics":
+        """Statistics of features [n, D], n may be 0."""
+        features = np.asarray(features, np.float64)
+        mean = features.mean(0) if len(features) else np.zeros(features.shape[1])
+        centred = features - mean
+        return cls(len(features), mean, centred.T @ centred)
+
+    def merge(self, other: "FeatureStatistics") -> "FeatureStatistics":
+        """Statistics of both sets together, without the cancellation of plain sums (Chan et al. 1979)."""
+        n = self.n + other.n
+        if n == 0:
+            return self
+        step = other.mean - self.mean
+        scatter = self.scatter + other.scatter
+        scatter += np.outer(step * (self.n * other.n / n), step)
+        return FeatureStatistics(n, self.mean + step * (other.n / n), scatter)
+
+    def without(self, part: "FeatureStatistics") -> "FeatureStatistics":
+        """The inverse of `merge`: statistics of this set less those of a part of it."""
+        n = self.n - part.n
+        mean = self.mean + (self.mean - part.mean) * (part.n / n)
+        step = part.mean - mean
+        scatter = self.scatter - part.scatter
+        scatter -= np.outer(step * (n * part.n / self.n), step)
+        return FeatureStatistics(n, mean, scatter)
+
+    def covariance(self) -> np.ndarray:
+        """Unbiased covariance [D, D] (ddof = 1); needs two examples."""
+        if self.n < 2:
+            raise ValueError(f"a covariance needs at least 2 examples, not {self.n}")
+        return self.scatter / (self.n - 1)
+
+
+class Reference:
+    """The real set's side of the distance, decomposed once and compared with many."""
+
+    def __init__(self, statistics: FeatureStatistics):
+        covariance = statistics.covariance()
+        values, vectors = np.linalg.eigh(covariance)
+        # Rows of `root` are the eigenvectors times the square roots of their eigenvalues: root.T @ root = covariance.
+        self.root = np.sqrt(np.maximum(values, 0))[:, None] * vectors.T
+        self.mean, self.trace = statistics.mean, np.trace(covariance)
+
+    def distance(self, other: FeatureStatistics) -> float:
+        """|m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)), Heusel et al. 2017, eq. 6; rounding below 0 gives 0.
+
+        The trace of the root is the sum of the square roots of the eigenvalues of the symmetric R S2 R^T, R^T R = S1.
+        """
+        covariance = other.covariance()
+        product = self.root @ covariance @ self.root.T
+        eigenvalues = np.linalg.eigvalsh((product + product.T) / 2)
+        cross = np.sqrt(np.maximum(eigenvalues, 0)).sum()
+        squared = np.sum((self.mean - other.mean) ** 2)
+        return float(max(squared + self.trace + np.trace(covariance) - 2 * cross, 0.0))
+
+
+def frechet_distance(real: FeatureStatistics, fake: FeatureStatistics) -> float:
+    """The (squared) Frechet distance between Gaussians with the statistics of `real` and `fake`."""
+    return Reference(real).distance(fake)
+
+
+class GroupedStatistics:
+    """Statistics of a stream of `total` examples, kept in random groups so that the spread can be had afterwards.
+
+    Examples join groups by a seeded permutation of their number, so neither the batch size nor an order by class
+    in the stream changes a group's make-up.
+    """
+
+    def __init__(self, total: int, seed: int, groups: int = GROUPS):
+        groups = min(groups, total)
+        self._group = np.random.default_rng(seed).permutation(total) * groups // total
+        self._parts: list[FeatureStatistics | None] = [None] * groups
+        self._waiting: list[np.ndarray] = []
+        self._seen = 0
+
+    def update(self, features: np.ndarray) -> None:
+        """Adds the next features [n, D] of the stream."""
+        self._waiting.append(np.asarray(features, np.float32))
+        # Outer products of many rows at a time are several times faster than of a few.
+        if sum(len(part) for part in self._waiting) >= 1000:
+            self._flush()
+
+    def _flush(self) -> None:
+        if not self._waiting:
+            return
+        features = np.concatenate(self._waiting)
+        group = self._group[self._seen : self._seen + len(features)]
+        for g in np.unique(group):
+            part = FeatureStatistics.of(features[group == g])
+            mine = self._parts[g]
+            self._parts[g] = part if mine is None else mine.merge(part)
+        self._seen += len(features)
+        self._waiting = []
+
+    def parts(self) -> list[FeatureStatistics]:
+        """Each group's statistics."""
+        self._flush()
+        return [part for part in self._parts if part is not None]
+
+
+def merged(parts: list[FeatureStatistics]) -> FeatureStatistics:
+    """Statistics of all parts together."""
+    whole = parts[0]
+    for part in parts[1:]:
+        whole = whole.merge(part)
+    return whole
+
+
+def distance_and_spread(reference: Reference, parts: list[FeatureStatistics]) -> tuple[float, float | None]:
+    """The distance of all parts together and its standard deviation over draws of the fake set, real set fixed.
+
+    The spread is the delete-a-group jackknife (Efron and Stein 1981): sqrt((G - 1) / G * sum_g (d_g - mean d)^2),
+    d_g the distance without group g. All d_g share one sample size, so the distance's bias, which falls with the
+    sample size, cancels; separate fifths of the samples would each show a far larger one. None below 3 groups or
+    where a remainder has fewer than 2 examples.
+    """
+    whole, groups = merged(parts), len(parts)
+    value = reference.distance(whole)
+    if groups < 3 or whole.n - max(part.n for part in parts) < 2:
+        return value, None
+    left_out = [reference.distance(whole.without(part)) for part in parts]
+    return value, float(np.sqrt((groups - 1) * np.var(left_out)))

@@ -1,0 +1,56 @@
+"""Peak signal-to-noise ratio of pairs, in dB."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxgen.metrics.base import Batch, Context
+
+NEEDS = "reconstruct"
+DIRECTION = "higher"
+MIN_SAMPLES = 1
+EXTRACTOR = None
+DATA_RANGE = 255
+
+
+@functools.partial(jax.jit, static_argnames="data_range")
+def psnr(a: jax.Array, b: jax.Array, data_range: float) -> jax.Array:
+    """10 log10(data_range^2 / MSE) of each pair, [B]; inf where a pair is identical.
+
+    Args:
+      a, b: images [B, H, W, C], any real dtype; computed in float32, or float64 if they are.
+      data_range: largest minus smallest possible value: 255 for uint8, 2 for [-1, 1].
+    """
+    dtype = jnp.promote_types(jnp.result_type(a, b), jnp.float32)
+    error = jnp.square(a.astype(dtype) - b.astype(dtype)).mean((1, 2, 3))
+    return 10 * (2 * jnp.log10(jnp.asarray(data_range, dtype)) - jnp.log10(error))
+
+
+class _Mean:
+    def __init__(self):
+        self._values = []
+
+    def update(self, batch: Batch) -> None:
+        self._values.append(batch.host(psnr(batch.real, batch.fake, DATA_RANGE)))
+
+    def result(self) -> dict:
+        values = np.concatenate(self._values).astype(np.float64)
+        # One exact copy among thousands would make the mean infinite and hide the rest, so those are counted apart.
+        differing = values[np.isfinite(values)]
+        out = {"value": float("inf"), "spread": None, "spread_kind": "standard deviation over images"}
+        if len(differing):
+            out |= {"value": float(differing.mean()), "spread": float(differing.std())}
+            out["standard_error"] = float(differing.std() / np.sqrt(len(differing)))
+        identical = len(values) - len(differing)
+        out |= {"data_range": DATA_RANGE, "identical_pairs": identical}
+        if identical:
+            out["note"] = f"{identical} of {len(values)} pairs are identical (infinite dB) and left out of the mean"
+        return out
+
+
+def start(context: Context) -> _Mean:
+    """An accumulator of the mean of each pair's dB, over the pairs that differ; `identical_pairs` counts the others."""
+    del context
+    return _Mean()

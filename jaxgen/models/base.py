@@ -1,0 +1,55 @@
+"""What a model module hands to a recipe: its networks, as Flax modules, and the shape of its latents."""
+
+from typing import NamedTuple
+
+import flax.linen as nn
+
+from jaxgen.errors import UserError
+
+
+class GAN(NamedTuple):
+    """Networks of a GAN.
+
+    generator: `(latents [B, latent_dim], labels [B] or None, train: bool) -> images [B, H, W, C]` in [-1, 1].
+    discriminator: `(images [B, H, W, C], labels [B] or None, train: bool) -> logits [B]`, float32.
+    """
+
+    generator: nn.Module
+    discriminator: nn.Module
+    latent_dim: int
+
+
+class VAE(NamedTuple):
+    """Networks of a variational autoencoder.
+
+    encoder: `(images [B, H, W, C] in [-1, 1], train: bool) -> (mean, log_variance)`, each [B, latent_dim], float32.
+    decoder: `(latents [B, latent_dim], train: bool) -> [B, H, W, C]`, float32, unbounded: the likelihood maps it.
+    """
+
+    encoder: nn.Module
+    decoder: nn.Module
+    latent_dim: int
+
+
+# Sides of the smallest images inside a network built of doublings.
+_STARTS = range(4, 8)
+
+
+def doublings(image_shape: tuple[int, int, int]) -> tuple[int, int]:
+    """`(start, count)` with side = start * 2**count, start from 4 to 7 and count at least 1.
+
+    Raises:
+      UserError: the image is not square or its side has no such form; the line names sides that have.
+    """
+    height, width, _ = image_shape
+    start, count = height, 0
+    while start >= 8 and start % 2 == 0:
+        start, count = start // 2, count + 1
+    if height == width and count and start in _STARTS:
+        return start, count
+    sides = sorted({s << k for s in _STARTS for k in range(1, 12)}, key=lambda side: abs(side - height))[:6]
+    raise UserError(
+        f"data.image_size: images of {height}x{width} are a size that this model cannot make: they must be square "
+        f"with a side of 4, 5, 6 or 7 times a power of two; near are {', '.join(map(str, sorted(sides)))}; "
+        "set data.image_size"
+    )

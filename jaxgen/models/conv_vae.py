@@ -1,0 +1,63 @@
+"""Convolutional variational autoencoder (Kingma & Welling, 2014) with a decoder that mirrors the encoder."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from jaxgen.models.base import VAE, doublings
+from jaxgen.ops.batch_norm import BatchNorm
+from jaxgen.ops.layers import Conv, ConvTranspose
+
+# |log variance| stays below this: float32 holds exp of it, and its square, with room.
+_LOG_VARIANCE_BOUND = 15.0
+
+
+def build(config, image_shape: tuple[int, int, int], num_classes: int, dtype) -> VAE:
+    """A VAE for images [H, W, C]; config keys: latent_dim, width (channels at half the image size), batch_norm.
+
+    Raises:
+      UserError: an image size that it cannot make.
+    """
+    doublings(image_shape)
+    options = {"width": config.width, "batch_norm": config.batch_norm, "dtype": dtype}
+    return VAE(Encoder(config.latent_dim, **options), Decoder(image_shape, **options), config.latent_dim)
+
+
+class Encoder(nn.Module):
+    """4x4 stride-2 convolutions with width * (1, 2, 4, ...) channels and ReLU, then a dense layer."""
+
+    latent_dim: int
+    width: int = 64
+    batch_norm: bool = False
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, images: jax.Array, train: bool = False) -> tuple[jax.Array, jax.Array]:
+        x = images
+        for stage in range(doublings(images.shape[1:])[1]):
+            x = Conv(self.width << stage, kernel_size=4, stride=2, padding=1, dtype=self.dtype)(x)
+            x = nn.relu(BatchNorm(dtype=self.dtype)(x, train) if self.batch_norm else x)
+        x = nn.Dense(2 * self.latent_dim, dtype=self.dtype)(x.reshape(x.shape[0], -1)).astype(jnp.float32)
+        mean, log_variance = jnp.split(x, 2, axis=-1)
+        # Close to the identity where it matters; a clip would have no gradient beyond its ends.
+        return mean, _LOG_VARIANCE_BOUND * jnp.tanh(log_variance / _LOG_VARIANCE_BOUND)
+
+
+class Decoder(nn.Module):
+    """A dense layer and 4x4 stride-2 transposed convolutions that halve the channels, with ReLU; output unbounded."""
+
+    image_shape: tuple[int, int, int]
+    width: int = 64
+    batch_norm: bool = False
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, latents: jax.Array, train: bool = False) -> jax.Array:
+        start, count = doublings(self.image_shape)
+        channels = self.width << (count - 1)
+        x = nn.Dense(start * start * channels, dtype=self.dtype)(latents).reshape(-1, start, start, channels)
+        for stage in range(1, count):
+            x = nn.relu(BatchNorm(dtype=self.dtype)(x, train) if self.batch_norm else x)
+            x = ConvTranspose(channels >> stage, dtype=self.dtype)(x)
+        x = nn.relu(BatchNorm(dtype=self.dtype)(x, train) if self.batch_norm else x)
+        return ConvTranspose(self.image_shape[-1], dtype=self.dtype)(x).astype(jnp.float32)

@@ -1,0 +1,151 @@
+"""DCGAN: the architecture of Radford et al. (2016) and the upsampling one of PyTorch-GAN."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from jaxgen.errors import UserError
+from jaxgen.lookup import unknown
+from jaxgen.models.base import GAN, doublings
+from jaxgen.ops.batch_norm import BatchNorm
+from jaxgen.ops.layers import ChannelDropout, Conv, ConvTranspose, UpsampleConv
+
+_NORMAL = nn.initializers.normal(0.02)
+# torch's default for Linear, which PyTorch-GAN leaves as it is: U(+-1/sqrt(fan_in)).
+_TORCH_LINEAR = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
+
+
+def build(config, image_shape: tuple[int, int, int], num_classes: int, dtype) -> GAN:
+    """A GAN of `config.architecture` for images [H, W, C]; the networks accept labels and ignore them.
+
+    Config keys: architecture ("radford" | "pytorch_gan"), latent_dim, width (channels of the generator's last hidden
+    layer), dropout (pytorch_gan only), batch_norm (False removes it from both networks).
+
+    Raises:
+      UserError: unknown architecture, or an image size that it cannot make.
+    """
+    options = {"width": config.width, "batch_norm": config.batch_norm, "dtype": dtype}
+    if config.architecture == "radford":
+        doublings(image_shape)
+        networks = RadfordGenerator(image_shape=image_shape, **options), RadfordDiscriminator(**options)
+    elif config.architecture == "pytorch_gan":
+        _check_quarters(image_shape)
+        networks = (
+            UpsamplingGenerator(image_shape=image_shape, **options),
+            DropoutDiscriminator(dropout=config.dropout, **options),
+        )
+    else:
+        raise UserError(unknown("model.architecture", config.architecture, ["pytorch_gan", "radford"]))
+    return GAN(*networks, config.latent_dim)
+
+
+def _check_quarters(image_shape) -> None:
+    height, width, _ = image_shape
+    if height != width or height % 4 or height < 8:
+        raise UserError(
+            f"data.image_size: images of {height}x{width} are a size that model dcgan (pytorch_gan) cannot make: "
+            "they must be square with a side divisible by 4, from 8 on, such as 28, 32 or 64; set data.image_size"
+        )
+
+
+class _Network(nn.Module):
+    """What the four networks share."""
+
+    width: int = 64
+    batch_norm: bool = True
+    dtype: jnp.dtype = jnp.float32
+
+    def norm(self, x: jax.Array, train: bool) -> jax.Array:
+        """Batch normalisation with scale ~ N(1, 0.02), if the network has it."""
+        if not self.batch_norm:
+            return x
+        return BatchNorm(scale_init=_near_one, dtype=self.dtype)(x, train)
+
+
+def _near_one(key, shape, dtype=jnp.float32):
+    return 1 + 0.02 * jax.random.normal(key, shape, dtype)
+
+
+class RadfordGenerator(_Network):
+    """Projection to 4x4 (to 7x7 for 28), then 4x4 stride-2 transposed convolutions that halve the channels; tanh.
+
+    Where batch normalisation follows, a bias would do nothing; with `batch_norm` there is none anywhere, as in the
+    paper's code and in the DCGAN of the PyTorch examples, whose parameter count this has.
+    """
+
+    image_shape: tuple[int, int, int] = (32, 32, 3)
+
+    @nn.compact
+    def __call__(self, latents: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:
+        del labels
+        start, count = doublings(self.image_shape)
+        channels = self.width * 2 ** (count - 1)
+        options = {"use_bias": not self.batch_norm, "kernel_init": _NORMAL, "dtype": self.dtype}
+        x = nn.Dense(start * start * channels, **options)(latents).reshape(-1, start, start, channels)
+        x = nn.relu(self.norm(x, train))
+        for stage in range(1, count):
+            x = ConvTranspose(channels >> stage, **options)(x)
+            x = nn.relu(self.norm(x, train))
+        x = ConvTranspose(self.image_shape[-1], **options)(x)
+        return jnp.tanh(x.astype(jnp.float32))
+
+
+class RadfordDiscriminator(_Network):
+    """4x4 stride-2 convolutions that double the channels, LeakyReLU 0.2, batch normalisation except on the first."""
+
+    @nn.compact
+    def __call__(self, images: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:
+        del labels
+        start, count = doublings(images.shape[1:])
+        options = {"use_bias": not self.batch_norm, "kernel_init": _NORMAL, "dtype": self.dtype}
+        x = images
+        for stage in range(count):
+            x = Conv(self.width << stage, kernel_size=4, stride=2, padding=1, **options)(x)
+            x = nn.leaky_relu(self.norm(x, train) if stage else x, 0.2)
+        logits = Conv(1, kernel_size=start, padding="VALID", **options)(x)
+        return logits.astype(jnp.float32).reshape(-1)
+
+
+class UpsamplingGenerator(_Network):
+    """PyTorch-GAN's generator: linear to a quarter of the size, twice [nearest 2x, 3x3, BN, LeakyReLU 0.2], 3x3, tanh.
+
+    PyTorch-GAN writes `BatchNorm2d(C, 0.8)`, which sets eps to 0.8 where a momentum was meant; here both have the
+    usual values (momentum 0.9 in Flax's sense, eps 1e-5). Biases start at zero.
+    """
+
+    image_shape: tuple[int, int, int] = (32, 32, 3)
+
+    @nn.compact
+    def __call__(self, latents: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:
+        del labels
+        start, channels = self.image_shape[0] // 4, 2 * self.width
+        options = {"kernel_init": _NORMAL, "dtype": self.dtype}
+        x = nn.Dense(start * start * channels, kernel_init=_TORCH_LINEAR, dtype=self.dtype)(latents)
+        x = self.norm(x.reshape(-1, start, start, channels), train)
+        for features in (channels, self.width):
+            x = UpsampleConv(features, **options)(x)
+            x = nn.leaky_relu(self.norm(x, train), 0.2)
+        x = Conv(self.image_shape[-1], **options)(x)
+        return jnp.tanh(x.astype(jnp.float32))
+
+
+class DropoutDiscriminator(_Network):
+    """PyTorch-GAN's discriminator: four 3x3 stride-2 convolutions of width/4 * (1, 2, 4, 8) channels, then linear.
+
+    Each is followed by LeakyReLU 0.2, dropout of whole channels and, except the first, batch normalisation. It gives
+    logits; the sigmoid belongs to the loss.
+    """
+
+    dropout: float = 0.25
+
+    @nn.compact
+    def __call__(self, images: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:
+        del labels
+        x = images
+        for stage in range(4):
+            features = max(1, self.width // 4) << stage
+            x = Conv(features, stride=2, padding=1, kernel_init=_NORMAL, dtype=self.dtype)(x)
+            x = ChannelDropout(self.dropout)(nn.leaky_relu(x, 0.2), train)
+            x = self.norm(x, train) if stage else x
+        logits = nn.Dense(1, kernel_init=_TORCH_LINEAR, dtype=self.dtype)(x.reshape(x.shape[0], -1))
+        return logits.astype(jnp.float32).reshape(-1)

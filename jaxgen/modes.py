@@ -1,0 +1,248 @@
+"""What `--mode` can be: each one opens a session and does one thing with it."""
+
+import contextlib
+import json
+import logging
+import statistics
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from clu import parameter_overview
+
+from jaxgen import configuration, evaluation, pictures, session
+from jaxgen.errors import UserError
+from jaxgen.training import loop, parallel, timing, workdir
+from jaxgen.training.logging import TensorBoard, start_log
+from jaxgen.training.parallel import compile_steps
+
+log = logging.getLogger(__name__)
+
+
+def train(config, folder: Path) -> None:
+    """Trains to the end, resuming from the newest whole checkpoint, then evaluates into evaluation.json."""
+    opened = session.open_session(config)
+    primary = parallel.is_primary()
+    with workdir.lock(folder) if primary else contextlib.nullcontext():
+        if primary:
+            workdir.bind(folder, config, session.provenance(opened))
+        parallel.wait_for_all("workdir")
+        start_log(folder / "log.txt" if primary else None, show=primary)
+        stop = threading.Event()
+        loop.install_signals(stop)
+        run, state, window = _prepare(opened, folder, stop)
+        start_step = int(state.step)
+        if primary and start_step == 0:
+            _describe(opened, folder, state)
+        state, complete = loop.train(run, state, window)
+        run.checkpoints.close()
+        if not complete:
+            log.info("stopped at step %d of %d, saved: the same command goes on from here", state.step, config.steps)
+            return
+        if primary:
+            _finish(opened, run, folder, state)
+        parallel.wait_for_all("finished")
+
+
+def _prepare(opened: session.Session, folder: Path, stop: threading.Event):
+    config = opened.config
+    checkpoints = session.open_checkpoints(opened, folder)
+    found = checkpoints.restore(parallel.abstract_state(opened.recipe, opened.mesh, config.seed))
+    if found is None:
+        state, window = parallel.init_state(opened.recipe, opened.mesh, config.seed), {}
+    else:
+        state, meta = found
+        window, opened.clock.seconds = meta["window"], _added(opened.clock.seconds, meta["seconds"])
+        checkpoints.set_aside_after(int(state.step))
+        log.info("resuming at step %d of %d", state.step, config.steps)
+    images, labels = session.upload(opened)
+    log.info("compiling %d steps for %d device(s) ...", config.steps_per_dispatch, opened.mesh.size)
+    compiled = compile_steps(
+        opened.recipe, opened.feed, opened.mesh, state, images, labels, steps=config.steps_per_dispatch
+    )
+    opened.clock.seconds["compile"] += compiled.compile_seconds
+
+    def evaluate(players, num_samples):
+        return session.results_of(session.evaluate(opened, players, num_samples))
+
+    run = loop.Run(
+        config=config,
+        workdir=folder,
+        steps=compiled,
+        images=images,
+        labels=labels,
+        test_images=opened.test.images,
+        views=opened.views,
+        checkpoints=checkpoints,
+        clock=opened.clock,
+        evaluate=evaluate,
+        stop=stop,
+    )
+    return run, state, window
+
+
+def _added(now: dict[str, float], before: dict[str, float]) -> dict[str, float]:
+    return {kind: now.get(kind, 0.0) + before.get(kind, 0.0) for kind in set(now) | set(before)}
+
+
+def _describe(opened: session.Session, folder: Path, state: parallel.TrainState) -> None:
+    """The parameter table, into the log and TensorBoard."""
+    board = TensorBoard(folder / "tensorboard", 0)
+    for name, player in parallel.local(state.players).items():
+        if hasattr(player, "opt_state"):
+            table = parameter_overview.get_parameter_overview(player.params, include_stats=False)
+            log.info("parameters of %s\n%s", name, table)
+            board.text(f"parameters/{name}", table)
+    board.close()
+
+
+def _finish(opened: session.Session, run: loop.Run, folder: Path, state: parallel.TrainState) -> None:
+    config, step = opened.config, int(state.step)
+    if "latents" in opened.views.names:
+        picture = loop.interpolation_grid(config, opened.views, state.players)
+        pictures.save(picture, folder / "samples" / "interpolation.png")
+    measured = loop.write_timing(run, step)
+    log.info(
+        "trained %d steps: %s images/s, %.1f s in steps, %.1f s compiling",
+        step,
+        measured["images_per_s"],
+        run.clock.seconds["step"],
+        run.clock.seconds["compile"],
+    )
+    path = folder / "evaluation.json"
+    if _is_current(path, opened, step):
+        log.info("%s is of this step and these settings already", path)
+        print(evaluation.format_table(json.loads(path.read_text())))
+        return
+    results = _evaluate_to_file(opened, path, state, step, measured, run.stop.is_set)
+    if results is None:
+        return
+    board = TensorBoard(folder / "tensorboard", 0)
+    plain = session.results_of(results)
+    board.scalars(step, {f"final/{name}": value for name, value in plain.items()})
+    board.hparams(configuration.flatten(session.settings_of(opened)), plain)
+    board.close()
+    log.info("samples: %s", folder / "samples")
+
+
+def _evaluate_to_file(opened, path: Path, state, step: int, measured: dict, stop) -> dict[str, Any] | None:
+    log.info("evaluating %d samples against %s ...", opened.config.evaluation.num_samples, opened.config.data.test_split)
+    try:
+        with opened.clock.measure("evaluation"):
+            results = session.evaluate(opened, state.players, opened.config.evaluation.num_samples, stop)
+    except evaluation.Stopped:
+        log.info("stopped while evaluating: the same command evaluates again")
+        return None
+    measured = {**measured, "evaluation_seconds": round(opened.clock.seconds["evaluation"], 3)}
+    results["_run"] = {
+        "config": session.settings_of(opened),
+        "step": step,
+        "parameters": session.parameter_counts(state),
+        "timing": measured,
+        **session.provenance(opened),
+    }
+    workdir.write_atomic(path, json.dumps(results, indent=1) + "\n")
+    print(evaluation.format_table(results))
+    log.info("written to %s", path)
+    return results
+
+
+def _is_current(path: Path, opened: session.Session, step: int) -> bool:
+    if not path.exists():
+        return False
+    try:
+        run = json.loads(path.read_text())["_run"]
+        return run["step"] == step and run["config"]["evaluation"] == session.settings_of(opened)["evaluation"]
+    except (ValueError, KeyError, TypeError):
+        return False  # written by hand or by an older version: evaluated again
+
+
+def _open_finished(config, folder: Path, checkpoint: str):
+    workdir.check(folder, config)
+    opened = session.open_session(config)
+    start_log(None, show=True)
+    state, step = session.restore(opened, folder, checkpoint)
+    log.info("checkpoint of step %d of %s", step, folder)
+    return opened, state, step
+
+
+def evaluate(config, folder: Path, checkpoint: str) -> None:
+    """Evaluates a checkpoint again, into evaluation.json."""
+    opened, state, step = _open_finished(config, folder, checkpoint)
+    with workdir.lock(folder):
+        timing_file = folder / "timing.json"
+        measured = json.loads(timing_file.read_text()) if timing_file.exists() else {}
+        _evaluate_to_file(opened, folder / "evaluation.json", state, step, measured, lambda: False)
+
+
+def sample(config, folder: Path, checkpoint: str) -> None:
+    """Writes single PNG files, a grid and an interpolation from a checkpoint into samples/."""
+    opened, state, step = _open_finished(config, folder, checkpoint)
+    with workdir.lock(folder):
+        images = folder / "samples" / "images"
+        count, batch = config.sample.num_images, 64
+        for start in range(0, count, batch):
+            ids = np.arange(start, start + batch)  # one shape for all batches: compiled once
+            for i, image in zip(ids, np.asarray(opened.views.sample(state.players, _sample_key(config), ids)), strict=True):
+                if i < count:
+                    pictures.save(pictures.single(image), images / f"{i:06d}.png")
+        pictures.save(
+            loop.sample_grid(config, opened.views, state.players), folder / "samples" / f"step_{step:07d}.png"
+        )
+        if "latents" in opened.views.names:
+            picture = loop.interpolation_grid(config, opened.views, state.players)
+            pictures.save(picture, folder / "samples" / "interpolation.png")
+        log.info("%d images in %s, grids in %s", count, images, folder / "samples")
+
+
+def _sample_key(config) -> jax.Array:
+    return jax.random.fold_in(jax.random.key(config.evaluation.seed), 4)
+
+
+def benchmark(config, folder: Path) -> None:
+    """Times the compiled training step; the last line of stdout is JSON. Writes nothing."""
+    del folder
+    opened = session.open_session(config)
+    start_log(None, show=True)
+    state = parallel.init_state(opened.recipe, opened.mesh, config.seed)
+    images, labels = session.upload(opened)
+    log.info("compiling %d steps for %d device(s) ...", config.steps_per_dispatch, opened.mesh.size)
+    compiled = compile_steps(
+        opened.recipe, opened.feed, opened.mesh, state, images, labels, steps=config.steps_per_dispatch
+    )
+    seconds = time_dispatches(compiled, state, images, labels, config.steps_per_dispatch)
+    step_ms = 1000 * statistics.median(seconds)
+    device_peak = parallel.device_peak_memory_mb()
+    result = {
+        "compile_s": round(compiled.compile_seconds, 2),
+        "step_ms": round(step_ms, 3),
+        "step_ms_min": round(1000 * min(seconds), 3),
+        "step_ms_max": round(1000 * max(seconds), 3),
+        "images_per_s": round(1000 * config.batch_size / step_ms, 1),
+        "peak_memory_mb": round(device_peak if device_peak is not None else timing.host_peak_memory_mb(), 1),
+        "peak_memory_of": "host" if device_peak is None else "device",
+        "flops_per_step": compiled.flops_per_step,
+        "all_reduces": compiled.collectives,
+        "device": parallel.describe_devices(opened.mesh),
+    }
+    print(json.dumps(result))
+
+
+def time_dispatches(compiled, state, images, labels, per_dispatch: int, at_least: float = 10.0) -> list[float]:
+    """Seconds a step for each of several dispatches, after one to warm up; at least five, and `at_least` seconds."""
+    seconds: list[float] = []
+    state, metrics = compiled.run(state, images, labels)
+    jax.block_until_ready((state, metrics))
+    begun = time.perf_counter()
+    while len(seconds) < 5 or time.perf_counter() - begun < at_least:
+        start = time.perf_counter()
+        state, metrics = compiled.run(state, images, labels)
+        jax.block_until_ready((state, metrics))
+        seconds.append((time.perf_counter() - start) / per_dispatch)
+    values = {name: float(np.asarray(value)[-1]) for name, value in metrics.items()}
+    if not all(np.isfinite(v) for v in values.values()):
+        raise UserError(f"the benchmark's training diverged ({values}): its speed would mean nothing")
+    return seconds

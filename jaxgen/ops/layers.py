@@ -1,0 +1,77 @@
+"""Flax layers over the operations of this package; parameters are float32 and named as in Flax."""
+
+from collections.abc import Callable, Sequence
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from jaxgen.ops.conv import conv
+from jaxgen.ops.random import example_ids, example_uniform
+from jaxgen.ops.upsample_conv import conv_transpose_4x4, upsample_conv_3x3
+
+Initializer = nn.initializers.Initializer
+
+
+class _Convolution(nn.Module):
+    """The parameters that the layers below share: `kernel` [kh, kw, C_in, features] and `bias` [features]."""
+
+    features: int
+    use_bias: bool = True
+    kernel_init: Initializer = nn.initializers.lecun_normal()
+    bias_init: Initializer = nn.initializers.zeros
+    dtype: jnp.dtype = jnp.float32
+
+    def convolve(self, x: jax.Array, size: tuple[int, int], operation: Callable) -> jax.Array:
+        kernel = self.param("kernel", self.kernel_init, (*size, x.shape[-1], self.features))
+        y = operation(x.astype(self.dtype), kernel.astype(self.dtype))
+        if self.use_bias:
+            y = y + self.param("bias", self.bias_init, (self.features,)).astype(self.dtype)
+        return y
+
+
+class Conv(_Convolution):
+    """Convolution of images [N, H, W, C]; `padding` as in `jaxgen.ops.conv.conv`."""
+
+    kernel_size: int = 3
+    stride: int = 1
+    padding: str | int | Sequence[tuple[int, int]] = "SAME"
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        size = (self.kernel_size, self.kernel_size)
+        return self.convolve(x, size, lambda x, kernel: conv(x, kernel, self.stride, self.padding))
+
+
+class ConvTranspose(_Convolution):
+    """4x4 stride-2 transposed convolution: [N, H, W, C] -> [N, 2H, 2W, features]."""
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return self.convolve(x, (4, 4), conv_transpose_4x4)
+
+
+class UpsampleConv(_Convolution):
+    """Nearest 2x upsampling and a 3x3 convolution: [N, H, W, C] -> [N, 2H, 2W, features]."""
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return self.convolve(x, (3, 3), upsample_conv_3x3)
+
+
+class ChannelDropout(nn.Module):
+    """Drops whole channels of an example (torch's Dropout2d), by the example's number in the global batch.
+
+    The mask does not depend on the number of devices. Active only with `train=True`, inside `shard_map`, with an rng
+    "dropout" that is the same on all devices.
+    """
+
+    rate: float
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+        if not train or self.rate == 0 or self.is_initializing():
+            return x
+        uniform = example_uniform(self.make_rng("dropout"), example_ids(x.shape[0]), (x.shape[-1],))
+        factor = jnp.where(uniform >= self.rate, 1 / (1 - self.rate), 0).astype(x.dtype)
+        return x * factor[:, None, None, :]

@@ -1,0 +1,22 @@
+"""Random numbers that belong to an example, not to a device: the same on 1 device and on 8."""
+
+import jax
+import jax.numpy as jnp
+
+# The mesh axis over which examples are spread. `training.parallel` makes the mesh; ops and recipes only name the axis.
+DATA_AXIS = "data"
+
+
+def example_ids(count: int) -> jax.Array:
+    """Global numbers [count] of this device's examples within the batch; inside `shard_map` over `DATA_AXIS` only."""
+    return jax.lax.axis_index(DATA_AXIS) * count + jnp.arange(count)
+
+
+def example_normal(key: jax.Array, ids: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    """Standard normal numbers [len(ids), *shape] where row i depends on `key` and `ids[i]` alone."""
+    return jax.vmap(lambda i: jax.random.normal(jax.random.fold_in(key, i), shape))(ids)
+
+
+def example_uniform(key: jax.Array, ids: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    """Uniform numbers in [0, 1), [len(ids), *shape], where row i depends on `key` and `ids[i]` alone."""
+    return jax.vmap(lambda i: jax.random.uniform(jax.random.fold_in(key, i), shape))(ids)

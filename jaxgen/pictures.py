@@ -1,0 +1,43 @@
+"""Picture files from arrays of images: grids, rows of pairs."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+# A tile is enlarged by a whole factor to about this side, so that 8x8 digits can be seen.
+_VISIBLE_SIDE = 48
+_GAP = 2
+
+
+def grid(images: np.ndarray, columns: int) -> Image.Image:
+    """Images [N, H, W, C] uint8, row by row in `columns` columns, enlarged by a whole factor if they are tiny."""
+    count, height, width, channels = images.shape
+    scale = max(1, round(_VISIBLE_SIDE / max(height, width)))
+    images = images.repeat(scale, axis=1).repeat(scale, axis=2)
+    height, width = height * scale, width * scale
+    rows = -(-count // columns)
+    canvas = np.full((rows * (height + _GAP) + _GAP, columns * (width + _GAP) + _GAP, channels), 255, np.uint8)
+    for i, image in enumerate(images):
+        top, left = _GAP + i // columns * (height + _GAP), _GAP + i % columns * (width + _GAP)
+        canvas[top : top + height, left : left + width] = image
+    return Image.fromarray(canvas[..., 0] if channels == 1 else canvas)
+
+
+def pairs(left: np.ndarray, right: np.ndarray, columns: int = 4) -> Image.Image:
+    """Grid with `columns` pairs a row: an image of `left` with its counterpart of `right` beside it."""
+    both = np.stack([left, right], axis=1).reshape(-1, *left.shape[1:])
+    return grid(both, 2 * columns)
+
+
+def save(picture: Image.Image, path: Path) -> None:
+    """Writes a PNG, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}")
+    picture.save(temporary, format="PNG")
+    temporary.replace(path)
+
+
+def single(image: np.ndarray) -> Image.Image:
+    """One image [H, W, C] uint8 at its own size."""
+    return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)

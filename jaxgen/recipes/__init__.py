@@ -1,0 +1,1 @@
+"""Recipes: how an objective trains networks."""

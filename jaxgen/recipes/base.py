@@ -1,0 +1,183 @@
+"""The interface between an objective and the training loop, and the one place where gradients become updates."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import linen as nn
+from flax import struct
+
+from jaxgen.ops.random import DATA_AXIS
+from jaxgen.ops.varying import varying_axes
+
+PyTree = Any
+
+
+class Batch(NamedTuple):
+    """What one step trains on, on one device.
+
+    images: [n, p, b, H, W, C] float32 in [-1, 1]: n batches of p parts (gradient accumulation) of b examples.
+    labels: [n, p, b] int32, or None.
+    """
+
+    images: jax.Array
+    labels: jax.Array | None
+
+
+class Recipe(NamedTuple):
+    """An objective that trains networks. The loop knows nothing else of it.
+
+    init: `(key) -> state`, a pytree.
+    update: `(state, batch: Batch, key, step) -> state, {name: scalar}`; called inside `shard_map` over `DATA_AXIS`.
+    views: what the trained state can do, by name; all of them pure and independent of the number of devices:
+      "sample": `(state, key, ids [n], labels [n] or None) -> images [n, H, W, C]` in [-1, 1];
+      "latents": `(key, ids [n]) -> latents [n, ...]` and "decode": `(state, latents, labels) -> images`;
+      "reconstruct": `(state, images [n, H, W, C]) -> images`.
+    batches: how many batches of reals one update takes (n_critic for a GAN).
+    """
+
+    init: Callable
+    update: Callable
+    views: Mapping[str, Callable]
+    batches: int = 1
+
+
+class Player(struct.PyTreeNode):
+    """One trained network: its parameters, its other collections (BatchNorm, ...) and its optimiser's state."""
+
+    params: PyTree
+    stats: PyTree
+    opt_state: PyTree
+
+    @classmethod
+    def create(cls, params: PyTree, stats: PyTree, tx: optax.GradientTransformation) -> "Player":
+        """A player before its first step."""
+        return cls(params, stats, tx.init(params))
+
+
+class Outcome(NamedTuple):
+    """What a loss function returns beside the loss: new statistics, scalars to log, and anything the recipe reuses."""
+
+    stats: PyTree
+    metrics: Mapping[str, jax.Array]
+    outputs: PyTree = None
+
+
+def init_network(module: nn.Module, key: jax.Array, *inputs) -> tuple[PyTree, PyTree]:
+    """Parameters and the other collections of `module` for `inputs`, apart."""
+    variables = dict(module.init(key, *inputs, train=False))
+    return variables.pop("params"), variables
+
+
+def apply_train(module: nn.Module, params: PyTree, stats: PyTree, *inputs, key: jax.Array) -> tuple[Any, PyTree]:
+    """The network's output in training mode, and its statistics after it."""
+    return module.apply(
+        {"params": params, **stats}, *inputs, train=True, mutable=list(stats), rngs={"dropout": key}
+    )
+
+
+def apply_eval(module: nn.Module, params: PyTree, stats: PyTree, *inputs) -> Any:
+    """The network's output with its running statistics."""
+    return module.apply({"params": params, **stats}, *inputs, train=False)
+
+
+def descend(loss_fn: Callable, player: Player, tx: optax.GradientTransformation, parts: PyTree):
+    """One optimiser step of `player` on the mean of `loss_fn` over all examples of all devices.
+
+    The only place where gradients become updates, and one all-reduce: gradients, metrics and whatever statistics are
+    still different on each device travel together.
+
+    Args:
+      loss_fn: `(params, stats, part) -> loss, Outcome`, the mean over the part's examples on this device.
+      player: what to train.
+      tx: its optimiser.
+      parts: arrays [p, ...]; the gradient is the mean over the p parts, taken one after the other.
+
+    Returns:
+      The player after the step, metrics (with `grad_norm` before clipping), and `Outcome.outputs` stacked [p, ...].
+    """
+    # Parameters marked as different on each device give each device's own gradient: averaging it is then our choice
+    # of one packed all-reduce, where differentiating shared parameters would add one for every array.
+    params = jax.tree.map(_as_varying, player.params)
+    value_and_grad = jax.value_and_grad(loss_fn, has_aux=True)
+    count = jax.tree.leaves(parts)[0].shape[0]
+
+    def one(stats, part):
+        (_, outcome), grads = value_and_grad(params, stats, part)
+        return outcome.stats, (grads, dict(outcome.metrics), outcome.outputs)
+
+    if count == 1:
+        stats, (grads, metrics, outputs) = one(player.stats, jax.tree.map(lambda x: x[0], parts))
+        outputs = jax.tree.map(lambda x: x[None], outputs)
+    else:
+        stats, grads, metrics, outputs = _accumulate(one, player.stats, parts, count)
+    grads, metrics, stats = average_over_devices((grads, metrics, stats))
+    metrics["grad_norm"] = optax.global_norm(grads)
+    updates, opt_state = tx.update(grads, player.opt_state, player.params)
+    return Player(optax.apply_updates(player.params, updates), stats, opt_state), metrics, outputs
+
+
+def _accumulate(one: Callable, stats: PyTree, parts: PyTree, count: int):
+    def body(carry, part):
+        stats, sums = carry
+        stats, (grads, metrics, outputs) = one(stats, part)
+        sums = jax.tree.map(jnp.add, sums, (grads, metrics))
+        return (stats, sums), outputs
+
+    first = jax.tree.map(lambda x: x[0], parts)
+    stats, (grads, metrics, outputs) = one(stats, first)
+    rest = jax.tree.map(lambda x: x[1:], parts)
+    (stats, sums), others = jax.lax.scan(body, (stats, (grads, metrics)), rest)
+    grads, metrics = jax.tree.map(lambda x: x / count, sums)
+    outputs = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), outputs, others)
+    return stats, grads, metrics, outputs
+
+
+def average_over_devices(tree: PyTree) -> PyTree:
+    """Mean over `DATA_AXIS` of every leaf that differs between devices, in one all-reduce; the others as they are."""
+    leaves, structure = jax.tree.flatten(tree)
+    differ = [i for i, leaf in enumerate(leaves) if DATA_AXIS in varying_axes(leaf)]
+    if jax.lax.axis_size(DATA_AXIS) == 1:  # nothing to exchange: only the type changes, and packing would copy
+        means = [jax.lax.pmean(leaves[i], DATA_AXIS) for i in differ]
+    else:
+        packed = jnp.concatenate([leaves[i].astype(jnp.float32).ravel() for i in differ])
+        packed = jax.lax.pmean(packed, DATA_AXIS)
+        means, start = [], 0
+        for i in differ:
+            size = leaves[i].size
+            means.append(packed[start : start + size].reshape(leaves[i].shape).astype(leaves[i].dtype))
+            start += size
+    for i, mean in zip(differ, means, strict=True):
+        leaves[i] = mean
+    return jax.tree.unflatten(structure, leaves)
+
+
+def _as_varying(leaf: jax.Array) -> jax.Array:
+    return leaf if DATA_AXIS in varying_axes(leaf) else jax.lax.pcast(leaf, DATA_AXIS, to="varying")
+
+
+class Average(struct.PyTreeNode):
+    """Exponential moving average of a player, with BatchNorm statistics of its own."""
+
+    params: PyTree
+    stats: PyTree
+
+    def toward(self, params: PyTree, decay: float, step: jax.Array) -> "Average":
+        """params <- decay * params + (1 - decay) * new; the decay starts small so that the first steps are forgotten."""
+        decay = jnp.minimum(decay, (1.0 + step) / (10.0 + step))
+        return self.replace(params=jax.tree.map(lambda a, p: decay * a + (1 - decay) * p, self.params, params))
+
+    def refresh(self, forward: Callable, step: jax.Array, every: int = 8) -> "Average":
+        """Statistics from the averaged parameters' own activations: those of the trained network do not fit them.
+
+        Args:
+          forward: `(params, stats) -> stats`, a pass in training mode.
+          step: at the start every step counts, later each `every`-th is enough, since the average moves slowly.
+          every: see `step`.
+        """
+        if not jax.tree.leaves(self.stats):
+            return self
+        due = (step < 32 * every) | (step % every == 0)
+        return self.replace(stats=jax.lax.cond(due, forward, lambda params, stats: stats, self.params, self.stats))

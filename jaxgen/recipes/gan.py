@@ -1,0 +1,148 @@
+"""Adversarial training (Goodfellow et al. 2014, Algorithm 1): any loss, n_critic discriminator updates a step."""
+
+import jax
+import jax.numpy as jnp
+
+from jaxgen import lookup
+from jaxgen.errors import UserError
+from jaxgen.models.base import GAN
+from jaxgen.ops.random import example_ids, example_normal
+from jaxgen.recipes import optimizers
+from jaxgen.recipes.base import (
+    Average,
+    Batch,
+    Outcome,
+    Player,
+    Recipe,
+    apply_eval,
+    apply_train,
+    descend,
+    init_network,
+)
+
+
+def build(config, image_shape: tuple[int, int, int], num_classes: int) -> Recipe:
+    """The recipe that `config` describes.
+
+    Args:
+      config: the whole config; reads `model`, `recipe`, `optimizers`, `steps`, `compute_dtype`.
+      image_shape: (H, W, C).
+      num_classes: 0 where the data has no labels.
+
+    Raises:
+      UserError: unknown names, impossible combinations.
+    """
+    settings = config.recipe
+    if settings.n_critic < 1:
+        raise UserError(f"config.recipe.n_critic={settings.n_critic}: it must be at least 1")
+    if settings.share_fakes and settings.n_critic > 1:
+        raise UserError("config.recipe.share_fakes=True needs n_critic=1: set share_fakes=False")
+    model_module = lookup.module("models", config.model.name, "config.model.name")
+    build_model = lookup.need(model_module, "build", "config.model.name")
+    model = build_model(config.model, image_shape, num_classes, jnp.dtype(config.compute_dtype))
+    if not isinstance(model, GAN):
+        raise UserError(f"config.model.name={config.model.name!r} is no GAN: recipe 'gan' needs a generator and critic")
+    loss = lookup.member("jaxgen.losses.adversarial", settings.loss, "config.recipe.loss")
+    return gan(
+        model,
+        lookup.need(loss, "discriminator_loss", "config.recipe.loss"),
+        lookup.need(loss, "generator_loss", "config.recipe.loss"),
+        optimizers.build(config.optimizers.generator, config.steps),
+        optimizers.build(config.optimizers.discriminator, config.steps * settings.n_critic),
+        image_shape=image_shape,
+        n_critic=settings.n_critic,
+        share_fakes=settings.share_fakes,
+        ema_decay=settings.ema_decay,
+    )
+
+
+def gan(
+    model: GAN, discriminator_loss, generator_loss, tx_g, tx_d, *, image_shape, n_critic, share_fakes, ema_decay
+) -> Recipe:
+    """Adversarial recipe from its parts; see `build` for the config keys. State: `{g, d, ema}`."""
+    generator, discriminator, latent_dim = model
+
+    def init(key):
+        key_g, key_d = jax.random.split(key)
+        labels = jnp.zeros((1,), jnp.int32)
+        params, stats = init_network(generator, key_g, jnp.zeros((1, latent_dim)), labels)
+        # A copy: the step donates its buffers, and the same buffer cannot be given away twice.
+        ema = Average(jax.tree.map(jnp.copy, params), jax.tree.map(jnp.copy, stats))
+        g = Player.create(params, stats, tx_g)
+        params, stats = init_network(discriminator, key_d, jnp.zeros((1, *image_shape)), labels)
+        return {"g": g, "d": Player.create(params, stats, tx_d), "ema": ema}
+
+    def fakes_of(params, stats, key, labels, count):
+        latents = example_normal(key, example_ids(count), (latent_dim,))
+        return apply_train(generator, params, stats, latents, labels, key=jax.random.fold_in(key, 1))
+
+    def update_g(g, d, keys, labels, count):
+        def loss_fn(params, stats, part):
+            key, labels = part
+            fakes, stats = fakes_of(params, stats, key, labels, count)
+            # The critic's statistics move on its own turn only.
+            logits, _ = apply_train(discriminator, d.params, d.stats, fakes, labels, key=jax.random.fold_in(key, 2))
+            loss = jnp.mean(generator_loss(logits))
+            return loss, Outcome(stats, {"loss": loss}, fakes)
+
+        return descend(loss_fn, g, tx_g, (keys, labels))
+
+    def update_d(d, reals, fakes, keys, labels):
+        def loss_fn(params, stats, part):
+            reals, fakes, key, labels = part
+            key_real, key_fake = jax.random.split(jax.random.fold_in(key, 3))
+            real_logits, stats = apply_train(discriminator, params, stats, reals, labels, key=key_real)
+            fake_logits, stats = apply_train(discriminator, params, stats, fakes, labels, key=key_fake)
+            loss = jnp.mean(discriminator_loss(real_logits, fake_logits))
+            metrics = {"loss": loss, "real_logits": jnp.mean(real_logits), "fake_logits": jnp.mean(fake_logits)}
+            return loss, Outcome(stats, metrics)
+
+        parts = (reals, jax.lax.stop_gradient(fakes), keys, labels)
+        d, metrics, _ = descend(loss_fn, d, tx_d, parts)
+        return d, metrics
+
+    def critic_step(d, g, reals, labels, key):
+        parts, count = reals.shape[:2]
+        keys = jax.random.split(key, parts)
+        fakes = [
+            fakes_of(g.params, g.stats, keys[i], None if labels is None else labels[i], count)[0] for i in range(parts)
+        ]
+        return update_d(d, reals, jnp.stack(fakes), keys, labels)
+
+    def update(state, batch: Batch, key, step):
+        g, d, images, labels = state["g"], state["d"], batch.images, batch.labels
+        parts, count = images.shape[1:3]
+        keys = jax.random.split(jax.random.fold_in(key, n_critic), parts)
+        labels_g = None if labels is None else labels[-1]
+        if share_fakes:
+            g, metrics_g, fakes = update_g(g, d, keys, labels_g, count)
+            d, metrics_d = update_d(d, images[0], fakes, keys, labels_g)
+        else:
+            turns = (images, labels, jax.random.split(key, n_critic))
+            if n_critic == 1:
+                d, metrics_d = critic_step(d, g, *jax.tree.map(lambda x: x[0], turns))
+            else:
+                d, metrics_d = jax.lax.scan(lambda d, turn: critic_step(d, g, *turn), d, turns)
+                metrics_d = jax.tree.map(lambda x: x[-1], metrics_d)
+            g, metrics_g, _ = update_g(g, d, keys, labels_g, count)
+        metrics = {f"{name}_d": value for name, value in metrics_d.items()}
+        metrics |= {f"{name}_g": value for name, value in metrics_g.items()}
+        ema = state["ema"]
+        if ema_decay:
+            ema = ema.toward(g.params, ema_decay, step)
+            labels_e = None if labels_g is None else labels_g[0]
+            ema = ema.refresh(lambda params, stats: fakes_of(params, stats, keys[0], labels_e, count)[1], step)
+        else:
+            ema = Average(g.params, g.stats)
+        return {"g": g, "d": d, "ema": ema}, metrics
+
+    def latents(key, ids):
+        return example_normal(key, ids, (latent_dim,))
+
+    def decode(state, latents, labels=None):
+        return apply_eval(generator, state["ema"].params, state["ema"].stats, latents, labels)
+
+    def sample(state, key, ids, labels=None):
+        return decode(state, latents(key, ids), labels)
+
+    return Recipe(init, update, {"sample": sample, "latents": latents, "decode": decode}, batches=n_critic)

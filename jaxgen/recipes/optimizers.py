@@ -1,0 +1,64 @@
+"""Optimisers and learning-rate schedules from their config keys."""
+
+import optax
+
+from jaxgen.errors import UserError
+from jaxgen.lookup import unknown
+
+
+def _adam(config, rate):
+    return optax.adam(rate, b1=config.b1, b2=config.b2, eps=config.eps)
+
+
+def _adamw(config, rate):
+    return optax.adamw(rate, b1=config.b1, b2=config.b2, eps=config.eps, weight_decay=config.weight_decay)
+
+
+def _rmsprop(config, rate):
+    # eps outside the root, as Tieleman and Hinton's users know it from PyTorch; optax puts it inside by default.
+    return optax.rmsprop(rate, decay=config.b2, eps=config.eps, eps_in_sqrt=False, momentum=config.b1 or None)
+
+
+def _sgd(config, rate):
+    return optax.sgd(rate, momentum=config.b1 or None)
+
+
+OPTIMIZERS = {"adam": _adam, "adamw": _adamw, "rmsprop": _rmsprop, "sgd": _sgd}
+SCHEDULES = {
+    "constant": lambda rate, steps: optax.constant_schedule(rate),
+    "linear": lambda rate, steps: optax.linear_schedule(rate, 0.0, steps),
+    "cosine": optax.cosine_decay_schedule,
+}
+
+
+def schedule(config, steps: int) -> optax.Schedule:
+    """Learning rate after n updates; `steps`: updates in all, where the decay ends."""
+    if config.schedule not in SCHEDULES:
+        raise UserError(unknown("optimizer schedule", config.schedule, sorted(SCHEDULES)))
+    if config.warmup_steps >= steps:
+        raise UserError(f"warmup_steps={config.warmup_steps} leaves nothing of {steps} updates: use fewer")
+    after = SCHEDULES[config.schedule](config.learning_rate, steps - config.warmup_steps)
+    if not config.warmup_steps:
+        return after
+    warmup = optax.linear_schedule(0.0, config.learning_rate, config.warmup_steps)
+    return optax.join_schedules([warmup, after], [config.warmup_steps])
+
+
+def build(config, steps: int) -> optax.GradientTransformation:
+    """The optimiser of one player.
+
+    Args:
+      config: one entry of `config.optimizers`.
+      steps: updates of this player in all.
+
+    Raises:
+      UserError: unknown name or schedule.
+    """
+    if config.name not in OPTIMIZERS:
+        raise UserError(unknown("optimizer name", config.name, sorted(OPTIMIZERS)))
+    if config.weight_decay and config.name != "adamw":
+        raise UserError(f"weight_decay={config.weight_decay} has no effect with {config.name}: use name='adamw'")
+    transform = OPTIMIZERS[config.name](config, schedule(config, steps))
+    if config.clip_norm:
+        transform = optax.chain(optax.clip_by_global_norm(config.clip_norm), transform)
+    return transform

@@ -1,0 +1,130 @@
+"""Variational autoencoders (Kingma and Welling 2014): any likelihood, KL weight beta."""
+
+import jax
+import jax.numpy as jnp
+
+from jaxgen import lookup
+from jaxgen.errors import UserError
+from jaxgen.losses.elbo import kl_to_standard_normal, negative_elbo, reparameterize
+from jaxgen.losses.likelihoods import Likelihood
+from jaxgen.models.base import VAE
+from jaxgen.ops.random import example_ids, example_normal
+from jaxgen.recipes import optimizers
+from jaxgen.recipes.base import (
+    Average,
+    Batch,
+    Outcome,
+    Player,
+    Recipe,
+    apply_eval,
+    apply_train,
+    descend,
+    init_network,
+)
+
+
+def build(config, image_shape: tuple[int, int, int], num_classes: int) -> Recipe:
+    """The recipe that `config` describes; arguments and errors as for `jaxgen.recipes.gan.build`."""
+    model_module = lookup.module("models", config.model.name, "config.model.name")
+    build_model = lookup.need(model_module, "build", "config.model.name")
+    model = build_model(config.model, image_shape, num_classes, jnp.dtype(config.compute_dtype))
+    if not isinstance(model, VAE):
+        raise UserError(f"config.model.name={config.model.name!r} is no VAE: recipe 'vae' needs encoder and decoder")
+    return vae(
+        model,
+        likelihood_of(config.recipe),
+        optimizers.build(config.optimizers.vae, config.steps),
+        image_shape=image_shape,
+        beta=config.recipe.beta,
+        ema_decay=config.recipe.ema_decay,
+    )
+
+
+def likelihood_of(settings) -> Likelihood:
+    """The likelihood that `config.recipe` names."""
+    choice = lookup.member("jaxgen.losses.likelihoods", settings.likelihood, "config.recipe.likelihood")
+    if settings.likelihood == "gaussian":
+        if settings.sigma < 0:
+            raise UserError(f"config.recipe.sigma={settings.sigma}: a standard deviation, or 0 to learn it")
+        return choice(settings.sigma)
+    if settings.likelihood == "bernoulli":
+        if settings.binarize not in ("dynamic", "threshold"):
+            raise UserError(lookup.unknown("config.recipe.binarize", settings.binarize, ["dynamic", "threshold"]))
+        return choice(settings.binarize)
+    functions = (lookup.need(choice, name, "config.recipe.likelihood") for name in Likelihood._fields)
+    return Likelihood(*functions)
+
+
+def vae(model: VAE, likelihood: Likelihood, tx, *, image_shape, beta, ema_decay) -> Recipe:
+    """VAE recipe from its parts; see `build`. State: `{vae, ema}`, each with encoder, decoder and likelihood."""
+    encoder, decoder, latent_dim = model
+
+    def init(key):
+        key_e, key_d = jax.random.split(key)
+        encoder_params, encoder_stats = init_network(encoder, key_e, jnp.zeros((1, *image_shape)))
+        decoder_params, decoder_stats = init_network(decoder, key_d, jnp.zeros((1, latent_dim)))
+        params = {"encoder": encoder_params, "decoder": decoder_params, "likelihood": likelihood.init()}
+        stats = {"encoder": encoder_stats, "decoder": decoder_stats}
+        ema = Average(jax.tree.map(jnp.copy, params), jax.tree.map(jnp.copy, stats))
+        return {"vae": Player.create(params, stats, tx), "ema": ema}
+
+    def forward(params, stats, images, key):
+        """Posterior and decoder output for a sampled latent, in training mode."""
+        keys = [jax.random.fold_in(key, i) for i in range(4)]
+        ids = example_ids(images.shape[0])
+        observed = likelihood.observe(images, keys[0], ids)
+        (mean, log_variance), encoder_stats = apply_train(
+            encoder, params["encoder"], stats["encoder"], observed, key=keys[1]
+        )
+        latents = reparameterize(example_normal(keys[2], ids, (latent_dim,)), mean, log_variance)
+        outputs, decoder_stats = apply_train(decoder, params["decoder"], stats["decoder"], latents, key=keys[3])
+        return observed, mean, log_variance, outputs, {"encoder": encoder_stats, "decoder": decoder_stats}
+
+    def update(state, batch: Batch, key, step):
+        images = batch.images[0]
+        keys = jax.random.split(key, images.shape[0])
+
+        def loss_fn(params, stats, part):
+            images, key = part
+            observed, mean, log_variance, outputs, stats = forward(params, stats, images, key)
+            log_likelihood = likelihood.log_prob(params["likelihood"], outputs, observed)
+            kl = kl_to_standard_normal(mean, log_variance)
+            loss = jnp.mean(negative_elbo(log_likelihood, kl, beta))
+            metrics = {
+                "loss": loss,
+                "negative_elbo": jnp.mean(negative_elbo(log_likelihood, kl)),
+                "kl": jnp.mean(jnp.sum(kl, axis=-1)),
+                "log_likelihood": jnp.mean(log_likelihood),
+            }
+            return loss, Outcome(stats, metrics)
+
+        player, metrics, _ = descend(loss_fn, state["vae"], tx, (images, keys))
+        if "log_sigma" in player.params["likelihood"]:
+            metrics["sigma"] = jnp.exp(player.params["likelihood"]["log_sigma"])
+        ema = state["ema"]
+        if ema_decay:
+            ema = ema.toward(player.params, ema_decay, step)
+            ema = ema.refresh(lambda params, stats: forward(params, stats, images[0], keys[0])[-1], step)
+        else:
+            ema = Average(player.params, player.stats)
+        return {"vae": player, "ema": ema}, metrics
+
+    def latents(key, ids):
+        return example_normal(key, ids, (latent_dim,))
+
+    def decode(state, latents, labels=None):
+        del labels
+        ema = state["ema"]
+        return likelihood.mean(apply_eval(decoder, ema.params["decoder"], ema.stats["decoder"], latents))
+
+    def sample(state, key, ids, labels=None):
+        return decode(state, latents(key, ids), labels)
+
+    def reconstruct(state, images):
+        """From the posterior's mean; the decoder's mean is the image."""
+        ema = state["ema"]
+        mean, _ = apply_eval(encoder, ema.params["encoder"], ema.stats["encoder"], images)
+        return decode(state, mean)
+
+    views = {"sample": sample, "latents": latents, "decode": decode, "reconstruct": reconstruct}
+    return Recipe(init, update, views)

@@ -1,0 +1,191 @@
+"""Checkpoints: asynchronous orbax saves, every leaf's checksum verified at restore, a damaged newest falls back."""
+
+import errno
+import hashlib
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+from orbax.checkpoint.checkpoint_managers import AnyPreservationPolicy, BestN, LatestN
+
+from jaxgen.errors import UserError
+from jaxgen.training import parallel
+
+PyTree = Any
+log = logging.getLogger(__name__)
+
+
+def checksums(state: PyTree) -> dict[str, str]:
+    """SHA-256 of every leaf's bytes, shape and dtype, by its path. The state must be whole on this process."""
+    sums = {}
+    for path, leaf in jax.tree_util.tree_flatten_with_path(parallel.local(state))[0]:
+        if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            leaf = jax.random.key_data(leaf)
+        array = np.ascontiguousarray(leaf)
+        digest = hashlib.sha256(f"{array.dtype}{array.shape}".encode())
+        digest.update(array.data if array.ndim else array.tobytes())
+        sums[jax.tree_util.keystr(path)] = digest.hexdigest()
+    return sums
+
+
+class Checkpoints:
+    """The checkpoints of one work directory: `<folder>/<step>/`, each with the whole state and a JSON item.
+
+    Args:
+      folder: made if missing.
+      keep: how many of the newest stay.
+      best_metric: the best by this metric stays as well; "" for none.
+      lower_is_better: direction of `best_metric`.
+    """
+
+    def __init__(self, folder: Path, keep: int, best_metric: str = "", lower_is_better: bool = True):
+        self.folder = folder.absolute()
+        self._best_metric = best_metric
+        policies = [LatestN(keep)]
+        best_fn = None
+        if best_metric:
+            # orbax writes metrics only where it has a best_fn, and its own best-only rule would drop the newest.
+            def best_fn(metrics):
+                return metrics[best_metric]
+
+            policies.append(
+                BestN(get_metric_fn=best_fn, reverse=lower_is_better, n=1, keep_checkpoints_without_metrics=False)
+            )
+        self._lower = lower_is_better
+        self._options = ocp.CheckpointManagerOptions(
+            preservation_policy=AnyPreservationPolicy(policies),
+            best_fn=best_fn,
+            best_mode="min" if lower_is_better else "max",
+            cleanup_tmp_directories=True,
+            create=True,
+            enable_async_checkpointing=True,
+        )
+        self._manager = self._open()
+
+    def _open(self) -> ocp.CheckpointManager:
+        return ocp.CheckpointManager(self.folder, options=self._options)
+
+    def steps(self) -> list[int]:
+        """Steps that have a finished checkpoint, oldest first."""
+        return sorted(self._manager.all_steps())
+
+    def best_step(self) -> int | None:
+        """The step whose checkpoint has the best metric, or None."""
+        return self._manager.best_step() if self._best_metric else None
+
+    def save(self, step: int, state: PyTree, meta: dict, metrics: dict | None = None) -> None:
+        """Starts to save; returns when the state is copied, so that training may go on.
+
+        Args:
+          step: name of the checkpoint; one that exists already is left as it is.
+          state: device arrays.
+          meta: JSON-able; what the loop needs beside the state.
+          metrics: for `best_metric`.
+
+        Raises:
+          UserError: the disk is full; checkpoints saved before stay.
+        """
+        if step in self._manager.all_steps():
+            return
+        items = ocp.args.Composite(
+            state=ocp.args.StandardSave(state), meta=ocp.args.JsonSave({**meta, "checksums": checksums(state)})
+        )
+        if not self._best_metric or not metrics or self._best_metric not in metrics:
+            metrics = None
+        self._guard(lambda: self._manager.save(step, args=items, metrics=metrics))
+
+    def wait(self) -> None:
+        """Returns when all that was started is on disk.
+
+        Raises:
+          UserError: the disk is full; checkpoints saved before stay.
+        """
+        self._guard(self._manager.wait_until_finished)
+
+    def close(self) -> None:
+        """Waits, then releases the manager's threads."""
+        self.wait()
+        self._manager.close()
+
+    def restore(self, abstract: PyTree, step: int | None = None) -> tuple[PyTree, dict] | None:
+        """The newest checkpoint that is whole (or that of `step`), or None if there is none at all.
+
+        A damaged one is reported, moved to `<folder>_damaged/`, and the one before is tried.
+
+        Raises:
+          UserError: there are checkpoints and all are damaged; or `step` has none, or a damaged one.
+        """
+        steps = self.steps()
+        if step is not None and step not in steps:
+            raise UserError(f"{self.folder}: no checkpoint of step {step}; there are {steps or 'none'}")
+        candidates = [step] if step is not None else steps[::-1]
+        for candidate in candidates:
+            try:
+                return self._restore_one(candidate, abstract)
+            except Exception as error:
+                # Truncated files raise anything (JSONDecodeError, ValueError, bare Exception): all mean damage here,
+                # and none is swallowed: it is logged, and the end of the line is an error.
+                reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+                log.error("checkpoint %d is damaged (%s); trying the one before", candidate, reason)
+                if step is not None:
+                    raise UserError(f"{self.folder / str(step)} is damaged: {reason}") from error
+        if candidates:
+            raise UserError(
+                f"{self.folder}: all checkpoints {steps} are damaged, see the log; "
+                "delete the folder to train from the start"
+            )
+        return None
+
+    def set_aside_after(self, step: int) -> None:
+        """Moves checkpoints later than `step` (damaged ones, once an earlier was restored) out of the way."""
+        late = [s for s in self.steps() if s > step]
+        if not late:
+            return
+        self._manager.close()
+        parallel.wait_for_all("before_set_aside")
+        if parallel.is_primary():
+            aside = self.folder.with_name(self.folder.name + "_damaged")
+            aside.mkdir(exist_ok=True)
+            for s in late:
+                shutil.rmtree(aside / str(s), ignore_errors=True)
+                shutil.move(self.folder / str(s), aside / str(s))
+                log.error("moved damaged checkpoint %d to %s", s, aside)
+        parallel.wait_for_all("after_set_aside")
+        self._manager = self._open()
+
+    def _restore_one(self, step: int, abstract: PyTree) -> tuple[PyTree, dict]:
+        items = ocp.args.Composite(state=ocp.args.StandardRestore(abstract), meta=ocp.args.JsonRestore())
+        restored = self._manager.restore(step, args=items)
+        found = checksums(restored.state)
+        expected = restored.meta["checksums"]
+        wrong = sorted(set(found) ^ set(expected)) or [name for name in found if found[name] != expected[name]]
+        if wrong:
+            raise ValueError(f"checksum of {len(wrong)} arrays differs, first {wrong[0]}")
+        return restored.state, restored.meta
+
+    def _guard(self, action) -> None:
+        try:
+            action()
+        except Exception as error:
+            if not _is_disk_full(error):
+                raise
+            kept = self.steps()
+            raise UserError(
+                f"{self.folder}: the disk is full, the checkpoint was not saved; those of steps {kept} are whole: "
+                "free some space and run the same command again"
+            ) from error
+
+
+def _is_disk_full(error: BaseException | None) -> bool:
+    # orbax and tensorstore wrap the system's error in their own: look along the chain, and at the words.
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if "No space left on device" in str(error) or "RESOURCE_EXHAUSTED" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -1,0 +1,163 @@
+"""What a run says: metrics.jsonl, TensorBoard files, log.txt, and a progress line that survives a pipe."""
+
+import json
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+from absl import logging as absl_logging
+from tensorboardX import SummaryWriter
+from tqdm import tqdm
+
+log = logging.getLogger(__name__)
+
+
+class MetricsFile:
+    """metrics.jsonl: one object a line, `{"step": ..., "seed": ..., name: number}`.
+
+    Args:
+      path: the file.
+      resumed_at: lines of later steps, which a killed run wrote and this one will write again, are removed.
+      seed: the run's seed, in every line.
+    """
+
+    def __init__(self, path: Path, resumed_at: int, seed: int):
+        self._seed = seed
+        kept = [line for line in _whole_lines(path) if json.loads(line)["step"] <= resumed_at]
+        temporary = path.with_name(f".{path.name}")
+        temporary.write_text("".join(kept))
+        os.replace(temporary, path)
+        self._file = open(path, "a")  # noqa: SIM115 - stays open for the run
+
+    def write(self, step: int, values: dict[str, float]) -> None:
+        """Appends one line."""
+        self._file.write(json.dumps({"step": step, "seed": self._seed, **values}) + "\n")
+        self._file.flush()
+
+    def sync(self) -> None:
+        """Returns when all lines are on disk: before a checkpoint that counts on them."""
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+
+def _whole_lines(path: Path) -> list[str]:
+    if not path.exists():
+        return []
+    # A kill can leave half a line at the end.
+    return [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+
+
+class TensorBoard:
+    """Event files under `<workdir>/tensorboard`, without TensorFlow."""
+
+    def __init__(self, folder: Path, resumed_at: int):
+        # purge_step hides what a killed run wrote after the checkpoint.
+        self._writer = SummaryWriter(str(folder), purge_step=resumed_at + 1 if resumed_at else None, flush_secs=10)
+
+    def scalars(self, step: int, values: dict[str, float]) -> None:
+        """One curve a name."""
+        for name, value in values.items():
+            self._writer.add_scalar(name, value, step)
+
+    def image(self, step: int, name: str, picture) -> None:
+        """A PIL picture."""
+        array = np.asarray(picture)
+        self._writer.add_image(name, array, step, dataformats="HW" if array.ndim == 2 else "HWC")
+
+    def histograms(self, step: int, tree) -> None:
+        """One histogram for each array of the tree."""
+        for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]:
+            name = "/".join(str(getattr(part, "key", getattr(part, "name", part))) for part in path)
+            self._writer.add_histogram(name, np.asarray(leaf).ravel(), step)
+
+    def text(self, name: str, text: str) -> None:
+        """A fixed-width text block."""
+        self._writer.add_text(name, "```\n" + text + "\n```", 0)
+
+    def hparams(self, config: dict, results: dict[str, float]) -> None:
+        """Hyperparameters with the results they led to."""
+        plain = {key: value if isinstance(value, int | float | str | bool) else str(value) for key, value in config.items()}
+        self._writer.add_hparams(plain, results, name="hparams")
+
+    def close(self) -> None:
+        """Writes what is buffered."""
+        self._writer.close()
+
+
+class Progress:
+    """Step, speed, time left and losses: a bar on a terminal, a plain line every few seconds elsewhere.
+
+    Args:
+      steps: in all.
+      done: at the start.
+      batch_size: for images per second.
+      every: seconds between plain lines.
+    """
+
+    def __init__(self, steps: int, done: int, batch_size: int, every: float = 5.0):
+        self._steps, self._batch_size, self._every = steps, batch_size, every
+        self._start, self._first, self._last_line = time.monotonic(), done, 0.0
+        self._bar = None
+        if sys.stderr.isatty():
+            self._bar = tqdm(total=steps, initial=done, unit="step", dynamic_ncols=True, smoothing=0.1)
+
+    def update(self, step: int, losses: dict[str, float]) -> None:
+        """Shows where the run is."""
+        elapsed = time.monotonic() - self._start
+        rate = (step - self._first) / elapsed if elapsed > 0 else 0.0
+        shown = {name: f"{value:.4g}" for name, value in losses.items() if name.startswith(("loss", "negative_elbo"))}
+        if self._bar is not None:
+            self._bar.set_postfix({"img/s": f"{rate * self._batch_size:.0f}", **shown}, refresh=False)
+            self._bar.update(step - self._bar.n)
+        elif time.monotonic() - self._last_line >= self._every or step == self._steps:
+            self._last_line = time.monotonic()
+            left = (self._steps - step) / rate if rate else 0.0
+            losses_text = "  ".join(f"{name} {value}" for name, value in shown.items())
+            print(
+                f"step {step}/{self._steps} ({100 * step // self._steps}%)  {rate:.1f} steps/s  "
+                f"{rate * self._batch_size:.0f} images/s  {_clock(left)} left  {losses_text}",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    def close(self) -> None:
+        """Ends the bar's line."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}"
+
+
+class _AboveTheBar(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        tqdm.write(self.format(record), file=sys.stderr)
+
+
+def start_log(path: Path | None, show: bool) -> None:
+    """Sends jaxgen's messages to stderr (above the progress bar) and, if `path` is given, to log.txt with times."""
+    # orbax tells every file it writes at this level; --verbosity=0 on the command line brings it back.
+    if not absl_logging.using_default_verbosity() if hasattr(absl_logging, "using_default_verbosity") else True:
+        absl_logging.set_verbosity(absl_logging.WARNING)
+    logger = logging.getLogger("jaxgen")
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    logger.handlers.clear()
+    screen = _AboveTheBar()
+    screen.setFormatter(logging.Formatter("%(message)s"))
+    screen.setLevel(logging.INFO if show else logging.WARNING)
+    logger.addHandler(screen)
+    if path is not None:
+        file = logging.FileHandler(path)
+        file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        logger.addHandler(file)

@@ -1,0 +1,57 @@
+"""Where the time of a run goes, over all its restarts, and what memory it took."""
+
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from jaxgen.training import parallel
+
+KINDS = ("compile", "step", "data", "evaluation", "samples", "checkpoint")
+
+
+class Clock:
+    """Seconds spent on each kind of work.
+
+    Args:
+      before: seconds of earlier sessions of the same run.
+    """
+
+    def __init__(self, before: dict[str, float] | None = None):
+        self.seconds = dict.fromkeys(KINDS, 0.0) | (before or {})
+
+    @contextmanager
+    def measure(self, kind: str) -> Iterator[None]:
+        """Adds the block's wall time to `kind`."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[kind] += time.perf_counter() - start
+
+
+def host_peak_memory_mb() -> float:
+    """Largest resident size of this process so far, in MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+
+
+def summary(clock: Clock, steps: int, batch_size: int, flops_per_step: float) -> dict[str, float | None]:
+    """Seconds by kind, speed, memory and arithmetic, for timing.json and evaluation.json.
+
+    Args:
+      clock: of the whole run.
+      steps: training steps that `clock.seconds["step"]` covers.
+      batch_size: images per step.
+      flops_per_step: on all devices.
+    """
+    step_seconds = clock.seconds["step"]
+    return {
+        **{f"{kind}_seconds": round(seconds, 3) for kind, seconds in clock.seconds.items()},
+        "step_ms": round(1000 * step_seconds / steps, 3) if steps else None,
+        "images_per_s": round(steps * batch_size / step_seconds, 1) if step_seconds and steps else None,
+        "flops_per_step": flops_per_step if flops_per_step == flops_per_step else None,
+        "host_peak_memory_mb": round(host_peak_memory_mb(), 1),
+        "device_peak_memory_mb": parallel.device_peak_memory_mb(),
+    }
