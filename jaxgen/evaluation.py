@@ -87,7 +87,7 @@ def _choose(names, views, image_shape) -> tuple[dict[str, ModuleType], dict[str,
         module = lookup.module("metrics", name, "evaluation.metrics")
         for attribute in ("NEEDS", "DIRECTION", "MIN_SAMPLES", "EXTRACTOR", "start"):
             lookup.need(module, attribute, "evaluation.metrics")
-        if views.get(module.NEEDS) is None:
+        if module.NEEDS not in VIEWS or views.get(module.NEEDS) is None:
             offered = ", ".join(view for view in views if views[view] is not None) or "nothing"
             skipped[name] = f"needs the view {module.NEEDS!r}; this model offers {offered}"
         elif reason := getattr(module, "unsuitable", lambda shape: None)(image_shape):
@@ -103,6 +103,7 @@ class _Run:
     def __init__(self, settings, real, views, place, progress, stop, cache_dir):
         self.settings, self.real, self.views, self.place = settings, real, views, place
         self.progress, self.stop, self.cache_dir = progress, stop, cache_dir
+        self._references: dict[str, FeatureStatistics] = {}
 
     def counts(self, view: str) -> tuple[int, int]:
         """Real and fake images that `view` compares: samples against the whole split, pairs one to one."""
@@ -183,14 +184,19 @@ class _Run:
         return Batch(jax.block_until_ready(fake), count, real, self.extractor)
 
     def reference(self, name: str) -> FeatureStatistics:
-        """Statistics of the real images' features, from the cache where that holds exactly these."""
-        extractor = self.extractor(name)
+        """Statistics of the real images' features, computed once a run, or read where the cache holds exactly these."""
+        if name not in self._references:
+            extractor = self.extractor(name)
+            self._references[name] = (
+                self._real_statistics(extractor) if self.cache_dir is None else self._cached_statistics(extractor)
+            )
+        return self._references[name]
+
+    def _cached_statistics(self, extractor: Extractor) -> FeatureStatistics:
         digest = hashlib.sha256(repr(self.real.shape).encode() + self.real.tobytes()).hexdigest()
         metadata = {**extractor.metadata(), "data_sha256": digest, "n": len(self.real)}
-        if self.cache_dir is None:
-            return self._real_statistics(extractor)
         key = hashlib.sha256(repr(sorted(metadata.items())).encode()).hexdigest()
-        path = Path(self.cache_dir) / f"reference_{name}_{key[:16]}.npz"
+        path = Path(self.cache_dir) / f"reference_{extractor.name}_{key[:16]}.npz"
         if path.exists():
             try:
                 return statistics_file.load(path, metadata)

@@ -8,14 +8,21 @@ from types import ModuleType
 
 from jaxgen.errors import UserError
 
-# Modules of these packages that are shared parts, not choices.
-_SHARED = {"base", "image_options", "download", "idx", "cache"}
+# Modules that are shared parts of their package, not choices.
+_SHARED = {
+    "data": {"base", "image_options", "download", "idx", "cache", "container", "reading", "order"},
+    "models": {"base", "sizes"},
+    "recipes": {"base", "optimizers"},
+    "metrics": {"base", "frechet"},
+    "metrics.extractors": {"base", "torch_file", "statistics_file"},
+}
 
 
 def choices(kind: str) -> list[str]:
     """Names of the built-in modules of `jaxgen.<kind>`, such as `models` or `data`."""
     package = importlib.import_module(f"jaxgen.{kind}")
-    return sorted(m.name for m in pkgutil.iter_modules(package.__path__) if not m.ispkg and m.name not in _SHARED)
+    shared = _SHARED.get(kind, set())
+    return sorted(m.name for m in pkgutil.iter_modules(package.__path__) if not m.ispkg and m.name not in shared)
 
 
 def module(kind: str, name: str, key: str) -> ModuleType:

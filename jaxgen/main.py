@@ -11,7 +11,7 @@ import os
 import sys
 from pathlib import Path
 
-from absl import app, flags
+from absl import app, flags, logging
 from ml_collections import config_flags
 
 from jaxgen.errors import UserError
@@ -64,6 +64,8 @@ def _compilation_cache(setting: str) -> None:
 
 
 def _main(argv: list[str]) -> None:
+    if flags.FLAGS["verbosity"].using_default_value:
+        logging.set_verbosity(logging.WARNING)  # orbax tells of every file it writes; --verbosity=0 shows it
     if len(argv) > 1:
         raise UserError(f"unknown argument {argv[1]!r}: flags start with --; see --help")
     if _CONFIG.value is None:

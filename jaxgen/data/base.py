@@ -91,8 +91,10 @@ def _finish(dataset: Dataset, config) -> Dataset:
     splits = {}
     for name, split in dataset.splits.items():
         n = config.limit or len(split.images)
-        labels = None if split.labels is None else np.ascontiguousarray(split.labels[:n], np.int32)
-        splits[name] = Split(image_options.apply_all(split.images[:n], config), labels)
+        # A copy of a part, because a view would keep the whole in memory.
+        images = split.images[:n].copy() if n < len(split.images) else split.images
+        labels = None if split.labels is None else np.array(split.labels[:n], np.int32)
+        splits[name] = Split(image_options.apply_all(images, config), labels)
     options = {key: config[key] for key in ("image_size", "channels", "crop", "resize", "limit")}
     hashes = {name: cache.content_hash(*split) for name, split in splits.items()}
     return dataset._replace(splits=splits, info={"files": [], **dataset.info, "options": options, "sha256": hashes})

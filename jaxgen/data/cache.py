@@ -80,7 +80,7 @@ def _identity(path) -> list:
 
 
 def _read(path: Path, dataset_type, split_type):
-    with np.load(path) as arrays:
+    with path.open("rb") as file, np.load(file) as arrays:  # np.load(path) leaks the open file if it is damaged
         meta = json.loads(str(arrays["meta"]))
         splits = {}
         for i, name in enumerate(meta["splits"]):

@@ -33,8 +33,6 @@ def open_container(path: Path) -> Container:
             base = Path(folder).relative_to(path)
             found += [(base / file).as_posix() for file in files]
         return Container(_visible(found), lambda name: (path / name).read_bytes())
-    if not path.exists():
-        raise UserError(f"data.dir={str(path)!r}: there is no such folder or zip file")
     try:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError) as error:

@@ -97,7 +97,10 @@ def list_images(container: Container, test_fraction: float, where: str) -> Listi
 def _path(config) -> Path:
     if not config.dir:
         raise UserError("data.name=folder needs data.dir: the folder or zip file with the images")
-    return Path(config.dir).expanduser()
+    path = Path(config.dir).expanduser()
+    if not path.exists():
+        raise UserError(f"data.dir={config.dir!r}: there is no such folder or zip file")
+    return path
 
 
 def _is_image(name: str) -> bool:

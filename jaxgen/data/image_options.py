@@ -41,7 +41,7 @@ def from_pil(image: Image.Image) -> np.ndarray:
     """A decoded PIL image as uint8 [H, W, C]: gray modes give C = 1, all others C = 3.
 
     EXIF orientation is applied. Transparency is composited on white, palettes are looked up, CMYK and the like become
-    RGB, 16-bit gray is divided by 257 (so 65535 becomes 255) and rounded.
+    RGB, 16-bit gray is divided by 257 (so 65535 becomes 255) and rounded. (16-bit colour PIL itself cuts to 8 bits.)
 
     Raises:
       ValueError: float pixels, or integers beyond 16 bits, which have no agreed range.
@@ -54,14 +54,15 @@ def from_pil(image: Image.Image) -> np.ndarray:
         return ((values + 128) // 257).astype(np.uint8)[..., None]
     if image.mode == "F":
         raise ValueError("float pixels have no agreed range; save as 8-bit or 16-bit")
-    if image.mode in ("1", "L") and "transparency" not in image.info:
+    clear = "transparency" in image.info  # the colour that a palette, gray or RGB file names as transparent
+    if image.mode in ("1", "L") and not clear:
         return np.asarray(image.convert("L"))[..., None]
-    if image.mode in ("LA", "La"):
+    if image.mode in ("1", "L", "LA", "La"):
         gray = image.convert("LA")
         white = Image.new("L", gray.size, 255)
         white.paste(gray.getchannel("L"), mask=gray.getchannel("A"))
         return np.asarray(white)[..., None]
-    if "transparency" in image.info or image.mode in ("RGBA", "RGBa", "PA"):
+    if clear or image.mode in ("RGBA", "RGBa", "PA"):
         rgba = image.convert("RGBA")
         rgb = Image.new("RGB", rgba.size, (255, 255, 255))
         rgb.paste(rgba, mask=rgba.getchannel("A"))

@@ -52,6 +52,6 @@ def _statistics(x, origin, axis_name):
     shifted = x - origin
     axes = tuple(range(x.ndim - 1))
     moments = jnp.stack([shifted.mean(axes), jnp.square(shifted).mean(axes)])
-    if axis_name is not None:
+    if axis_name is not None and lax.axis_size(axis_name) > 1:
         moments = lax.pmean(moments, axis_name)
     return moments[0] + origin, jnp.maximum(moments[1] - jnp.square(moments[0]), 0)

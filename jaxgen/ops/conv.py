@@ -6,26 +6,17 @@ layout, or matrix products, so every derivative of a derivative is too. Accelera
 """
 
 from functools import partial
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
 from jaxgen.ops.backend import traced_for_cpu
+from jaxgen.ops.conv_geometry import Geometry, resolve_padding, turned
+from jaxgen.ops.kernel_gradient import kernel_gradient_products
 from jaxgen.ops.varying import same_varying
 
 DIMENSIONS = ("NHWC", "HWIO", "NHWC")
-Pads = tuple[tuple[int, int], tuple[int, int]]
-
-
-class Geometry(NamedTuple):
-    """Where a convolution's taps fall; every field is (height, width)."""
-
-    stride: tuple[int, int]
-    pads: Pads
-    input_dilation: tuple[int, int]
-    kernel_dilation: tuple[int, int]
 
 
 def conv(x, kernel, stride=1, padding="SAME", input_dilation=1, kernel_dilation=1):
@@ -49,15 +40,6 @@ def conv(x, kernel, stride=1, padding="SAME", input_dilation=1, kernel_dilation=
     return _fast_conv(x, kernel, geometry) if traced_for_cpu() else _lax_conv(x, kernel, geometry)
 
 
-def resolve_padding(padding, sizes, extents, stride) -> Pads:
-    """Padding as ((top, bottom), (left, right)); `extents` are the kernel's sizes after dilation."""
-    if isinstance(padding, int):
-        return ((padding, padding), (padding, padding))
-    if isinstance(padding, str):
-        return tuple(lax.padtype_to_pads(sizes, extents, stride, padding))
-    return tuple((int(low), int(high)) for low, high in padding)
-
-
 def _pair(value) -> tuple[int, int]:
     return (value, value) if isinstance(value, int) else tuple(value)
 
@@ -70,6 +52,8 @@ def _lax_conv(x, kernel, geometry: Geometry):
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _fast_conv(x, kernel, geometry: Geometry):
+    if geometry.is_plain and max(geometry.input_dilation) > 1:
+        return _subpixel_conv(x, kernel, geometry)
     return _lax_conv(x, kernel, geometry)
 
 
@@ -81,7 +65,7 @@ def _fast_conv_backward(geometry, residuals, g):
     x, kernel = residuals
     return (
         _input_gradient(g, kernel, x.shape[1:3], geometry),
-        _kernel_gradient(x, g, kernel.shape[:2], geometry),
+        kernel_gradient(x, g, kernel.shape[:2], geometry),
     )
 
 
@@ -97,44 +81,18 @@ def _input_gradient(g, kernel, input_size, geometry: Geometry):
         dilated_output = (g.shape[1 + axis] - 1) * geometry.stride[axis] + 1
         low = extent - 1 - geometry.pads[axis][0]
         pads.append((low, dilated_input + extent - 1 - dilated_output - low))
-    turned = jnp.flip(kernel, (0, 1)).swapaxes(2, 3)
-    return _fast_conv(
-        g, turned, Geometry(geometry.input_dilation, tuple(pads), geometry.stride, geometry.kernel_dilation)
-    )
+    geometry = Geometry(geometry.input_dilation, tuple(pads), geometry.stride, geometry.kernel_dilation)
+    return _fast_conv(g, turned(kernel), geometry)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def _kernel_gradient(x, g, kernel_size: tuple[int, int], geometry: Geometry):
-    """Gradient [kh, kw, C_in, C_out]: one strided slice of x and one matrix product over N*H*W for each tap."""
-    n, height, width, c_out = g.shape
-    c_in = x.shape[-1]
-    padded = lax.pad(
-        x,
-        jnp.zeros((), x.dtype),
-        (
-            (0, 0, 0),
-            *((low, high, d - 1) for (low, high), d in zip(geometry.pads, geometry.input_dilation, strict=True)),
-            (0, 0, 0),
-        ),
-    )
-    g = g.reshape(-1, c_out)
-    taps = []
-    for i, j in ((i, j) for i in range(kernel_size[0]) for j in range(kernel_size[1])):
-        top, left = i * geometry.kernel_dilation[0], j * geometry.kernel_dilation[1]
-        bottom = top + (height - 1) * geometry.stride[0] + 1
-        right = left + (width - 1) * geometry.stride[1] + 1
-        tap = lax.slice(padded, (0, top, left, 0), (n, bottom, right, c_in), (1, *geometry.stride, 1))
-        taps.append(_contract_rows(tap.reshape(-1, c_in), g))
-    return jnp.stack(taps).reshape(*kernel_size, c_in, c_out)
-
-
-def _contract_rows(a, b):
-    """Matrix product of a [rows, m] and b [rows, n] over the rows, summed in float32, in the dtype of a."""
-    return lax.dot_general(a, b, (((0,), (0,)), ((), ())), preferred_element_type=jnp.float32).astype(a.dtype)
+def kernel_gradient(x, g, kernel_size: tuple[int, int], geometry: Geometry):
+    """Gradient [kh, kw, C_in, C_out] of sum(g * conv(x, kernel)) with respect to the kernel."""
+    return kernel_gradient_products(x, g, kernel_size, geometry)
 
 
 def _kernel_gradient_forward(x, g, kernel_size, geometry):
-    return _kernel_gradient(x, g, kernel_size, geometry), (x, g)
+    return kernel_gradient(x, g, kernel_size, geometry), (x, g)
 
 
 def _kernel_gradient_backward(kernel_size, geometry, residuals, u):
@@ -143,4 +101,39 @@ def _kernel_gradient_backward(kernel_size, geometry, residuals, u):
     return _input_gradient(g, u, x.shape[1:3], geometry), _fast_conv(x, u, geometry)
 
 
-_kernel_gradient.defvjp(_kernel_gradient_forward, _kernel_gradient_backward)
+kernel_gradient.defvjp(_kernel_gradient_forward, _kernel_gradient_backward)
+
+
+def _subpixel_conv(x, kernel, geometry: Geometry):
+    """Convolution of a dilated input without its zeros: one small convolution for each parity of the output pixels.
+
+    Output pixel d*i + a meets input pixels through every d-th tap only.
+    """
+    (dh, dw), n, c_out = geometry.input_dilation, x.shape[0], kernel.shape[3]
+    height, width = (
+        (x.shape[1 + axis] - 1) * geometry.input_dilation[axis] + 2 + sum(geometry.pads[axis]) - kernel.shape[axis]
+        for axis in (0, 1)
+    )
+    rows, columns = -(-height // dh), -(-width // dw)
+    phases = []
+    for a in range(dh):
+        first_row, top = _phase(a, dh, geometry.pads[0][0])
+        for b in range(dw):
+            first_column, left = _phase(b, dw, geometry.pads[1][0])
+            taps = kernel[first_row::dh, first_column::dw]
+            if taps.size == 0:
+                phases.append(jnp.zeros_like(x, shape=(n, rows, columns, c_out)))
+                continue
+            bottom = rows - 1 + taps.shape[0] - top - x.shape[1]
+            right = columns - 1 + taps.shape[1] - left - x.shape[2]
+            plain = Geometry((1, 1), ((top, bottom), (left, right)), (1, 1), (1, 1))
+            phases.append(_lax_conv(x, taps, plain))
+    y = jnp.stack(phases, 3).reshape(n, rows, columns, dh, dw, c_out)
+    y = y.transpose(0, 1, 3, 2, 4, 5).reshape(n, rows * dh, columns * dw, c_out)
+    return y[:, :height, :width]
+
+
+def _phase(parity: int, dilation: int, low: int) -> tuple[int, int]:
+    """First tap that output pixels of this parity meet, and the padding before the input they then need."""
+    first = (low - parity) % dilation
+    return first, (low - parity - first) // dilation

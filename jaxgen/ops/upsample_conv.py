@@ -11,9 +11,7 @@ def conv_transpose_4x4(x, kernel):
 
     x: [N, H, W, C_in]; kernel: [4, 4, C_in, C_out]; returns [N, 2H, 2W, C_out].
     """
-    if not traced_for_cpu():
-        return conv(x, kernel, padding=2, input_dilation=2)
-    return _interleave([conv(x, kernel[a::2, b::2], padding=((1 - a, a), (1 - b, b))) for a, b in _PHASES])
+    return conv(x, kernel, padding=2, input_dilation=2)
 
 
 def upsample_conv_3x3(x, kernel):
@@ -32,17 +30,6 @@ def conv_3x3_average_pool(x, kernel):
     x: [N, H, W, C_in], H and W even; kernel: [3, 3, C_in, C_out]; returns [N, H/2, W/2, C_out].
     """
     return conv(x, _fold(_fold(kernel).swapaxes(0, 1)).swapaxes(0, 1) / 4, stride=2, padding=1)
-
-
-# Parities (row, column) of the output pixels, in the order in which `_interleave` lays them out.
-_PHASES = ((0, 0), (0, 1), (1, 0), (1, 1))
-
-
-def _interleave(phases):
-    """Four [N, H, W, C] images, one for each parity, as one [N, 2H, 2W, C] (depth to space)."""
-    n, height, width, channels = phases[0].shape
-    y = jnp.stack(phases, 3).reshape(n, height, width, 2, 2, channels)
-    return y.transpose(0, 1, 3, 2, 4, 5).reshape(n, 2 * height, 2 * width, channels)
 
 
 def _fold(kernel):

@@ -114,7 +114,7 @@ def descend(loss_fn: Callable, player: Player, tx: optax.GradientTransformation,
     else:
         stats, grads, metrics, outputs = _accumulate(one, player.stats, parts, count)
     grads, metrics, stats = average_over_devices((grads, metrics, stats))
-    metrics["grad_norm"] = optax.global_norm(grads)
+    metrics["grad_norm"] = optax.tree.norm(grads)
     updates, opt_state = tx.update(grads, player.opt_state, player.params)
     return Player(optax.apply_updates(player.params, updates), stats, opt_state), metrics, outputs
 
@@ -139,23 +139,22 @@ def average_over_devices(tree: PyTree) -> PyTree:
     """Mean over `DATA_AXIS` of every leaf that differs between devices, in one all-reduce; the others as they are."""
     leaves, structure = jax.tree.flatten(tree)
     differ = [i for i, leaf in enumerate(leaves) if DATA_AXIS in varying_axes(leaf)]
-    if jax.lax.axis_size(DATA_AXIS) == 1:  # nothing to exchange: only the type changes, and packing would copy
-        means = [jax.lax.pmean(leaves[i], DATA_AXIS) for i in differ]
-    else:
-        packed = jnp.concatenate([leaves[i].astype(jnp.float32).ravel() for i in differ])
-        packed = jax.lax.pmean(packed, DATA_AXIS)
-        means, start = [], 0
-        for i in differ:
-            size = leaves[i].size
-            means.append(packed[start : start + size].reshape(leaves[i].shape).astype(leaves[i].dtype))
-            start += size
-    for i, mean in zip(differ, means, strict=True):
-        leaves[i] = mean
+    if not differ:  # always so on one device
+        return tree
+    packed = jnp.concatenate([leaves[i].astype(jnp.float32).ravel() for i in differ])
+    packed = jax.lax.pmean(packed, DATA_AXIS)
+    start = 0
+    for i in differ:
+        size = leaves[i].size
+        leaves[i] = packed[start : start + size].reshape(leaves[i].shape).astype(leaves[i].dtype)
+        start += size
     return jax.tree.unflatten(structure, leaves)
 
 
 def _as_varying(leaf: jax.Array) -> jax.Array:
-    return leaf if DATA_AXIS in varying_axes(leaf) else jax.lax.pcast(leaf, DATA_AXIS, to="varying")
+    if jax.lax.axis_size(DATA_AXIS) == 1 or DATA_AXIS in varying_axes(leaf):
+        return leaf
+    return jax.lax.pcast(leaf, DATA_AXIS, to="varying")
 
 
 class Average(struct.PyTreeNode):

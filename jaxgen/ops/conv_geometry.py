@@ -1,0 +1,36 @@
+"""Where the taps of a convolution fall."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax import lax
+
+Pads = tuple[tuple[int, int], tuple[int, int]]
+
+
+class Geometry(NamedTuple):
+    """Where a convolution's taps fall; every field is (height, width)."""
+
+    stride: tuple[int, int]
+    pads: Pads
+    input_dilation: tuple[int, int]
+    kernel_dilation: tuple[int, int]
+
+    @property
+    def is_plain(self) -> bool:
+        """Neither stride nor kernel dilation."""
+        return self.stride == (1, 1) and self.kernel_dilation == (1, 1)
+
+
+def resolve_padding(padding, sizes, extents, stride) -> Pads:
+    """Padding as ((top, bottom), (left, right)); `extents` are the kernel's sizes after dilation."""
+    if isinstance(padding, int):
+        return ((padding, padding), (padding, padding))
+    if isinstance(padding, str):
+        return tuple(lax.padtype_to_pads(sizes, extents, stride, padding))
+    return tuple((int(low), int(high)) for low, high in padding)
+
+
+def turned(kernel):
+    """The kernel of the transposed convolution: turned by 180 degrees, input and output channels swapped."""
+    return jnp.flip(kernel, (0, 1)).swapaxes(2, 3)
