@@ -64,7 +64,7 @@ def _compilation_cache(setting: str) -> None:
 
 
 def _main(argv: list[str]) -> None:
-    if flags.FLAGS["verbosity"].using_default_value:
+    if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)  # orbax tells of every file it writes; --verbosity=0 shows it
     if len(argv) > 1:
         raise UserError(f"unknown argument {argv[1]!r}: flags start with --; see --help")

@@ -1,0 +1,136 @@
+"""Kill the program, type the same command: the end is bit for bit that of a run that nobody touched."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+CONFIG = """
+from configs import default
+
+
+def get_config():
+    config = default.get_config()
+    config.data.image_size = 8
+    config.data.limit = 256
+    config.data.flip = True
+    config.model.width = 8
+    config.model.latent_dim = 8
+    config.batch_size = 16
+    config.steps_per_dispatch = 5
+    config.steps = {steps}
+    config.log_every = 20
+    config.checkpoint_every = 50
+    config.sample_every = 100
+    config.num_devices = 1
+    config.evaluation.metrics = ("psnr",)  # a GAN has none: evaluation is instant
+    config.evaluation.num_samples = 16
+    config.evaluation.allow_few_samples = True
+    return config
+"""
+
+
+@pytest.fixture
+def command(tmp_path):
+    """`command(workdir, steps)` -> a started process of the real command line."""
+    environment = os.environ | {"JAX_PLATFORMS": "cpu", "JAXGEN_CACHE": str(ROOT / ".pytest_cache" / "jaxgen")}
+
+    def start(workdir, steps):
+        config = tmp_path / f"tiny_{steps}.py"
+        config.write_text(CONFIG.format(steps=steps))
+        arguments = ["-m", "jaxgen.main", "--config", str(config), "--workdir", str(workdir)]
+        return subprocess.Popen(
+            [sys.executable, *arguments], cwd=ROOT, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+        )
+
+    return start
+
+
+def finish(process) -> str:
+    _, messages = process.communicate(timeout=300)
+    assert process.returncode == 0, messages
+    return messages
+
+
+def end_state(workdir: Path, steps: int) -> dict[str, str]:
+    """Checksums of every array of the last checkpoint, which were computed from the arrays and verified at restores."""
+    return json.loads((workdir / "checkpoints" / str(steps) / "meta" / "metadata").read_text())["checksums"]
+
+
+def wait_for(condition, process, seconds=240) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and process.poll() is None:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return condition()
+
+
+def steps_logged(workdir: Path) -> int:
+    path = workdir / "metrics.jsonl"
+    return path.read_text().count("\n") if path.exists() else 0
+
+
+@pytest.mark.parametrize("kills", [2, pytest.param(10, marks=pytest.mark.slow)])
+def test_killed_at_random_moments_ends_bit_identical(command, tmp_path, kills):
+    steps = 200 * kills
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    finish(command(whole, steps))
+    moments = random.Random(kills)
+    was_under_way = 0
+    for kill in range(kills):
+        process = command(killed, steps)
+        # Anywhere from the start of the process to well past the next checkpoints.
+        target = steps_logged(killed) + moments.randrange(0, 8)
+        if kill:
+            wait_for(lambda n=target: steps_logged(killed) >= n, process)
+        time.sleep(moments.random() * 0.5)
+        was_under_way += process.poll() is None
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    assert was_under_way >= kills - 1  # or nothing was killed
+    finish(command(killed, steps))
+    assert end_state(killed, steps) == end_state(whole, steps)
+    assert (killed / "metrics.jsonl").read_bytes() == (whole / "metrics.jsonl").read_bytes()
+    logged = [json.loads(line)["step"] for line in (whole / "metrics.jsonl").read_text().splitlines()]
+    assert logged == list(range(20, steps + 1, 20))
+    for picture in (whole / "samples").iterdir():
+        assert (killed / "samples" / picture.name).read_bytes() == picture.read_bytes()
+
+
+def test_sigterm_saves_and_exits_0_and_the_rest_is_bit_identical(command, tmp_path):
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    finish(command(whole, 400))
+    process = command(stopped, 400)
+    assert wait_for(lambda: steps_logged(stopped) >= 1, process)
+    process.terminate()
+    messages = finish(process)
+    assert "stopped at step" in messages
+    saved = [int(path.name) for path in (stopped / "checkpoints").iterdir() if path.name.isdigit()]
+    assert 0 < max(saved) < 400
+    assert not (stopped / "evaluation.json").exists()
+    messages = finish(command(stopped, 400))
+    assert f"resuming at step {max(saved)} of 400" in messages
+    assert end_state(stopped, 400) == end_state(whole, 400)
+    assert (stopped / "metrics.jsonl").read_bytes() == (whole / "metrics.jsonl").read_bytes()
+
+
+def test_damaged_newest_checkpoint_falls_back_to_the_same_end(command, tmp_path):
+    workdir = tmp_path / "run"
+    finish(command(workdir, 100))
+    before, rows = end_state(workdir, 100), (workdir / "metrics.jsonl").read_bytes()
+    files = [path for path in (workdir / "checkpoints" / "100" / "state").rglob("*") if path.is_file()]
+    largest = max(files, key=lambda path: path.stat().st_size)
+    largest.write_bytes(largest.read_bytes()[: largest.stat().st_size // 2])
+    messages = finish(command(workdir, 100))
+    assert "checkpoint 100 is damaged" in messages
+    assert "resuming at step 50 of 100" in messages
+    assert end_state(workdir, 100) == before
+    assert (workdir / "metrics.jsonl").read_bytes() == rows

@@ -1,0 +1,201 @@
+"""Checkpoints: exact, verified, newest and best kept, damage falls back, a full disk loses nothing."""
+
+import errno
+import logging
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxgen.errors import UserError
+from jaxgen.training import parallel
+from jaxgen.training.checkpoint import Checkpoints, checksums
+
+
+def state_at(step, devices=1):
+    mesh = parallel.make_mesh(devices, 16)
+    values = {"w": np.arange(4096, dtype=np.float32) * (step + 1) / 7, "n": np.int32(step), "none": {}}
+    players = parallel.replicate(mesh, values)
+    key = jax.jit(lambda: jax.random.key(3), out_shardings=jax.tree.leaves(players)[0].sharding)()
+    return parallel.TrainState(parallel.replicate(mesh, np.int32(step)), key, players)
+
+
+def abstract(devices=1):
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), state_at(0, devices))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "checkpoints"
+
+
+def saved(folder, steps=(10, 20, 30), keep=3, **kwargs):
+    checkpoints = Checkpoints(folder, keep, **kwargs)
+    for step in steps:
+        checkpoints.save(step, state_at(step), {"window": {"loss": [0.1, 1 / 3]}})
+    checkpoints.wait()
+    return checkpoints
+
+
+def flip_bytes(folder: Path, step: int) -> None:
+    """Changes the middle of the largest data file."""
+    files = [path for path in (folder / str(step) / "state").rglob("*") if path.is_file() and "/d/" in str(path)]
+    largest = max(files, key=lambda path: path.stat().st_size)
+    data = bytearray(largest.read_bytes())
+    middle = len(data) // 2
+    for i in range(middle, middle + 64):
+        data[i] ^= 0xFF
+    largest.write_bytes(bytes(data))
+
+
+def test_round_trip_is_exact(folder):
+    checkpoints = saved(folder)
+    state, meta = checkpoints.restore(abstract())
+    assert checksums(state) == checksums(state_at(30))
+    assert meta["window"] == {"loss": [0.1, 1 / 3]}
+    assert jax.dtypes.issubdtype(state.key.dtype, jax.dtypes.prng_key)
+    checkpoints.close()
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 4), (4, 2)])
+def test_restores_onto_another_number_of_devices(folder, before, after):
+    checkpoints = Checkpoints(folder, 2)
+    checkpoints.save(5, state_at(5, before), {})
+    checkpoints.wait()
+    state, _ = checkpoints.restore(abstract(after))
+    assert len(state.players["w"].sharding.device_set) == after
+    assert checksums(state) == checksums(state_at(5))
+    checkpoints.close()
+
+
+def test_checksums_notice_one_bit_a_shape_and_a_dtype():
+    a = state_at(1)
+    for changed in (
+        a.players["w"].at[17].add(1e-3),
+        a.players["w"].reshape(64, 64),
+        a.players["w"].astype(jnp.float16),
+    ):
+        b = a.replace(players={**a.players, "w": changed})
+        assert [k for k in checksums(a) if checksums(a)[k] != checksums(b)[k]] == [".players['w']"]
+
+
+def test_nothing_saved_is_none(folder):
+    assert Checkpoints(folder, 2).restore(abstract()) is None
+
+
+def test_keeps_the_newest(folder):
+    checkpoints = saved(folder, steps=(10, 20, 30, 40), keep=2)
+    assert checkpoints.steps() == [30, 40]
+    checkpoints.close()
+
+
+@pytest.mark.parametrize(("lower", "best"), [(True, 20), (False, 10)])
+def test_keeps_the_best_beside_the_newest(folder, lower, best):
+    checkpoints = Checkpoints(folder, 1, "fd", lower)
+    for step, value in ((10, 9.0), (20, 1.0), (30, 5.0), (40, None), (50, 7.0)):
+        checkpoints.save(step, state_at(step), {}, {"fd": value} if value else None)
+        checkpoints.wait()
+    assert checkpoints.steps() == [best, 50]
+    assert checkpoints.best_step() == best
+    checkpoints.close()
+    again = Checkpoints(folder, 1, "fd", lower)  # a new process ranks the same
+    assert again.best_step() == best
+    again.close()
+
+
+def test_flipped_bytes_fall_back_loudly(folder, caplog):
+    checkpoints = saved(folder)
+    flip_bytes(folder, 30)
+    with caplog.at_level(logging.ERROR, logger="jaxgen"):
+        state, _ = checkpoints.restore(abstract())
+    assert int(state.step) == 20
+    assert "checkpoint 30 is damaged" in caplog.text
+    checkpoints.set_aside_after(20)
+    assert checkpoints.steps() == [10, 20]
+    assert (folder.with_name("checkpoints_damaged") / "30").is_dir()
+    checkpoints.save(30, state_at(30), {})  # the way is free again
+    checkpoints.wait()
+    assert checkpoints.steps() == [10, 20, 30]
+    checkpoints.close()
+
+
+def test_silently_different_numbers_are_noticed(folder):
+    """Damage that every layer below reads without complaint: the arrays of another step under this step's checksums."""
+    import shutil
+
+    checkpoints = saved(folder)
+    checkpoints.close()
+    shutil.rmtree(folder / "30" / "state")
+    shutil.copytree(folder / "20" / "state", folder / "30" / "state")
+    checkpoints = Checkpoints(folder, 3)
+    state, _ = checkpoints.restore(abstract())
+    assert int(state.step) == 20
+    with pytest.raises(UserError, match="checksum of"):
+        checkpoints.restore(abstract(), 30)
+    checkpoints.close()
+
+
+def test_truncated_files_fall_back(folder):
+    checkpoints = saved(folder)
+    for path in (folder / "30").rglob("*"):
+        if path.is_file():
+            path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    state, _ = checkpoints.restore(abstract())
+    assert int(state.step) == 20
+    checkpoints.close()
+
+
+def test_all_damaged_is_refused_not_started_over(folder):
+    checkpoints = saved(folder, steps=(10, 20))
+    flip_bytes(folder, 10)
+    flip_bytes(folder, 20)
+    with pytest.raises(UserError, match=r"all checkpoints \[10, 20\] are damaged"):
+        checkpoints.restore(abstract())
+    checkpoints.close()
+
+
+def test_a_step_that_is_not_there_is_refused(folder):
+    checkpoints = saved(folder, steps=(10,))
+    with pytest.raises(UserError, match=r"no checkpoint of step 15; there are \[10\]"):
+        checkpoints.restore(abstract(), 15)
+    checkpoints.close()
+
+
+def test_half_written_save_is_ignored(folder):
+    saved(folder, steps=(10,)).close()
+    leftover = folder / "20.orbax-checkpoint-tmp"
+    leftover.mkdir()
+    (leftover / "junk").write_text("killed here")
+    checkpoints = Checkpoints(folder, 2)
+    assert checkpoints.steps() == [10]
+    assert int(checkpoints.restore(abstract())[0].step) == 10
+    checkpoints.close()
+
+
+def test_full_disk_keeps_what_was_saved(folder, monkeypatch):
+    checkpoints = saved(folder, steps=(10,))
+
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(checkpoints._manager, "save", full)
+    with pytest.raises(UserError, match=r"disk is full, the checkpoint was not saved; those of steps \[10\] are whole"):
+        checkpoints.save(20, state_at(20), {})
+    monkeypatch.undo()
+    assert int(checkpoints.restore(abstract())[0].step) == 10
+    checkpoints.close()
+
+
+def test_other_errors_of_a_save_are_not_taken_for_a_full_disk(folder, monkeypatch):
+    checkpoints = saved(folder, steps=(10,))
+
+    def broken(*args, **kwargs):
+        raise ValueError("something else")
+
+    monkeypatch.setattr(checkpoints._manager, "save", broken)
+    with pytest.raises(ValueError, match="something else"):
+        checkpoints.save(20, state_at(20), {})
+    monkeypatch.undo()
+    checkpoints.close()

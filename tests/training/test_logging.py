@@ -1,0 +1,54 @@
+"""metrics.jsonl survives kills; the progress line survives a pipe."""
+
+import json
+
+from jaxgen.training.logging import MetricsFile, Progress
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_later_lines_and_half_lines_of_a_killed_run_go(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    file = MetricsFile(path, 0, seed=3)
+    for step in (10, 20, 30):
+        file.write(step, {"loss": step / 3})
+    file.close()
+    with open(path, "a") as damaged:
+        damaged.write('{"step": 40, "lo')
+    file = MetricsFile(path, 20, seed=3)
+    file.write(30, {"loss": 10.0})
+    file.sync()
+    file.close()
+    assert lines(path) == [
+        {"step": 10, "seed": 3, "loss": 10 / 3},
+        {"step": 20, "seed": 3, "loss": 20 / 3},
+        {"step": 30, "seed": 3, "loss": 10.0},
+    ]
+
+
+def test_a_new_run_starts_an_empty_file(tmp_path):
+    MetricsFile(tmp_path / "metrics.jsonl", 0, seed=0).close()
+    assert (tmp_path / "metrics.jsonl").read_text() == ""
+
+
+def test_progress_in_a_pipe_is_plain_lines(capsys):
+    progress = Progress(100, 0, batch_size=64, every=0.0)
+    progress.update(50, {"loss_g": 1.25, "loss_d": 0.5, "grad_norm_g": 3.0})
+    progress.update(100, {"loss_g": 1.0, "loss_d": 0.5, "grad_norm_g": 3.0})
+    progress.close()
+    printed = capsys.readouterr().err.splitlines()
+    assert len(printed) == 2
+    assert printed[0].startswith("step 50/100 (50%)")
+    for word in ("steps/s", "images/s", "left", "loss_g 1.25", "loss_d 0.5"):
+        assert word in printed[0]
+    assert "grad_norm" not in printed[0]
+    assert "\r" not in "".join(printed)
+
+
+def test_progress_in_a_pipe_is_sparse(capsys):
+    progress = Progress(1000, 0, batch_size=64, every=3600.0)
+    for step in range(1, 1000):
+        progress.update(step, {"loss": 1.0})
+    assert len(capsys.readouterr().err.splitlines()) <= 1
