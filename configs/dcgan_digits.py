@@ -1,4 +1,4 @@
-"""DCGAN (Radford et al. 2016) on scikit-learn's digits, enlarged from 8x8 to 16x16: minutes on a laptop, no download."""
+"""DCGAN (Radford et al. 2016) on scikit-learn's digits, enlarged from 8x8 to 16x16: a minute or two, no download."""
 
 from configs import default
 

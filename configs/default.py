@@ -50,7 +50,9 @@ def get_config() -> ConfigDict:
 
     # Data: see the README's table of sources.
     config.data = ConfigDict()
-    config.data.name = "digits"  # digits | mnist | fashion_mnist | cifar10 | svhn_cropped | folder | tfds:<name> | import path
+    config.data.name = (
+        "digits"  # digits | mnist | fashion_mnist | cifar10 | svhn_cropped | folder | tfds:<name> | import path
+    )
     config.data.dir = ""  # where the original archives lie; for `folder` the folder or zip itself; "": cache_dir
     config.data.cache_dir = ""  # downloads and decoded arrays; "": $JAXGEN_CACHE or ~/.cache/jaxgen
     config.data.download = True  # fetch a missing archive (SHA-256 checked)
@@ -80,9 +82,13 @@ def get_config() -> ConfigDict:
     config.recipe.name = "gan"  # gan | vae | import path
     config.recipe.ema_decay = 0.999  # moving average of the generator (or VAE) used for samples; 0: none
     # gan
-    config.recipe.loss = "non_saturating"  # non_saturating | saturating | least_squares | wasserstein | hinge | import path
+    config.recipe.loss = (
+        "non_saturating"  # non_saturating | saturating | least_squares | wasserstein | hinge | import path
+    )
     config.recipe.n_critic = 1  # discriminator updates per generator update
-    config.recipe.share_fakes = True  # n_critic = 1 only: the generator goes first, the discriminator sees the same fakes
+    config.recipe.share_fakes = (
+        True  # n_critic = 1 only: the generator goes first, the discriminator sees the same fakes
+    )
     # vae
     config.recipe.likelihood = "gaussian"  # gaussian | bernoulli (on binarised images)
     config.recipe.sigma = 0.0  # gaussian: fixed standard deviation in [-1, 1] units; 0: learned, one for all pixels

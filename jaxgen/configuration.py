@@ -1,7 +1,14 @@
 """Checks of a config before anything is built from it, and comparison of two."""
 
+import difflib
 import json
+import re
+import traceback
+from pathlib import Path
 from typing import Any
+
+from absl import flags
+from ml_collections import ConfigDict
 
 from jaxgen.errors import UserError
 
@@ -17,6 +24,11 @@ _FREE = (
     "data.cache_dir",
     "data.download",
 )
+_AT_LEAST_ONE = {
+    "model": ("latent_dim", "width"),
+    "evaluation": ("num_samples", "num_samples_in_training", "batch_size"),
+    "sample": ("rows", "columns", "num_images"),
+}
 _CADENCES = ("log_every", "sample_every", "checkpoint_every", "eval_every", "histogram_every")
 
 
@@ -60,6 +72,7 @@ def check(config) -> None:
     Raises:
       UserError: one line with the key, its value and the mend.
     """
+    _check_complete(config)
     for key in ("steps", "batch_size", "grad_accum_steps", "steps_per_dispatch", "keep_checkpoints"):
         if config[key] < 1:
             raise UserError(f"config.{key}={config[key]}: it must be at least 1")
@@ -90,5 +103,100 @@ def check(config) -> None:
         raise UserError(f"config.best_metric={config.best_metric!r} needs config.eval_every > 0")
     if config.compute_dtype not in ("float32", "bfloat16"):
         raise UserError(f"config.compute_dtype={config.compute_dtype!r}: choices: float32, bfloat16")
+    _check_parts(config)
     if not 0 <= config.recipe.ema_decay < 1:
         raise UserError(f"config.recipe.ema_decay={config.recipe.ema_decay}: it must be in [0, 1); 0 is none")
+
+
+def _check_parts(config) -> None:
+    for group, keys in _AT_LEAST_ONE.items():
+        for key in keys:
+            if config[group][key] < 1:
+                raise UserError(f"config.{group}.{key}={config[group][key]}: it must be at least 1")
+    for name, optimizer in config.optimizers.items():
+        if not optimizer.learning_rate >= 0:
+            raise UserError(f"config.optimizers.{name}.learning_rate={optimizer.learning_rate}: it must be 0 or more")
+    if not 0 <= config.model.dropout < 1:
+        raise UserError(f"config.model.dropout={config.model.dropout}: it must be in [0, 1)")
+    for name in config.evaluation.metrics:
+        if "," in name:
+            listed = ",".join(f"'{part.strip()}'" for part in name.split(","))
+            raise UserError(f'config.evaluation.metrics={name!r} is one name: write "({listed})" for several')
+
+
+def _check_complete(config) -> None:
+    from configs import default
+
+    start = "a config file's get_config() must start from configs.default.get_config() and return it"
+    if not isinstance(config, ConfigDict):
+        raise UserError(f"--config: get_config() returned {type(config).__name__}: {start}")
+    missing = sorted(set(flatten(to_dict(default.get_config()))) - set(flatten(to_dict(config))))
+    if missing:
+        raise UserError(f"config.{missing[0]} is missing ({len(missing)} key(s) in all): {start}")
+
+
+def describe_error(error: BaseException, path: str | None, argv: list[str]) -> str:
+    """One line about what went wrong while the config was read: file and line, or the flag, and the nearest key.
+
+    Args:
+      error: what the parser raised; what it was raised from tells the place.
+      path: the config file.
+      argv: the command line, for the full name of an override.
+    """
+    chain = _chain(error)
+    key = next(filter(None, map(_misspelt_key, chain)), None)
+    cause = chain[-1]
+    told = f"{type(cause).__name__}: {cause.msg if isinstance(cause, SyntaxError) else _plain(cause)}"
+    if path is not None and (line := _line_in(path.split(":")[0], chain)):
+        return f"{path}:{line}: {f'unknown config key {key}' if key else told}"
+    if key:
+        name = key.split("'")[1]
+        override = next(
+            (a.partition("=")[0] for a in argv if name in a.partition("=")[0].split(".")[1:]), f"config.{name}"
+        )
+        return f"{override}: unknown config key {key}"
+    if isinstance(error, flags.Error):
+        # The parser puts the whole traceback into the message if get_config itself cannot be called.
+        return f"--config={path}: {told}" if "Traceback" in str(error) else _plain(error)
+    return _plain(error) if _plain(error).startswith("--") else f"config: {_plain(error)}"
+
+
+def _chain(error: BaseException | None) -> list[BaseException]:
+    """The error and what it was raised from or while handling."""
+    chain = []
+    while error is not None:
+        chain.append(error)
+        error = error.__cause__ or error.__context__
+    return chain
+
+
+def _plain(error: BaseException) -> str:
+    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    return " ".join(text.split())
+
+
+def _misspelt_key(error: BaseException) -> str | None:
+    """`'stepz'; did you mean 'steps'?` of ml_collections' errors for a key that a config does not have."""
+    if not isinstance(error, KeyError | AttributeError):
+        return None
+    text = _plain(error)
+    if found := re.search(r'Did you mean "(.+?)" instead of "(.+?)"', text):
+        return f"{found[2]!r}: did you mean {found[1]!r}?"
+    if found := re.fullmatch(r"'(\w+)'|(\w+)", text):  # an override that resembles no key
+        return f"{found[1] or found[2]!r}: configs/default.py lists all"
+    if found := re.search(r'Key "(.+?)" does not exist.*Other fields present: "\{(.*)', text):
+        near = difflib.get_close_matches(found[1], re.findall(r"'(\w+)':", found[2]), n=1)
+        return f"{found[1]!r}: " + (f"did you mean {near[0]!r}?" if near else "configs/default.py lists all")
+    return None
+
+
+def _line_in(path: str, chain: list[BaseException]) -> int | None:
+    """The line of the file at `path` where the errors come from, or None if it was not at work."""
+    for error in chain:
+        if isinstance(error, SyntaxError) and error.filename and Path(error.filename).name == Path(path).name:
+            return error.lineno
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [frame.lineno for frame in frames if Path(frame.filename).absolute() == Path(path).absolute()]
+        if lines:
+            return lines[-1]
+    return None

@@ -58,7 +58,9 @@ def member(path: str, name: str, key: str):
 def need(owner, attribute: str, key: str):
     """`owner.attribute`, or the error line that says which function a user's own module lacks."""
     if not hasattr(owner, attribute):
-        raise UserError(f"{key}: {owner.__name__} has no {attribute}(); the README's 'Extending' shows what it must hold")
+        raise UserError(
+            f"{key}: {owner.__name__} has no {attribute}(); the README's 'Extending' shows what it must hold"
+        )
     return getattr(owner, attribute)
 
 

@@ -7,6 +7,7 @@
 configs/default.py lists every key with its meaning. The same command after a kill resumes to the bit.
 """
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 from absl import app, flags, logging
 from ml_collections import config_flags
 
+from jaxgen import configuration
 from jaxgen.errors import UserError
 
 MODES = ("train", "evaluate", "sample", "benchmark")
@@ -37,20 +39,29 @@ _PROCESS_ID = flags.DEFINE_integer("process_id", None, "Number of this process, 
 
 def _parse_flags(argv: list[str]) -> list[str]:
     """Flags and config; every mistake in them is one line."""
+    path = _config_path(argv)
+    if path is not None and not Path(path.split(":")[0]).is_file():
+        raise UserError(f"--config={path}: no such file")
     try:
-        return flags.FLAGS(argv)
-    except flags.Error as error:
-        raise UserError(_one_line(error)) from None
-    except FileNotFoundError as error:
-        raise UserError(f"--config: no file {error.filename}") from None
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        # Misspelt keys and wrong types, on the command line or in a config file, arrive as these.
-        raise UserError(f"config: {_one_line(error)}") from None
+        rest = flags.FLAGS(argv)
+        getattr(_CONFIG.value, "keys", None)  # raises what went wrong in the file, if the parser kept it to itself
+    except SystemExit:
+        sys.exit(0)  # --help was shown, for which absl would exit with 1
+    except Exception as error:
+        # Misspelt keys, wrong types and mistakes in the config file arrive as any kind of exception.
+        raise UserError(configuration.describe_error(error, path, argv)) from error
+    if flags.FLAGS["verbosity"].using_default_value:
+        flags.FLAGS.verbosity = logging.WARNING  # orbax tells of every file it writes; --verbosity=0 shows it
+    return rest
 
 
-def _one_line(error: Exception) -> str:
-    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
-    return " ".join(text.split())
+def _config_path(argv: list[str]) -> str | None:
+    """What follows --config, before anything is parsed."""
+    for i, argument in enumerate(argv):
+        name, equals, value = argument.partition("=")
+        if name in ("--config", "-config"):
+            return value if equals else argv[i + 1] if i + 1 < len(argv) else None
+    return None
 
 
 def _compilation_cache(setting: str) -> None:
@@ -74,8 +85,6 @@ def _main(argv: list[str]) -> None:
         from jaxgen.lookup import unknown
 
         raise UserError(unknown("--mode", _MODE.value, list(MODES)))
-    from jaxgen import configuration
-
     configuration.check(_CONFIG.value)
     _compilation_cache(_CONFIG.value.compilation_cache)
     # JAX is imported here and not above, so that --help and typing mistakes answer at once.
@@ -95,8 +104,17 @@ def run() -> None:
     try:
         app.run(_main, flags_parser=_parse_flags)
     except UserError as error:
-        print(f"jaxgen: error: {_one_line(error)}", file=sys.stderr)
-        sys.exit(2)
+        _fail(str(error))
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        where = f" ({error.filename})" if error.filename else ""
+        _fail(f"the disk is full{where}: finished checkpoints stay; free some space and run the same command again")
+
+
+def _fail(message: str) -> None:
+    print(f"jaxgen: error: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(2)
 
 
 if __name__ == "__main__":

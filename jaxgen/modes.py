@@ -3,6 +3,7 @@
 import contextlib
 import json
 import logging
+import math
 import statistics
 import threading
 import time
@@ -17,7 +18,6 @@ from jaxgen import configuration, evaluation, pictures, session
 from jaxgen.errors import UserError
 from jaxgen.training import loop, parallel, timing, workdir
 from jaxgen.training.logging import TensorBoard, start_log
-from jaxgen.training.parallel import compile_steps
 
 log = logging.getLogger(__name__)
 
@@ -26,10 +26,18 @@ def train(config, folder: Path) -> None:
     """Trains to the end, resuming from the newest whole checkpoint, then evaluates into evaluation.json."""
     opened = session.open_session(config)
     primary = parallel.is_primary()
-    with workdir.lock(folder) if primary else contextlib.nullcontext():
+    with contextlib.ExitStack() as stack:
+        problem = {}
         if primary:
-            workdir.bind(folder, config, session.provenance(opened))
-        parallel.wait_for_all("workdir")
+            try:
+                stack.enter_context(workdir.lock(folder))
+                workdir.bind(folder, config, session.provenance(opened))
+            except UserError as error:
+                problem = {"refused": str(error)[:1000]}
+        # The others would wait for a process that has gone: all of them end with its line.
+        problem = parallel.share(problem)
+        if problem:
+            raise UserError(problem["refused"])
         start_log(folder / "log.txt" if primary else None, show=primary)
         stop = threading.Event()
         loop.install_signals(stop)
@@ -37,7 +45,12 @@ def train(config, folder: Path) -> None:
         start_step = int(state.step)
         if primary and start_step == 0:
             _describe(opened, folder, state)
-        state, complete = loop.train(run, state, window)
+        try:
+            state, complete = loop.train(run, state, window)
+        except UserError:
+            with contextlib.suppress(UserError):  # a full disk is told once
+                run.checkpoints.close()  # the last good checkpoint may still be on its way to the disk
+            raise
         run.checkpoints.close()
         if not complete:
             log.info("stopped at step %d of %d, saved: the same command goes on from here", state.step, config.steps)
@@ -51,19 +64,20 @@ def _prepare(opened: session.Session, folder: Path, stop: threading.Event):
     config = opened.config
     checkpoints = session.open_checkpoints(opened, folder)
     found = checkpoints.restore(parallel.abstract_state(opened.recipe, opened.mesh, config.seed))
+    compiled, flops = None, math.nan
     if found is None:
         state, window = parallel.init_state(opened.recipe, opened.mesh, config.seed), {}
     else:
         state, meta = found
+        flops = meta["flops_per_step"] or math.nan
         window, opened.clock.seconds = meta["window"], _added(opened.clock.seconds, meta["seconds"])
         checkpoints.set_aside_after(int(state.step))
         log.info("resuming at step %d of %d", state.step, config.steps)
     images, labels = session.upload(opened)
-    log.info("compiling %d steps for %d device(s) ...", config.steps_per_dispatch, opened.mesh.size)
-    compiled = compile_steps(
-        opened.recipe, opened.feed, opened.mesh, state, images, labels, steps=config.steps_per_dispatch
-    )
-    opened.clock.seconds["compile"] += compiled.compile_seconds
+    if int(state.step) < config.steps:
+        compiled = _compile(opened, state, images, labels)
+        opened.clock.seconds["compile"] += compiled.compile_seconds
+        flops = compiled.flops_per_step
 
     def evaluate(players, num_samples):
         return session.results_of(session.evaluate(opened, players, num_samples))
@@ -72,6 +86,7 @@ def _prepare(opened: session.Session, folder: Path, stop: threading.Event):
         config=config,
         workdir=folder,
         steps=compiled,
+        flops_per_step=flops,
         images=images,
         labels=labels,
         test_images=opened.test.images,
@@ -82,6 +97,13 @@ def _prepare(opened: session.Session, folder: Path, stop: threading.Event):
         stop=stop,
     )
     return run, state, window
+
+
+def _compile(opened: session.Session, state, images, labels) -> parallel.CompiledSteps:
+    log.info("compiling %d steps for %d device(s) ...", opened.config.steps_per_dispatch, opened.mesh.size)
+    return parallel.compile_steps(
+        opened.recipe, opened.feed, opened.mesh, state, images, labels, steps=opened.config.steps_per_dispatch
+    )
 
 
 def _added(now: dict[str, float], before: dict[str, float]) -> dict[str, float]:
@@ -129,7 +151,9 @@ def _finish(opened: session.Session, run: loop.Run, folder: Path, state: paralle
 
 
 def _evaluate_to_file(opened, path: Path, state, step: int, measured: dict, stop) -> dict[str, Any] | None:
-    log.info("evaluating %d samples against %s ...", opened.config.evaluation.num_samples, opened.config.data.test_split)
+    log.info(
+        "evaluating %d samples against %s ...", opened.config.evaluation.num_samples, opened.config.data.test_split
+    )
     try:
         with opened.clock.measure("evaluation"):
             results = session.evaluate(opened, state.players, opened.config.evaluation.num_samples, stop)
@@ -160,19 +184,21 @@ def _is_current(path: Path, opened: session.Session, step: int) -> bool:
         return False  # written by hand or by an older version: evaluated again
 
 
+@contextlib.contextmanager
 def _open_finished(config, folder: Path, checkpoint: str):
+    """The session, state and step of a checkpoint; the folder is locked, since a run that saves must not be disturbed."""
     workdir.check(folder, config)
     opened = session.open_session(config)
-    start_log(None, show=True)
-    state, step = session.restore(opened, folder, checkpoint)
-    log.info("checkpoint of step %d of %s", step, folder)
-    return opened, state, step
+    with workdir.lock(folder):
+        start_log(None, show=True)
+        state, step = session.restore(opened, folder, checkpoint)
+        log.info("checkpoint of step %d of %s", step, folder)
+        yield opened, state, step
 
 
 def evaluate(config, folder: Path, checkpoint: str) -> None:
     """Evaluates a checkpoint again, into evaluation.json."""
-    opened, state, step = _open_finished(config, folder, checkpoint)
-    with workdir.lock(folder):
+    with _open_finished(config, folder, checkpoint) as (opened, state, step):
         timing_file = folder / "timing.json"
         measured = json.loads(timing_file.read_text()) if timing_file.exists() else {}
         _evaluate_to_file(opened, folder / "evaluation.json", state, step, measured, lambda: False)
@@ -180,13 +206,14 @@ def evaluate(config, folder: Path, checkpoint: str) -> None:
 
 def sample(config, folder: Path, checkpoint: str) -> None:
     """Writes single PNG files, a grid and an interpolation from a checkpoint into samples/."""
-    opened, state, step = _open_finished(config, folder, checkpoint)
-    with workdir.lock(folder):
+    with _open_finished(config, folder, checkpoint) as (opened, state, step):
         images = folder / "samples" / "images"
         count, batch = config.sample.num_images, 64
         for start in range(0, count, batch):
             ids = np.arange(start, start + batch)  # one shape for all batches: compiled once
-            for i, image in zip(ids, np.asarray(opened.views.sample(state.players, _sample_key(config), ids)), strict=True):
+            for i, image in zip(
+                ids, np.asarray(opened.views.sample(state.players, _sample_key(config), ids)), strict=True
+            ):
                 if i < count:
                     pictures.save(pictures.single(image), images / f"{i:06d}.png")
         pictures.save(
@@ -209,10 +236,7 @@ def benchmark(config, folder: Path) -> None:
     start_log(None, show=True)
     state = parallel.init_state(opened.recipe, opened.mesh, config.seed)
     images, labels = session.upload(opened)
-    log.info("compiling %d steps for %d device(s) ...", config.steps_per_dispatch, opened.mesh.size)
-    compiled = compile_steps(
-        opened.recipe, opened.feed, opened.mesh, state, images, labels, steps=config.steps_per_dispatch
-    )
+    compiled = _compile(opened, state, images, labels)
     seconds = time_dispatches(compiled, state, images, labels, config.steps_per_dispatch)
     step_ms = 1000 * statistics.median(seconds)
     device_peak = parallel.device_peak_memory_mb()

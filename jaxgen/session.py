@@ -47,6 +47,10 @@ def open_session(config) -> Session:
     """
     for name in config.evaluation.metrics:
         lookup.module("metrics", name, "config.evaluation.metrics")
+    if config.best_metric and config.best_metric not in config.evaluation.metrics:
+        raise UserError(lookup.unknown("config.best_metric", config.best_metric, list(config.evaluation.metrics)))
+    if not config.data.test_split:
+        raise UserError("config.data.test_split='': evaluation needs a reference split; name one")
     clock = timing.Clock()
     mesh = parallel.make_mesh(config.num_devices, config.batch_size)
     if config.batch_size // config.grad_accum_steps % mesh.size:
@@ -87,6 +91,8 @@ def restore(session: Session, workdir: Path, which: str) -> tuple[parallel.Train
     Raises:
       UserError: no such checkpoint, or damaged.
     """
+    if not (workdir / "checkpoints").is_dir():
+        raise UserError(f"{workdir / 'checkpoints'} holds no checkpoint: train first (--mode=train)")
     checkpoints = open_checkpoints(session, workdir)
     step = None
     if which == "best":

@@ -47,7 +47,12 @@ def command(tmp_path):
         config.write_text(CONFIG.format(steps=steps))
         arguments = ["-m", "jaxgen.main", "--config", str(config), "--workdir", str(workdir)]
         return subprocess.Popen(
-            [sys.executable, *arguments], cwd=ROOT, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            env=environment,
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
         )
 
     return start

@@ -73,9 +73,7 @@ def init_network(module: nn.Module, key: jax.Array, *inputs) -> tuple[PyTree, Py
 
 def apply_train(module: nn.Module, params: PyTree, stats: PyTree, *inputs, key: jax.Array) -> tuple[Any, PyTree]:
     """The network's output in training mode, and its statistics after it."""
-    return module.apply(
-        {"params": params, **stats}, *inputs, train=True, mutable=list(stats), rngs={"dropout": key}
-    )
+    return module.apply({"params": params, **stats}, *inputs, train=True, mutable=list(stats), rngs={"dropout": key})
 
 
 def apply_eval(module: nn.Module, params: PyTree, stats: PyTree, *inputs) -> Any:
@@ -164,7 +162,7 @@ class Average(struct.PyTreeNode):
     stats: PyTree
 
     def toward(self, params: PyTree, decay: float, step: jax.Array) -> "Average":
-        """params <- decay * params + (1 - decay) * new; the decay starts small so that the first steps are forgotten."""
+        """params <- decay * params + (1 - decay) * new; the decay starts small, to forget the first steps."""
         decay = jnp.minimum(decay, (1.0 + step) / (10.0 + step))
         return self.replace(params=jax.tree.map(lambda a, p: decay * a + (1 - decay) * p, self.params, params))
 

@@ -82,7 +82,9 @@ class TensorBoard:
 
     def hparams(self, config: dict, results: dict[str, float]) -> None:
         """Hyperparameters with the results they led to."""
-        plain = {key: value if isinstance(value, int | float | str | bool) else str(value) for key, value in config.items()}
+        plain = {
+            key: value if isinstance(value, int | float | str | bool) else str(value) for key, value in config.items()
+        }
         self._writer.add_hparams(plain, results, name="hparams")
 
     def close(self) -> None:

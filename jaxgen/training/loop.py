@@ -29,16 +29,17 @@ class Run(NamedTuple):
 
     config: the whole config.
     workdir: locked and bound to it.
-    steps: the compiled program of `config.steps_per_dispatch` steps.
+    steps: the compiled program of `config.steps_per_dispatch` steps; None where no step is left to do.
+    flops_per_step: of all devices.
     images, labels: training split on the devices.
     test_images: uint8 [n, H, W, C] on the host, for reconstructions.
-    batches: batches of reals a step takes.
     evaluate: `(players, num_samples) -> {name: value}`, for evaluations during training.
     """
 
     config: Any
     workdir: Path
-    steps: parallel.CompiledSteps
+    steps: parallel.CompiledSteps | None
+    flops_per_step: float
     images: jax.Array
     labels: jax.Array | None
     test_images: np.ndarray
@@ -123,7 +124,12 @@ def train(run: Run, state: parallel.TrainState, window: dict[str, list[float]]) 
                 with run.clock.measure("checkpoint"):
                     if files is not None:
                         files.metrics.sync()
-                    meta = {"step": step, "window": window, "seconds": run.clock.seconds}
+                    meta = {
+                        "step": step,
+                        "window": window,
+                        "seconds": run.clock.seconds,
+                        "flops_per_step": run.flops_per_step,
+                    }
                     run.checkpoints.save(step, state, meta, results)
             if asked:
                 break
@@ -148,7 +154,7 @@ def _cadences(config) -> dict[str, int]:
 
 
 def _due(step: int, every: int, last: int) -> bool:
-    return step == last or bool(every) and step % every == 0
+    return step == last or (bool(every) and step % every == 0)
 
 
 def _asked_to_stop(run: Run, step: int) -> bool:
@@ -159,7 +165,7 @@ def _asked_to_stop(run: Run, step: int) -> bool:
 
 
 def _evaluate_everywhere(run: Run, players) -> dict[str, float]:
-    """The primary process evaluates; the others wait, and all learn the numbers, since checkpoints are ranked by them."""
+    """The primary process evaluates, the others wait; all learn the numbers, since checkpoints are ranked by them."""
     results = run.evaluate(players, run.config.evaluation.num_samples_in_training) if parallel.is_primary() else {}
     return parallel.share(results)
 
@@ -179,7 +185,7 @@ class _Files:
 
     def line(self, step: int, values: dict[str, float]) -> None:
         self.metrics.write(step, values)
-        speed = timing.summary(self._run.clock, step, self._run.config.batch_size, self._run.steps.flops_per_step)
+        speed = timing.summary(self._run.clock, step, self._run.config.batch_size, self._run.flops_per_step)
         self.tensorboard.scalars(step, {**values, "speed/images_per_s": speed["images_per_s"]})
 
     def samples(self, step: int, players) -> None:
@@ -201,7 +207,7 @@ class _Files:
 
 def write_timing(run: Run, step: int) -> dict[str, float | None]:
     """timing.json: seconds by kind, speed, memory; returns the same."""
-    values = timing.summary(run.clock, step, run.config.batch_size, run.steps.flops_per_step)
+    values = timing.summary(run.clock, step, run.config.batch_size, run.flops_per_step)
     write_atomic(run.workdir / "timing.json", json.dumps(values, indent=1) + "\n")
     return values
 

@@ -134,9 +134,12 @@ def init_state(recipe: Recipe, mesh: Mesh, seed: int) -> TrainState:
 
 def abstract_state(recipe: Recipe, mesh: Mesh, seed: int) -> TrainState:
     """Shapes and places of the state, without computing it: what a checkpoint is restored into."""
-    shapes = jax.eval_shape(lambda: init_state(recipe, mesh, seed))
+    return _replicated_shapes(mesh, jax.eval_shape(lambda: init_state(recipe, mesh, seed)))
+
+
+def _replicated_shapes(mesh: Mesh, tree: PyTree) -> PyTree:
     sharding = NamedSharding(mesh, P())
-    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), shapes)
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), tree)
 
 
 def train_step(recipe: Recipe, feed: Feed, state: TrainState, images, labels) -> tuple[TrainState, dict]:
@@ -159,7 +162,7 @@ def compile_steps(
       recipe: what a step does.
       feed: how batches are drawn.
       mesh: from `make_mesh`.
-      state: concrete or abstract.
+      state: concrete or abstract; its shapes count, so that a fresh and a restored state get the same program.
       images: [N, H, W, C] uint8, on every device.
       labels: [N] int32, or None.
       steps: K.
@@ -176,7 +179,7 @@ def compile_steps(
         # On one device nothing differs between devices; without the types that say so XLA keeps no idle all-reduces.
         return jax.shard_map(run, mesh=mesh, in_specs=P(), out_specs=P(), check_vma=mesh.size > 1)
 
-    arguments = (state, images, labels)
+    arguments = _replicated_shapes(mesh, (state, images, labels))
     # One step alone, lowered but not compiled: XLA counts a loop's body once, whatever its length.
     analysis = jax.jit(sharded(1)).lower(*arguments).cost_analysis() or {}
     flops = analysis.get("flops", math.nan) * mesh.size

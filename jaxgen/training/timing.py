@@ -55,3 +55,9 @@ def summary(clock: Clock, steps: int, batch_size: int, flops_per_step: float) ->
         "host_peak_memory_mb": round(host_peak_memory_mb(), 1),
         "device_peak_memory_mb": parallel.device_peak_memory_mb(),
     }
+
+
+def to_save(clock: Clock, flops_per_step: float) -> dict:
+    """What a checkpoint keeps of this, JSON-able."""
+    known = flops_per_step == flops_per_step  # nan where the backend does not count
+    return {"seconds": clock.seconds, "flops_per_step": flops_per_step if known else None}

