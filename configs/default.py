@@ -39,13 +39,13 @@ def get_config() -> ConfigDict:
     config.num_devices = 0  # 0: all that this process sees, and those of the other processes
     config.compilation_cache = "auto"  # folder of compiled programs; auto: ~/.cache/jaxgen/xla; "": none
 
-    # What is written, and how often (in steps; 0: never).
+    # What is written, and how often (in steps; 0: never; the last step has all of them).
     config.log_every = 100  # a line in metrics.jsonl (means over the steps since the last), TensorBoard scalars
     config.sample_every = 500  # a PNG grid from fixed latents
     config.checkpoint_every = 500
     config.keep_checkpoints = 2  # the newest N are kept ...
     config.best_metric = ""  # ... and the best by this metric of the evaluations during training ("": none)
-    config.histogram_every = 0  # parameter histograms for TensorBoard
+    config.histogram_every = 1_000  # parameter histograms for TensorBoard
     config.eval_every = 0  # evaluate during training as well, on `evaluation.num_samples_in_training`
 
     # Data: see the README's table of sources.

@@ -34,7 +34,7 @@ def tiny_config():
         config.batch_size = 16
         config.steps_per_dispatch = 5
         config.steps = 20
-        config.log_every = config.sample_every = config.checkpoint_every = 10
+        config.log_every = config.sample_every = config.checkpoint_every = config.histogram_every = 10
         config.num_devices = 1
         config.evaluation.metrics = ("psnr",)
         config.evaluation.num_samples = 16

@@ -445,7 +445,7 @@ def test_help_answers_without_jax():
     assert "HEAVY []" in done.stdout
     shown = subprocess_command("--help")
     assert shown.code == 0
-    for word in ("--config", "--workdir", "--mode", "--checkpoint", "--distributed"):
+    for word in ("--config", "--workdir", "--mode", "--checkpoint", "[no]distributed", "--process_id"):
         assert word in shown.out
     assert "python -m jaxgen.main --config" in shown.out
 

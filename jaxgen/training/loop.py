@@ -101,6 +101,7 @@ def train(run: Run, state: parallel.TrainState, window: dict[str, list[float]]) 
                 pending.append((step + 1, metrics))
                 step += config.steps_per_dispatch
                 due = {name: _due(step, every, config.steps) for name, every in _cadences(config).items()}
+                due["checkpoint"] |= step == config.steps  # the end is always kept
                 asked = _asked_to_stop(run, step)
                 # One dispatch stays under way while the numbers of the one before are read.
                 drain(0 if asked or any(due.values()) else 1)
@@ -154,7 +155,7 @@ def _cadences(config) -> dict[str, int]:
 
 
 def _due(step: int, every: int, last: int) -> bool:
-    return step == last or (bool(every) and step % every == 0)
+    return bool(every) and (step % every == 0 or step == last)
 
 
 def _asked_to_stop(run: Run, step: int) -> bool:
