@@ -1,16 +1,16 @@
 """Streams samples and pairs through metrics; knows nothing of training."""
 
 import hashlib
+import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import jax
 import numpy as np
-from absl import logging
 from tqdm import tqdm
 
 from jaxgen import lookup
@@ -21,6 +21,9 @@ from jaxgen.metrics.extractors.base import Extractor
 from jaxgen.metrics.frechet import FeatureStatistics, GroupedStatistics, merged
 
 VIEWS = ("sample", "reconstruct")
+log = logging.getLogger(__name__)
+# Seconds between progress lines where there is no terminal for a bar.
+_TELL_EVERY = 15.0
 
 
 class Stopped(Exception):
@@ -60,15 +63,8 @@ def evaluate(
       UserError: unknown metric, bad number, or too few images for a metric without allow_few_samples.
       Stopped: `stop()` was true.
     """
-    for key in ("num_samples", "batch_size"):
-        if settings[key] < 1:
-            raise UserError(f"evaluation.{key}={settings[key]} must be at least 1")
-    if len(real) == 0:
-        raise UserError(f"evaluation: the split {split!r} has no images; choose another data.test_split")
     run = _Run(settings, real, views, place, progress, stop, cache_dir)
-    chosen, skipped = _choose(settings.metrics, views, real.shape[1:])
-    # Every refusal comes before the first long computation.
-    marks = {name: run.check_count(name, module) for name, module in chosen.items()}
+    chosen, skipped, marks = run.choose(split)
     out: dict[str, dict] = {}
     for view in VIEWS:
         mine = {name: module for name, module in chosen.items() if view == module.NEEDS}
@@ -78,6 +74,20 @@ def evaluate(
         out[name] |= {"split": split, **mark}
     ordered = {name: _finite(out[name]) for name in settings.metrics if name in out}
     return {**ordered, "_skipped": skipped}
+
+
+def check(settings: Any, real: np.ndarray, offered: Iterable[str], split: str) -> None:
+    """Refuses at once what `evaluate` would refuse after the training.
+
+    Args:
+      settings, real, split: as for `evaluate`.
+      offered: names of the views that there will be.
+
+    Raises:
+      UserError: as `evaluate` does before it computes.
+    """
+    views = dict.fromkeys(offered, check)  # never called: only what is offered counts
+    _Run(settings, real, views, np.asarray, False, lambda: False, None).choose(split)
 
 
 def _choose(names, views, image_shape) -> tuple[dict[str, ModuleType], dict[str, str]]:
@@ -105,6 +115,16 @@ class _Run:
         self.progress, self.stop, self.cache_dir = progress, stop, cache_dir
         self._references: dict[str, FeatureStatistics] = {}
 
+    def choose(self, split: str) -> tuple[dict[str, ModuleType], dict[str, str], dict[str, dict]]:
+        """Metrics to compute, reasons to skip others, marks for those with few images; every refusal is here."""
+        for key in ("num_samples", "batch_size"):
+            if self.settings[key] < 1:
+                raise UserError(f"evaluation.{key}={self.settings[key]} must be at least 1")
+        if len(self.real) == 0:
+            raise UserError(f"evaluation: the split {split!r} has no images; choose another data.test_split")
+        chosen, skipped = _choose(self.settings.metrics, self.views, self.real.shape[1:])
+        return chosen, skipped, {name: self.check_count(name, module) for name, module in chosen.items()}
+
     def counts(self, view: str) -> tuple[int, int]:
         """Real and fake images that `view` compares: samples against the whole split, pairs one to one."""
         wanted = self.settings.num_samples
@@ -128,7 +148,7 @@ class _Run:
 
     def batches(self, total: int, what: str) -> Iterator[tuple[np.ndarray, int]]:
         """Example numbers [batch_size] of each batch, the last one padded, and how many of them count."""
-        size = self.settings.batch_size
+        size, told = self.settings.batch_size, time.monotonic()
         with tqdm(total=total, desc=what, unit="img", disable=not self.progress) as bar:
             for first in range(0, total, size):
                 if self.stop():
@@ -137,6 +157,9 @@ class _Run:
                 count = min(size, total - first)
                 yield ids, count
                 bar.update(count)
+                if not self.progress and time.monotonic() - told > _TELL_EVERY:
+                    told = time.monotonic()
+                    log.info("%s: %d of %d images", what, first + count, total)
 
     def measure(self, view: str, modules: Mapping[str, ModuleType]) -> dict[str, dict]:
         """Generates the view's images once and feeds them to all its metrics."""
@@ -201,12 +224,12 @@ class _Run:
             try:
                 return statistics_file.load(path, metadata)
             except (statistics_file.Mismatch, OSError) as error:
-                logging.warning("%s: cached reference statistics are not used and made again: %s", path, error)
+                log.warning("%s: cached reference statistics are not used and made again: %s", path, error)
         statistics = self._real_statistics(extractor)
         try:
             statistics_file.save(path, statistics, metadata)
         except OSError as error:
-            logging.warning("%s: reference statistics could not be cached: %s", path, error)
+            log.warning("%s: reference statistics could not be cached: %s", path, error)
         return statistics
 
     def _real_statistics(self, extractor: Extractor) -> FeatureStatistics:
@@ -236,27 +259,3 @@ def _finite(record: dict) -> dict:
         return record
     told = "; ".join(f"{key} is {value}" for key, value in bad.items())
     return {**record, **dict.fromkeys(bad), "note": "; ".join(filter(None, [record.get("note"), told]))}
-
-
-def format_table(results: Mapping[str, Any]) -> str:
-    """The results as a plain-text table, one metric a line, then what was skipped and why."""
-    rows = [("metric", "value", "spread", "better", "real", "fake", "seconds")]
-    notes = []
-    for name, record in results.items():
-        if name.startswith("_"):
-            continue
-        number = [f"{record[key]:.4f}" if record[key] is not None else "-" for key in ("value", "spread")]
-        rows.append(
-            (name, *number, *(str(record[k]) for k in ("direction", "n_real", "n_fake")), f"{record['seconds']:.1f}")
-        )
-        if record.get("few_samples"):
-            notes.append(f"{name}: fewer than its minimum of {record['min_samples']} images; do not compare")
-        if record.get("note"):
-            notes.append(f"{name}: {record['note']}")
-    notes += [f"{name}: skipped, {reason}" for name, reason in results.get("_skipped", {}).items()]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = [
-        "  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True)))
-        for row in rows
-    ]
-    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:], *notes])

@@ -16,6 +16,7 @@ from clu import parameter_overview
 
 from jaxgen import configuration, evaluation, pictures, session
 from jaxgen.errors import UserError
+from jaxgen.metrics.table import format_table
 from jaxgen.training import loop, parallel, timing, workdir
 from jaxgen.training.logging import TensorBoard, start_log
 
@@ -137,7 +138,7 @@ def _finish(opened: session.Session, run: loop.Run, folder: Path, state: paralle
     path = folder / "evaluation.json"
     if _is_current(path, opened, step):
         log.info("%s is of this step and these settings already", path)
-        print(evaluation.format_table(json.loads(path.read_text())))
+        print(format_table(json.loads(path.read_text())))
         return
     results = _evaluate_to_file(opened, path, state, step, measured, run.stop.is_set)
     if results is None:
@@ -169,7 +170,7 @@ def _evaluate_to_file(opened, path: Path, state, step: int, measured: dict, stop
         **session.provenance(opened),
     }
     workdir.write_atomic(path, json.dumps(results, indent=1) + "\n")
-    print(evaluation.format_table(results))
+    print(format_table(results))
     log.info("written to %s", path)
     return results
 
@@ -186,7 +187,7 @@ def _is_current(path: Path, opened: session.Session, step: int) -> bool:
 
 @contextlib.contextmanager
 def _open_finished(config, folder: Path, checkpoint: str):
-    """The session, state and step of a checkpoint; the folder is locked, since a run that saves must not be disturbed."""
+    """The session, state and step of a checkpoint; the folder is locked, for a run that saves goes undisturbed."""
     workdir.check(folder, config)
     opened = session.open_session(config)
     with workdir.lock(folder):

@@ -65,6 +65,8 @@ def open_session(config) -> Session:
     num_classes = len(dataset.class_names) if train.labels is not None else 0
     recipe = lookup.need(recipe_module, "build", "config.recipe.name")(config, train.images.shape[1:], num_classes)
     feed = Feed(config.batch_size, recipe.batches, config.grad_accum_steps, config.data.flip)
+    split = f"{config.data.name}:{config.data.test_split}"
+    evaluation.check(config.evaluation, test.images, recipe.views, split)
     # Shapes that do not fit together show here, before anything is written.
     jax.eval_shape(recipe.init, jax.random.key(0))
     views = Views(recipe, mesh, num_classes)

@@ -1,5 +1,6 @@
 """Four virtual CPU devices and a compilation cache for the whole suite; set before anything initialises JAX."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -10,6 +11,17 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 jax.config.update("jax_num_cpu_devices", 4)
 jax.config.update("jax_compilation_cache_dir", str(Path(__file__).parents[1] / ".pytest_cache" / "jax"))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_log():
+    """A run in this process takes jaxgen's messages for itself; the next test gets them back."""
+    yield
+    logger = logging.getLogger("jaxgen")
+    for handler in logger.handlers[:]:
+        logger.removeHandler(handler)
+        handler.close()
+    logger.propagate = True
 
 
 def _sgd(config):

@@ -9,14 +9,14 @@ import pytest
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from ml_collections import ConfigDict
 
-from jaxgen import evaluation
 from jaxgen.errors import UserError
-from jaxgen.evaluation import Stopped, evaluate, format_table
+from jaxgen.evaluation import Stopped, check, evaluate
 from jaxgen.metrics.extractors import efficientnet_lite0
 from jaxgen.metrics.extractors.base import Extractor
 from jaxgen.metrics.frechet import Distance, FeatureStatistics, frechet_distance
 from jaxgen.metrics.psnr import psnr
 from jaxgen.metrics.ssim import ssim
+from jaxgen.metrics.table import format_table
 
 PROJECTION = np.random.default_rng(9).normal(size=(16 * 16, 5)).astype(np.float32)
 
@@ -200,6 +200,19 @@ def test_an_empty_split_is_refused(tiny):
         _evaluate(real=_real(0))
 
 
+def test_check_refuses_what_evaluate_would(tiny):
+    check(_settings(), _real(), ("sample",), "test")
+    for changes, real, message in (
+        ({"num_samples": 19}, _real(), "user.fd_tiny needs at least 20 images"),
+        ({"metrics": ("psnrr",)}, _real(), "did you mean 'psnr'"),
+        ({"batch_size": 0}, _real(), "batch_size=0"),
+        ({}, _real(n=0), "has no images"),
+    ):
+        with pytest.raises(UserError, match=message):
+            check(_settings(**changes), real, ("sample", "reconstruct"), "test")
+    assert tiny == []  # no feature was computed
+
+
 def test_too_few_samples_are_refused_before_any_work_or_marked(tiny):
     with pytest.raises(UserError, match=r"user\.fd_tiny needs at least 20 images and has 50 real and 19 generated"):
         _evaluate(_settings(num_samples=19))
@@ -303,4 +316,4 @@ def test_the_real_extractor_through_the_whole_path(monkeypatch):
     record = _evaluate(settings, real=real, views={"sample": lambda ids: real[ids]})["fd_efficientnet_lite0"]
     assert record["value"] == pytest.approx(0, abs=1e-3)
     assert (record["few_samples"], record["min_samples"], record["side"]) == (True, 2048, 32)
-    assert evaluation.format_table({"fd_efficientnet_lite0": record})
+    assert format_table({"fd_efficientnet_lite0": record})

@@ -87,7 +87,7 @@ def steps_logged(folder):
     return [json.loads(line)["step"] for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def test_two_processes_equal_one_and_go_on_after_sigterm(start, tmp_path, monkeypatch):
+def test_two_processes_equal_one_and_go_on_after_sigterm(start, tmp_path):
     folder = tmp_path / "run"
     processes = start()
     deadline = time.monotonic() + 240

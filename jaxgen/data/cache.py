@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import os
 import re
 import tempfile
@@ -9,8 +10,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
-from absl import logging
 
+log = logging.getLogger(__name__)
 # Raise it when the same files and options would give other pixels than before.
 _FORMAT = 1
 # Keys that say where arrays come from or how they are used; all others, a user's own included, may change pixels.
@@ -38,7 +39,7 @@ def report_skipped(info: dict, name: str) -> None:
     """One warning line about images that were left out, on every start: a cached set is as incomplete as a new one."""
     if skipped := info.get("skipped"):
         shown = ", ".join(skipped[:3])
-        logging.warning("data: %s without %d unreadable images (%s)", name, len(skipped), shown)
+        log.warning("data: %s without %d unreadable images (%s)", name, len(skipped), shown)
 
 
 def cached(config, files: Iterable, module_file: str, build: Callable, dataset_type, split_type):
@@ -60,7 +61,7 @@ def cached(config, files: Iterable, module_file: str, build: Callable, dataset_t
         try:
             return _read(path, dataset_type, split_type)
         except Exception as error:  # A damaged file fails in any layer: zip, npy header, JSON, hash.
-            logging.warning("data: %s is damaged (%s: %s); rebuilding it", path, type(error).__name__, error)
+            log.warning("data: %s is damaged (%s: %s); rebuilding it", path, type(error).__name__, error)
     dataset = build()
     listed = [{"path": name, "bytes": size} for name, size, _ in sources[:_MAX_LISTED]]
     digest = hashlib.sha256(json.dumps(sources).encode()).hexdigest()
@@ -69,7 +70,7 @@ def cached(config, files: Iterable, module_file: str, build: Callable, dataset_t
     try:
         _write(path, dataset)
     except OSError as error:  # A full or read-only disk costs time at the next start, not this run.
-        logging.warning("data: the decoded arrays cannot be kept in %s (%s)", path, error)
+        log.warning("data: the decoded arrays cannot be kept in %s (%s)", path, error)
     return dataset
 
 

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jaxgen.ops import winograd
 from jaxgen.ops.backend import traced_for_cpu
 from jaxgen.ops.conv_geometry import Geometry, resolve_padding, turned
 from jaxgen.ops.kernel_gradient import kernel_gradient_products
@@ -52,7 +53,13 @@ def _lax_conv(x, kernel, geometry: Geometry):
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _fast_conv(x, kernel, geometry: Geometry):
+    c_out = kernel.shape[3]
+    if geometry.is_4x4_stride_2(kernel.shape) and winograd.pays(x.shape, c_out, x.dtype):
+        return winograd.conv_4x4_stride_2(x, kernel)
     if geometry.is_plain and max(geometry.input_dilation) > 1:
+        output_shape = (x.shape[0], 2 * x.shape[1], 2 * x.shape[2], c_out)
+        if geometry.is_transposed_4x4(kernel.shape) and winograd.pays(output_shape, x.shape[3], x.dtype):
+            return winograd.input_gradient(x, turned(kernel))
         return _subpixel_conv(x, kernel, geometry)
     return _lax_conv(x, kernel, geometry)
 

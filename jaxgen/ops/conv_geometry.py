@@ -21,6 +21,14 @@ class Geometry(NamedTuple):
         """Neither stride nor kernel dilation."""
         return self.stride == (1, 1) and self.kernel_dilation == (1, 1)
 
+    def is_4x4_stride_2(self, kernel_size: tuple[int, ...]) -> bool:
+        """The convolution that halves an image: 4x4, stride 2, one pixel of padding."""
+        return tuple(kernel_size[:2]) == (4, 4) and self == Geometry((2, 2), ((1, 1), (1, 1)), (1, 1), (1, 1))
+
+    def is_transposed_4x4(self, kernel_size: tuple[int, ...]) -> bool:
+        """The transpose of `is_4x4_stride_2`."""
+        return tuple(kernel_size[:2]) == (4, 4) and self == Geometry((1, 1), ((2, 2), (2, 2)), (2, 2), (1, 1))
+
 
 def resolve_padding(padding, sizes, extents, stride) -> Pads:
     """Padding as ((top, bottom), (left, right)); `extents` are the kernel's sizes after dilation."""

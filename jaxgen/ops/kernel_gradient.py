@@ -1,8 +1,10 @@
 """Gradients of convolution kernels as matrix products over pixels, in pieces of the batch that stay in the cache."""
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jaxgen.ops import winograd
 from jaxgen.ops.conv_geometry import Geometry, turned
 from jaxgen.ops.varying import same_varying
 
@@ -25,31 +27,37 @@ def kernel_gradient_products(x, g, kernel_size: tuple[int, int], geometry: Geome
         )
         exchanged = Geometry(geometry.input_dilation, pads, (1, 1), (1, 1))
         return turned(kernel_gradient_products(g, x, kernel_size, exchanged))
+    if geometry.is_4x4_stride_2(kernel_size) and winograd.pays(x.shape, g.shape[-1], x.dtype):
+        # The sum over pieces moves the whole gradient once a piece: larger pieces for larger gradients.
+        gradient_bytes = 4 * 16 * x.shape[-1] * g.shape[-1]
+        return _over_pieces(
+            x, g, lambda x, g: winograd.kernel_gradient(x, g, _contract_pixels), max(_PIECE_BYTES, gradient_bytes)
+        )
     few_outputs = g.shape[-1] < _FEW_CHANNELS < x.shape[-1]
     if few_outputs and geometry.is_plain:
         # x meets shifted copies of g instead of g shifted copies of x.
         pads = tuple(
             (size - 1 - low, size - 1 - high) for size, (low, high) in zip(kernel_size, geometry.pads, strict=True)
         )
-        return turned(_over_pieces(g, x, kernel_size, Geometry((1, 1), pads, (1, 1), (1, 1))))
-    return _over_pieces(x, g, kernel_size, geometry)
+        exchanged = Geometry((1, 1), pads, (1, 1), (1, 1))
+        return turned(_over_pieces(g, x, lambda g, x: _products(g, x, kernel_size, exchanged), _PIECE_BYTES))
+    return _over_pieces(x, g, lambda x, g: _products(x, g, kernel_size, geometry), _PIECE_BYTES)
 
 
-def _over_pieces(x, g, kernel_size, geometry):
-    """The sum over pieces of the batch."""
-    n = x.shape[0]
-    image_bytes = 4 * (x[0].size // (geometry.stride[0] * geometry.stride[1]) + g[0].size)
-    piece = max(1, min(n, _PIECE_BYTES // image_bytes))
+def _over_pieces(x, g, products, piece_bytes: int):
+    """The sum of `products` over pieces of the batch, in the dtype of x."""
+    n, c_in, pixels = x.shape[0], x.shape[-1], g.shape[1] * g.shape[2]
+    piece = max(1, min(n, piece_bytes // (4 * pixels * (c_in + g.shape[-1]))))
     while n % piece:
         piece -= 1
     if piece == n:
-        return _products(x, g, kernel_size, geometry).astype(x.dtype)
+        return products(x, g).astype(x.dtype)
 
     def add(total, xg):
-        return total + _products(*xg, kernel_size, geometry), None
+        return total + products(*xg), None
 
     pieces = (x.reshape(-1, piece, *x.shape[1:]), g.reshape(-1, piece, *g.shape[1:]))
-    zeros = jnp.zeros((*kernel_size, x.shape[-1], g.shape[-1]), jnp.float32)
+    zeros = jnp.zeros(jax.eval_shape(products, x, g).shape, jnp.float32)
     total, _ = lax.scan(add, same_varying(zeros, x)[0], pieces)
     return total.astype(x.dtype)
 

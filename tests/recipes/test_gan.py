@@ -36,7 +36,7 @@ def test_n_critic_counts_discriminator_updates_per_generator_update(tiny_config)
 
 
 def test_first_step_is_algorithm_1_by_hand(tiny_config):
-    """share_fakes with one SGD step: the generator against the old discriminator, then the discriminator on its fakes."""
+    """share_fakes, one SGD step: the generator against the old discriminator, which then learns from its fakes."""
     from jaxgen.losses.adversarial import non_saturating
     from jaxgen.models import dcgan
     from jaxgen.ops.random import example_ids, example_normal

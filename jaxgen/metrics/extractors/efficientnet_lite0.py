@@ -1,4 +1,18 @@
-"""EfficientNet-Lite0 (Tan and Le 2019, lite variant), an ImageNet classifier whose weights come as a pip package."""
+"""EfficientNet-Lite0 (Tan and Le 2019, lite variant), an ImageNet classifier whose weights come as a pip package.
+
+The input side is fixed at 224 pixels. Measured: Frechet distance of 2,000 training images to 2,000 degraded test
+images, divided by that to the test images as they are (higher separates better; one draw each), and images/s on 2
+CPU cores with little else running (beside other work on the same cores a third of it was seen).
+
+| data, side    | blur .7 px | noise 8/255 | PCA 64 | half PCA 64 | 5 of 10 classes | 250 images x 8 | images/s |
+|---------------|------------|-------------|--------|-------------|-----------------|----------------|----------|
+| MNIST, 96     | 11.3       | 29.1        | 16.1   | 6.1         | 3.7             | 4.0            | 480      |
+| MNIST, 128    | 12.3       | 23.9        | 16.9   | 6.0         | 3.3             | 4.2            | 270      |
+| MNIST, 224    | 12.6       | 20.2        | 20.3   | 7.3         | 3.0             | 4.2            | 95       |
+| CIFAR-10, 96  | 1.4        | 1.9         | 4.5    | 1.7         | 1.2             | 3.9            | 480      |
+| CIFAR-10, 128 | 1.4        | 2.2         | 5.0    | 1.9         | 1.2             | 4.0            | 270      |
+| CIFAR-10, 224 | 2.1        | 4.0         | 8.8    | 3.2         | 1.3             | 4.3            | 95       |
+"""
 
 import functools
 import hashlib

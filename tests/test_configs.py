@@ -1,0 +1,133 @@
+"""Every experiment of configs/ builds: its networks are initialised in the abstract for its data's image shape."""
+
+import ast
+import importlib
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import pytest
+from ml_collections import ConfigDict
+
+from configs import default
+from jaxgen import configuration, lookup
+from jaxgen.errors import UserError
+from jaxgen.recipes.base import Batch
+
+FOLDER = Path(default.__file__).parent
+EXPERIMENTS = sorted(path for path in FOLDER.glob("*.py") if path.name not in ("default.py", "__init__.py"))
+# What each source's images are like before anything is resized: (side, channels), classes.
+NATIVE = {"digits": (8, 1, 10), "mnist": (28, 1, 10), "fashion_mnist": (28, 1, 10), "cifar10": (32, 3, 10)}
+NATIVE["svhn_cropped"] = (32, 3, 10)
+
+
+def load(path):
+    return importlib.import_module(f"configs.{path.stem}").get_config()
+
+
+def recipe_of(config):
+    side, channels, classes = NATIVE[config.data.name]
+    side, channels = config.data.image_size or side, config.data.channels or channels
+    shape = (side, side, channels)
+    return lookup.module("recipes", config.recipe.name, "config.recipe.name").build(config, shape, classes), shape
+
+
+def test_there_are_experiments():
+    names = {path.stem for path in EXPERIMENTS}
+    assert {"dcgan_digits", "dcgan_mnist", "dcgan_cifar", "vae_digits", "vae_mnist", "vae_cifar"} <= names
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
+def test_an_experiment_builds(path):
+    config = load(path)
+    assert isinstance(config, ConfigDict)
+    assert config.is_locked
+    configuration.check(config)
+    recipe, _ = recipe_of(config)
+    state = jax.eval_shape(recipe.init, jax.random.key(0))
+    assert sum(leaf.size for leaf in jax.tree.leaves(state)) > 1000
+    for name in config.evaluation.metrics:
+        lookup.module("metrics", name, "config.evaluation.metrics")
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
+def test_an_experiment_can_take_a_step_and_show_samples(path):
+    """Traced, not computed: shapes and types of a whole update and of the samples."""
+    config = load(path)
+    recipe, shape = recipe_of(config)
+    state = jax.eval_shape(recipe.init, jax.random.key(0))
+    parts = config.grad_accum_steps
+    lead = (recipe.batches, parts, config.batch_size // parts)
+    batch = Batch(jax.ShapeDtypeStruct((*lead, *shape), jnp.float32), jax.ShapeDtypeStruct(lead, jnp.int32))
+
+    def update(state, batch, key, step):
+        mesh = jax.sharding.Mesh(jax.devices()[:1], ("data",))
+        spec = jax.sharding.PartitionSpec()
+        run = jax.shard_map(recipe.update, mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False)
+        return run(state, batch, key, step)
+
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    after, metrics = jax.eval_shape(update, state, batch, key, jax.ShapeDtypeStruct((), jnp.int32))
+    assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), after) == jax.tree.map(
+        lambda leaf: (leaf.shape, leaf.dtype), state
+    )
+    assert metrics
+    assert all(value.shape == () for value in metrics.values())
+    ids = jax.ShapeDtypeStruct((4,), jnp.int32)
+    images = jax.eval_shape(recipe.views["sample"], state, key, ids, ids)
+    assert images.shape == (4, *shape)
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
+def test_an_experiment_is_short_and_says_where_its_numbers_come_from(path):
+    text = path.read_text()
+    assert len(text.splitlines()) <= 40
+    docstring = ast.get_docstring(ast.parse(text))
+    assert docstring
+    assert any(f"{year}" in docstring for year in range(1986, 2027)), "cites no source"
+    family, dataset = path.stem.split("_", 1)
+    assert docstring.lower().replace("-", "").startswith((family, "convolutional vae"))
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
+def test_an_experiment_changes_only_known_keys_and_keeps_their_types(path):
+    mine, defaults = (configuration.flatten(config.to_dict()) for config in (load(path), default.get_config()))
+    assert set(mine) == set(defaults)
+    assert {key: type(value) for key, value in mine.items()} == {key: type(value) for key, value in defaults.items()}
+    assert mine != defaults or path.stem == "dcgan_digits"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"steps": 0}, "config.steps=0"),
+        ({"log_every": 15}, "config.log_every=15 is no multiple of config.steps_per_dispatch=10: use 20"),
+        ({"eval_every": 250, "checkpoint_every": 500}, "config.eval_every=250"),
+        ({"compute_dtype": "float64"}, "choices: float32, bfloat16"),
+        ({"best_metric": "psnr"}, "eval_every"),
+    ],
+)
+def test_check_refuses(changes, words):
+    config = default.get_config()
+    config.update(changes)
+    with pytest.raises(UserError, match=words):
+        configuration.check(config)
+
+
+def test_differences_name_what_changes_training_and_let_the_rest_go():
+    def plain(**changes):
+        config = default.get_config()
+        config.update_from_flattened_dict({key.replace("__", "."): value for key, value in changes.items()})
+        return configuration.to_dict(config)
+
+    old = plain()
+    assert configuration.differences(old, plain()) == {}
+    assert configuration.differences(old, plain(seed=1)) == {"seed": (0, 1)}
+    assert configuration.differences(old, plain(model__width=32)) == {"model.width": (64, 32)}
+    for free in ({"evaluation__num_samples": 5}, {"keep_checkpoints": 9}, {"num_devices": 2}, {"data__dir": "x"}):
+        assert configuration.differences(old, plain(**free)) == {}
+    # A longer run passes through the shorter one only if no schedule knows the end.
+    assert configuration.differences(old, plain(steps=6_000)) == {}
+    assert configuration.differences(old, plain(steps=1_000)) == {"steps": (3_000, 1_000)}
+    linear = {"optimizers__generator__schedule": "linear"}
+    assert configuration.differences(plain(**linear), plain(steps=6_000, **linear)) == {"steps": (3_000, 6_000)}
