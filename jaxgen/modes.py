@@ -41,7 +41,7 @@ def train(config, folder: Path) -> None:
             raise UserError(problem["refused"])
         start_log(folder / "log.txt" if primary else None, show=primary)
         stop = threading.Event()
-        loop.install_signals(stop)
+        stack.enter_context(loop.listening(stop))
         run, state, window = _prepare(opened, folder, stop)
         start_step = int(state.step)
         if primary and start_step == 0:

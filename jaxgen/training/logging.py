@@ -150,7 +150,9 @@ def start_log(path: Path | None, show: bool) -> None:
     logger = logging.getLogger("jaxgen")
     logger.setLevel(logging.INFO)
     logger.propagate = False
-    logger.handlers.clear()
+    for handler in logger.handlers[:]:
+        logger.removeHandler(handler)
+        handler.close()
     screen = _AboveTheBar()
     screen.setFormatter(logging.Formatter("%(message)s"))
     screen.setLevel(logging.INFO if show else logging.WARNING)

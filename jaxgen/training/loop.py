@@ -3,11 +3,12 @@
 It knows recipes by `jaxgen.recipes.base.Recipe` alone, and devices not at all.
 """
 
+import contextlib
 import json
 import logging
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,8 +51,9 @@ class Run(NamedTuple):
     stop: threading.Event
 
 
-def install_signals(stop: threading.Event) -> None:
-    """SIGTERM and Ctrl-C ask the run to save and end; a second Ctrl-C ends it at once."""
+@contextlib.contextmanager
+def listening(stop: threading.Event) -> Iterator[None]:
+    """Within the block SIGTERM and Ctrl-C ask the run to save and end; a second Ctrl-C ends it at once."""
 
     def ask(number, frame):
         del frame
@@ -59,8 +61,12 @@ def install_signals(stop: threading.Event) -> None:
             raise KeyboardInterrupt
         stop.set()
 
-    signal.signal(signal.SIGTERM, ask)
-    signal.signal(signal.SIGINT, ask)
+    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def train(run: Run, state: parallel.TrainState, window: dict[str, list[float]]) -> tuple[parallel.TrainState, bool]:

@@ -1,0 +1,90 @@
+"""The loop's cadences: lines, pictures, evaluations during training, the best checkpoint."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxgen import modes, session
+from jaxgen.errors import UserError
+
+
+def rows(folder):
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture
+def vae_run(tiny_config, tmp_path):
+    config = tiny_config("vae")
+    config.steps = 60
+    config.log_every, config.sample_every = 20, 30
+    config.checkpoint_every = config.eval_every = 20
+    config.keep_checkpoints = 1
+    config.best_metric = "psnr"
+    config.evaluation.num_samples_in_training = 16
+    config.compilation_cache = ""
+    modes.train(config, tmp_path / "run")
+    return config, tmp_path / "run"
+
+
+def test_evaluations_during_training_rank_the_checkpoints(vae_run):
+    config, folder = vae_run
+    measured = {row["step"]: row["psnr"] for row in rows(folder) if "psnr" in row}
+    assert sorted(measured) == [20, 40]  # the last step is evaluated in full, into evaluation.json
+    best = max(measured, key=measured.get)
+    kept = sorted(int(path.name) for path in (folder / "checkpoints").iterdir() if path.name.isdigit())
+    assert kept == sorted({best, 60})
+    _, step = session.restore(session.open_session(config), folder, "best")
+    assert step == best
+    final = json.loads((folder / "evaluation.json").read_text())
+    assert final["psnr"]["n_fake"] == 16
+    assert final["_run"]["step"] == 60
+    with pytest.raises(UserError, match="no checkpoint of step 7"):
+        session.restore(session.open_session(config), folder, "7")
+
+
+def test_cadences(vae_run):
+    _, folder = vae_run
+    assert [row["step"] for row in rows(folder) if "loss" in row] == [20, 40, 60]
+    assert {row["seed"] for row in rows(folder)} == {0}
+    names = sorted(path.name for path in (folder / "samples").iterdir())
+    assert names == [
+        "interpolation.png",
+        "reconstructions_0000030.png",
+        "reconstructions_0000060.png",
+        "step_0000030.png",
+        "step_0000060.png",
+    ]
+    with Image.open(folder / "samples" / "step_0000060.png") as picture:
+        assert picture.size == (8 * 50 + 2, 8 * 50 + 2)
+        assert np.asarray(picture).std() > 5  # something is drawn
+    seconds = json.loads((folder / "timing.json").read_text())
+    for kind in ("compile", "step", "data", "evaluation", "samples", "checkpoint"):
+        assert seconds[f"{kind}_seconds"] > 0
+    assert seconds["flops_per_step"] > 0
+    assert seconds["host_peak_memory_mb"] > 0
+
+
+def test_a_line_is_the_mean_since_the_last_line(tiny_config, tmp_path):
+    lines = {}
+    for every in (5, 10):
+        config = tiny_config("vae")
+        config.log_every = every
+        config.compilation_cache = ""
+        modes.train(config, tmp_path / str(every))
+        lines[every] = {row["step"]: row["loss"] for row in rows(tmp_path / str(every))}
+    assert lines[10][20] == pytest.approx((lines[5][15] + lines[5][20]) / 2, rel=1e-12)
+
+
+def test_a_longer_run_goes_on_from_the_shorter_one(tiny_config, tmp_path):
+    config = tiny_config("gan")
+    config.compilation_cache = ""
+    modes.train(config, tmp_path / "a")
+    config.steps = 40
+    modes.train(config, tmp_path / "a")
+    whole = tiny_config("gan")
+    whole.compilation_cache = ""
+    whole.steps = 40
+    modes.train(whole, tmp_path / "b")
+    assert (tmp_path / "a" / "metrics.jsonl").read_bytes() == (tmp_path / "b" / "metrics.jsonl").read_bytes()
