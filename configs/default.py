@@ -30,7 +30,7 @@ def get_config() -> ConfigDict:
     config = ConfigDict()
 
     # The run.
-    config.seed = 0
+    config.seed = 0  # of parameters, latents and the order of the data
     config.steps = 3_000  # updates of the generator (or of the VAE) in all
     config.batch_size = 64  # examples per update, over all devices together
     config.grad_accum_steps = 1  # split each batch into this many parts and sum their gradients: less memory
@@ -42,7 +42,7 @@ def get_config() -> ConfigDict:
     # What is written, and how often (in steps; 0: never; the last step has all of them).
     config.log_every = 100  # a line in metrics.jsonl (means over the steps since the last), TensorBoard scalars
     config.sample_every = 500  # a PNG grid from fixed latents
-    config.checkpoint_every = 500
+    config.checkpoint_every = 500  # the whole state; the same command goes on from the newest
     config.keep_checkpoints = 2  # the newest N are kept ...
     config.best_metric = ""  # ... and the best by this metric of the evaluations during training ("": none)
     config.histogram_every = 1_000  # parameter histograms for TensorBoard
@@ -60,21 +60,21 @@ def get_config() -> ConfigDict:
     config.data.channels = 1  # 1 | 3; 0: as they come
     config.data.crop = "center"  # center (to a square) | none (non-square images are refused)
     config.data.resize = "lanczos"  # lanczos | bicubic | bilinear | nearest (all antialiased, by Pillow)
-    config.data.train_split = "train"
-    config.data.test_split = "test"
+    config.data.train_split = "train"  # the split that is trained on
+    config.data.test_split = "test"  # the split that samples are measured against
     config.data.test_fraction = 0.1  # `folder` without train/ and test/: this share of each class is the test split
     config.data.limit = 0  # use the first n images of each split; 0: all
     config.data.skip_bad_images = False  # go on without unreadable images, and say how many
-    config.data.labels = False  # refuse data without class labels
+    config.data.labels = False  # True: refuse data without class labels
     config.data.flip = False  # mirror images at random in training
 
     # The networks.
     config.model = ConfigDict()
     config.model.name = "dcgan"  # dcgan | conv_vae | import path of your own module
     config.model.architecture = "radford"  # dcgan: radford (transposed convolutions) | pytorch_gan (upsampling)
-    config.model.latent_dim = 100
+    config.model.latent_dim = 100  # size of z
     config.model.width = 64  # channels of the widest-resolution layer; deeper layers double
-    config.model.batch_norm = True
+    config.model.batch_norm = True  # statistics over all devices; False: no BatchNorm in any network
     config.model.dropout = 0.25  # pytorch_gan's discriminator
 
     # How they are trained.
@@ -102,15 +102,15 @@ def get_config() -> ConfigDict:
 
     # What is measured after training (and by --mode=evaluate).
     config.evaluation = ConfigDict()
-    config.evaluation.metrics = ("psnr", "ssim", "fd_efficientnet_lite0")
-    config.evaluation.num_samples = 10_000
-    config.evaluation.num_samples_in_training = 2_048
-    config.evaluation.batch_size = 100
+    config.evaluation.metrics = ("psnr", "ssim", "fd_efficientnet_lite0")  # names, or import paths of your own
+    config.evaluation.num_samples = 10_000  # samples drawn; pairs: at most this many test images
+    config.evaluation.num_samples_in_training = 2_048  # the same for `eval_every`
+    config.evaluation.batch_size = 100  # images at a time; the results do not depend on it
     config.evaluation.seed = 0  # of the samples' latents
     config.evaluation.allow_few_samples = False  # compute and mark metrics that have fewer samples than they need
 
     config.sample = ConfigDict()
     config.sample.rows = 8  # the grid of fixed latents
-    config.sample.columns = 8
+    config.sample.columns = 8  # images in a row of it
     config.sample.num_images = 64  # --mode=sample: single PNG files in samples/images
     return config.lock()

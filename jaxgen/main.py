@@ -52,7 +52,13 @@ def _parse_flags(argv: list[str]) -> list[str]:
         raise UserError(configuration.describe_error(error, path, argv)) from error
     if flags.FLAGS["verbosity"].using_default_value:
         flags.FLAGS.verbosity = logging.WARNING  # orbax tells of every file it writes; --verbosity=0 shows it
+        logging.get_absl_handler().addFilter(_not_told_twice)
     return rest
+
+
+def _not_told_twice(record) -> bool:
+    """False for what orbax's threads log of an error, with tracebacks: the run raises the same one itself."""
+    return record.name != "asyncio" and f"{os.sep}orbax{os.sep}" not in record.pathname
 
 
 def _config_path(argv: list[str]) -> str | None:
@@ -108,6 +114,8 @@ def run() -> None:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
+        if isinstance(error.__context__, UserError):  # a checkpoint met the full disk first, and says what is whole
+            _fail(str(error.__context__))
         where = f" ({error.filename})" if error.filename else ""
         _fail(f"the disk is full{where}: finished checkpoints stay; free some space and run the same command again")
 

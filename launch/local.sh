@@ -19,9 +19,9 @@ shift 2
 python="${PYTHON:-python3}"
 port="$("$python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')"
 
-pids=()
+pids=() signalled=0
 stop() { ((${#pids[@]} == 0)) || kill -TERM "${pids[@]}" 2>/dev/null || true; }
-trap stop TERM INT
+trap 'signalled=1; stop' TERM INT
 
 for ((i = 0; i < processes; i++)); do
   if [[ -n ${GPUS:-} ]]; then
@@ -35,24 +35,17 @@ for ((i = 0; i < processes; i++)); do
   pids+=($!)
 done
 
-# A signal ends `wait` early, though the process is still saving: wait until it has really gone.
-finish() {
-  local code=0
-  while true; do
-    wait "$1" && code=0 || code=$?
-    kill -0 "$1" 2>/dev/null || break
-  done
-  return "$code"
-}
-
 result=0
-for pid in "${pids[@]}"; do
-  finish "$pid" || {
-    code=$?
-    if ((result == 0)); then
-      result=$code
-      stop
-    fi
-  }
+while true; do
+  wait -n && code=0 || code=$?
+  if ((signalled)); then
+    signalled=0 # the signal ended `wait`, no process did: they are saving
+    continue
+  fi
+  ((code != 127)) || break # none is left
+  if ((code != 0 && result == 0)); then
+    result=$code
+    stop
+  fi
 done
 exit "$result"

@@ -30,8 +30,8 @@ trap 'rm -rf "$(dirname "$archive")"' EXIT
 git -C "$root" archive --format=tar.gz --prefix=jaxgen/ -o "$archive" HEAD
 
 on_all_workers scp "$archive" "$tpu:jaxgen.tar.gz" --zone="$ZONE" --worker=all
-on_all_workers ssh "$tpu" --zone="$ZONE" --worker=all --command="tar xzf jaxgen.tar.gz && cd jaxgen &&
-  python3 -m venv .venv && .venv/bin/pip install -q -c constraints.txt -e '.[tpu]'"
+install="python3 -m venv .venv && .venv/bin/pip install -q -c constraints.txt -e '.[tpu]'"
+on_all_workers ssh "$tpu" --zone="$ZONE" --worker=all --command="tar xzf jaxgen.tar.gz && cd jaxgen && $install"
 # Each argument is quoted once more, for the shell at the other end.
 on_all_workers ssh "$tpu" --zone="$ZONE" --worker=all \
   --command="cd jaxgen && exec .venv/bin/python -m jaxgen.main --distributed $(printf '%q ' "$@")"

@@ -242,6 +242,7 @@ def test_own_recipe_holds_the_generator_still(home, monkeypatch):
     config.update({"batch_size": 16, "num_devices": 2})
     config.recipe.name = "mine.head_start"
     config.data.update({"image_size": 8, "limit": 64})
+    config.evaluation.metrics = ("psnr",)
     config.model.name = "mine.mlp_gan"
     with config.unlocked():
         config.model.hidden = 16

@@ -141,6 +141,8 @@ def error_line(ended):
         ("--config.data.test_split=dev", ["data.test_split='dev'", "train, test"]),
         ("--config.evaluation.metrics=psnrr", ["evaluation.metrics", "did you mean 'psnr'", "ssim"]),
         ("--config.evaluation.metrics=psnr,ssim", ["evaluation.metrics", "('psnr','ssim')"]),
+        ("--config.evaluation.metrics=os.path", ["evaluation.metrics", "posixpath has no NEEDS"]),
+        ("--config.evaluation.metrics=fd_efficientnet_lite0", ["at least 2048 images", "allow_few_samples=True"]),
         ("--config.evaluation.num_samples=0", ["evaluation.num_samples=0", "at least 1"]),
         ("--config.optimizers.generator.name=adm", ["'adm'", "did you mean 'adam'", "rmsprop, sgd"]),
         ("--config.optimizers.generator.schedule=cos", ["'cos'", "constant, cosine, linear"]),
@@ -196,9 +198,8 @@ def test_impossible_combinations_are_one_line(refused, arguments, words):
 )
 def test_mistakes_in_a_config_file_name_the_line(refused, tmp_path, body, words):
     path = tmp_path / "mine.py"
-    path.write_text(
-        f"from configs import default\nfrom ml_collections import ConfigDict\n\ndef get_config():\n    c = default.get_config()\n{body}"
-    )
+    head = "from configs import default\nfrom ml_collections import ConfigDict\n\ndef get_config():\n"
+    path.write_text(f"{head}    c = default.get_config()\n{body}")
     line = refused(config=path)
     assert all(word in line for word in words), line
 
@@ -435,7 +436,8 @@ def test_a_process_ends_bad_data_with_one_line_and_code_2(tmp_path, tiny):
 def test_help_answers_without_jax():
     code = (
         "import sys, atexit\n"
-        "atexit.register(lambda: print('HEAVY', sorted({'jax', 'numpy', 'orbax', 'tensorflow_datasets'} & set(sys.modules))))\n"
+        "heavy = {'jax', 'numpy', 'orbax', 'tensorflow_datasets'}\n"
+        "atexit.register(lambda: print('HEAVY', sorted(heavy & set(sys.modules))))\n"
         "sys.argv = ['jaxgen', '--help']\n"
         "from jaxgen import main\n"
         "main.run()\n"

@@ -47,8 +47,10 @@ def build(config, image_shape: tuple[int, int, int], num_classes: int) -> Recipe
         model,
         lookup.need(loss, "discriminator_loss", "config.recipe.loss"),
         lookup.need(loss, "generator_loss", "config.recipe.loss"),
-        optimizers.build(config.optimizers.generator, config.steps),
-        optimizers.build(config.optimizers.discriminator, config.steps * settings.n_critic),
+        optimizers.build(config.optimizers.generator, config.steps, "config.optimizers.generator"),
+        optimizers.build(
+            config.optimizers.discriminator, config.steps * settings.n_critic, "config.optimizers.discriminator"
+        ),
         image_shape=image_shape,
         n_critic=settings.n_critic,
         share_fakes=settings.share_fakes,

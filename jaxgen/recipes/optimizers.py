@@ -31,12 +31,12 @@ SCHEDULES = {
 }
 
 
-def schedule(config, steps: int) -> optax.Schedule:
-    """Learning rate after n updates; `steps`: updates in all, where the decay ends."""
+def schedule(config, steps: int, key: str) -> optax.Schedule:
+    """Learning rate after n updates; `steps`: updates in all, where the decay ends; `key`: where `config` came from."""
     if config.schedule not in SCHEDULES:
-        raise UserError(unknown("optimizer schedule", config.schedule, sorted(SCHEDULES)))
+        raise UserError(unknown(f"{key}.schedule", config.schedule, sorted(SCHEDULES)))
     if config.warmup_steps >= steps:
-        raise UserError(f"warmup_steps={config.warmup_steps} leaves nothing of {steps} updates: use fewer")
+        raise UserError(f"{key}.warmup_steps={config.warmup_steps} leaves nothing of {steps} updates: use fewer")
     after = SCHEDULES[config.schedule](config.learning_rate, steps - config.warmup_steps)
     if not config.warmup_steps:
         return after
@@ -44,21 +44,22 @@ def schedule(config, steps: int) -> optax.Schedule:
     return optax.join_schedules([warmup, after], [config.warmup_steps])
 
 
-def build(config, steps: int) -> optax.GradientTransformation:
+def build(config, steps: int, key: str) -> optax.GradientTransformation:
     """The optimiser of one player.
 
     Args:
       config: one entry of `config.optimizers`.
       steps: updates of this player in all.
+      key: the config key of `config`, for error lines.
 
     Raises:
       UserError: unknown name or schedule.
     """
     if config.name not in OPTIMIZERS:
-        raise UserError(unknown("optimizer name", config.name, sorted(OPTIMIZERS)))
+        raise UserError(unknown(f"{key}.name", config.name, sorted(OPTIMIZERS)))
     if config.weight_decay and config.name != "adamw":
-        raise UserError(f"weight_decay={config.weight_decay} has no effect with {config.name}: use name='adamw'")
-    transform = OPTIMIZERS[config.name](config, schedule(config, steps))
+        raise UserError(f"{key}.weight_decay={config.weight_decay} has no effect with {config.name}: use name='adamw'")
+    transform = OPTIMIZERS[config.name](config, schedule(config, steps, key))
     if config.clip_norm:
         transform = optax.chain(optax.clip_by_global_norm(config.clip_norm), transform)
     return transform

@@ -33,7 +33,7 @@ def build(config, image_shape: tuple[int, int, int], num_classes: int) -> Recipe
     return vae(
         model,
         likelihood_of(config.recipe),
-        optimizers.build(config.optimizers.vae, config.steps),
+        optimizers.build(config.optimizers.vae, config.steps, "config.optimizers.vae"),
         image_shape=image_shape,
         beta=config.recipe.beta,
         ema_decay=config.recipe.ema_decay,

@@ -59,6 +59,9 @@ class TensorBoard:
     def __init__(self, folder: Path, resumed_at: int):
         # purge_step hides what a killed run wrote after the checkpoint.
         self._writer = SummaryWriter(str(folder), purge_step=resumed_at + 1 if resumed_at else None, flush_secs=10)
+        # Written at once, by this thread: the library's own dies of a full disk, and its queue then blocks the run.
+        events = self._writer.file_writer.event_writer
+        events.add_event = events._ev_writer.write_event
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
         """One curve a name."""
@@ -99,7 +102,7 @@ class Progress:
       steps: in all.
       done: at the start.
       batch_size: for images per second.
-      every: seconds between plain lines.
+      every: seconds between plain lines; later a fortieth of the time that the run has taken, for short logs.
     """
 
     def __init__(self, steps: int, done: int, batch_size: int, every: float = 5.0):
@@ -117,7 +120,7 @@ class Progress:
         if self._bar is not None:
             self._bar.set_postfix({"img/s": f"{rate * self._batch_size:.0f}", **shown}, refresh=False)
             self._bar.update(step - self._bar.n)
-        elif time.monotonic() - self._last_line >= self._every or step == self._steps:
+        elif time.monotonic() - self._last_line >= max(self._every, elapsed / 40) or step == self._steps:
             self._last_line = time.monotonic()
             left = (self._steps - step) / rate if rate else 0.0
             losses_text = "  ".join(f"{name} {value}" for name, value in shown.items())

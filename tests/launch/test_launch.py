@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -101,7 +102,7 @@ def test_local_passes_on_failure_and_signals(tmp_path):
     environment = program(
         tmp_path / "bin",
         "python",
-        'if [[ $1 == -c ]]; then echo 1; exit; fi\n'
+        "if [[ $1 == -c ]]; then echo 1; exit; fi\n"
         'if [[ "$*" == *--process_id=1* ]]; then sleep 0.3; exit 7; fi\n'
         f'trap "sleep 0.5; touch {tmp_path}/saved; exit 0" TERM\n'
         "while true; do sleep 0.1; done",
@@ -109,6 +110,30 @@ def test_local_passes_on_failure_and_signals(tmp_path):
     done = run([LAUNCH / "local.sh", 2, 1], env={**environment, "PYTHON": str(tmp_path / "bin" / "python")})
     assert done.returncode == 7
     assert (tmp_path / "saved").exists()
+
+
+def test_local_hands_on_a_signal_and_waits_until_all_have_saved(tmp_path):
+    environment = program(
+        tmp_path / "bin",
+        "python",
+        "if [[ $1 == -c ]]; then echo 1; exit; fi\n"
+        f'trap "sleep 0.3; touch {tmp_path}/saved$$; exit 0" TERM\n'
+        f"touch {tmp_path}/started$$\n"
+        "while true; do sleep 0.05; done",
+    )
+    environment["PYTHON"] = str(tmp_path / "bin" / "python")
+    local = subprocess.Popen([LAUNCH / "local.sh", "3", "1"], env=environment)
+    try:
+        deadline = time.monotonic() + 60
+        while len(list(tmp_path.glob("started*"))) < 3:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        local.terminate()
+        assert local.wait(timeout=60) == 0
+    finally:
+        local.kill()
+        local.wait()
+    assert len(list(tmp_path.glob("saved*"))) == 3
 
 
 def test_slurm_requeues_until_there_is_an_evaluation(tmp_path):
@@ -173,7 +198,9 @@ def test_kubernetes_pod_ends_well_only_when_the_run_is_complete(tmp_path, finish
     """Kubernetes would take a saved and stopped run for a finished one if the pod ended with 0."""
     body = f'echo "$@" > {tmp_path}/arguments\n'
     if signalled:
-        body += f'trap "sleep 0.3; touch {tmp_path}/saved; exit 0" TERM\nkill -TERM "$PPID"\nwhile true; do sleep 0.1; done'
+        body += (
+            f'trap "sleep 0.3; touch {tmp_path}/saved; exit 0" TERM\nkill -TERM "$PPID"\nwhile true; do sleep 0.1; done'
+        )
     else:
         body += f"touch {tmp_path}/evaluation.json; exit 0" if finishes else "exit 7"
     environment = program(tmp_path / "bin", "python", body)
@@ -190,7 +217,10 @@ def test_skypilot_task_has_the_fields_and_the_processes():
     assert task["resources"]["use_spot"] is True
     assert task["envs"]["WORKDIR"].startswith(next(iter(task["file_mounts"])))
     assert (ROOT / task["envs"]["CONFIG"]).is_file()
-    for nodes, expected in ((1, ""), (2, " --distributed --coordinator_address 10.0.0.1:8476 --num_processes 2 --process_id 1")):
+    for nodes, expected in (
+        (1, ""),
+        (2, " --distributed --coordinator_address 10.0.0.1:8476 --num_processes 2 --process_id 1"),
+    ):
         shell = task["run"].replace(".venv/bin/python", "echo")
         environment = {
             **os.environ,
@@ -209,7 +239,9 @@ def test_tpu_vm_reaches_every_worker_with_arguments_intact():
     if not (ROOT / ".git").exists():
         pytest.skip("needs a git checkout")
     environment = {**os.environ, "DRY_RUN": "1", "ZONE": "z"}
-    done = run([LAUNCH / "tpu_vm.sh", "my-tpu", "--config", "configs/a b.py", "--workdir", "/mnt/runs"], env=environment)
+    done = run(
+        [LAUNCH / "tpu_vm.sh", "my-tpu", "--config", "configs/a b.py", "--workdir", "/mnt/runs"], env=environment
+    )
     assert done.returncode == 0, done.stderr
     commands = [shlex.split(line) for line in done.stdout.splitlines()]
     assert [command[4] for command in commands] == ["scp", "ssh", "ssh"]

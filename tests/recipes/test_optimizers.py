@@ -11,7 +11,7 @@ from jaxgen.recipes import optimizers
 
 
 def steps_of(config, gradients, steps=100):
-    tx = optimizers.build(config, steps)
+    tx = optimizers.build(config, steps, "config.optimizers.g")
     w = jnp.zeros(2)
     state, path = tx.init(w), []
     for g in gradients:
@@ -65,7 +65,7 @@ def test_clipping_bounds_the_global_norm():
     ],
 )
 def test_schedules(schedule, warmup, expected):
-    rate = optimizers.schedule(optimizer(learning_rate=1.0, schedule=schedule, warmup_steps=warmup), 100)
+    rate = optimizers.schedule(optimizer(learning_rate=1.0, schedule=schedule, warmup_steps=warmup), 100, "")
     for step, value in expected.items():
         assert float(rate(step)) == pytest.approx(value, abs=1e-6)
 
@@ -73,7 +73,7 @@ def test_schedules(schedule, warmup, expected):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"name": "adm"}, "did you mean 'adam'"),
+        ({"name": "adm"}, "config.optimizers.g.name='adm' is unknown: did you mean 'adam'"),
         ({"schedule": "linar"}, "did you mean 'linear'"),
         ({"warmup_steps": 100}, "leaves nothing of 100 updates"),
         ({"weight_decay": 0.1}, "use name='adamw'"),
@@ -81,4 +81,4 @@ def test_schedules(schedule, warmup, expected):
 )
 def test_impossible_settings_are_refused(changes, message):
     with pytest.raises(UserError, match=message):
-        optimizers.build(optimizer(**changes), 100)
+        optimizers.build(optimizer(**changes), 100, "config.optimizers.g")
