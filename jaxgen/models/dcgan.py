@@ -29,7 +29,7 @@ def build(config, image_shape: tuple[int, int, int], num_classes: int, dtype) ->
         doublings(image_shape)
         networks = RadfordGenerator(image_shape=image_shape, **options), RadfordDiscriminator(**options)
     elif config.architecture == "pytorch_gan":
-        _check_quarters(image_shape)
+        _check_quarters(image_shape, config.batch_norm)
         networks = (
             UpsamplingGenerator(image_shape=image_shape, **options),
             DropoutDiscriminator(dropout=config.dropout, **options),
@@ -39,12 +39,19 @@ def build(config, image_shape: tuple[int, int, int], num_classes: int, dtype) ->
     return GAN(*networks, config.latent_dim)
 
 
-def _check_quarters(image_shape) -> None:
+def _check_quarters(image_shape, batch_norm: bool) -> None:
     height, width, _ = image_shape
     if height != width or height % 4 or height < 8:
         raise UserError(
             f"data.image_size: images of {height}x{width} are a size that model dcgan (pytorch_gan) cannot make: "
             "they must be square with a side divisible by 4, from 8 on, such as 28, 32 or 64; set data.image_size"
+        )
+    # The discriminator ends in BatchNorm and a linear layer. On a single pixel BatchNorm gives every batch the same
+    # mean, so real and fake batches get the same mean logit whatever they show, and nothing is learnt.
+    if batch_norm and height <= 16:
+        raise UserError(
+            f"data.image_size: model dcgan (pytorch_gan) with batch_norm cannot learn images of {height}x{width}, "
+            "which its discriminator reduces to one pixel: use 20 or more, batch_norm=False, or architecture=radford"
         )
 
 

@@ -36,7 +36,7 @@ def variant(config, name):
     if name == "accumulate":
         config.grad_accum_steps = 2
     if name == "upsampling":
-        config.model.architecture = "pytorch_gan"  # with dropout
+        config.model.architecture, config.model.batch_norm = "pytorch_gan", False  # with dropout
     if name == "flip":
         config.data.flip = True
     return config
