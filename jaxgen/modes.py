@@ -143,6 +143,7 @@ def _finish(opened: session.Session, run: loop.Run, folder: Path, state: paralle
     results = _evaluate_to_file(opened, path, state, step, measured, run.stop.is_set)
     if results is None:
         return
+    loop.write_timing(run, step)  # again, with the seconds of the evaluation
     board = TensorBoard(folder / "tensorboard", 0)
     plain = session.results_of(results)
     board.scalars(step, {f"final/{name}": value for name, value in plain.items()})

@@ -36,7 +36,10 @@ def variant(config, name):
     if name == "accumulate":
         config.grad_accum_steps = 2
     if name == "upsampling":
-        config.model.architecture, config.model.batch_norm = "pytorch_gan", False  # with dropout
+        config.model.architecture, config.data.image_size = "pytorch_gan", 20  # with dropout
+        # Its first gradients are hundreds long: larger steps than these are chaotic, and any rounding shows.
+        for player in (config.optimizers.generator, config.optimizers.discriminator):
+            player.learning_rate = 5e-4
     if name == "flip":
         config.data.flip = True
     return config
@@ -57,7 +60,7 @@ def test_gan_follows_the_same_trajectory_on_1_2_and_4_devices(tiny_config, name,
         np.abs(np.asarray(a) - b).max()
         for a, b in zip(jax.tree.leaves(before["g"].params), jax.tree.leaves(results[0][0]["g"].params), strict=True)
     )
-    assert moved > 1e-3  # or the comparison below would say nothing
+    assert moved > 2e-4  # or the comparison below would say nothing
     assert_close(results[0][0], results[1][0], 1e-5)
     for metric, values in results[0][1].items():
         np.testing.assert_allclose(values, results[1][1][metric], rtol=1e-3, atol=1e-4)
