@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--data", default="mnist", help="as config.data.name")
     parser.add_argument("--dir", default="", help="as config.data.dir")
     parser.add_argument("--samples", type=int, default=10_000)
-    parser.add_argument("--random", action="store_true", help="draw the training images at random (seed 0), not the first")
+    parser.add_argument("--random", action="store_true", help="training images drawn with seed 0, not the first")
     arguments = parser.parse_args()
     config = default.get_config()
     config.data.update({"name": arguments.data, "dir": arguments.dir, "image_size": 0, "channels": 0})
