@@ -1,5 +1,6 @@
 """Checkpoints: asynchronous orbax saves, every leaf's checksum verified at restore, a damaged newest falls back."""
 
+import copy
 import errno
 import hashlib
 import logging
@@ -91,6 +92,8 @@ class Checkpoints:
         """
         if step in self._manager.all_steps():
             return
+        # orbax writes the JSON later, in another thread: the caller's lists may have grown by then.
+        meta = copy.deepcopy(meta)
         items = ocp.args.Composite(
             state=ocp.args.StandardSave(state), meta=ocp.args.JsonSave({**meta, "checksums": checksums(state)})
         )

@@ -81,6 +81,16 @@ def test_checksums_notice_one_bit_a_shape_and_a_dtype():
         assert [k for k in checksums(a) if checksums(a)[k] != checksums(b)[k]] == [".players['w']"]
 
 
+def test_what_is_saved_is_the_moment_of_the_call(folder):
+    checkpoints = Checkpoints(folder, 1)
+    window = {"loss": [1.0]}
+    checkpoints.save(1, state_at(1), {"window": window})
+    window["loss"] += [2.0] * 1000  # the loop goes on while the file is written
+    checkpoints.wait()
+    assert checkpoints.restore(abstract())[1]["window"] == {"loss": [1.0]}
+    checkpoints.close()
+
+
 def test_nothing_saved_is_none(folder):
     assert Checkpoints(folder, 2).restore(abstract()) is None
 
