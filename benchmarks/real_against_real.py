@@ -37,7 +37,8 @@ def main() -> None:
     if arguments.random:
         np.random.default_rng(0).shuffle(order)
     views = {"sample": lambda ids: train[order[ids]]}
-    results = evaluate(config.evaluation, dataset.splits["test"].images, views, split=f"{arguments.data}:test")
+    test, split = dataset.splits["test"].images, f"{arguments.data}:test"
+    results = evaluate(config.evaluation, test, views, split=split, progress=sys.stderr.isatty())
     print(format_table(results))
 
 
