@@ -13,7 +13,7 @@ _SHARED = {
     "data": {"base", "image_options", "download", "idx", "cache", "container", "reading", "order"},
     "models": {"base", "sizes"},
     "recipes": {"base", "optimizers"},
-    "metrics": {"base", "frechet", "table"},
+    "metrics": {"base", "frechet", "subset", "table"},
     "metrics.extractors": {"base", "torch_file", "statistics_file"},
 }
 
