@@ -1,0 +1,58 @@
+"""Latent units that an encoder uses (Burda et al. 2016, section 5.1): those it has not let collapse onto the prior."""
+
+import numpy as np
+
+from jaxgen.metrics.base import Batch, Context
+
+NEEDS = "encode"
+DIRECTION = "higher"
+MIN_SAMPLES = 100
+EXTRACTOR = None
+THRESHOLD = 0.01
+_RESAMPLES = 200
+
+
+def activity(mean: np.ndarray) -> np.ndarray:
+    """A_u = Var_x(E_{q(u|x)}[u]) of posterior means [N, Z], float64 [Z]."""
+    return np.asarray(mean, np.float64).var(0)
+
+
+def kl_per_dimension(mean: np.ndarray, log_variance: np.ndarray) -> np.ndarray:
+    """Mean over images of KL(N(mean, exp(log_variance)) || N(0, 1)) in nats, for each latent dimension: [Z]."""
+    mean, log_variance = np.asarray(mean, np.float64), np.asarray(log_variance, np.float64)
+    return 0.5 * (np.exp(log_variance) + mean**2 - 1 - log_variance).mean(0)
+
+
+def _resampled_counts(mean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Numbers of active units under resamplings of the images, [R]."""
+    centred = np.asarray(mean, np.float64)
+    centred = centred - centred.mean(0)
+    weights = rng.multinomial(len(mean), np.full(len(mean), 1 / len(mean)), _RESAMPLES) / len(mean)
+    return (weights @ centred**2 - (weights @ centred) ** 2 > THRESHOLD).sum(1)
+
+
+class _ActiveUnits:
+    def __init__(self, seed: int):
+        self._seed = seed
+        self._parts: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def update(self, batch: Batch) -> None:
+        self._parts.append(tuple(batch.host(part) for part in batch.output))
+
+    def result(self) -> dict:
+        mean, log_variance = (np.concatenate(part) for part in zip(*self._parts, strict=True))
+        kl = kl_per_dimension(mean, log_variance)
+        return {
+            "value": float((activity(mean) > THRESHOLD).sum()),
+            "spread": float(_resampled_counts(mean, np.random.default_rng(self._seed)).std()),
+            "spread_kind": "bootstrap standard deviation over images",
+            "units": mean.shape[1],
+            "threshold": THRESHOLD,
+            "kl": float(kl.sum()),
+            "kl_per_dimension": [float(nats) for nats in kl],
+        }
+
+
+def start(context: Context) -> _ActiveUnits:
+    """An accumulator of the number of units with an activity above 0.01, with the KL to the prior of every unit."""
+    return _ActiveUnits(context.seed)
