@@ -8,8 +8,10 @@ DIRECTION = "lower"
 # The covariance of 1,280 features is rank-deficient up to 1,280 images; the field's floor of 2,048 clears it.
 MIN_SAMPLES = 2048
 EXTRACTOR = "efficientnet_lite0"
+FEW = "the covariance is rank-deficient below, kid is unbiased at any number"
+USES = ("real.statistics",)
 
 
 def start(context: Context) -> Distance:
     """An accumulator of the distance; the spread is that of `frechet.distance_and_spread`."""
-    return Distance(EXTRACTOR, context.reference(EXTRACTOR), context.n_fake, context.seed)
+    return Distance(EXTRACTOR, context.real.statistics(EXTRACTOR), context.n_fake, context.seed)

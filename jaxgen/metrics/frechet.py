@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from jaxgen.metrics.remembered import remembered
+
 GROUPS = 10
 
 
@@ -86,6 +88,12 @@ class Reference:
         return float(max(squared + self.trace + np.trace(covariance) - 2 * cross, 0.0))
 
 
+@remembered(keep=2)
+def reference(statistics: FeatureStatistics) -> Reference:
+    """`Reference`, kept, since its decomposition takes seconds and several metrics compare with one real set."""
+    return Reference(statistics)
+
+
 def frechet_distance(real: FeatureStatistics, fake: FeatureStatistics) -> float:
     """The (squared) Frechet distance between Gaussians with the statistics of `real` and `fake`."""
     return Reference(real).distance(fake)
@@ -138,27 +146,33 @@ def merged(parts: list[FeatureStatistics]) -> FeatureStatistics:
     return whole
 
 
+def jackknife(left_out: list[float] | np.ndarray) -> float:
+    """Standard deviation over draws of an estimate, from its values without each group (Efron and Stein 1981).
+
+    sqrt((G - 1) / G * sum_g (d_g - mean d)^2) for G groups of one size.
+    """
+    return float(np.sqrt((len(left_out) - 1) * np.var(left_out)))
+
+
 def distance_and_spread(reference: Reference, parts: list[FeatureStatistics]) -> tuple[float, float | None]:
     """The distance of all parts together and its standard deviation over draws of the fake set, real set fixed.
 
-    The spread is the delete-a-group jackknife (Efron and Stein 1981): sqrt((G - 1) / G * sum_g (d_g - mean d)^2),
-    d_g the distance without group g. All d_g share one sample size, so the distance's bias, which falls with the
-    sample size, cancels; separate fifths of the samples would each show a far larger one. None below 3 groups or
-    where a remainder has fewer than 2 examples.
+    The spread is the delete-a-group `jackknife`. All distances without a group share one sample size, so the
+    distance's bias, which falls with the sample size, cancels; separate fifths of the samples would each show a far
+    larger one. None below 3 groups or where a remainder has fewer than 2 examples.
     """
     whole, groups = merged(parts), len(parts)
     value = reference.distance(whole)
     if groups < 3 or whole.n - max(part.n for part in parts) < 2:
         return value, None
-    left_out = [reference.distance(whole.without(part)) for part in parts]
-    return value, float(np.sqrt((groups - 1) * np.var(left_out)))
+    return value, jackknife([reference.distance(whole.without(part)) for part in parts])
 
 
 class Distance:
     """A metric under way (`metrics.base.Accumulator`): the Frechet distance of one extractor's features."""
 
     def __init__(self, extractor: str, real: FeatureStatistics, n_fake: int, seed: int):
-        self._extractor, self._reference = extractor, Reference(real)
+        self._extractor, self._reference = extractor, reference(real)
         self._fake = GroupedStatistics(n_fake, seed)
 
     def update(self, batch) -> None:

@@ -1,0 +1,20 @@
+"""Density (Naeem et al. 2020): how many real images' neighbourhoods hold a sample, over k; an outlier counts little.
+
+It is 1 on average for samples of the real distribution, and may be above.
+"""
+
+from jaxgen.metrics.base import CHOSEN, Context
+from jaxgen.metrics.collected import Collected
+from jaxgen.metrics.manifold import K_DENSITY, measured
+
+NEEDS = "sample"
+DIRECTION = "higher"
+MIN_SAMPLES = 1000
+EXTRACTOR = CHOSEN
+USES = ("real.features",)
+FEW = "balls to the neighbours of a few images cover nearly everything"
+
+
+def start(context: Context) -> Collected:
+    """An accumulator of the mean number of real balls around a sample, divided by k."""
+    return measured(context, lambda found: found.balls / K_DENSITY, "samples", K_DENSITY)

@@ -1,0 +1,20 @@
+"""Frechet distance (Heusel et al. 2017) of the chosen network's features; with the canonical Inception, the FID."""
+
+from jaxgen.metrics.base import CHOSEN, Context
+from jaxgen.metrics.frechet import Distance
+
+NEEDS = "sample"
+DIRECTION = "lower"
+# The covariance of 2,048 features is rank-deficient up to 2,048 images.
+MIN_SAMPLES = 2048
+EXTRACTOR = CHOSEN
+USES = ("real.statistics",)
+# Another network's distance is no FID: `fd_efficientnet_lite0`.
+PREFIX = "fd"
+FEW = "the covariance is rank-deficient below, kid is unbiased at any number"
+
+
+def start(context: Context) -> Distance:
+    """An accumulator of the distance; the spread is that of `frechet.distance_and_spread`."""
+    real = context.real.statistics(context.extractor)
+    return Distance(context.extractor, real, context.n_fake, context.seed)

@@ -1,0 +1,78 @@
+"""Stand-ins for what evaluation hands to a metric: sets of real images, a tiny feature network, a stream of batches."""
+
+import jax.numpy as jnp
+import numpy as np
+
+from jaxgen.metrics.base import Batch, Context
+from jaxgen.metrics.extractors.base import Extractor
+from jaxgen.metrics.frechet import FeatureStatistics
+
+
+def projection(feature_size: int = 16, classes: int = 10, seed: int = 0, name: str = "projection") -> Extractor:
+    """A deterministic feature network for images of any size: a fixed random projection of the pixels."""
+
+    def apply(images):
+        pixels = jnp.asarray(images, jnp.float32).reshape(len(images), -1) / 127.5 - 1
+        r = np.random.default_rng(seed)
+        weights = r.normal(size=(pixels.shape[1], feature_size + classes)) / np.sqrt(pixels.shape[1])
+        out = jnp.matmul(pixels, jnp.asarray(weights, jnp.float32), precision="highest")
+        return out[:, :feature_size], out[:, feature_size:]
+
+    return Extractor(name, "none", 0, "none", "x / 127.5 - 1", feature_size, apply, label=name)
+
+
+def given(name: str = "given") -> Extractor:
+    """A feature network for tests of the maths: its "images" [B, D] are the features, and also the logits."""
+
+    def apply(images):
+        values = jnp.asarray(images, jnp.float32)
+        return values, values
+
+    return Extractor(name, "none", 0, "none", "none", 0, apply, label=name)
+
+
+class Images:
+    """A `metrics.base.ImageSet` of arrays in memory, under one extractor."""
+
+    def __init__(self, images, labels=None, class_names=(), extractor: Extractor | None = None):
+        self.images, self.class_names = np.asarray(images), tuple(class_names)
+        self.labels = None if labels is None else np.asarray(labels, np.int32)
+        self._extractor = extractor or projection()
+        self._outputs = None
+
+    def _apply(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        assert name == self._extractor.name, f"asked for {name}, holds {self._extractor.name}"
+        if self._outputs is None:
+            self._outputs = tuple(np.asarray(output) for output in self._extractor.apply(self.images))
+        return self._outputs
+
+    def features(self, extractor: str) -> np.ndarray:
+        return self._apply(extractor)[0]
+
+    def logits(self, extractor: str) -> np.ndarray:
+        return self._apply(extractor)[1]
+
+    def statistics(self, extractor: str) -> FeatureStatistics:
+        return FeatureStatistics.of(self.features(extractor))
+
+
+def measure(module, fake, *, real=None, train=None, extractor=None, batch_size=64, seed=0, labels=None, **more) -> dict:
+    """The result of the metric `module` on images `fake` [N, ...], streamed in padded batches as evaluation does.
+
+    real, train: arrays (sets without labels are made of them) or `Images`. labels: of `train` and `real`, a pair.
+    extractor: `projection()` unless given. more: further fields of the context.
+    """
+    extractor = extractor or projection()
+    of_train, of_real = labels or (None, None)
+    real = real if real is None or isinstance(real, Images) else Images(real, of_real, extractor=extractor)
+    train = train if train is None or isinstance(train, Images) else Images(train, of_train, extractor=extractor)
+    fake = np.asarray(fake)
+    n_real = len(fake if real is None else real.images)
+    name = extractor.name if module.EXTRACTOR else None
+    context = Context(n_real, len(fake), seed, real, train, name, fake.shape[1:], **more)
+    accumulator = module.start(context)
+    for first in range(0, len(fake), batch_size):
+        ids = np.minimum(np.arange(first, first + batch_size), len(fake) - 1)
+        count = min(batch_size, len(fake) - first)
+        accumulator.update(Batch(jnp.asarray(fake[ids]), count, None, lambda name: extractor))
+    return accumulator.result()
