@@ -107,7 +107,21 @@ def get_config() -> ConfigDict:
     config.evaluation.num_samples_in_training = 2_048  # the same for `eval_every`
     config.evaluation.batch_size = 100  # images at a time; the results do not depend on it
     config.evaluation.seed = 0  # of the samples' latents
+    config.evaluation.num_train = 10_000  # training images that memorisation and the like look at; 0: all
+    config.evaluation.extractor = "efficientnet_lite0"  # of metrics that take any: efficientnet_lite0 | inception
+    config.evaluation.resize = ""  # inception: tf1 (canonical) | pytorch | clean; "": the extractor's own
+    config.evaluation.extractor_weights = ""  # a file in place of the one that the extractor finds or fetches
+    config.evaluation.allow_other_weights = False  # accept weights with another SHA-256; numbers are named for it
+    config.evaluation.likelihood_samples = 16  # draws per image in the bound on the log-likelihood
+    config.evaluation.pictures = True  # t-SNE, neighbours, real beside fake, after training
     config.evaluation.allow_few_samples = False  # compute and mark metrics that have fewer samples than they need
+
+    # --mode=project: latents whose images come closest to test images; the same budget for every model.
+    config.project = ConfigDict()
+    config.project.num_images = 64  # test images
+    config.project.steps = 200  # Adam steps of each restart
+    config.project.restarts = 2  # searches from different random latents; the best one counts
+    config.project.learning_rate = 0.1
 
     config.sample = ConfigDict()
     config.sample.rows = 8  # the grid of fixed latents

@@ -15,6 +15,7 @@ from jaxgen.errors import UserError
 # Keys that may differ between a run and its resumption: they change what is shown or kept, not what is learnt.
 _FREE = (
     "evaluation.",
+    "project.",
     "sample.",
     "keep_checkpoints",
     "compilation_cache",
@@ -26,7 +27,8 @@ _FREE = (
 )
 _AT_LEAST_ONE = {
     "model": ("latent_dim", "width"),
-    "evaluation": ("num_samples", "num_samples_in_training", "batch_size"),
+    "evaluation": ("num_samples", "num_samples_in_training", "batch_size", "likelihood_samples"),
+    "project": ("num_images", "steps", "restarts"),
     "sample": ("rows", "columns", "num_images"),
 }
 _CADENCES = ("log_every", "sample_every", "checkpoint_every", "eval_every", "histogram_every")

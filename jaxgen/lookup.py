@@ -10,11 +10,24 @@ from jaxgen.errors import UserError
 
 # Modules that are shared parts of their package, not choices.
 _SHARED = {
-    "data": {"base", "image_options", "download", "idx", "cache", "container", "reading", "order"},
+    "data": {"base", "image_files", "image_options", "download", "idx", "cache", "container", "reading", "order"},
     "models": {"base", "sizes"},
     "recipes": {"base", "optimizers"},
-    "metrics": {"base", "frechet", "subset", "table"},
-    "metrics.extractors": {"base", "torch_file", "statistics_file"},
+    "metrics": {
+        "base",
+        "collected",
+        "frechet",
+        "image_set",
+        "manifold",
+        "remembered",
+        "selection",
+        "streaming",
+        "subset",
+        "table",
+    },
+    "metrics.extractors": {
+        *("base", "torch_file", "statistics_file", "weights", "winograd", "inception_network", "input_paths"),
+    },
 }
 
 

@@ -18,7 +18,8 @@ from ml_collections import config_flags
 from jaxgen import configuration
 from jaxgen.errors import UserError
 
-MODES = ("train", "evaluate", "sample", "benchmark")
+MODES = ("train", "evaluate", "sample", "project", "benchmark")
+_OF_CHECKPOINT = ("evaluate", "sample", "project")
 
 _CONFIG = config_flags.DEFINE_config_file("config", help_string="Experiment: a file of configs/.", lock_config=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "Where everything of the run goes; default: runs/<config name>.")
@@ -26,9 +27,9 @@ _MODE = flags.DEFINE_string(
     "mode",
     "train",
     "train: train or resume, then evaluate; evaluate: the checkpoint again; sample: picture files; "
-    "benchmark: time the step, JSON on the last line.",
+    "project: invert test images; benchmark: time the step, JSON on the last line.",
 )
-_CHECKPOINT = flags.DEFINE_string("checkpoint", "latest", "For evaluate and sample: latest, best, or a step.")
+_CHECKPOINT = flags.DEFINE_string("checkpoint", "latest", "For evaluate, sample and project: latest, best, or a step.")
 _DISTRIBUTED = flags.DEFINE_bool(
     "distributed", False, "This is one of several processes; clusters that JAX knows (SLURM, TPU) need no more."
 )
@@ -102,7 +103,7 @@ def _main(argv: list[str]) -> None:
     name = Path(flags.FLAGS["config"].config_filename.split(":")[0]).stem
     workdir = Path(_WORKDIR.value or Path("runs") / name)
     mode = getattr(modes, _MODE.value)
-    mode(_CONFIG.value, workdir, **({"checkpoint": _CHECKPOINT.value} if _MODE.value in ("evaluate", "sample") else {}))
+    mode(_CONFIG.value, workdir, **({"checkpoint": _CHECKPOINT.value} if _MODE.value in _OF_CHECKPOINT else {}))
 
 
 def run() -> None:

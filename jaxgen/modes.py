@@ -4,22 +4,22 @@ import contextlib
 import json
 import logging
 import math
-import statistics
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 from clu import parameter_overview
 
 from jaxgen import configuration, evaluation, pictures, session
+from jaxgen.benchmark import benchmark
 from jaxgen.errors import UserError
 from jaxgen.metrics.table import format_table
-from jaxgen.training import loop, parallel, timing, workdir
+from jaxgen.projection import project
+from jaxgen.training import loop, parallel, workdir
 from jaxgen.training.logging import TensorBoard, start_log
 
+__all__ = ["benchmark", "evaluate", "project", "sample", "train"]
 log = logging.getLogger(__name__)
 
 
@@ -76,7 +76,7 @@ def _prepare(opened: session.Session, folder: Path, stop: threading.Event):
         log.info("resuming at step %d of %d", state.step, config.steps)
     images, labels = session.upload(opened)
     if int(state.step) < config.steps:
-        compiled = _compile(opened, state, images, labels)
+        compiled = session.compile_steps(opened, state, images, labels)
         opened.clock.seconds["compile"] += compiled.compile_seconds
         flops = compiled.flops_per_step
 
@@ -98,13 +98,6 @@ def _prepare(opened: session.Session, folder: Path, stop: threading.Event):
         stop=stop,
     )
     return run, state, window
-
-
-def _compile(opened: session.Session, state, images, labels) -> parallel.CompiledSteps:
-    log.info("compiling %d steps for %d device(s) ...", opened.config.steps_per_dispatch, opened.mesh.size)
-    return parallel.compile_steps(
-        opened.recipe, opened.feed, opened.mesh, state, images, labels, steps=opened.config.steps_per_dispatch
-    )
 
 
 def _added(now: dict[str, float], before: dict[str, float]) -> dict[str, float]:
@@ -186,21 +179,9 @@ def _is_current(path: Path, opened: session.Session, step: int) -> bool:
         return False  # written by hand or by an older version: evaluated again
 
 
-@contextlib.contextmanager
-def _open_finished(config, folder: Path, checkpoint: str):
-    """The session, state and step of a checkpoint; the folder is locked, for a run that saves goes undisturbed."""
-    workdir.check(folder, config)
-    opened = session.open_session(config)
-    with workdir.lock(folder):
-        start_log(None, show=True)
-        state, step = session.restore(opened, folder, checkpoint)
-        log.info("checkpoint of step %d of %s", step, folder)
-        yield opened, state, step
-
-
 def evaluate(config, folder: Path, checkpoint: str) -> None:
     """Evaluates a checkpoint again, into evaluation.json."""
-    with _open_finished(config, folder, checkpoint) as (opened, state, step):
+    with session.open_finished(config, folder, checkpoint) as (opened, state, step):
         timing_file = folder / "timing.json"
         measured = json.loads(timing_file.read_text()) if timing_file.exists() else {}
         _evaluate_to_file(opened, folder / "evaluation.json", state, step, measured, lambda: False)
@@ -208,13 +189,13 @@ def evaluate(config, folder: Path, checkpoint: str) -> None:
 
 def sample(config, folder: Path, checkpoint: str) -> None:
     """Writes single PNG files, a grid and an interpolation from a checkpoint into samples/."""
-    with _open_finished(config, folder, checkpoint) as (opened, state, step):
+    with session.open_finished(config, folder, checkpoint) as (opened, state, step):
         images = folder / "samples" / "images"
         count, batch = config.sample.num_images, 64
         for start in range(0, count, batch):
             ids = np.arange(start, start + batch)  # one shape for all batches: compiled once
             for i, image in zip(
-                ids, np.asarray(opened.views.sample(state.players, _sample_key(config), ids)), strict=True
+                ids, np.asarray(opened.views.sample(state.players, session.evaluation_key(config), ids)), strict=True
             ):
                 if i < count:
                     pictures.save(pictures.single(image), images / f"{i:06d}.png")
@@ -225,50 +206,3 @@ def sample(config, folder: Path, checkpoint: str) -> None:
             picture = loop.interpolation_grid(config, opened.views, state.players)
             pictures.save(picture, folder / "samples" / "interpolation.png")
         log.info("%d images in %s, grids in %s", count, images, folder / "samples")
-
-
-def _sample_key(config) -> jax.Array:
-    return jax.random.fold_in(jax.random.key(config.evaluation.seed), 4)
-
-
-def benchmark(config, folder: Path) -> None:
-    """Times the compiled training step; the last line of stdout is JSON. Writes nothing."""
-    del folder
-    opened = session.open_session(config)
-    start_log(None, show=True)
-    state = parallel.init_state(opened.recipe, opened.mesh, config.seed)
-    images, labels = session.upload(opened)
-    compiled = _compile(opened, state, images, labels)
-    seconds = time_dispatches(compiled, state, images, labels, config.steps_per_dispatch)
-    step_ms = 1000 * statistics.median(seconds)
-    device_peak = parallel.device_peak_memory_mb()
-    result = {
-        "compile_s": round(compiled.compile_seconds, 2),
-        "step_ms": round(step_ms, 3),
-        "step_ms_min": round(1000 * min(seconds), 3),
-        "step_ms_max": round(1000 * max(seconds), 3),
-        "images_per_s": round(1000 * config.batch_size / step_ms, 1),
-        "peak_memory_mb": round(device_peak if device_peak is not None else timing.host_peak_memory_mb(), 1),
-        "peak_memory_of": "host" if device_peak is None else "device",
-        "flops_per_step": compiled.flops_per_step,
-        "all_reduces": compiled.collectives,
-        "device": parallel.describe_devices(opened.mesh),
-    }
-    print(json.dumps(result))
-
-
-def time_dispatches(compiled, state, images, labels, per_dispatch: int, at_least: float = 10.0) -> list[float]:
-    """Seconds a step for each of several dispatches, after one to warm up; at least five, and `at_least` seconds."""
-    seconds: list[float] = []
-    state, metrics = compiled.run(state, images, labels)
-    jax.block_until_ready((state, metrics))
-    begun = time.perf_counter()
-    while len(seconds) < 5 or time.perf_counter() - begun < at_least:
-        start = time.perf_counter()
-        state, metrics = compiled.run(state, images, labels)
-        jax.block_until_ready((state, metrics))
-        seconds.append((time.perf_counter() - start) / per_dispatch)
-    values = {name: float(np.asarray(value)[-1]) for name, value in metrics.items()}
-    if not all(np.isfinite(v) for v in values.values()):
-        raise UserError(f"the benchmark's training diverged ({values}): its speed would mean nothing")
-    return seconds

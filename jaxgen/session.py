@@ -1,11 +1,9 @@
 """A config becomes objects: data, mesh, recipe, views; and a work directory becomes a state again."""
 
+import contextlib
 import json
 import logging
-import platform
-import subprocess
 import sys
-from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,14 +13,15 @@ import numpy as np
 from jaxgen import configuration, evaluation, lookup
 from jaxgen.data.base import Dataset, Split, open_dataset
 from jaxgen.errors import UserError
+from jaxgen.provenance import software
 from jaxgen.recipes.base import Recipe
-from jaxgen.training import parallel, timing
+from jaxgen.training import parallel, timing, workdir
 from jaxgen.training.batches import Feed
 from jaxgen.training.checkpoint import Checkpoints
+from jaxgen.training.logging import start_log
 from jaxgen.training.views import Views
 
 log = logging.getLogger(__name__)
-_PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "ml-collections", "numpy", "scikit-image", "scipy")
 
 
 class Session(NamedTuple):
@@ -66,7 +65,9 @@ def open_session(config) -> Session:
     recipe = lookup.need(recipe_module, "build", "config.recipe.name")(config, train.images.shape[1:], num_classes)
     feed = Feed(config.batch_size, recipe.batches, config.grad_accum_steps, config.data.flip)
     split = f"{config.data.name}:{config.data.test_split}"
-    evaluation.check(config.evaluation, test.images, recipe.views, split)
+    references = (evaluation.Real(*part, dataset.class_names) for part in (test, train))
+    reference, training = references
+    evaluation.check(config.evaluation, reference, offered_views(recipe), split, training)
     # Shapes that do not fit together show here, before anything is written.
     jax.eval_shape(recipe.init, jax.random.key(0))
     views = Views(recipe, mesh, num_classes)
@@ -112,21 +113,81 @@ def restore(session: Session, workdir: Path, which: str) -> tuple[parallel.Train
     return found[0], int(found[0].step)
 
 
-def evaluate(session: Session, players, num_samples: int, stop=lambda: False) -> dict[str, Any]:
-    """Runs the metrics of the config on what the recipe offers; see `jaxgen.evaluation.evaluate`."""
-    key = jax.random.fold_in(jax.random.key(session.config.evaluation.seed), 4)
-    views = {}
-    if "sample" in session.views.names:
-        views["sample"] = lambda ids: session.views.sample(players, key, ids)
-    if "reconstruct" in session.views.names:
-        views["reconstruct"] = lambda images: session.views.reconstruct(players, images)
+def bound_views(session: Session, players) -> dict[str, Any]:
+    """The views of a trained state as `jaxgen.evaluation.evaluate` takes them."""
+    settings, views = session.config.evaluation, session.views
+    key = evaluation_key(session.config)
+    bound = {
+        "sample": lambda ids: views.sample(players, key, ids),
+        "reconstruct": lambda images: views.reconstruct(players, images),
+        "encode": lambda images: views.encode(players, images),
+        "log_likelihood": lambda images, ids: views.log_likelihood(
+            players, images, jax.random.fold_in(key, 1), ids, settings.likelihood_samples
+        ),
+    }
+    offered = {name: view for name, view in bound.items() if name in views.names}
+    if {"latents", "decode"} <= set(views.names):
+        offered["path"] = lambda ids, epsilon: views.path(players, jax.random.fold_in(key, 2), ids, epsilon)
+    return offered
+
+
+def offered_views(recipe: Recipe) -> set[str]:
+    """Names of what `bound_views` will give."""
+    return set(recipe.views) | ({"path"} if {"latents", "decode"} <= set(recipe.views) else set())
+
+
+def facts_of(session: Session) -> dict[str, dict]:
+    """What metrics must know of the views."""
+    facts = {"sample": {"image_shape": session.train.images.shape[1:]}, **session.recipe.facts}
+    if "log_likelihood" in facts:
+        facts["log_likelihood"] = {
+            **facts["log_likelihood"],
+            "samples": session.config.evaluation.likelihood_samples,
+        }
+    return facts
+
+
+def real_split(session: Session, name: str) -> evaluation.Real:
+    """A split of the data as evaluation takes it."""
+    images, labels = session.dataset.splits[name]
+    return evaluation.Real(images, labels, session.dataset.class_names, f"{session.config.data.name}:{name}")
+
+
+def evaluation_key(config) -> jax.Array:
+    """The key of the samples that are evaluated and written by --mode=sample."""
+    return jax.random.fold_in(jax.random.key(config.evaluation.seed), 4)
+
+
+def compile_steps(session: Session, state, images, labels) -> parallel.CompiledSteps:
+    """The program of `steps_per_dispatch` training steps."""
+    log.info("compiling %d steps for %d device(s) ...", session.config.steps_per_dispatch, session.mesh.size)
+    return parallel.compile_steps(
+        session.recipe, session.feed, session.mesh, state, images, labels, steps=session.config.steps_per_dispatch
+    )
+
+
+@contextlib.contextmanager
+def open_finished(config, folder: Path, checkpoint: str):
+    """The session, state and step of a checkpoint; the folder is locked, for a run that saves goes undisturbed."""
+    workdir.check(folder, config)
+    opened = open_session(config)
+    with workdir.lock(folder):
+        start_log(None, show=True)
+        state, step = restore(opened, folder, checkpoint)
+        log.info("checkpoint of step %d of %s", step, folder)
+        yield opened, state, step
+
+
+def evaluate(session: Session, players, num_samples: int, stop=lambda: False, views=None) -> dict[str, Any]:
+    """Runs the metrics of the config on what the recipe offers (or on `views`); see `jaxgen.evaluation.evaluate`."""
     settings = session.config.evaluation.copy_and_resolve_references()
     settings.num_samples = num_samples
     return evaluation.evaluate(
         settings,
-        session.test.images,
-        views,
-        split=f"{session.config.data.name}:{session.config.data.test_split}",
+        real_split(session, session.config.data.test_split),
+        bound_views(session, players) if views is None else views,
+        train=real_split(session, session.config.data.train_split),
+        facts=facts_of(session),
         place=lambda batch: parallel.place(session.mesh, batch),
         progress=sys.stderr.isatty(),
         stop=stop,
@@ -144,45 +205,22 @@ def statistics_folder(config) -> Path:
 def provenance(session: Session) -> dict[str, Any]:
     """What is needed to do the run again: versions, commit, device, data."""
     return {
-        "jaxgen": metadata.version("jaxgen"),
-        "commit": _git_commit(),
-        "python": platform.python_version(),
-        "packages": {name: metadata.version(name) for name in _PACKAGES},
+        **software(),
         "device": parallel.describe_devices(session.mesh),
-        "machine": f"{platform.machine()}, {_cores()} cores",
         "seeds": [session.config.seed],
         "data": json.loads(json.dumps(session.dataset.info, default=str)),
     }
 
 
-def _cores() -> int:
-    import os
-
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _git_commit() -> str | None:
-    """The commit of this checkout, with `-dirty` if files differ from it; None for an installed package."""
-    folder = Path(__file__).parents[1]
-    if not (folder / ".git").exists():
-        return None
-    described = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return described.stdout.strip() or None
-
-
 def results_of(evaluated: dict[str, Any]) -> dict[str, float]:
-    """The plain numbers of an evaluation: metric -> value."""
-    return {
-        name: entry["value"]
-        for name, entry in evaluated.items()
-        if not name.startswith("_") and isinstance(entry.get("value"), int | float)
-    }
+    """The plain numbers of an evaluation: metric -> value, by the name in the config too where that differs."""
+    numbers = {}
+    for name, entry in evaluated.items():
+        if not name.startswith("_") and isinstance(entry.get("value"), int | float):
+            numbers[name] = entry["value"]
+            if entry["view"] != "project":
+                numbers.setdefault(entry["metric"], entry["value"])
+    return numbers
 
 
 def parameter_counts(state: parallel.TrainState) -> dict[str, int]:

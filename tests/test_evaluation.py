@@ -38,14 +38,15 @@ def tiny(monkeypatch):
     extractor = Extractor("user.tiny", "ab" * 32, 16, "none", "x / 255", 5, apply)
     parts = {
         "user": types.ModuleType("user"),
-        "user.tiny": types.SimpleNamespace(load=lambda: extractor),
+        "user.tiny": types.SimpleNamespace(__name__="user.tiny", load=lambda: extractor),
         "user.fd_tiny": types.SimpleNamespace(
             __name__="user.fd_tiny",
             NEEDS="sample",
             DIRECTION="lower",
             MIN_SAMPLES=20,
             EXTRACTOR="user.tiny",
-            start=lambda c: Distance("user.tiny", c.reference("user.tiny"), c.n_fake, c.seed),
+            USES=("real.statistics",),
+            start=lambda c: Distance("user.tiny", c.real.statistics("user.tiny"), c.n_fake, c.seed),
         ),
     }
     for name, module in parts.items():
@@ -147,21 +148,21 @@ def test_views_may_answer_on_the_device(tiny):
 def test_wrong_images_from_a_view_are_an_error(tiny):
     with pytest.raises(ValueError, match="float32"):
         _evaluate(views={"sample": lambda ids: FAKES[ids].astype(np.float32)})
-    with pytest.raises(ValueError, match="wanted"):
+    with pytest.raises(ValueError, match="not uint8"):
         _evaluate(views={"sample": lambda ids: FAKES[ids][:, :8]})
 
 
 def test_what_a_model_does_not_offer_is_skipped_with_the_reason(tiny):
     results = _evaluate(views={"sample": VIEWS["sample"], "reconstruct": None})
     assert set(results) == {"user.fd_tiny", "_skipped"}
-    assert results["_skipped"]["psnr"] == "needs the view 'reconstruct'; this model offers sample"
+    assert results["_skipped"]["psnr"] .startswith("needs the view 'reconstruct'; there is sample")
     assert "ssim" in results["_skipped"]
 
 
 def test_a_view_that_evaluation_does_not_stream_is_skipped(tiny):
-    sys.modules["user.fd_tiny"].NEEDS = "log_likelihood"
-    results = _evaluate(_settings(metrics=("user.fd_tiny",)), views={**VIEWS, "log_likelihood": lambda x: x})
-    assert "log_likelihood" in results["_skipped"]["user.fd_tiny"]
+    sys.modules["user.fd_tiny"].NEEDS = "dream"
+    results = _evaluate(_settings(metrics=("user.fd_tiny",)), views={**VIEWS, "dream": lambda x: x})
+    assert "which evaluation does not know" in results["_skipped"]["user.fd_tiny"]
 
 
 def test_metrics_of_one_extractor_share_the_reference_and_the_features(tiny, monkeypatch):

@@ -16,7 +16,7 @@ from absl import flags
 from absl.testing import flagsaver
 from PIL import Image
 
-from jaxgen import main, modes
+from jaxgen import benchmark, main
 from jaxgen.training import checkpoint, workdir
 
 # ml_collections 1.1.0 loads config files by a method that Python has deprecated.
@@ -128,7 +128,7 @@ def error_line(ended):
         ("--config.data=3", ["--config.data=3", "not a dict"]),
         ("--workdri=x", ["workdri", "Did you mean: workdir"]),
         ("--num_processes=two", ["--num_processes=two"]),
-        ("--mode=trian", ["--mode='trian'", "did you mean 'train'", "evaluate, sample, benchmark"]),
+        ("--mode=trian", ["--mode='trian'", "did you mean 'train'", "evaluate, sample, project, benchmark"]),
         ("extra", ["'extra'", "--help"]),
         ("--config.model.name=dcgam", ["config.model.name", "did you mean 'dcgan'", "conv_vae, dcgan"]),
         ("--config.model.name=my.model", ["config.model.name", "no module 'my'", "PYTHONPATH"]),
@@ -334,7 +334,7 @@ def test_sample_writes_single_images_and_a_grid(trained, command):
 
 
 def test_benchmark_prints_json_and_writes_nothing(command, tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(modes, "time_dispatches", partial(modes.time_dispatches, at_least=0.0))
+    monkeypatch.setattr(benchmark, "time_dispatches", partial(benchmark.time_dispatches, at_least=0.0))
     ended = command("--config", tiny, "--workdir", tmp_path / "work", "--mode=benchmark")
     assert ended.code == 0, ended
     result = json.loads(ended.out.splitlines()[-1])

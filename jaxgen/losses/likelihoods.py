@@ -1,7 +1,7 @@
 """Likelihoods of a VAE's decoder: the log-density of an image given what the decoder says.
 
 A likelihood is a NamedTuple of pure functions; it may own parameters (a learned sigma). One of your own is a module
-with the same four functions, named in `config.recipe.likelihood` by its import path.
+with the same four functions (and `discrete`, if it is), named in `config.recipe.likelihood` by its import path.
 """
 
 from collections.abc import Callable
@@ -20,12 +20,14 @@ class Likelihood(NamedTuple):
     observe: `(images in [-1, 1], key, ids [B]) -> what is modelled`, in [-1, 1] too; the encoder sees the same.
     log_prob: `(parameters, outputs, observed) -> [B]` in nats, summed over pixels.
     mean: `(outputs) -> images [B, H, W, C] in [-1, 1]`: what is shown as reconstruction or sample.
+    discrete: whether log_prob is of outcomes (a mass), not a density.
     """
 
     init: Callable
     observe: Callable
     log_prob: Callable
     mean: Callable
+    discrete: bool = False
 
 
 def _sum_pixels(values: jax.Array) -> jax.Array:
@@ -66,7 +68,7 @@ def bernoulli(binarize: str = "dynamic") -> Likelihood:
         del parameters
         return -_sum_pixels(jax.nn.softplus(-observed * outputs))  # log sigmoid of the logit, signed by the outcome
 
-    return Likelihood(dict, observe, log_prob, lambda outputs: 2 * jax.nn.sigmoid(outputs) - 1)
+    return Likelihood(dict, observe, log_prob, lambda outputs: 2 * jax.nn.sigmoid(outputs) - 1, True)
 
 
 CHOICES = {"gaussian": gaussian, "bernoulli": bernoulli}

@@ -2,17 +2,20 @@
 
 A metric `name` is a module `jaxgen.metrics.<name>` (or the user's own, by import path) with
 
-- `NEEDS`: the view it measures, "sample" (generated images) or "reconstruct" (pairs of a real image and its copy);
-- `DIRECTION`: "lower" or "higher", whichever is better;
+- `NEEDS`: the view it measures, one of `VIEWS`;
+- `DIRECTION`: "lower" or "higher", whichever is better ("none": neither);
 - `MIN_SAMPLES`: below so many images on either side evaluation refuses, or computes and marks the number;
-- `EXTRACTOR`: the name of the feature network it is bound to (`jaxgen.metrics.extractors.<name>`), or None;
+- `EXTRACTOR`: the name of the feature network it is bound to (`jaxgen.metrics.extractors.<name>`), `CHOSEN` for the
+  one that the user chose, or None;
 - `start(context) -> accumulator` with `update(batch)` for each batch and `result()` at the end, which gives
   `{"value": float, "spread": float or None, "spread_kind": str, ...}`, further keys as it likes;
-- optionally `unsuitable(image_shape) -> reason or None`: why images [H, W, C] cannot be measured; it is then skipped.
+- optionally `USES`: what else it reads, any of `USES_KNOWN`; it is skipped, with the reason, where that is missing;
+- optionally `unsuitable(image_shape) -> reason or None`: why images [H, W, C] cannot be measured; it is then skipped;
+- optionally `PREFIX`: see `result_name`.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import numpy as np
@@ -20,17 +23,73 @@ import numpy as np
 from jaxgen.metrics.extractors.base import Extractor
 from jaxgen.metrics.frechet import FeatureStatistics
 
+CHOSEN = "chosen"
+VIEWS = {
+    "sample": "generated images: ids int32 [n] -> uint8 [n, H, W, C]",
+    "points": "generated points: ids int32 [n] -> float32 [n, D]",
+    "reconstruct": "copies of real images: uint8 [n, H, W, C] -> the same",
+    "project": "inversions of real images: uint8 [n, H, W, C] -> the same",
+    "log_likelihood": "real images: uint8 [n, H, W, C], ids int32 [n] -> nats per image, float32 [n]",
+    "encode": "real images: uint8 [n, H, W, C] -> posterior mean and log-variance, float32 [n, Z] each",
+    "path": "ids int32 [n], epsilon -> images float32 [n, H, W, C] in [-1, 1] at t and at t + epsilon between latents",
+}
+PAIR_VIEWS = ("reconstruct", "project")
+USES_KNOWN = (
+    "real.statistics",  # context.real.statistics(extractor)
+    "real.features",  # context.real.features(extractor), .logits(extractor)
+    "real.images",  # context.real.images
+    "real.labels",  # context.real.labels, .class_names
+    "train.features",  # the same of the training split, context.train
+    "train.images",
+    "train.labels",
+)
+
+
+class ImageSet(Protocol):
+    """Real images and what is known of them; features are computed once, when first asked for, and shared.
+
+    images: uint8 [N, H, W, C], a numpy array or something that streams from disk: len(), .shape, and indexing by an
+      int array or slice, which gives a numpy array.
+    labels: int32 [N] or None; class_names: of the labels.
+    """
+
+    images: Any
+    labels: np.ndarray | None
+    class_names: tuple[str, ...]
+
+    def statistics(self, extractor: str) -> FeatureStatistics:
+        """Mean and scatter of the features of all images."""
+        ...
+
+    def features(self, extractor: str) -> np.ndarray:
+        """Features of all images, float32 [N, D], in the order of `images`."""
+        ...
+
+    def logits(self, extractor: str) -> np.ndarray:
+        """Logits of all images, float32 [N, K], in the order of `images`."""
+        ...
+
 
 class Context(NamedTuple):
     """What a metric may know before the first batch.
 
-    reference: name of an extractor -> statistics of its features over all real images (computed once, cached).
+    extractor: the name to hand to `batch.features`, `real.features` and so on; for EXTRACTOR = None it is None.
+    real: the reference split. train: the training split, where there is one.
+    image_shape: (H, W, C) of the generated images; (D,) of points.
+    info: further facts about the model, by view; such as info["points"]["centres"], info["log_likelihood"]["units"].
+    extract: uint8 images [n, H, W, C] of any count -> (features, logits) under `extractor`, for images that are in
+      no batch.
     """
 
     n_real: int
     n_fake: int
     seed: int
-    reference: Callable[[str], FeatureStatistics]
+    real: ImageSet | None = None
+    train: ImageSet | None = None
+    extractor: str | None = None
+    image_shape: tuple[int, ...] = ()
+    info: dict = {}  # noqa: RUF012
+    extract: Callable | None = None
 
 
 class Accumulator(Protocol):
@@ -42,23 +101,43 @@ class Accumulator(Protocol):
 
 
 class Batch:
-    """One batch of images on the device, uint8 [B, H, W, C]; only the first `count` count, the rest is padding.
+    """One batch on the device; only the first `count` of its B examples count, the rest is padding.
 
-    real: the originals of `fake`, in the "reconstruct" view; None in the "sample" view.
+    output: what the view gave. fake: the same, where that is images uint8 [B, H, W, C].
+    real: the real images uint8 [B, H, W, C] that the view was given; None in "sample", "points" and "path".
     """
 
-    def __init__(self, fake: jax.Array, count: int, real: jax.Array | None, extractor: Callable[[str], Extractor]):
-        self.fake, self.real, self.count = fake, real, count
+    def __init__(self, output: Any, count: int, real: jax.Array | None, extractor: Callable[[str], Extractor]):
+        self.output, self.real, self.count = output, real, count
         self._extractor = extractor
-        self._features: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        self._features: dict[tuple[str, str], tuple[np.ndarray, np.ndarray]] = {}
+
+    @property
+    def fake(self) -> jax.Array:
+        """Generated or reconstructed images, uint8 [B, H, W, C]."""
+        return self.output
 
     def host(self, values: jax.Array) -> np.ndarray:
         """Per-image values [B, ...] on the host, without the padding."""
         return np.asarray(values)[: self.count]
 
-    def features(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """Features and logits [count, ...] of `fake` under the extractor `name`; all metrics share them."""
-        if name not in self._features:
-            features, logits = self._extractor(name).apply(self.fake)
-            self._features[name] = self.host(features), self.host(logits)
-        return self._features[name]
+    def features(self, name: str, of: str = "fake") -> tuple[np.ndarray, np.ndarray]:
+        """Features and logits [count, ...] of `fake` (or of `real`) under an extractor; all metrics share them."""
+        if (name, of) not in self._features:
+            features, logits = self._extractor(name).apply(getattr(self, of))
+            self._features[name, of] = self.host(features), self.host(logits)
+        return self._features[name, of]
+
+
+def result_name(name: str, module: Any, view: str, extractor: Extractor | None) -> str:
+    """The key of a number in evaluation.json, which says what it is of.
+
+    With the canonical network on its canonical input path (and for a fixed or no extractor) the metric's own name;
+    with another that name, or the module's `PREFIX`, and the extractor's label: `fd_efficientnet_lite0`. Pairs that
+    come from inversion are no reconstructions: `psnr_inversion`.
+    """
+    label = name
+    if module.EXTRACTOR == CHOSEN and not extractor.canonical:
+        prefix = getattr(module, "PREFIX", label)
+        label = f"{prefix}_{extractor.label or extractor.name}"
+    return f"{label}_inversion" if view == "project" else label

@@ -34,7 +34,10 @@ class Recipe(NamedTuple):
     views: what the trained state can do, by name; all of them pure and independent of the number of devices:
       "sample": `(state, key, ids [n], labels [n] or None) -> images [n, H, W, C]` in [-1, 1];
       "latents": `(key, ids [n]) -> latents [n, ...]` and "decode": `(state, latents, labels) -> images`;
-      "reconstruct": `(state, images [n, H, W, C]) -> images`.
+      "reconstruct": `(state, images [n, H, W, C]) -> images`;
+      "encode": `(state, images) -> mean [n, Z], log_variance [n, Z]` of the posterior;
+      "log_likelihood": `(state, images, key, ids [n], samples) -> nats [n]`, a bound from that many draws.
+    facts: what evaluation must know of a view, by its name, such as {"log_likelihood": {"dimensions": 784, ...}}.
     batches: how many batches of reals one update takes (n_critic for a GAN).
     """
 
@@ -42,6 +45,7 @@ class Recipe(NamedTuple):
     update: Callable
     views: Mapping[str, Callable]
     batches: int = 1
+    facts: Mapping[str, dict] = {}
 
 
 class Player(struct.PyTreeNode):

@@ -1,5 +1,7 @@
 """Variational autoencoders (Kingma and Welling 2014): any likelihood, KL weight beta."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 
@@ -8,7 +10,7 @@ from jaxgen.errors import UserError
 from jaxgen.losses.elbo import kl_to_standard_normal, negative_elbo, reparameterize
 from jaxgen.losses.likelihoods import Likelihood
 from jaxgen.models.base import VAE
-from jaxgen.ops.random import example_ids, example_normal
+from jaxgen.ops.random import example_ids, example_normal, example_uniform
 from jaxgen.recipes import optimizers
 from jaxgen.recipes.base import (
     Average,
@@ -21,6 +23,9 @@ from jaxgen.recipes.base import (
     descend,
     init_network,
 )
+
+# The distance between two gray levels in [-1, 1].
+_GRAY_LEVEL = 1 / 127.5
 
 
 def build(config, image_shape: tuple[int, int, int], num_classes: int) -> Recipe:
@@ -51,8 +56,9 @@ def likelihood_of(settings) -> Likelihood:
         if settings.binarize not in ("dynamic", "threshold"):
             raise UserError(lookup.unknown("config.recipe.binarize", settings.binarize, ["dynamic", "threshold"]))
         return choice(settings.binarize)
-    functions = (lookup.need(choice, name, "config.recipe.likelihood") for name in Likelihood._fields)
-    return Likelihood(*functions)
+    functions = ("init", "observe", "log_prob", "mean")
+    functions = (lookup.need(choice, name, "config.recipe.likelihood") for name in functions)
+    return Likelihood(*functions, discrete=getattr(choice, "discrete", False))
 
 
 def vae(model: VAE, likelihood: Likelihood, tx, *, image_shape, beta, ema_decay) -> Recipe:
@@ -122,9 +128,35 @@ def vae(model: VAE, likelihood: Likelihood, tx, *, image_shape, beta, ema_decay)
 
     def reconstruct(state, images):
         """From the posterior's mean; the decoder's mean is the image."""
-        ema = state["ema"]
-        mean, _ = apply_eval(encoder, ema.params["encoder"], ema.stats["encoder"], images)
-        return decode(state, mean)
+        return decode(state, encode(state, images)[0])
 
+    def encode(state, images):
+        ema = state["ema"]
+        return apply_eval(encoder, ema.params["encoder"], ema.stats["encoder"], images)
+
+    def log_likelihood(state, images, key, ids, samples):
+        """The importance-weighted bound log 1/K sum_k p(x, z_k) / q(z_k | x) (Burda et al. 2016, eq. 8), K draws."""
+        ema, keys = state["ema"], jax.random.split(key, samples + 2)
+        if not likelihood.discrete:
+            # A density has no probability of a pixel value: noise of one gray level's width makes it a bound on one.
+            images = images + (example_uniform(keys[0], ids, images.shape[1:]) - 0.5) * _GRAY_LEVEL
+        observed = likelihood.observe(images, keys[1], ids)
+        mean, log_variance = encode(state, observed)
+
+        def weight(key):
+            noise = example_normal(key, ids, (latent_dim,))
+            z = reparameterize(noise, mean, log_variance)
+            outputs = apply_eval(decoder, ema.params["decoder"], ema.stats["decoder"], z)
+            log_p = likelihood.log_prob(ema.params["likelihood"], outputs, observed)
+            # log N(z; 0, 1) - log N(z; mean, variance); the constants cancel.
+            return log_p + 0.5 * jnp.sum(jnp.square(noise) + log_variance - jnp.square(z), axis=-1)
+
+        return jax.nn.logsumexp(jax.lax.map(weight, keys[2:]), axis=0) - jnp.log(samples)
+
+    facts = {"dimensions": math.prod(image_shape), "discrete": likelihood.discrete}
+    facts["bound"] = "importance-weighted lower bound (Burda et al. 2016)"
+    facts["pixels"] = "binarised" if likelihood.discrete else "256 gray levels, uniformly dequantised"
+    facts["scale_nats_per_dim"] = 0.0 if likelihood.discrete else math.log(_GRAY_LEVEL)
     views = {"sample": sample, "latents": latents, "decode": decode, "reconstruct": reconstruct}
-    return Recipe(init, update, views)
+    views |= {"encode": encode, "log_likelihood": log_likelihood}
+    return Recipe(init, update, views, facts={"log_likelihood": facts})

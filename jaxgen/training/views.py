@@ -6,8 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxgen.ops.random import example_uniform
 from jaxgen.recipes.base import Recipe
 from jaxgen.training import parallel
+from jaxgen.training.inversion import Budget, Inversion, invert
 
 PyTree = Any
 
@@ -40,7 +42,31 @@ class Views:
         def reconstruct(players, images):
             return to_uint8(recipe.views["reconstruct"](players, images.astype(jnp.float32) / 127.5 - 1))
 
+        def encode(players, images):
+            return recipe.views["encode"](players, images.astype(jnp.float32) / 127.5 - 1)
+
+        def log_likelihood(players, images, key, ids, samples):
+            return recipe.views["log_likelihood"](players, images.astype(jnp.float32) / 127.5 - 1, key, ids, samples)
+
+        def path(players, key, ids, epsilon, labels):
+            start, end = (recipe.views["latents"](jax.random.fold_in(key, i), ids) for i in (0, 1))
+            t = example_uniform(jax.random.fold_in(key, 2), ids, ())
+            return tuple(
+                recipe.views["decode"](players, slerp_between(start, end, t + step), labels).astype(jnp.float32)
+                for step in (0.0, epsilon)
+            )
+
+        def project(players, images, key, ids, labels, budget):
+            return invert(
+                lambda latents: recipe.views["decode"](players, latents, labels).astype(jnp.float32),
+                *(recipe.views["latents"], images.astype(jnp.float32) / 127.5 - 1, key, ids, budget),
+            )
+
         self._sample = jax.jit(sample)
+        self._encode = jax.jit(encode)
+        self._log_likelihood = jax.jit(log_likelihood, static_argnums=4)
+        self._path = jax.jit(path)
+        self._project = jax.jit(project, static_argnums=5)
         self._decode = jax.jit(decode)
         self._reconstruct = jax.jit(reconstruct)
         self._latents = jax.jit(recipe.views["latents"]) if "latents" in recipe.views else None
@@ -58,6 +84,29 @@ class Views:
     def reconstruct(self, players: PyTree, images: np.ndarray) -> jax.Array:
         """Reconstructions of uint8 images [n, H, W, C]."""
         return self._reconstruct(parallel.viewable(players), parallel.place(self._mesh, images))
+
+    def encode(self, players: PyTree, images: np.ndarray) -> tuple[jax.Array, jax.Array]:
+        """Posterior mean and log-variance [n, Z] of uint8 images [n, H, W, C]."""
+        return self._encode(parallel.viewable(players), parallel.place(self._mesh, images))
+
+    def log_likelihood(self, players: PyTree, images: np.ndarray, key, ids: np.ndarray, samples: int) -> jax.Array:
+        """Bound on the log-likelihood of uint8 images [n, H, W, C] in nats, [n], from `samples` draws each."""
+        placed = (parallel.place(self._mesh, np.asarray(part)) for part in (images, ids))
+        images, ids = placed
+        return self._log_likelihood(parallel.viewable(players), images, key, ids, samples)
+
+    def path(self, players: PyTree, key, ids: np.ndarray, epsilon: float) -> tuple[jax.Array, jax.Array]:
+        """Images float32 [n, H, W, C] in [-1, 1] at t and t + epsilon of great circles between random latents."""
+        ids = np.asarray(ids, np.int32)
+        placed = parallel.place(self._mesh, ids)
+        return self._path(parallel.viewable(players), key, placed, np.float32(epsilon), self._labels(ids))
+
+    def project(self, players: PyTree, images: np.ndarray, key, ids: np.ndarray, budget: Budget) -> Inversion:
+        """Inversions of uint8 images [n, H, W, C], with images as uint8; see `jaxgen.training.inversion`."""
+        ids = np.asarray(ids, np.int32)
+        placed = parallel.place(self._mesh, np.asarray(images)), key, parallel.place(self._mesh, ids)
+        found = self._project(parallel.viewable(players), *placed, self._labels(ids), budget)
+        return found._replace(images=to_uint8(found.images))
 
     def interpolate(self, players: PyTree, key, rows: int, columns: int) -> np.ndarray:
         """Rows of images between two random latents each, along the great circle: [rows * columns, H, W, C]."""
@@ -84,3 +133,16 @@ def slerp(start: np.ndarray, end: np.ndarray, fractions: np.ndarray) -> np.ndarr
     first = np.where(straight, 1 - weight, np.sin((1 - weight) * angle) / sine)
     second = np.where(straight, weight, np.sin(weight * angle) / sine)
     return first * start[:, None] + second * end[:, None]
+
+
+def slerp_between(start: jax.Array, end: jax.Array, t: jax.Array) -> jax.Array:
+    """Spherical interpolation of each pair of latents [n, ...] at its own t [n], in JAX."""
+    a, b = start.reshape(start.shape[0], -1), end.reshape(end.shape[0], -1)
+    cosine = jnp.sum(a * b, -1) / (jnp.linalg.norm(a, axis=-1) * jnp.linalg.norm(b, axis=-1))
+    angle = jnp.arccos(jnp.clip(cosine, -1, 1))[:, None]
+    t, sine = t[:, None], jnp.sin(angle)
+    straight = jnp.abs(sine) < 1e-6
+    sine = jnp.where(straight, 1.0, sine)
+    first = jnp.where(straight, 1 - t, jnp.sin((1 - t) * angle) / sine)
+    second = jnp.where(straight, t, jnp.sin(t * angle) / sine)
+    return (first * a + second * b).reshape(start.shape)

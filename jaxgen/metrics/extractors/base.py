@@ -1,4 +1,9 @@
-"""What a feature network hands to the metrics."""
+"""What a feature network hands to the metrics.
+
+An extractor `name` is a module `jaxgen.metrics.extractors.<name>` with `load(resize="", weights="") -> Extractor`,
+cached: `resize` names one of the network's input paths ("": its usual one), `weights` a file to use in place of the
+one it finds or fetches itself. UserError for what cannot be.
+"""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -10,7 +15,10 @@ class Extractor(NamedTuple):
     """A fixed image network with its whole input path, so that a number names all it depends on.
 
     weights_sha256: of the weights' file. resize, scale: the input path, in words. side: pixels the network sees.
-    apply: uint8 images [B, H, W, C], C 1 or 3 -> (features [B, feature_size], logits [B, classes]), float32.
+    apply: uint8 images [B, H, W, C], C 1 or 3 -> (features [B, feature_size], logits [B, classes]), float32; the same
+      for any B, and on any number of devices.
+    label: what its numbers are named for: "inception", "inception_clean", "efficientnet_lite0".
+    canonical: whether numbers from it may carry a metric's plain name (`fid`).
     """
 
     name: str
@@ -20,6 +28,8 @@ class Extractor(NamedTuple):
     scale: str
     feature_size: int
     apply: Callable[[jax.Array], tuple[jax.Array, jax.Array]]
+    label: str = ""
+    canonical: bool = False
 
     def metadata(self) -> dict:
         """All that a saved statistic must share with another to be comparable."""

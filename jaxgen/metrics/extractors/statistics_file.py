@@ -1,4 +1,7 @@
-"""Feature statistics on disk: `.npz` with mu, sigma (ddof = 1) and the metadata that say what they are of."""
+"""Feature statistics on disk: `.npz` with `mu` and `sigma` (ddof = 1), the layout of pytorch-fid and clean-fid.
+
+Ours carry one array more, `metadata`, which says what they are of; files that others published do not have it.
+"""
 
 import json
 import os
@@ -6,6 +9,7 @@ import tempfile
 import zipfile
 import zlib
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,6 +18,19 @@ from jaxgen.metrics.frechet import FeatureStatistics
 
 class Mismatch(Exception):
     """The file is damaged, or holds statistics of something else; the message says which."""
+
+
+class SavedStatistics(NamedTuple):
+    """mean [D] and unbiased covariance [D, D], float64; metadata: None in files that carry none."""
+
+    mean: np.ndarray
+    covariance: np.ndarray
+    metadata: dict | None
+
+    @property
+    def n(self) -> int | None:
+        """Number of images, where the file tells it."""
+        return None if self.metadata is None else int(self.metadata["n"])
 
 
 def save(path: Path, statistics: FeatureStatistics, metadata: dict) -> None:
@@ -31,25 +48,41 @@ def save(path: Path, statistics: FeatureStatistics, metadata: dict) -> None:
             raise
 
 
-def load(path: Path, metadata: dict) -> FeatureStatistics:
-    """The statistics in `path`, once its metadata proves equal to `metadata` key by key.
+def load(path: Path) -> SavedStatistics:
+    """The statistics in `path`.
 
     Raises:
-      Mismatch: damaged, or made by another extractor, input path or data.
+      Mismatch: damaged, or no statistics.
       OSError: cannot be read.
     """
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
-            mean, covariance = arrays["mu"], arrays["sigma"]
-            found = json.loads(str(arrays["metadata"]))
-        n, size = int(found["n"]), int(metadata["feature_size"])
-    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            mean, covariance = np.asarray(arrays["mu"], np.float64), np.asarray(arrays["sigma"], np.float64)
+            metadata = json.loads(str(arrays["metadata"])) if "metadata" in arrays.files else None
+        if metadata is not None and int(metadata["n"]) < 2:
+            raise Mismatch("damaged (fewer than 2 examples)")
+    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error, AttributeError) as error:
         raise Mismatch(f"damaged ({' '.join(str(error).split())[:200]})") from None
-    for key, value in {**metadata, "ddof": 1}.items():
-        if found.get(key) != value:
-            raise Mismatch(f"of another {key}: {found.get(key)!r}, not {value!r}")
-    if mean.shape != (size,) or covariance.shape != (size, size) or n < 2:
-        raise Mismatch(f"damaged (shapes {mean.shape} and {covariance.shape} for {size} features, n {n})")
+    if mean.ndim != 1 or covariance.shape != (mean.size, mean.size):
+        raise Mismatch(f"damaged (shapes {mean.shape} and {covariance.shape})")
     if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
         raise Mismatch("damaged (values that are not finite)")
-    return FeatureStatistics(n, np.asarray(mean, np.float64), np.asarray(covariance, np.float64) * (n - 1))
+    return SavedStatistics(mean, covariance, metadata)
+
+
+def matching(saved: SavedStatistics, metadata: dict) -> FeatureStatistics:
+    """The statistics, once their metadata proves equal to `metadata` key by key (files without any: their size).
+
+    Raises:
+      Mismatch: made by another extractor, input path or data.
+    """
+    size = metadata["feature_size"]
+    if saved.mean.shape != (size,):
+        raise Mismatch(f"statistics of {saved.mean.size} features, not {size}")
+    if saved.metadata is not None:
+        for key, value in {**metadata, "ddof": 1}.items():
+            if saved.metadata.get(key) != value:
+                raise Mismatch(f"statistics of another {key}: {saved.metadata.get(key)!r}, not {value!r}")
+    # Without a count the scatter is that of any n: only the covariance is ever used of it.
+    n = saved.n or 2
+    return FeatureStatistics(n, saved.mean, saved.covariance * (n - 1))

@@ -1,0 +1,80 @@
+"""Measure images against images with every metric, without training anything.
+
+    python -m jaxgen.evaluate --real cifar10.zip:test --fake samples/ --metrics fid,kid,precision,recall
+    python -m jaxgen.evaluate --real mnist:test --fake run:runs/dcgan_mnist --extractor efficientnet_lite0 --metrics fid
+    python -m jaxgen.evaluate --real cifar10:train --save_statistics cifar10_train.npz
+
+SPEC is a folder or zip of images (FOLDER:part or FILE.zip:part for what lies below it), an .npz or .npy of uint8
+[N, H, W, C], dataset:split (mnist:test), run:DIR, or a statistics file (.npz with mu and sigma).
+"""
+
+import argparse
+import logging
+import os
+import sys
+from pathlib import Path
+
+from jaxgen.errors import UserError
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str):
+        raise UserError(f"{message}; see --help")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="python -m jaxgen.evaluate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--real", required=True, metavar="SPEC", help="the reference images, or their saved statistics")
+    add("--fake", metavar="SPEC", help="the images to judge")
+    add("--train", metavar="SPEC", help="the training images, for memorisation, parzen and class_histogram")
+    add("--metrics", default="fid", help="names with commas between them, or import paths (default: fid)")
+    add("--extractor", default="inception", help="inception (default) or efficientnet_lite0")
+    add("--extractor_weights", default="", metavar="FILE", help="weights in place of those found or fetched")
+    add("--allow_other_weights", action="store_true", help="accept weights with another hash; numbers say so")
+    add("--resize", default="", help="input path of inception: tf1 (default, canonical), pytorch or clean")
+    add("--allow_few_samples", action="store_true", help="compute and mark metrics with fewer images than they need")
+    add("--pairs", action="store_true", help="fakes are copies of the reals, one to one in order: psnr, ssim, ...")
+    add("--num_samples", type=int, default=0, help="first so many fakes (default: all; 10,000 of a run)")
+    add("--num_train", type=int, default=10_000, help="training images looked at, 0: all (default: 10,000)")
+    add("--batch_size", type=int, default=100, help="images at a time; the results do not depend on it")
+    add("--seed", type=int, default=0, help="of subsets, splits and a run's samples")
+    add("--channels", type=int, default=0, choices=(0, 1, 3), help="0: as they come; 1 or 3: all are converted")
+    add("--data_dir", default="", help="where the archives of a dataset:split lie")
+    add("--cache_dir", default="", help="statistics, weights, data (default: $JAXGEN_CACHE or ~/.cache/jaxgen)")
+    add("--checkpoint", default="latest", help="of a run: latest, best or a step")
+    add("--save_statistics", type=Path, metavar="FILE.npz", help="write the feature statistics of --real")
+    add("--pictures", type=Path, metavar="DIR", help="t-SNE, nearest neighbours, real beside fake")
+    add("--out", type=Path, metavar="FILE.json", help="the results as JSON")
+    return parser
+
+
+def main(argv: list[str]) -> int:
+    """Parses, evaluates, prints a table; bad input is one line and exit code 2."""
+    try:
+        arguments = _parser().parse_args(argv)
+        logging.basicConfig(level=logging.WARNING, format="%(message)s")
+        logging.getLogger("jaxgen").setLevel(logging.INFO)
+        _prepare_jax(arguments.cache_dir)
+        # JAX is imported from here on, so that --help and typing mistakes answer at once.
+        from jaxgen import evaluate_command
+
+        evaluate_command.run(arguments)
+    except UserError as error:
+        print(f"jaxgen: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _prepare_jax(cache_dir: str) -> None:
+    import jax
+
+    folder = Path(cache_dir or os.environ.get("JAXGEN_CACHE") or "~/.cache/jaxgen").expanduser() / "xla"
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,139 @@
+"""Real images with their features: streamed through an extractor once, statistics kept on disk."""
+
+import hashlib
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxgen.errors import UserError
+from jaxgen.metrics.extractors import statistics_file
+from jaxgen.metrics.extractors.base import Extractor
+from jaxgen.metrics.extractors.statistics_file import SavedStatistics
+from jaxgen.metrics.frechet import FeatureStatistics, GroupedStatistics, merged
+
+log = logging.getLogger(__name__)
+
+
+class RealImages:
+    """A set of real images as metrics see it (`metrics.base.ImageSet`).
+
+    Args:
+      images: uint8 [N, H, W, C], array or streamed; None where there are only statistics.
+      labels, class_names: int32 [N] or None, and what they stand for.
+      split: its name, for records and the cache.
+      statistics: saved feature statistics that stand in for the images, or None.
+      extractor: name -> extractor.
+      stream: `(total, what) -> (ids [B], count)` of each batch, the last one padded.
+      place: puts a host batch on the devices.
+      cache_dir: where statistics are kept; None keeps none.
+    """
+
+    def __init__(
+        self,
+        images: Any,
+        labels: np.ndarray | None,
+        class_names: tuple[str, ...],
+        *,
+        split: str,
+        statistics: SavedStatistics | None,
+        extractor: Callable[[str], Extractor],
+        stream: Callable,
+        place: Callable,
+        cache_dir: str | Path | None,
+    ):
+        self.images, self.labels, self.class_names, self.split = images, labels, class_names, split
+        self._saved, self._extractor, self._stream, self._place = statistics, extractor, stream, place
+        self._cache_dir = cache_dir
+        self._statistics: dict[str, FeatureStatistics] = {}
+        self._features: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        self._keep: set[str] = set()
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def keep_features(self, extractor: str) -> None:
+        """Tells that features will be asked for, so that computing statistics first does not do the work twice."""
+        self._keep.add(extractor)
+
+    def features(self, extractor: str) -> np.ndarray:
+        """Features of all images, float32 [N, D]."""
+        return self._all(extractor)[0]
+
+    def logits(self, extractor: str) -> np.ndarray:
+        """Logits of all images, float32 [N, K]."""
+        return self._all(extractor)[1]
+
+    def _all(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        if name not in self._features:
+            parts = list(self._stream_features(name))
+            self._features[name] = tuple(np.concatenate(part) for part in zip(*parts, strict=True))
+        return self._features[name]
+
+    def _stream_features(self, name: str):
+        extractor = self._extractor(name)
+        for ids, count in self._stream(len(self.images), f"features of {self.split}"):
+            features, logits = extractor.apply(self._place(self.images[ids]))
+            yield np.asarray(features)[:count], np.asarray(logits)[:count]
+
+    def statistics(self, extractor: str) -> FeatureStatistics:
+        """Mean and scatter of the features, from a file, the cache, or computed.
+
+        Raises:
+          UserError: saved statistics that are of another extractor or input path.
+        """
+        if extractor not in self._statistics:
+            self._statistics[extractor] = self._find_statistics(extractor)
+        return self._statistics[extractor]
+
+    def _find_statistics(self, name: str) -> FeatureStatistics:
+        extractor = self._extractor(name)
+        if self._saved is not None:
+            try:
+                return statistics_file.matching(self._saved, extractor.metadata())
+            except statistics_file.Mismatch as error:
+                raise UserError(
+                    f"{self.split}: {error}; choose the extractor and resize it was made with, or make it anew"
+                ) from None
+        if self._cache_dir is None:
+            return self._compute(name)
+        metadata = self.metadata(extractor)
+        key = hashlib.sha256(repr(sorted(metadata.items())).encode()).hexdigest()
+        path = Path(self._cache_dir) / f"reference_{extractor.label or extractor.name}_{key[:16]}.npz"
+        if path.exists():
+            try:
+                return statistics_file.matching(statistics_file.load(path), metadata)
+            except (statistics_file.Mismatch, OSError) as error:
+                log.warning("%s: cached reference statistics are not used and made again: %s", path, error)
+        statistics = self._compute(name)
+        try:
+            statistics_file.save(path, statistics, metadata)
+        except OSError as error:
+            log.warning("%s: reference statistics could not be cached: %s", path, error)
+        return statistics
+
+    def metadata(self, extractor: Extractor) -> dict:
+        """What the statistics depend on: extractor with its weights and input path, pixels, split, count."""
+        return {
+            **extractor.metadata(),
+            "data_sha256": content_digest(self.images),
+            "split": self.split,
+            "n": len(self.images),
+        }
+
+    def _compute(self, name: str) -> FeatureStatistics:
+        if name in self._keep or name in self._features:
+            return FeatureStatistics.of(self.features(name))
+        stream = GroupedStatistics(len(self.images), seed=0, groups=1)
+        for features, _ in self._stream_features(name):
+            stream.update(features)
+        return merged(stream.parts())
+
+
+def content_digest(images: Any) -> str:
+    """SHA-256 of the pixels of an array, or of what a streamed set reads them from."""
+    if hasattr(images, "digest"):
+        return images.digest()
+    return hashlib.sha256(repr(tuple(images.shape)).encode() + np.ascontiguousarray(images).tobytes()).hexdigest()

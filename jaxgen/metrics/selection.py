@@ -1,0 +1,118 @@
+"""Which of the wanted metrics can be computed on what there is, under which name, and why not the others."""
+
+from collections.abc import Callable, Iterable
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from jaxgen import lookup
+from jaxgen.errors import UserError
+from jaxgen.metrics.base import CHOSEN, PAIR_VIEWS, USES_KNOWN, VIEWS, result_name
+from jaxgen.metrics.extractors.base import Extractor
+
+
+class Selected(NamedTuple):
+    """One number to compute. name: as asked for; key: what it is called; extractor: for `batch.features`, or None."""
+
+    name: str
+    key: str
+    module: ModuleType
+    view: str
+    extractor: str | None
+
+
+class Extractors:
+    """The feature networks of one evaluation, each loaded once; the chosen one with its input path and weights.
+
+    Args:
+      settings: `config.evaluation`: extractor, resize, extractor_weights, allow_other_weights.
+    """
+
+    def __init__(self, settings: Any):
+        self._settings = settings
+        self._loaded: dict[str, Extractor] = {}
+
+    def __call__(self, name: str) -> Extractor:
+        if name not in self._loaded:
+            load = lookup.need(lookup.module("metrics.extractors", name, "evaluation.extractor"), "load", "extractor")
+            self._loaded[name] = load(**self._options(name))
+        return self._loaded[name]
+
+    @property
+    def chosen(self) -> str:
+        """The name of the one that the user chose."""
+        return self._settings.get("extractor") or "efficientnet_lite0"
+
+    def _options(self, name: str) -> dict:
+        if name != self.chosen:
+            return {}  # A metric bound to a network of its own takes that network as it usually is.
+        keys = {"resize": "resize", "weights": "extractor_weights", "allow_other_weights": "allow_other_weights"}
+        return {option: self._settings[key] for option, key in keys.items() if self._settings.get(key)}
+
+
+def select(
+    names: Iterable[str], offered: Iterable[str], image_shape, has: Callable[[str], str], extractors: Extractors
+) -> tuple[list[Selected], dict[str, str]]:
+    """The numbers that can be computed, and for the other metrics the reason why not.
+
+    Args:
+      names: metrics as the user wrote them.
+      offered: names of the views that there are.
+      image_shape: (H, W, C) of the images.
+      has: a thing of `base.USES_KNOWN` -> "" if it is there, else why not.
+
+    Raises:
+      UserError: unknown metric or extractor, or one that lacks a part.
+    """
+    offered = list(offered)
+    selected, skipped = [], {}
+    for name in names:
+        module = lookup.module("metrics", name, "evaluation.metrics")
+        for attribute in ("NEEDS", "DIRECTION", "MIN_SAMPLES", "EXTRACTOR", "start"):
+            lookup.need(module, attribute, "evaluation.metrics")
+        wanted = PAIR_VIEWS if module.NEEDS in PAIR_VIEWS else (module.NEEDS,)
+        views = [view for view in wanted if view in offered]
+        if reason := _obstacle(module, views, offered, image_shape, has):
+            skipped[name] = reason
+            continue
+        extractor = extractors.chosen if module.EXTRACTOR == CHOSEN else module.EXTRACTOR
+        network = None if extractor is None else extractors(extractor)
+        selected += [Selected(name, result_name(name, module, v, network), module, v, extractor) for v in views]
+    keys = [one.key for one in selected]
+    return [one for i, one in enumerate(selected) if one.key not in keys[:i]], skipped
+
+
+def _obstacle(module: ModuleType, views: list[str], offered: list[str], image_shape, has) -> str | None:
+    if not views:
+        known = "" if module.NEEDS in VIEWS else f", which evaluation does not know ({', '.join(VIEWS)})"
+        more = "; --mode=project makes pairs by inversion" if module.NEEDS in PAIR_VIEWS else ""
+        return f"needs the view {module.NEEDS!r}{known}; there is {', '.join(offered) or 'nothing'}{more}"
+    for use in getattr(module, "USES", ()):
+        if use not in USES_KNOWN:
+            raise UserError(f"{module.__name__}: USES names {use!r}; known: {', '.join(USES_KNOWN)}")
+        if missing := has(use):
+            return missing
+    if reason := getattr(module, "unsuitable", lambda shape: None)(image_shape):
+        return reason
+    return None
+
+
+def few_samples(one: Selected, n_real: int | None, n_fake: int, allow: bool) -> dict:
+    """What to add to a record about its number of images.
+
+    Args:
+      n_real: None where it is unknown (published statistics).
+
+    Raises:
+      UserError: there are fewer than the metric's minimum and `allow` is false.
+    """
+    minimum = one.module.MIN_SAMPLES
+    if min(n_fake, n_fake if n_real is None else n_real) >= minimum:
+        return {}
+    if not allow:
+        advice = getattr(one.module, "FEW", "")
+        raise UserError(
+            f"evaluation.metrics: {one.name} needs at least {minimum} images and has {n_real} real and {n_fake} "
+            f"generated{f' ({advice})' if advice else ''}; raise evaluation.num_samples, use a larger split, or set "
+            "evaluation.allow_few_samples=True (--allow_few_samples) to have it computed and marked"
+        )
+    return {"few_samples": True, "min_samples": minimum}

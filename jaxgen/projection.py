@@ -1,0 +1,62 @@
+"""`--mode=project`: held-out images inverted with a fixed budget, and how close the model comes to them."""
+
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from jaxgen import lookup, pictures, session
+from jaxgen.errors import UserError
+from jaxgen.metrics.base import PAIR_VIEWS
+from jaxgen.metrics.table import format_table
+from jaxgen.training import workdir
+from jaxgen.training.inversion import Budget
+
+log = logging.getLogger(__name__)
+# What is measured whatever the config lists: distances of pairs that fit any image.
+_METRICS = ("psnr", "ssim", "feature_distance")
+
+
+def project(config, folder: Path, checkpoint: str) -> None:
+    """Writes projection.json (metrics named `..._inversion`), projections.npz and a picture of the pairs.
+
+    Raises:
+      UserError: a recipe without latents, or no checkpoint.
+    """
+    settings = config.project
+    budget = Budget(settings.steps, settings.restarts, settings.learning_rate)
+    metrics = list(dict.fromkeys([*_METRICS, *config.evaluation.metrics]))
+    with config.unlocked():
+        config.evaluation.metrics = tuple(
+            name for name in metrics if lookup.module("metrics", name, "config.evaluation.metrics").NEEDS in PAIR_VIEWS
+        )
+    with session.open_finished(config, folder, checkpoint) as (opened, state, step):
+        if not {"latents", "decode"} <= set(opened.views.names):
+            raise UserError(f"--mode=project: the recipe {config.recipe.name!r} has no latents to search")
+        key = session.evaluation_key(config)
+        found = {"latents": [], "images": [], "error": []}
+
+        def invert(images):
+            done = sum(len(part) for part in found["error"])
+            ids = np.arange(done, done + len(images))
+            log.info("inverting images %d to %d, %d steps, %d restarts", done, ids[-1], *budget[:2])
+            inversion = opened.views.project(state.players, images, key, ids, budget)
+            for name, values in inversion._asdict().items():
+                found[name].append(np.asarray(values))
+            return inversion.images
+
+        results = session.evaluate(opened, state.players, settings.num_images, views={"project": invert})
+        count = min(settings.num_images, len(opened.test.images))
+        arrays = {name: np.concatenate(parts)[:count] for name, parts in found.items()}
+        targets = opened.test.images[:count]
+        for record in results.values():
+            if "view" in record:
+                record["inversion"] = {**budget._asdict(), "objective": "mean squared error of pixels, search in z"}
+        results["_run"] = {"config": session.settings_of(opened), "step": step, **session.provenance(opened)}
+        np.savez(folder / "projections.npz", targets=targets, **arrays)
+        shown = pictures.pairs(targets[:32], arrays["images"][:32])
+        pictures.save(shown, folder / "samples" / f"projections_{step:07d}.png")
+        workdir.write_atomic(folder / "projection.json", json.dumps(results, indent=1) + "\n")
+        print(format_table(results))
+        log.info("written to %s, %s and %s", folder / "projection.json", folder / "projections.npz", folder / "samples")

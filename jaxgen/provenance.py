@@ -1,0 +1,41 @@
+"""What a result was made with: versions, commit, machine."""
+
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+_PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "ml-collections", "numpy", "scikit-image", "scipy")
+
+
+def software() -> dict[str, Any]:
+    """Versions of jaxgen, Python and the packages that matter, the commit of this checkout, the machine."""
+    return {
+        "jaxgen": metadata.version("jaxgen"),
+        "commit": git_commit(),
+        "python": platform.python_version(),
+        "packages": {name: metadata.version(name) for name in _PACKAGES},
+        "machine": f"{platform.machine()}, {cores()} cores",
+    }
+
+
+def cores() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def git_commit() -> str | None:
+    """The commit of this checkout, with `-dirty` if files differ from it; None for an installed package."""
+    folder = Path(__file__).parents[1]
+    if not (folder / ".git").exists():
+        return None
+    described = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return described.stdout.strip() or None

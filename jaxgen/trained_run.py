@@ -1,0 +1,58 @@
+"""A finished run as a source of images: samples drawn as they are asked for, and whatever else its model offers."""
+
+from pathlib import Path
+
+import numpy as np
+
+from jaxgen import session
+from jaxgen.errors import UserError
+from jaxgen.evaluation import Real
+from jaxgen.sources import Options, Source, load_run_config
+
+
+class Samples:
+    """The first `count` samples of a run, uint8 [N, H, W, C], generated when indexed; the same number, the same image.
+
+    Args:
+      sample: ids int32 [n] -> images, for any n.
+      batch_size: images generated at a time, so that one compiled program does for all.
+    """
+
+    dtype = np.dtype(np.uint8)
+
+    def __init__(self, sample, count: int, batch_size: int):
+        self._sample, self._batch_size = sample, batch_size
+        self.shape = (count, *np.asarray(sample(np.zeros(batch_size, np.int32))).shape[1:])
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, ids) -> np.ndarray:
+        ids = np.arange(len(self), dtype=np.int32)[ids]
+        padded = np.concatenate([ids, np.repeat(ids[-1:], -len(ids) % self._batch_size)])
+        parts = padded.reshape(-1, self._batch_size)
+        images = [np.asarray(self._sample(part)) for part in parts]
+        return np.concatenate(images)[: len(ids)] if images else np.zeros((0, *self.shape[1:]), np.uint8)
+
+
+def open_run(folder: Path, options: Options, flag: str) -> Source:
+    """The run in `folder`, its checkpoint restored.
+
+    Raises:
+      UserError: no run, no checkpoint, or one that cannot be restored.
+    """
+    config = load_run_config(folder, flag)
+    if options.data_dir:
+        config.data.dir = options.data_dir
+    config.num_devices = 1
+    with config.unlocked():
+        config.evaluation.update({"metrics": (), "seed": options.seed})
+    config.best_metric = ""
+    opened = session.open_session(config)
+    state, step = session.restore(opened, folder, options.checkpoint)
+    views = session.bound_views(opened, state.players)
+    if "sample" not in views:
+        raise UserError(f"{flag}=run:{folder}: its recipe {config.recipe.name!r} offers no samples")
+    images = Samples(views["sample"], options.samples, options.batch_size)
+    labels = (), f"run:{folder} step {step}"
+    return Source(Real(images, None, *labels), views, session.facts_of(opened))
