@@ -11,9 +11,9 @@ ALLOWED = {
     "models": {"models", "ops"},
     "losses": {"losses", "ops"},
     "recipes": {"recipes", "losses", "models", "ops", "lookup", "errors"},
-    "data": {"data", "lookup", "errors"},
+    "data": {"data", "fetch", "lookup", "errors"},
     "training": {"training", "recipes", "data", "ops", "pictures", "configuration", "errors", "lookup"},
-    "metrics": {"metrics", "ops", "errors", "lookup"},
+    "metrics": {"metrics", "ops", "errors", "fetch", "lookup"},
     "evaluation": {"metrics", "lookup", "errors"},
 }
 ALLOWED["models"] |= {"errors", "lookup"}

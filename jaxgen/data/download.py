@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from jaxgen.data import cache
 from jaxgen.errors import UserError
+from jaxgen.fetch import fetch
 
 
 class Archive(NamedTuple):
@@ -71,22 +72,9 @@ def locate(config, archive: Archive, alternatives: tuple[str, ...] = ()) -> Path
 
 
 def _download(config, archive: Archive, target: Path, by_hand: Path) -> None:
-    mend = f"get {archive.url} ({archive.size / 1e6:.1f} MB) and put it at {by_hand}"
     if not config.download:
-        raise UserError(f"{config.name}: {archive.name} is not here and data.download=False; {mend}")
-    # Imported here: only a download needs it.
-    import pooch
-    import requests
-
-    try:
-        # Downloads to a temporary name and moves it into place after the hash has been checked.
-        pooch.retrieve(
-            archive.url,
-            known_hash=f"sha256:{archive.sha256}",
-            fname=archive.name,
-            path=target.parent,
-            downloader=pooch.HTTPDownloader(progressbar=config.progress, timeout=30),
+        raise UserError(
+            f"{config.name}: {archive.name} is not here and data.download=False; "
+            f"get {archive.url} ({archive.size / 1e6:.1f} MB) and put it at {by_hand}"
         )
-    except (requests.exceptions.RequestException, ValueError, OSError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{config.name}: downloading {archive.name} failed ({reason}); {mend}") from error
+    fetch(archive.url, target, archive.sha256, what=config.name, by_hand=by_hand, progress=config.progress)
