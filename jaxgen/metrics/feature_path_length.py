@@ -1,0 +1,31 @@
+"""Path length in the features of the chosen network: `perceptual_path_length` where LPIPS's weights are missing.
+
+Numbers compare under one network only, and never with published ones; the name says which network it was.
+"""
+
+import numpy as np
+
+from jaxgen.metrics.base import CHOSEN, Context
+from jaxgen.metrics.feature_distance import cosine_distance
+from jaxgen.metrics.perceptual_path_length import EPSILON as EPSILON
+from jaxgen.metrics.perceptual_path_length import PathLengths
+
+NEEDS = "path"
+DIRECTION = "lower"
+MIN_SAMPLES = 1000
+EXTRACTOR = CHOSEN
+PREFIX = "feature_path_length"
+
+
+def unit_distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Squared distance of the features [N, D] scaled to unit length each, float64 [N]."""
+    return 2 * cosine_distance(a, b)
+
+
+def start(context: Context) -> PathLengths:
+    """An accumulator; the network sees images in float, since whole grey levels would hide steps of 1e-4."""
+
+    def distance(a, b):
+        return unit_distance(*(context.extract((images + 1) * 127.5)[0] for images in (a, b)))
+
+    return PathLengths(distance, context, distance="squared Euclidean, features of unit length")

@@ -1,0 +1,95 @@
+"""Perceptual path length (Karras et al. 2019, section 4.1): how evenly images change along paths between latents.
+
+By LPIPS on VGG16, as published numbers are; where its weights are missing, `feature_path_length` measures the same
+paths by the features of a network that is there.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxgen.metrics.base import Batch, Context
+from jaxgen.metrics.extractors import lpips_vgg
+
+NEEDS = "path"
+DIRECTION = "lower"
+MIN_SAMPLES = 1000
+EXTRACTOR = None
+EPSILON = 1e-4
+_SIDE = 256
+_PERCENTILES = (1, 99)
+_RESAMPLES = 200
+
+
+def unsuitable(image_shape: tuple[int, ...]) -> str | None:
+    """Why images [H, W, C] have no LPIPS here: too small, neither grey nor RGB, or weights that are missing."""
+    if min(image_shape[:2]) < lpips_vgg.MIN_SIDE:
+        return f"images of {image_shape[0]}x{image_shape[1]} are smaller than the {lpips_vgg.MIN_SIDE} of LPIPS's VGG16"
+    if image_shape[2] not in (1, 3):
+        return f"images of {image_shape[2]} channels are neither grey nor RGB"
+    return lpips_vgg.missing()
+
+
+def shrunk(images: jax.Array) -> jax.Array:
+    """Images [B, H, W, C] of 512 pixels and more as means of whole blocks, of 256 to 511 pixels; others as they are."""
+    factor = min(images.shape[1:3]) // _SIDE
+    if factor < 2:
+        return images
+    b, h, w, c = images.shape
+    h, w = h // factor, w // factor
+    return images[:, : h * factor, : w * factor].reshape(b, h, factor, w, factor, c).mean((2, 4))
+
+
+def filtered_mean(lengths: np.ndarray) -> float:
+    """Mean of the lengths between their 1st and 99th percentiles, both included: as StyleGAN and its successors do.
+
+    The lower percentile is rounded down to a length that occurs, the upper one up.
+    """
+    low = np.percentile(lengths, _PERCENTILES[0], method="lower")
+    high = np.percentile(lengths, _PERCENTILES[1], method="higher")
+    return float(lengths[(lengths >= low) & (lengths <= high)].mean())
+
+
+class PathLengths:
+    """Mean length of paths (`metrics.base.Accumulator`): distance of neighbouring images / epsilon^2.
+
+    Args:
+      measure: float32 images in [-1, 1], twice [B, H, W, C] -> squared distances [B].
+      context: its seed, and in `info["path"]` what there is to say of the paths, such as {"space": "z"}.
+      facts: further facts for the record.
+    """
+
+    def __init__(self, measure: Callable, context: Context, **facts):
+        self._measure, self._seed = measure, context.seed
+        self._facts = {**context.info.get("path", {}), **facts}
+        self._lengths: list[np.ndarray] = []
+
+    def update(self, batch: Batch) -> None:
+        """Adds a batch of paths."""
+        a, b = batch.output
+        if not jnp.issubdtype(a.dtype, jnp.floating):
+            raise ValueError(f"the view 'path' gave {a.dtype} images; steps of {EPSILON} are lost in whole grey levels")
+        distance = batch.host(self._measure(shrunk(a), shrunk(b)))
+        self._lengths.append(np.asarray(distance, np.float64) / EPSILON**2)
+
+    def result(self) -> dict:
+        """The filtered mean, its bootstrap spread, and the plain mean."""
+        lengths, rng = np.concatenate(self._lengths), np.random.default_rng(self._seed)
+        draws = [filtered_mean(rng.choice(lengths, len(lengths))) for _ in range(_RESAMPLES)]
+        return {
+            "value": filtered_mean(lengths),
+            "spread": float(np.std(draws)),
+            "spread_kind": "bootstrap standard deviation over paths",
+            "epsilon": EPSILON,
+            "percentiles": list(_PERCENTILES),
+            "unfiltered": float(lengths.mean()),
+            **self._facts,
+        }
+
+
+def start(context: Context) -> PathLengths:
+    """An accumulator over the whole image (no crop to its centre, which StyleGAN's numbers for faces have)."""
+    params = lpips_vgg.load()
+    return PathLengths(lambda a, b: lpips_vgg.distance(params, a, b), context, network=lpips_vgg.NETWORK)

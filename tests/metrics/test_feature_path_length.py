@@ -1,0 +1,46 @@
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxgen.metrics import feature_path_length as module
+from jaxgen.metrics.base import Batch, Context
+from jaxgen.metrics.extractors import efficientnet_lite0
+from jaxgen.metrics.feature_path_length import EPSILON, unit_distance
+from jaxgen.metrics.perceptual_path_length import filtered_mean
+
+
+def test_distance_is_of_directions():
+    a, b = np.array([[3.0, 0.0], [1.0, 1.0], [0, 0]]), np.array([[0.0, 5.0], [2.0, 2.0], [0, 0]])
+    np.testing.assert_allclose(unit_distance(a, b), [2, 0, 0], atol=1e-15)
+
+
+def test_features_on_a_circle_have_their_squared_angular_speed():
+    """The extractor turns a pixel's grey level into an angle, so lengths are known: (127.5 speed)^2."""
+    r = np.random.default_rng(0)
+    start, speed = r.uniform(-1, 1, (200, 1, 1, 1)), r.uniform(0.5, 2, (200, 1, 1, 1))
+    images = [jnp.asarray(x, jnp.float32) for x in (start, start + EPSILON * speed)]
+
+    def extract(images):
+        assert images.dtype == jnp.float32
+        angle = np.asarray(images, np.float64).reshape(-1)
+        return 7 * np.stack([np.cos(angle), np.sin(angle)], 1), None
+
+    accumulator = module.start(Context(0, 200, 0, extractor="angle", extract=extract))
+    accumulator.update(Batch(tuple(images), 200, None, None))
+    result = accumulator.result()
+    exact = np.square(127.5 * speed.ravel())
+    # float32 pixels hold steps of 1e-4 to a thousandth.
+    assert result["value"] == pytest.approx(filtered_mean(exact), rel=2e-3)
+
+
+def test_a_real_network_takes_float_images_and_resolves_the_step():
+    extract = efficientnet_lite0.load(64).apply
+    r = np.random.default_rng(0)
+    start, end = r.uniform(-0.8, 0.8, (2, 4, 8, 8, 3)).repeat(4, 2).repeat(4, 3)
+
+    def lengths(step):
+        images = (start + step * (end - start), start)
+        features = (extract(((x + 1) * 127.5).astype(np.float32))[0] for x in images)
+        return unit_distance(*features) / step**2
+
+    np.testing.assert_allclose(lengths(EPSILON), lengths(10 * EPSILON), rtol=0.1)
