@@ -27,6 +27,7 @@ _SHARED = {
     },
     "metrics.extractors": {
         *("base", "torch_file", "statistics_file", "weights", "winograd", "inception_network", "input_paths"),
+        "lpips_vgg",
     },
 }
 

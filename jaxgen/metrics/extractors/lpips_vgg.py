@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgen.errors import UserError
+from jaxgen.fetch import fetch
 from jaxgen.metrics.extractors.torch_file import read_torch_file
 
 NETWORK = "LPIPS v0.1, VGG16"
@@ -76,31 +77,15 @@ def missing() -> str | None:
     return f"needs the weights of {NETWORK}: python -m {__name__} fetches them, or put {by_hand}"
 
 
-def fetch() -> None:
+def fetch_missing() -> None:
     """Downloads what is not here into `$JAXGEN_CACHE/weights`, checked by its SHA-256.
 
     Raises:
       UserError: a download failed.
     """
-    # Imported here: only a download needs them.
-    import pooch
-    import requests
-
     for file in (TRUNK, LINEAR):
-        if _find(file):
-            continue
-        try:
-            pooch.retrieve(
-                file.url,
-                known_hash=f"sha256:{file.sha256}",
-                fname=file.name,
-                path=_folder(),
-                downloader=pooch.HTTPDownloader(progressbar=True, timeout=30),
-            )
-        except (requests.exceptions.RequestException, ValueError, OSError) as error:
-            reason = " ".join(str(error).split())
-            mend = f"get {file.url} and put it at {_folder() / file.name}"
-            raise UserError(f"lpips: downloading {file.name} failed ({reason}); {mend}") from error
+        if _find(file) is None:
+            fetch(file.url, _folder() / file.name, file.sha256, what="lpips")
 
 
 def params_from(trunk: dict[str, np.ndarray], linear: dict[str, np.ndarray]) -> dict:
@@ -200,6 +185,7 @@ def distance(params: dict, a: jax.Array, b: jax.Array) -> jax.Array:
 
 if __name__ == "__main__":
     try:
-        fetch()
+        fetch_missing()
     except UserError as error:
-        sys.exit(f"error: {error}")
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -164,14 +164,14 @@ def test_fetch_downloads_once_and_checks(empty, monkeypatch):
                 sha256 = hashlib.sha256(files[path]).hexdigest()
                 url = f"http://127.0.0.1:{server.server_port}{path}"
                 monkeypatch.setattr(module, name, getattr(module, name)._replace(url=url, sha256=sha256))
-            module.fetch()
-            module.fetch()
+            module.fetch_missing()
+            module.fetch_missing()
             assert asked == ["/trunk", "/linear"]
             assert (empty / module.TRUNK.name).read_bytes() == b"trunk"
             (empty / module.LINEAR.name).unlink()
             files["/linear"] = b"changed"
             with pytest.raises(UserError, match=r"downloading lpips_v0.1_vgg.pth failed .* put it at"):
-                module.fetch()
+                module.fetch_missing()
             assert [path.name for path in empty.iterdir()] == [module.TRUNK.name]
         finally:
             server.shutdown()
