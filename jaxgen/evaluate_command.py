@@ -33,20 +33,26 @@ def run(arguments: Any) -> None:
     Raises:
       UserError: bad input.
     """
+    _check(arguments)
+    mesh = parallel.make_mesh(0, 0)
+    if arguments.batch_size % mesh.size:
+        mesh = parallel.make_mesh(1, arguments.batch_size)  # batches that do not divide stay whole
     options = Options(
         channels=arguments.channels,
         data_dir=arguments.data_dir,
         cache_dir=arguments.cache_dir,
         samples=arguments.num_samples or _OF_RUN,
         batch_size=arguments.batch_size,
+        num_devices=mesh.size,
         seed=arguments.seed,
         checkpoint=arguments.checkpoint,
     )
-    _check(arguments)
     real = open_source(arguments.real, options, "--real")
     settings = _settings(arguments)
-    mesh = parallel.make_mesh(0, 0)
-    place = _placer(mesh, arguments.batch_size)
+
+    def place(batch):
+        return parallel.place(mesh, batch)
+
     cache_dir = root(ConfigDict({"cache_dir": arguments.cache_dir})) / "statistics"
     if arguments.save_statistics:
         _save_statistics(arguments.save_statistics, real.real, settings, place, cache_dir)
@@ -91,15 +97,6 @@ def _settings(arguments: Any) -> ConfigDict:
     keys = ("extractor", "resize", "extractor_weights", "allow_other_weights", "allow_few_samples")
     keys += ("batch_size", "seed", "num_train", "num_samples")
     return ConfigDict({"metrics": names, **{key: getattr(arguments, key) for key in keys}})
-
-
-def _placer(mesh, batch_size: int):
-    """Batches spread over all devices where they divide, else whole on the first."""
-    import jax.numpy as jnp
-
-    if mesh.size == 1 or batch_size % mesh.size:
-        return jnp.asarray
-    return lambda batch: parallel.place(mesh, batch)
 
 
 def _compare(arguments, settings, real: evaluation.Real, fake: Source, train, place, cache_dir) -> dict:

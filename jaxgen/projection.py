@@ -28,6 +28,8 @@ def project(config, folder: Path, checkpoint: str) -> None:
     budget = Budget(settings.steps, settings.restarts, settings.learning_rate)
     metrics = list(dict.fromkeys([*_METRICS, *config.evaluation.metrics]))
     with config.unlocked():
+        # No more at a time than there are, unless devices could not share them.
+        config.evaluation.batch_size = min(config.evaluation.batch_size, max(settings.num_images, config.batch_size))
         config.evaluation.metrics = tuple(
             name for name in metrics if lookup.module("metrics", name, "config.evaluation.metrics").NEEDS in PAIR_VIEWS
         )

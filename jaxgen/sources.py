@@ -21,13 +21,17 @@ _SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", 
 
 
 class Options(NamedTuple):
-    """How sources are read. channels: 0 as they come; samples: drawn from a run; batch_size: of such draws."""
+    """How sources are read.
+
+    channels: 0 as they come. samples: drawn from a run, batch_size at a time on num_devices (0: all).
+    """
 
     channels: int = 0
     data_dir: str = ""
     cache_dir: str = ""
     samples: int = 10_000
     batch_size: int = 100
+    num_devices: int = 0
     seed: int = 0
     checkpoint: str = "latest"
 

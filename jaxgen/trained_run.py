@@ -44,7 +44,8 @@ def open_run(folder: Path, options: Options, flag: str) -> Source:
     config = load_run_config(folder, flag)
     if options.data_dir:
         config.data.dir = options.data_dir
-    config.num_devices = 1
+    # Not of the training: what evaluation has, so that images and networks lie on the same devices.
+    config.num_devices, config.batch_size, config.grad_accum_steps = options.num_devices, options.batch_size, 1
     with config.unlocked():
         config.evaluation.update({"metrics": (), "seed": options.seed})
     config.best_metric = ""

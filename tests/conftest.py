@@ -2,6 +2,8 @@
 
 import logging
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import jax
@@ -57,3 +59,67 @@ def tiny_config():
         return config
 
     return make
+
+
+ROOT = Path(__file__).parents[1]
+TINY = """
+from configs import default
+
+
+def get_config():
+    config = default.get_config()
+    config.data.image_size = 8
+    config.data.limit = 256
+    config.model.width = 8
+    config.model.latent_dim = 8
+    config.batch_size = 16
+    config.steps_per_dispatch = 5
+    config.steps = 20
+    config.log_every = config.sample_every = config.checkpoint_every = 10
+    config.compilation_cache = ""
+    config.evaluation.metrics = ("psnr",)  # a GAN has none: evaluation is instant
+    config.evaluation.num_samples = config.evaluation.batch_size = 16
+    config.sample.rows = config.sample.columns = 3
+    config.sample.num_images = 5
+{changes}
+    return config
+"""
+
+
+@pytest.fixture(scope="session")
+def write_tiny():
+    """`write_tiny(path, "config.steps = 40", ...)`: a config file of a run that takes a moment, with these changes."""
+
+    def write(path, *changes):
+        path.write_text(TINY.format(changes="\n".join(f"    {line}" for line in changes)))
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def start_process():
+    """`start_process("-m", "jaxgen.main", stdout=...)`: Python in the checkout, with the suite's compilation cache.
+
+    Upper-case keywords are variables of its environment; whatever still runs at the end of the session is killed.
+    """
+    running = []
+
+    def start(*arguments, **options):
+        variables = {name: options.pop(name) for name in list(options) if name.isupper()}
+        environment = {
+            **os.environ,
+            "JAX_PLATFORMS": "cpu",
+            "JAX_COMPILATION_CACHE_DIR": str(ROOT / ".pytest_cache" / "jax"),
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.5",
+            **variables,
+        }
+        command = [sys.executable, *map(str, arguments)]
+        running.append(subprocess.Popen(command, cwd=ROOT, env=environment, text=True, **options))
+        return running[-1]
+
+    yield start
+    for process in running:
+        if process.poll() is None:
+            process.kill()
+            process.wait()

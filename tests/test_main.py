@@ -16,35 +16,12 @@ from absl import flags
 from absl.testing import flagsaver
 from PIL import Image
 
-from jaxgen import benchmark, main
+from jaxgen import benchmark, evaluate, main
 from jaxgen.training import checkpoint, workdir
 
 # ml_collections 1.1.0 loads config files by a method that Python has deprecated.
 pytestmark = pytest.mark.filterwarnings(r"ignore:the load_module\(\) method is deprecated")
 ROOT = Path(__file__).parents[1]
-TINY = """
-from configs import default
-
-
-def get_config():
-    config = default.get_config()
-    config.data.image_size = 8
-    config.data.limit = 256
-    config.model.width = 8
-    config.model.latent_dim = 8
-    config.batch_size = 16
-    config.steps_per_dispatch = 5
-    config.steps = 20
-    config.log_every = config.sample_every = config.checkpoint_every = 10
-    config.num_devices = 1
-    config.compilation_cache = ""
-    config.evaluation.metrics = ("psnr",)
-    config.evaluation.num_samples = 16
-    config.evaluation.batch_size = 16
-    config.sample.rows = config.sample.columns = 3
-    config.sample.num_images = 5
-    return config
-"""
 VAE = ("--config.recipe.name=vae", "--config.model.name=conv_vae", "--config.model.batch_norm=False")
 
 
@@ -88,11 +65,9 @@ def command(monkeypatch, capsys):
 
 
 @pytest.fixture
-def tiny(tmp_path):
+def tiny(tmp_path, write_tiny):
     """The file of a tiny config."""
-    path = tmp_path / "tiny.py"
-    path.write_text(TINY)
-    return path
+    return write_tiny(tmp_path / "tiny.py", "config.num_devices = 1")
 
 
 @pytest.fixture
@@ -246,33 +221,26 @@ def test_modes_that_need_a_run_make_nothing_without_one(refused, command, tiny, 
     assert not list(folder.iterdir())
 
 
+@pytest.fixture(scope="session")
+def own_process(start_process):
+    """`own_process("--mode=sample", ...) -> Ended` of a process of its own."""
+
+    def run(*arguments):
+        process = start_process("-m", "jaxgen.main", *arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        out, err = process.communicate(timeout=300)
+        return Ended(process.returncode, out, err)
+
+    return run
+
+
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
+def trained(tmp_path_factory, write_tiny, own_process):
     """Config file and work directory of a finished VAE run, made by a real process."""
     base = tmp_path_factory.mktemp("trained")
-    (base / "tiny.py").write_text(TINY)
-    ended = subprocess_command("--config", base / "tiny.py", "--workdir", base / "run", *VAE)
+    config = write_tiny(base / "tiny.py", "config.num_devices = 1")
+    ended = own_process("--config", config, "--workdir", base / "run", *VAE)
     assert ended.code == 0, ended
-    return base / "tiny.py", base / "run", ended
-
-
-def subprocess_command(*arguments, **environment):
-    done = subprocess.run(
-        [sys.executable, "-m", "jaxgen.main", *map(str, arguments)],
-        env={
-            **os.environ,
-            "JAX_PLATFORMS": "cpu",
-            "JAX_COMPILATION_CACHE_DIR": str(ROOT / ".pytest_cache" / "jax"),
-            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.5",
-            **environment,
-        },
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    return Ended(done.returncode, done.stdout, done.stderr)
+    return config, base / "run", ended
 
 
 def test_a_run_leaves_the_work_directory_of_the_contract(trained):
@@ -331,6 +299,40 @@ def test_sample_writes_single_images_and_a_grid(trained, command):
         assert (image.size, image.mode) == ((8, 8), "L")
     with Image.open(folder / "samples" / "step_0000010.png") as grid:
         assert min(grid.size) >= 3 * 8
+
+
+def test_project_inverts_test_images_and_says_how_close(trained, command):
+    config, folder, _ = trained
+    options = ("--config.project.num_images=6", "--config.project.steps=40", "--config.project.restarts=2")
+    ended = command("--config", config, "--workdir", folder, *VAE, "--mode=project", *options)
+    assert ended.code == 0, ended
+    results = json.loads((folder / "projection.json").read_text())
+    assert {"psnr_inversion", "feature_distance_efficientnet_lite0_inversion", "_skipped", "_run"} == set(results)
+    assert "11x11" in results["_skipped"]["ssim"]
+    assert results["psnr_inversion"]["n_real"] == 6
+    assert results["psnr_inversion"]["inversion"]["steps"] == 40
+    with np.load(folder / "projections.npz") as arrays:
+        error = (arrays["targets"].astype(float) - arrays["images"]) ** 2
+        others = arrays["targets"].astype(float) - np.roll(arrays["images"], 1, axis=0)
+        assert arrays["latents"].shape == (6, 8)
+    expected = (10 * np.log10(255**2 / error.mean((1, 2, 3)))).mean()
+    assert results["psnr_inversion"]["value"] == pytest.approx(expected, rel=1e-4)
+    shuffled = (10 * np.log10(255**2 / (others**2).mean((1, 2, 3)))).mean()
+    assert expected > shuffled + 0.3  # each inversion is of its own target
+    assert (folder / "samples" / "projections_0000020.png").exists()
+
+
+def test_a_run_is_a_source_for_the_evaluation_of_images(trained, tmp_path, capsys):
+    _, folder, _ = trained
+    out = tmp_path / "out.json"
+    arguments = ["--real", "digits:test", "--fake", f"run:{folder}", "--metrics", "psnr,active_units,bits_per_dim"]
+    size = ["--num_samples", "40", "--batch_size", "16", "--allow_few_samples"]
+    assert evaluate.main([*arguments, *size, "--out", str(out)]) == 0, capsys.readouterr()
+    results = json.loads(out.read_text())
+    assert {"psnr", "active_units", "bits_per_dim"} <= set(results)
+    assert results["bits_per_dim"]["n_real"] == 40
+    assert results["_run"]["fake"] == f"run:{folder}"
+    assert np.isfinite([results[name]["value"] for name in ("psnr", "bits_per_dim")]).all()
 
 
 def test_benchmark_prints_json_and_writes_nothing(command, tiny, tmp_path, monkeypatch):
@@ -417,23 +419,23 @@ def test_divergence_names_step_and_term_and_keeps_the_last_good_checkpoint(comma
     assert f"checkpoint of step {step - 1}" in ended.err
 
 
-def test_a_process_ends_bad_input_with_one_line_and_code_2(tmp_path, tiny):
-    ended = subprocess_command("--config", tiny, "--workdir", tmp_path / "work", "--config.data.nme=mnist")
+def test_a_process_ends_bad_input_with_one_line_and_code_2(tmp_path, tiny, own_process):
+    ended = own_process("--config", tiny, "--workdir", tmp_path / "work", "--config.data.nme=mnist")
     assert ended.code == 2
     assert ended.out == ""
     assert ended.err == "jaxgen: error: --config.data.nme: unknown config key 'nme': did you mean 'name'?\n"
     assert not (tmp_path / "work").exists()
 
 
-def test_a_process_ends_bad_data_with_one_line_and_code_2(tmp_path, tiny):
-    ended = subprocess_command("--config", tiny, "--workdir", tmp_path / "work", "--config.data.image_size=9")
+def test_a_process_ends_bad_data_with_one_line_and_code_2(tmp_path, tiny, own_process):
+    ended = own_process("--config", tiny, "--workdir", tmp_path / "work", "--config.data.image_size=9")
     assert ended.code == 2
     assert ended.err.count("\n") == 1
     assert ended.err.startswith("jaxgen: error: data.image_size")
     assert not (tmp_path / "work").exists()
 
 
-def test_help_answers_without_jax():
+def test_help_answers_without_jax(own_process):
     code = (
         "import sys, atexit\n"
         "heavy = {'jax', 'numpy', 'orbax', 'tensorflow_datasets'}\n"
@@ -445,7 +447,7 @@ def test_help_answers_without_jax():
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "HEAVY []" in done.stdout
-    shown = subprocess_command("--help")
+    shown = own_process("--help")
     assert shown.code == 0
     for word in ("--config", "--workdir", "--mode", "--checkpoint", "[no]distributed", "--process_id"):
         assert word in shown.out

@@ -1,13 +1,9 @@
 """Two processes with two devices each train through the real command line as one process with four does."""
 
 import json
-import os
 import signal
 import socket
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -16,65 +12,34 @@ import pytest
 from jaxgen import session
 from jaxgen.training import parallel
 
-ROOT = Path(__file__).parents[1]
 STEPS = 60
-CONFIG = """
-from configs import default
-
-
-def get_config():
-    config = default.get_config()
-    config.data.image_size = 8
-    config.data.limit = 256
-    config.model.width = 8
-    config.model.latent_dim = 8
-    config.batch_size = 16
-    config.steps_per_dispatch = 5
-    config.steps = 60
-    config.log_every = 5
-    config.checkpoint_every = config.sample_every = 30
-    config.evaluation.metrics = ("psnr",)
-    config.evaluation.num_samples = config.evaluation.batch_size = 16
-    config.compilation_cache = ""
-    for player in config.optimizers.values():
-        player.update({"name": "sgd", "b1": 0.0, "learning_rate": 0.02})
-    return config
-"""
+CHANGES = (
+    "config.steps, config.log_every = 60, 5",
+    "config.checkpoint_every = config.sample_every = 30",
+    "for player in config.optimizers.values():",
+    "    player.update({'name': 'sgd', 'b1': 0.0, 'learning_rate': 0.02})",
+)
 
 
 @pytest.fixture
-def start(tmp_path):
-    """`start() -> two running processes`; whatever still runs at the end is killed."""
-    (tmp_path / "tiny.py").write_text(CONFIG)
-    running = []
+def start(tmp_path, write_tiny, start_process):
+    """`start() -> two running processes`."""
+    config = write_tiny(tmp_path / "tiny.py", *CHANGES)
 
     def run():
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        command = [sys.executable, "-m", "jaxgen.main", "--config", tmp_path / "tiny.py", "--workdir", tmp_path / "run"]
+        command = ["-m", "jaxgen.main", "--config", config, "--workdir", tmp_path / "run"]
         command += ["--distributed", f"--coordinator_address=127.0.0.1:{port}", "--num_processes=2"]
-        environment = {
-            **os.environ,
-            "JAX_PLATFORMS": "cpu",
-            "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
-            "JAX_COMPILATION_CACHE_DIR": str(ROOT / ".pytest_cache" / "jax"),
-            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.5",
-        }
         processes = []
         for i in range(2):
             with open(tmp_path / f"{i}.log", "a") as log:
-                processes.append(
-                    subprocess.Popen([*command, f"--process_id={i}"], cwd=ROOT, env=environment, stdout=log, stderr=log)
-                )
-        running.extend(processes)
+                options = {"stdout": log, "stderr": log, "XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+                processes.append(start_process(*command, f"--process_id={i}", **options))
         return processes
 
-    yield run
-    for process in running:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
+    return run
 
 
 def wait_for_both(processes, tmp_path):

@@ -1,59 +1,25 @@
 """Kill the program, type the same command: the end is bit for bit that of a run that nobody touched."""
 
 import json
-import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-CONFIG = """
-from configs import default
-
-
-def get_config():
-    config = default.get_config()
-    config.data.image_size = 8
-    config.data.limit = 256
-    config.data.flip = True
-    config.model.width = 8
-    config.model.latent_dim = 8
-    config.batch_size = 16
-    config.steps_per_dispatch = 5
-    config.steps = {steps}
-    config.log_every = 20
-    config.checkpoint_every = 50
-    config.sample_every = 100
-    config.num_devices = 1
-    config.evaluation.metrics = ("psnr",)  # a GAN has none: evaluation is instant
-    config.evaluation.num_samples = 16
-    config.evaluation.allow_few_samples = True
-    return config
-"""
-
 
 @pytest.fixture
-def command(tmp_path):
+def command(tmp_path, write_tiny, start_process):
     """`command(workdir, steps)` -> a started process of the real command line."""
-    environment = os.environ | {"JAX_PLATFORMS": "cpu", "JAXGEN_CACHE": str(ROOT / ".pytest_cache" / "jaxgen")}
 
     def start(workdir, steps):
-        config = tmp_path / f"tiny_{steps}.py"
-        config.write_text(CONFIG.format(steps=steps))
-        arguments = ["-m", "jaxgen.main", "--config", str(config), "--workdir", str(workdir)]
-        return subprocess.Popen(
-            [sys.executable, *arguments],
-            cwd=ROOT,
-            env=environment,
-            stderr=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            text=True,
-        )
+        cadences = "config.log_every, config.checkpoint_every, config.sample_every = 20, 50, 100"
+        changes = (f"config.steps = {steps}", "config.data.flip = True", "config.num_devices = 1", cadences)
+        config = write_tiny(tmp_path / f"tiny_{steps}.py", *changes)
+        arguments = ("-m", "jaxgen.main", "--config", config, "--workdir", workdir)
+        return start_process(*arguments, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
 
     return start
 

@@ -15,23 +15,6 @@ import yaml
 ROOT = Path(__file__).parents[2]
 LAUNCH = ROOT / "launch"
 SCRIPTS = [LAUNCH / "local.sh", LAUNCH / "slurm.sbatch", LAUNCH / "tpu_vm.sh", ROOT / ".ci" / "run"]
-CONFIG = """
-from configs import default
-
-
-def get_config():
-    config = default.get_config()
-    config.data.image_size = 8
-    config.data.limit = 64
-    config.model.width = 8
-    config.model.latent_dim = 8
-    config.batch_size = 16
-    config.steps = config.log_every = config.sample_every = config.checkpoint_every = 10
-    config.evaluation.metrics = ("psnr",)
-    config.evaluation.num_samples = config.evaluation.batch_size = 16
-    config.compilation_cache = ""
-    return config
-"""
 
 
 def run(command, **options):
@@ -80,15 +63,15 @@ def test_shell_inside_yaml_is_bash(name):
     assert found.returncode == 0, found.stderr
 
 
-def test_local_runs_processes_that_train_together(tmp_path):
-    (tmp_path / "tiny.py").write_text(CONFIG)
+def test_local_runs_processes_that_train_together(tmp_path, write_tiny):
+    config = write_tiny(tmp_path / "tiny.py", "config.data.limit, config.steps = 64, 10")
     environment = {
         **os.environ,
         "PYTHON": sys.executable,
         "JAX_COMPILATION_CACHE_DIR": str(ROOT / ".pytest_cache" / "jax"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.5",
     }
-    command = [LAUNCH / "local.sh", 2, 2, "--config", tmp_path / "tiny.py", "--workdir", tmp_path / "run"]
+    command = [LAUNCH / "local.sh", 2, 2, "--config", config, "--workdir", tmp_path / "run"]
     done = run(command, env=environment, cwd=ROOT)
     assert done.returncode == 0, done.stderr[-3000:]
     evaluation = json.loads((tmp_path / "run" / "evaluation.json").read_text())
