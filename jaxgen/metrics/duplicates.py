@@ -1,14 +1,16 @@
 """Near-duplicates among the samples: the birthday test of Arora, Risteski and Zhang (2018), without eyes.
 
-Among n draws from s equally likely images about n^2 / (2 s) pairs are of the same one. Which pairs count as the same
-is taken from the real images: those as close as the closest QUANTILE of real images are to their nearest neighbour.
-Real images show such pairs too, so the value means something beside `expected_share`, and `support` beside
-`support_real`, only.
+Among n draws from s equally likely images about n^2 / (2 s) pairs are of the same one. What counts as the same is
+taken from the real images: samples are near-duplicates where they lie so close that of as many real images only a
+share of EXPECTED would lie as close to another.
 """
 
-import numpy as np
-from scipy.stats import binomtest
+from typing import NamedTuple
 
+import numpy as np
+from scipy.stats import nbinom
+
+from jaxgen.errors import UserError
 from jaxgen.metrics.base import CHOSEN, Batch, Context
 from jaxgen.metrics.collected import Collected, digests
 from jaxgen.metrics.frechet import GROUPS, jackknife
@@ -20,73 +22,109 @@ MIN_SAMPLES = 1000
 EXTRACTOR = CHOSEN
 USES = ("real.features", "real.images")
 FEW = "repeats show in proportion to the number of pairs"
-QUANTILE = 0.001
+EXPECTED = 0.001
 # What counts as a finding: unlikely by chance, and so many more of the samples than expected.
 LEVEL, EXCESS = 0.01, 0.005
+# The closest real pairs, as many as this share of the real images but 20 at least, show how rare close pairs are.
+_SHARE, _PAIRS = 0.025, 20
 # Pairs that the result lists, closest first, for pictures.
 LISTED = 16
 _NEIGHBOURS = 5
 
 
-def threshold(real: np.ndarray) -> float:
-    """The distance within which a QUANTILE of the images with features [n, D] have another, at least one pair.
+class Closeness(NamedTuple):
+    """How rare close pairs are among n real images: (distance / scale)^dimension times `pairs` pairs.
 
-    Never below 1e-4 of the median: identical images may come out of a network a rounding apart.
+    Pairs within a small distance become rarer by a power law whose exponent is the local dimension, which the closest
+    pairs tell (Hill 1975). So the distance at which pairs have some rarity is known for more images than there are
+    real ones, too, and does not hang on the one or two closest pairs. `floor`: below it images count as identical,
+    since the same image may come out of a network a rounding apart; so many pairs are: `identical`.
     """
-    distances = nearest(real)[1][:, 0]
-    return float(max(np.quantile(distances, QUANTILE, method="inverted_cdf"), 1e-4 * np.median(distances)))
+
+    n: int
+    pairs: int
+    scale: float
+    dimension: float
+    floor: float
+    identical: int
+
+    @classmethod
+    def of(cls, features: np.ndarray) -> "Closeness":
+        """From real features [n, D], n at least 4."""
+        n = len(features)
+        if n < 4:
+            raise UserError(f"duplicates: {n} real images have too few pairs to compare with; use more")
+        distances = close_pairs(features)[1]
+        floor = max(1e-4 * np.median(distances), np.finfo(np.float32).tiny)
+        pairs = min(max(_PAIRS, round(_SHARE * n)), len(distances))
+        closest = np.maximum(distances[:pairs], floor)
+        dimension = (pairs - 2) / max(np.log(closest[-1] / closest[:-1]).sum(), 1e-9)
+        return cls(n, pairs, float(closest[-1]), float(dimension), float(floor), count_pairs(features, floor))
+
+    def threshold(self, n: int) -> tuple[float, float, float]:
+        """What counts as a near-duplicate among n images, n * EXPECTED / 2 pairs of which are to be expected.
+
+        Returns:
+          distance; expected number of pairs within it, more than that if real images repeat themselves more often;
+          the variance of the logarithm of that number.
+        """
+        expected, ratio = n * EXPECTED / 2, _possible(n) / _possible(self.n)
+        excess = np.log(self.pairs * ratio / expected)
+        distance = max(self.scale * np.exp(-excess / self.dimension), self.floor)
+        return float(distance), max(expected, self.identical * ratio), float((1 + excess**2) / self.pairs)
 
 
-def close_pairs(features: np.ndarray, within: float) -> tuple[np.ndarray, np.ndarray, int]:
-    """Pairs of rows at most `within` apart.
-
-    Returns:
-      pairs int [p, 2], lower index first, and their distances [p], closest first, from each row's 5 nearest; and how
-      many there are in all, which is more where an image comes more than 6 times.
-    """
+def close_pairs(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs [p, 2] of each row with its 5 nearest, the lower index first, and their distances [p], closest first."""
     indices, distances = nearest(features, k=min(_NEIGHBOURS, len(features) - 1))
-    row, place = np.nonzero(distances <= within)
-    pairs = np.sort(np.stack([row, indices[row, place]], 1), axis=1)
+    pairs = np.sort(np.stack([np.repeat(np.arange(len(features)), indices.shape[1]), indices.ravel()], 1), axis=1)
     pairs, first = np.unique(pairs, axis=0, return_index=True)
-    distance, total = distances[row, place][first], len(pairs)
-    if (distances[:, -1] <= within).any():
-        total = int(count_within(features, within).sum()) // 2
-    order = np.argsort(distance, kind="stable")
-    return pairs[order], distance[order], total
+    distances = distances.ravel()[first]
+    order = np.argsort(distances, kind="stable")
+    return pairs[order], distances[order]
+
+
+def count_pairs(features: np.ndarray, within: float) -> int:
+    """How many pairs of rows are at most so far apart, those that `close_pairs` has no room for included."""
+    pairs, distances = close_pairs(features)
+    near = pairs[distances <= within]
+    if len(near) and np.bincount(near.ravel()).max() >= _NEIGHBOURS:
+        return int(count_within(features, within).sum()) // 2
+    return len(near)
 
 
 def near_duplicates(real: np.ndarray, fake: np.ndarray, seed: int) -> dict:
-    """The share of samples with a near-duplicate, beside what real images lead one to expect at this number.
+    """The share of samples with a near-duplicate, and whether it is more than real images lead one to expect.
 
     Args:
       real: features [n_real, D]. fake: features [n_fake, D].
     """
-    within = threshold(real)
-    real_pairs, _, total_real = close_pairs(real, within)
-    pairs, distances, total = close_pairs(fake, within)
-    share, share_real = (len(np.unique(p)) / n for p, n in ((pairs, len(fake)), (real_pairs, len(real))))
-    expected = 1 - (1 - share_real) ** ((len(fake) - 1) / (len(real) - 1))
-    possible, possible_real = (n * (n - 1) // 2 for n in (len(fake), len(real)))
-    # Were duplicates as frequent in both, those found would divide as the possible pairs do.
-    fraction = possible / (possible + possible_real)
-    chance = binomtest(total, total + total_real, fraction, alternative="greater").pvalue
+    n, closeness = len(fake), Closeness.of(real)
+    within, expected, variance = closeness.threshold(n)
+    pairs, distances = close_pairs(fake)
+    near, total = pairs[distances <= within], count_pairs(fake, within)
+    share, expected_share = len(np.unique(near)) / n, min(2 * expected / n, 1.0)
+    # Poisson pairs whose expected number is itself known so well only: negative binomial.
+    chance = nbinom.sf(total - 1, 1 / variance, 1 / (1 + variance * expected))
     return {
         "value": share,
-        "spread": _spread(pairs, len(fake), seed),
+        "spread": _spread(near, n, seed),
         "spread_kind": "jackknife standard deviation over draws of samples",
-        "expected_share": float(expected),
-        "share_real": share_real,
+        "expected_share": expected_share,
         "p_value": float(chance),
-        "found": bool(chance < LEVEL and share - expected >= EXCESS),
+        "found": bool(chance < LEVEL and share - expected_share >= EXCESS),
         "threshold": within,
-        "threshold_quantile": QUANTILE,
+        "dimension": closeness.dimension,
         "pairs": total,
-        "pairs_real": total_real,
-        "support": possible / total if total else None,
-        "support_real": possible_real / total_real,
+        "support": _possible(n) / total if total else None,
+        "support_expected": _possible(n) / expected,
         "closest_pairs": pairs[:LISTED].tolist(),
         "closest_distances": distances[:LISTED].tolist(),
     }
+
+
+def _possible(n: int) -> int:
+    return n * (n - 1) // 2
 
 
 def _spread(pairs: np.ndarray, n: int, seed: int) -> float | None:

@@ -9,16 +9,19 @@ from jaxgen.metrics.frechet import FeatureStatistics
 
 
 def projection(feature_size: int = 16, classes: int = 10, seed: int = 0, name: str = "projection") -> Extractor:
-    """A deterministic feature network for images of any size: a fixed random projection of the pixels."""
+    """A deterministic feature network for images up to 64x64x3: a fixed random projection of the pixels.
+
+    All sums are of integers below 2^24, so that no batch size changes the rounding.
+    """
 
     def apply(images):
-        pixels = jnp.asarray(images, jnp.float32).reshape(len(images), -1) / 127.5 - 1
-        r = np.random.default_rng(seed)
-        weights = r.normal(size=(pixels.shape[1], feature_size + classes)) / np.sqrt(pixels.shape[1])
+        pixels = jnp.asarray(images, jnp.float32).reshape(len(images), -1) - 128
+        weights = np.random.default_rng(seed).integers(-8, 9, size=(pixels.shape[1], feature_size + classes))
         out = jnp.matmul(pixels, jnp.asarray(weights, jnp.float32), precision="highest")
+        out /= 600 * np.sqrt(pixels.shape[1])
         return out[:, :feature_size], out[:, feature_size:]
 
-    return Extractor(name, "none", 0, "none", "x / 127.5 - 1", feature_size, apply, label=name)
+    return Extractor(name, "none", 0, "none", "x - 128", feature_size, apply, label=name)
 
 
 def given(name: str = "given") -> Extractor:
