@@ -1,6 +1,7 @@
 import hashlib
 import http.server
 import threading
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -176,3 +177,13 @@ def test_fetch_downloads_once_and_checks(empty, monkeypatch):
         finally:
             server.shutdown()
             thread.join()
+
+
+def test_the_package_lpips_counts_where_it_is_installed(empty, tmp_path, monkeypatch):
+    path = tmp_path / "site" / "lpips" / "weights" / "v0.1" / "vgg.pth"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"")
+    spec = SimpleNamespace(submodule_search_locations=[str(tmp_path / "site" / "lpips")])
+    monkeypatch.setattr(module.importlib.util, "find_spec", {"lpips": spec}.get)
+    assert module.LINEAR.url not in module.missing()
+    assert module.TRUNK.url in module.missing()
