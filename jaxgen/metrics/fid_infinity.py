@@ -7,6 +7,7 @@ Cost: 20 distances and one decomposition; at 2,048 features about a minute on on
 
 import numpy as np
 
+from jaxgen.errors import UserError
 from jaxgen.metrics.base import CHOSEN, Context
 from jaxgen.metrics.collected import Collected
 from jaxgen.metrics.frechet import (
@@ -56,6 +57,8 @@ def distance_at_infinity(real: Reference, features: np.ndarray, seed: int) -> di
     (over fresh draws of Gaussians the outcome was within a quarter of the true standard deviation).
     """
     counts = sizes(*features.shape)
+    if len(counts) < 3:
+        raise UserError(f"fid_infinity: {len(features)} samples have too few sizes to fit a line through; use more")
     random = np.random.default_rng(seed)
     distances = [real.distance(_statistics(features, random.permutation(len(features))[:n])) for n in counts[:-1]]
     stream = GroupedStatistics(len(features), seed)

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxgen.errors import UserError
 from jaxgen.metrics.base import CHOSEN, Context
 from jaxgen.metrics.collected import Collected
 
@@ -54,6 +55,8 @@ def kernel_distance(real: np.ndarray, fake: np.ndarray, seed: int) -> dict:
     Subsets overlap, so the mean's standard error counts only as many as there are disjoint ones.
     """
     size = min(SUBSET_SIZE, len(real), len(fake))
+    if size < 2:
+        raise UserError(f"kid: needs two images on either side and has {len(real)} real and {len(fake)} generated")
     random = np.random.default_rng(seed)
     draw = functools.partial(random.choice, size=size, replace=False)
     values = [squared_mmd(real[draw(len(real))], fake[draw(len(fake))]) for _ in range(SUBSETS)]

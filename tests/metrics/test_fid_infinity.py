@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from jaxgen.errors import UserError
 from jaxgen.metrics import fid_infinity
 from jaxgen.metrics.fid_infinity import distance_at_infinity, extrapolate, sizes
 from jaxgen.metrics.frechet import FeatureStatistics, Reference
@@ -67,3 +68,9 @@ def test_is_seeded_and_independent_of_the_batch_size():
     other = measure(fid_infinity, fake, real=real, extractor=given(), seed=1)
     assert other["value"] != results[0]["value"]
     assert other["finite_distance"] == pytest.approx(results[0]["finite_distance"], rel=1e-9)
+
+
+def test_too_few_samples_for_a_line_are_refused():
+    _, real, _ = _known()
+    with pytest.raises(UserError, match="3 samples have too few sizes"):
+        distance_at_infinity(real, np.zeros((3, SIZE)), 0)

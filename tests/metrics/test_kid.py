@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from jaxgen.errors import UserError
 from jaxgen.metrics import kid
 from jaxgen.metrics.kid import kernel_distance, squared_mmd
 
@@ -81,3 +82,8 @@ def test_few_samples_make_small_subsets_with_the_error_of_one():
     result = measure(kid, fake, real=real, extractor=given())
     assert result["subset_size"] == 30
     assert result["standard_error"] == result["spread"]
+
+
+def test_one_sample_is_refused():
+    with pytest.raises(UserError, match="two images on either side and has 5 real and 1 generated"):
+        kernel_distance(np.zeros((5, 2), np.float32), np.zeros((1, 2), np.float32), 0)
