@@ -26,7 +26,8 @@ _SHARED = {
         "table",
     },
     "metrics.extractors": {
-        *("base", "torch_file", "statistics_file", "weights", "winograd", "inception_network", "input_paths"),
+        *("base", "torch_file", "statistics_file", "weights_file", "winograd", "chunks", "input_paths"),
+        *("inception_network", "inception_params"),
         "lpips_vgg",
     },
 }

@@ -1,0 +1,94 @@
+"""Weights of published networks: found or fetched once, and refused unless they are the known ones."""
+
+import hashlib
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxgen.errors import UserError
+from jaxgen.fetch import fetch
+from jaxgen.metrics.extractors.torch_file import read_torch_file
+
+
+class Published(NamedTuple):
+    """A file as its publisher has it. network: what it is the weights of, for messages."""
+
+    network: str
+    name: str
+    url: str
+    sha256: str
+
+
+def located(published: Published) -> Path:
+    """The file in `$JAXGEN_CACHE/weights` (or `~/.cache/jaxgen/weights`), downloaded once if it is not there.
+
+    Raises:
+      UserError: the download failed; the line says where to put the file by hand.
+    """
+    folder = Path(os.environ.get("JAXGEN_CACHE") or "~/.cache/jaxgen").expanduser() / "weights"
+    path = folder / published.name
+    if not path.is_file():
+        fetch(published.url, path, published.sha256, what=published.network, progress=sys.stderr.isatty())
+    return path
+
+
+def read(
+    path: Path, published: Published, expected: Mapping[str, tuple[int, ...]], allow_other: bool
+) -> tuple[dict[str, np.ndarray], str]:
+    """The tensors in a torch file, and its SHA-256.
+
+    Args:
+      expected: name -> shape of every tensor that the network needs; others may be there.
+      allow_other: take a file that is not the published one, if its tensors fit.
+
+    Raises:
+      UserError: not readable, not the published file, or tensors that are missing, of other shapes or not finite.
+    """
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); give the path of a .pth file") from None
+    if digest != published.sha256 and not allow_other:
+        raise UserError(
+            f"{path}: not the weights of {published.network} (SHA-256 {digest[:16]}..., the known ones have "
+            f"{published.sha256[:16]}...); get {published.url}, or allow other weights: the numbers' names then say so"
+        )
+    tensors = read_torch_file(path)
+    if not isinstance(tensors, dict):
+        raise UserError(f"{path}: holds a {type(tensors).__name__}, not tensors by name; save the state_dict alone")
+    check_shapes(tensors, expected, str(path))
+    for name in expected:
+        if not np.isfinite(tensors[name]).all():
+            raise UserError(f"{path}: {name} has values that are not finite; use weights of a finished training")
+    return tensors, digest
+
+
+def check_shapes(tensors: Mapping[str, np.ndarray], expected: Mapping[str, tuple[int, ...]], where: str) -> None:
+    """Refuses tensors that are not those of the network.
+
+    Raises:
+      UserError: names the first three that are missing or have another shape.
+    """
+    missing = [name for name in expected if not isinstance(tensors.get(name), np.ndarray)]
+    if missing:
+        raise UserError(f"{where}: {_count(missing)} missing: {_listed(missing)}; use weights of this very network")
+    wrong = [
+        f"{name} {tensors[name].shape}, not {shape}" for name, shape in expected.items() if tensors[name].shape != shape
+    ]
+    if wrong:
+        raise UserError(
+            f"{where}: {_count(wrong)} of another shape: {_listed(wrong)}; use weights of this very network"
+        )
+
+
+def _count(names: list[str]) -> str:
+    return "1 tensor is" if len(names) == 1 else f"{len(names)} tensors are"
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
