@@ -19,6 +19,7 @@ from jaxgen import configuration
 from jaxgen.errors import UserError
 
 MODES = ("train", "evaluate", "sample", "project", "benchmark")
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _OF_CHECKPOINT = ("evaluate", "sample", "project")
 
 _CONFIG = config_flags.DEFINE_config_file("config", help_string="Experiment: a file of configs/.", lock_config=True)
@@ -106,14 +107,30 @@ def _main(argv: list[str]) -> None:
     mode(_CONFIG.value, workdir, **({"checkpoint": _CHECKPOINT.value} if _MODE.value in _OF_CHECKPOINT else {}))
 
 
+def _quiet_about_full_disks() -> None:
+    """What threads of tensorstore and TensorBoard's files cry out on a full disk stays unsaid: one line tells it."""
+    show = sys.unraisablehook
+
+    def hook(ignored):
+        error = ignored.exc_value
+        # A save that failed closed its event loop; tensorstore's threads still report to it, and are refused.
+        late = isinstance(error, RuntimeError) and str(error) == "Event loop is closed"
+        # TensorBoard's writer flushes once more when the interpreter ends.
+        if not late and not (isinstance(error, OSError) and error.errno in _FULL):
+            show(ignored)
+
+    sys.unraisablehook = hook
+
+
 def run() -> None:
     """Entry point: bad input ends in one line on stderr and exit code 2."""
+    _quiet_about_full_disks()
     try:
         app.run(_main, flags_parser=_parse_flags)
     except UserError as error:
         _fail(str(error))
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in _FULL:
             raise
         if isinstance(error.__context__, UserError):  # a checkpoint met the full disk first, and says what is whole
             _fail(str(error.__context__))
