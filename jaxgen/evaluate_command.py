@@ -116,7 +116,7 @@ def _compare(arguments, settings, real: evaluation.Real, fake: Source, train, pl
             count = "statistics only" if real.images is None else f"{len(real.images)} images"
             raise UserError(f"--pairs: --real has {count} and --fake {len(images)}: pairs need one for one")
         views = {"reconstruct": _in_turn(images)}
-    results = evaluation.evaluate(
+    return evaluation.evaluate(
         settings,
         real,
         views,
@@ -125,13 +125,8 @@ def _compare(arguments, settings, real: evaluation.Real, fake: Source, train, pl
         place=place,
         progress=progress,
         cache_dir=cache_dir,
+        gallery=arguments.pictures,
     )
-    if arguments.pictures:
-        from jaxgen.evaluation_pictures import write_all
-
-        count = settings.num_samples
-        write_all(arguments.pictures, settings, real, images, count, train, place=place, progress=progress)
-    return results
 
 
 def _in_turn(images):

@@ -1,7 +1,5 @@
 """Streams samples and pairs through metrics; knows nothing of training."""
 
-import math
-import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,9 +8,11 @@ import jax
 import numpy as np
 
 from jaxgen.errors import UserError
+from jaxgen.gallery import Gallery
 from jaxgen.metrics.base import VIEWS, Accumulator, Batch, Context
 from jaxgen.metrics.extractors.statistics_file import SavedStatistics
 from jaxgen.metrics.image_set import RealImages
+from jaxgen.metrics.records import Clock, finite
 from jaxgen.metrics.selection import Extractors, Selected, few_samples, select
 from jaxgen.metrics.streaming import Stopped, Stream
 
@@ -48,6 +48,7 @@ def evaluate(
     progress: bool = True,
     stop: Callable[[], bool] = lambda: False,
     cache_dir: str | Path | None = None,
+    gallery: str | Path | None = None,
 ) -> dict:
     """Computes `settings.metrics` on what `views` offers and returns the contents of `evaluation.json`, less `_run`.
 
@@ -63,6 +64,7 @@ def evaluate(
       place: puts a host batch on all devices.
       stop: asked before every batch.
       cache_dir: where statistics of the real images' features are kept; None keeps none.
+      gallery: folder for pictures of samples and features (`jaxgen.gallery`); None draws none.
 
     Returns:
       {metric: {value, spread, n_real, n_fake, extractor, resize, split, seconds, direction, ...},
@@ -78,8 +80,8 @@ def evaluate(
     out: dict[str, dict] = {}
     for view in VIEWS:
         mine = [one for one in selected if one.view == view]
-        if mine:
-            out |= run.measure(view, mine)
+        if mine or (view == "sample" and gallery and "sample" in run.offered()):
+            out |= run.measure(view, mine, gallery)
     for key, mark in marks.items():
         out[key] |= {"split": run.real.split, **mark}
     if run.source.statistics is not None and run.source.statistics.metadata is None:
@@ -88,7 +90,7 @@ def evaluate(
             key: {**record, "note": "; ".join(filter(None, [record.get("note"), unnamed]))}
             for key, record in out.items()
         }
-    return {**{one.key: _finite(out[one.key]) for one in selected}, "_skipped": skipped}
+    return {**{one.key: finite(out[one.key]) for one in selected}, "_skipped": skipped}
 
 
 def check(settings: Any, real: Real | np.ndarray, offered: Iterable[str], split: str, train: Real | None = None):
@@ -143,13 +145,15 @@ class _Run:
                 raise UserError(f"evaluation.{key}={self.settings[key]} must be at least 1")
         if self.real.images is not None and len(self.real) == 0:
             raise UserError(f"evaluation: the split {self.real.split!r} has no images; choose another data.test_split")
-        offered = [view for view in VIEWS if self.views.get(view) is not None]
-        if self.real.images is None:
-            offered = [view for view in offered if view not in _OF_REAL]
-        selected, skipped = select(self.settings.metrics, offered, self.image_shape(), self.has, self.extractor)
+        selected, skipped = select(self.settings.metrics, self.offered(), self.image_shape(), self.has, self.extractor)
         allow = self.settings.allow_few_samples
         marks = {one.key: few_samples(one, *self.counts(one.view), allow) for one in selected}
         return selected, skipped, marks
+
+    def offered(self) -> list[str]:
+        """Names of the views that there are."""
+        missing = _OF_REAL if self.real.images is None else ()
+        return [view for view in VIEWS if self.views.get(view) is not None and view not in missing]
 
     def image_shape(self) -> tuple[int, ...]:
         images = self.real.images
@@ -191,25 +195,28 @@ class _Run:
             extract=one.extractor and self.extractor(one.extractor).apply,
         )
 
-    def measure(self, view: str, selected: list[Selected]) -> dict[str, dict]:
-        """Generates the view's output once and feeds it to all its metrics."""
+    def measure(self, view: str, selected: list[Selected], gallery: str | Path | None) -> dict[str, dict]:
+        """Generates the view's output once and feeds it to all its metrics, and samples to the gallery."""
         n_real, n_fake = self.counts(view)
         seconds = dict.fromkeys([one.key for one in selected] + [view], 0.0)
         accumulators: dict[str, Accumulator] = {}
         contexts = {one.key: self.context(one) for one in selected}  # all, before the first asks for features
         for one in selected:
-            with _Clock(seconds, one.key):
+            with Clock(seconds, one.key):
                 accumulators[one.key] = one.module.start(contexts[one.key])
+        if view == "sample" and gallery:
+            accumulators["_gallery"] = self.gallery(selected, Path(gallery))
+            seconds["_gallery"] = 0.0
         epsilon = next((one.module.EPSILON for one in selected if view == "path"), None)
         for ids, count in self.stream(n_fake, view):
-            with _Clock(seconds, view):
+            with Clock(seconds, view):
                 batch = self.batch(view, ids, count, epsilon)
             for key, accumulator in accumulators.items():
-                with _Clock(seconds, key):
+                with Clock(seconds, key):
                     accumulator.update(batch)
         out = {}
         for one in selected:
-            with _Clock(seconds, one.key):
+            with Clock(seconds, one.key):
                 result = accumulators[one.key].result()
             out[one.key] = {
                 "value": result["value"],
@@ -226,7 +233,17 @@ class _Run:
                 "seconds_view": round(seconds[view], 3),
                 **result,
             }
+        if "_gallery" in accumulators:
+            accumulators["_gallery"].result()
         return out
+
+    def gallery(self, selected: list[Selected], folder: Path) -> Gallery:
+        """Pictures with the features of the first metric that has any."""
+        name = next((one.extractor for one in selected if one.extractor), None)
+        counts = self.counts("sample")
+        sets = {"real": self.real, "train": self.train}
+        extract = name and self.extractor(name).apply
+        return Gallery(Context(*counts, seed=self.settings.seed, **sets, extractor=name, extract=extract), folder)
 
     def batch(self, view: str, ids: np.ndarray, count: int, epsilon: float | None) -> Batch:
         real = self.place(self.real.images[ids]) if view in _OF_REAL else None
@@ -238,25 +255,3 @@ class _Run:
                 raise ValueError(f"the view {view!r} gave {output.dtype}{output.shape}, not uint8{expected}")
             output = self.place(output) if isinstance(output, np.ndarray) else output
         return Batch(jax.block_until_ready(output), count, real, self.extractor)
-
-
-class _Clock:
-    """Adds the time of its block to `totals[name]`."""
-
-    def __init__(self, totals: dict[str, float], name: str):
-        self._totals, self._name = totals, name
-
-    def __enter__(self):
-        self._start = time.perf_counter()
-
-    def __exit__(self, *error):
-        self._totals[self._name] += time.perf_counter() - self._start
-
-
-def _finite(record: dict) -> dict:
-    """The record with null for each infinite or undefined number, since JSON has none, and a note that says so."""
-    bad = {key: value for key, value in record.items() if isinstance(value, float) and not math.isfinite(value)}
-    if not bad:
-        return record
-    told = "; ".join(f"{key} is {value}" for key, value in bad.items())
-    return {**record, **dict.fromkeys(bad), "note": "; ".join(filter(None, [record.get("note"), told]))}

@@ -19,6 +19,7 @@ _SHARED = {
         "frechet",
         "image_set",
         "manifold",
+        "records",
         "remembered",
         "selection",
         "streaming",

@@ -151,7 +151,9 @@ def _evaluate_to_file(opened, path: Path, state, step: int, measured: dict, stop
     )
     try:
         with opened.clock.measure("evaluation"):
-            results = session.evaluate(opened, state.players, opened.config.evaluation.num_samples, stop)
+            settings = opened.config.evaluation
+            gallery = path.parent / "evaluation" if settings.pictures else None
+            results = session.evaluate(opened, state.players, settings.num_samples, stop, gallery=gallery)
     except evaluation.Stopped:
         log.info("stopped while evaluating: the same command evaluates again")
         return None

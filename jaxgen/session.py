@@ -139,6 +139,7 @@ def offered_views(recipe: Recipe) -> set[str]:
 def facts_of(session: Session) -> dict[str, dict]:
     """What metrics must know of the views."""
     facts = {"sample": {"image_shape": session.train.images.shape[1:]}, **session.recipe.facts}
+    facts["path"] = {"space": "z", "sampling": "full"}
     if "log_likelihood" in facts:
         facts["log_likelihood"] = {
             **facts["log_likelihood"],
@@ -178,7 +179,9 @@ def open_finished(config, folder: Path, checkpoint: str):
         yield opened, state, step
 
 
-def evaluate(session: Session, players, num_samples: int, stop=lambda: False, views=None) -> dict[str, Any]:
+def evaluate(
+    session: Session, players, num_samples: int, stop=lambda: False, *, views=None, gallery: Path | None = None
+) -> dict[str, Any]:
     """Runs the metrics of the config on what the recipe offers (or on `views`); see `jaxgen.evaluation.evaluate`."""
     settings = session.config.evaluation.copy_and_resolve_references()
     settings.num_samples = num_samples
@@ -192,6 +195,7 @@ def evaluate(session: Session, players, num_samples: int, stop=lambda: False, vi
         progress=sys.stderr.isatty(),
         stop=stop,
         cache_dir=statistics_folder(session.config),
+        gallery=gallery,
     )
 
 

@@ -14,7 +14,7 @@ ALLOWED = {
     "data": {"data", "fetch", "lookup", "errors"},
     "training": {"training", "recipes", "data", "ops", "pictures", "configuration", "errors", "lookup"},
     "metrics": {"metrics", "ops", "errors", "fetch", "lookup"},
-    "evaluation": {"metrics", "lookup", "errors"},
+    "evaluation": {"metrics", "gallery", "lookup", "errors"},
 }
 ALLOWED["models"] |= {"errors", "lookup"}
 FILES = sorted(ROOT.rglob("*.py"))

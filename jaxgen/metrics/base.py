@@ -11,7 +11,7 @@ A metric `name` is a module `jaxgen.metrics.<name>` (or the user's own, by impor
   `{"value": float, "spread": float or None, "spread_kind": str, ...}`, further keys as it likes;
 - optionally `USES`: what else it reads, any of `USES_KNOWN`; it is skipped, with the reason, where that is missing;
 - optionally `unsuitable(image_shape) -> reason or None`: why images [H, W, C] cannot be measured; it is then skipped;
-- optionally `PREFIX`: see `result_name`.
+- optionally `PREFIX` and `LABELLED`: see `result_name`.
 """
 
 from collections.abc import Callable
@@ -134,10 +134,10 @@ def result_name(name: str, module: Any, view: str, extractor: Extractor | None) 
 
     With the canonical network on its canonical input path (and for a fixed or no extractor) the metric's own name;
     with another that name, or the module's `PREFIX`, and the extractor's label: `fd_efficientnet_lite0`. Pairs that
-    come from inversion are no reconstructions: `psnr_inversion`.
+    come from inversion are no reconstructions: `psnr_inversion`. With LABELLED the name always says the network.
     """
     label = name
-    if module.EXTRACTOR == CHOSEN and not extractor.canonical:
+    if module.EXTRACTOR == CHOSEN and (getattr(module, "LABELLED", False) or not extractor.canonical):
         prefix = getattr(module, "PREFIX", label)
         label = f"{prefix}_{extractor.label or extractor.name}"
     return f"{label}_inversion" if view == "project" else label

@@ -8,7 +8,7 @@ NEEDS = "reconstruct"
 DIRECTION = "lower"
 MIN_SAMPLES = 1
 EXTRACTOR = CHOSEN
-PREFIX = "feature_distance"
+LABELLED = True  # no network is the canonical one for it
 
 
 def cosine_distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:

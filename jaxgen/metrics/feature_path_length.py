@@ -14,7 +14,7 @@ NEEDS = "path"
 DIRECTION = "lower"
 MIN_SAMPLES = 1000
 EXTRACTOR = CHOSEN
-PREFIX = "feature_path_length"
+LABELLED = True  # no network is the canonical one for it
 
 
 def unit_distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:

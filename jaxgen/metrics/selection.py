@@ -96,6 +96,10 @@ def _obstacle(module: ModuleType, views: list[str], offered: list[str], image_sh
     return None
 
 
+# Views that no real image is compared with.
+_OF_NO_REAL = ("points", "path")
+
+
 def few_samples(one: Selected, n_real: int | None, n_fake: int, allow: bool) -> dict:
     """What to add to a record about its number of images.
 
@@ -106,6 +110,7 @@ def few_samples(one: Selected, n_real: int | None, n_fake: int, allow: bool) -> 
       UserError: there are fewer than the metric's minimum and `allow` is false.
     """
     minimum = one.module.MIN_SAMPLES
+    n_real = None if one.view in _OF_NO_REAL else n_real
     if min(n_fake, n_fake if n_real is None else n_real) >= minimum:
         return {}
     if not allow:

@@ -34,7 +34,7 @@ def test_features_on_a_circle_have_their_squared_angular_speed():
 
 
 def test_a_real_network_takes_float_images_and_resolves_the_step():
-    extract = efficientnet_lite0.load(64).apply
+    extract = efficientnet_lite0.load(side=64).apply
     r = np.random.default_rng(0)
     start, end = r.uniform(-0.8, 0.8, (2, 4, 8, 8, 3)).repeat(4, 2).repeat(4, 3)
 

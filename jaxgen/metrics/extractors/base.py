@@ -15,8 +15,8 @@ class Extractor(NamedTuple):
     """A fixed image network with its whole input path, so that a number names all it depends on.
 
     weights_sha256: of the weights' file. resize, scale: the input path, in words. side: pixels the network sees.
-    apply: uint8 images [B, H, W, C], C 1 or 3 -> (features [B, feature_size], logits [B, classes]), float32; the same
-      for any B, and on any number of devices.
+    apply: images [B, H, W, C], C 1 or 3, uint8 or float32 in [0, 255] -> (features [B, feature_size], logits
+      [B, classes]), float32; the same for any B, and on any number of devices.
     label: what its numbers are named for: "inception", "inception_clean", "efficientnet_lite0".
     canonical: whether numbers from it may carry a metric's plain name (`fid`).
     """

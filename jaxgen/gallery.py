@@ -1,0 +1,100 @@
+"""The pictures of one evaluation, from the images and features that its metrics see anyway."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from jaxgen import evaluation_pictures, pictures
+from jaxgen.metrics import manifold
+from jaxgen.metrics.base import Batch, Context
+from jaxgen.metrics.subset import StreamSubset, indices
+
+log = logging.getLogger(__name__)
+_KEPT = 1000
+_GRID = 64
+_NEIGHBOURS, _ROWS = 5, 12
+_PAIRS = 16
+_TRAIN_AT_ONCE = 5000
+
+
+class Gallery:
+    """Gathers a seeded 1,000 samples as they stream by, then draws (`metrics.base.Accumulator` in shape).
+
+    Args:
+      context: of the view "sample"; with an extractor there are pictures of features too.
+      folder: where the PNG files go.
+    """
+
+    def __init__(self, context: Context, folder: Path):
+        self._context, self._folder = context, folder
+        self._samples = StreamSubset(context.n_fake, _KEPT, context.seed)
+
+    def update(self, batch: Batch) -> None:
+        """Keeps what belongs to the subset."""
+        self._samples.update(batch)
+
+    def result(self) -> list[Path]:
+        """Draws real_beside_fake, nearest_training_images, and with an extractor tsne, closest_pairs and classes."""
+        context, samples = self._context, self._samples.images()
+        drawn = {}
+        if context.real is not None and context.real.images is not None:
+            drawn["real_beside_fake"] = evaluation_pictures.real_beside_fake(
+                _some(context.real, context.seed), samples[:_GRID]
+            )
+        if context.train is not None:
+            shown = samples[:_ROWS]
+            found = nearest_by_pixels(shown, context.train.images, _NEIGHBOURS)
+            drawn["nearest_training_images"] = evaluation_pictures.neighbours(shown, context.train.images, found)
+        if context.extractor is not None:
+            drawn |= self._of_features(samples)
+        for name, picture in drawn.items():
+            pictures.save(picture, self._folder / f"{name}.png")
+        return [self._folder / f"{name}.png" for name in drawn]
+
+    def _of_features(self, samples: np.ndarray) -> dict:
+        context, drawn = self._context, {}
+        log.info("drawing features of %d samples ...", len(samples))
+        fake = np.asarray(context.extract(samples)[0])
+        if len(samples) > 1:
+            ids, distances = manifold.nearest(fake, None)
+            pairs = {
+                tuple(sorted((i, int(j)))): d for i, (j, d) in enumerate(zip(ids[:, 0], distances[:, 0], strict=True))
+            }
+            closest = sorted(pairs, key=pairs.get)[:_PAIRS]
+            shown = np.array(closest), np.array([pairs[pair] for pair in closest])
+            drawn["closest_pairs"] = evaluation_pictures.duplicates(samples, *shown)
+        if context.real is None or context.real.images is None:
+            return drawn
+        chosen = indices(len(context.real.images), _KEPT, context.seed)
+        real = np.asarray(context.extract(context.real.images[chosen])[0])
+        if len(samples) + len(real) > 10:
+            drawn["tsne"] = evaluation_pictures.tsne(real, fake, context.seed, f"t-SNE of {context.extractor} features")
+        if context.real.labels is not None:
+            # The class of the nearest real image: rough, but it needs no classifier beside the network.
+            labels = context.real.labels[chosen][manifold.nearest(fake, real)[0][:, 0]]
+            names = context.real.class_names
+            drawn["samples_by_class"] = evaluation_pictures.per_class(samples, labels, names)
+        return drawn
+
+
+def _some(real, seed: int) -> np.ndarray:
+    return np.asarray(real.images[indices(len(real.images), _GRID, seed)])
+
+
+def nearest_by_pixels(samples: np.ndarray, train, count: int) -> np.ndarray:
+    """Numbers of the training images nearest to each sample in pixels, nearest first, int [N, count].
+
+    Args:
+      samples: uint8 [N, H, W, C]. train: uint8 [M, H, W, C], an array or what streams from disk.
+    """
+    flat = samples.reshape(len(samples), -1).astype(np.float32)
+    best, where = np.empty((len(samples), 0)), np.empty((len(samples), 0), int)
+    for first in range(0, len(train), _TRAIN_AT_ONCE):
+        part = np.asarray(train[first : first + _TRAIN_AT_ONCE])
+        part = part.reshape(len(part), -1).astype(np.float32)
+        ids, distances = manifold.nearest(flat, part, min(count, len(part)))
+        best, where = np.concatenate([best, distances], 1), np.concatenate([where, ids + first], 1)
+        order = np.argsort(best, axis=1, kind="stable")[:, :count]
+        best, where = (np.take_along_axis(array, order, axis=1) for array in (best, where))
+    return where
