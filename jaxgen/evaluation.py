@@ -38,11 +38,11 @@ class Real(NamedTuple):
 
 def evaluate(
     settings: Any,
-    real: Real | np.ndarray,
+    real: Real | RealImages | np.ndarray,
     views: Mapping[str, Callable],
     *,
     split: str = "",
-    train: Real | None = None,
+    train: Real | RealImages | None = None,
     facts: Mapping[str, dict] | None = None,
     place: Callable[[np.ndarray], jax.Array] = jax.numpy.asarray,
     progress: bool = True,
@@ -55,7 +55,8 @@ def evaluate(
     Args:
       settings: `config.evaluation`: metrics, num_samples, batch_size, seed, allow_few_samples; and, where they differ
         from the usual, extractor, resize, extractor_weights, num_train.
-      real: the reference split, or its images uint8 [N, H, W, C].
+      real: the reference split, or its images uint8 [N, H, W, C]; or an `image_set`, which keeps its features from
+        one call to the next where several models are measured against it.
       views: any of `metrics.base.VIEWS`, as described there; on host or device. All are called with n = batch_size
         always; what pads the last batch repeats its last example and is dropped.
       split: the name of the reference split, for the record, if `real` does not tell it.
@@ -84,7 +85,7 @@ def evaluate(
             out |= run.measure(view, mine, gallery)
     for key, mark in marks.items():
         out[key] |= {"split": run.real.split, **mark}
-    if run.source.statistics is not None and run.source.statistics.metadata is None:
+    if run.real.statistics_file is not None and run.real.statistics_file.metadata is None:
         unnamed = f"{run.real.split} does not say which extractor and resize made it"
         out = {
             key: {**record, "note": "; ".join(filter(None, [record.get("note"), unnamed]))}
@@ -103,7 +104,9 @@ def check(settings: Any, real: Real | np.ndarray, offered: Iterable[str], split:
     _Run(settings, _as_real(real, split), views, train, {}, np.asarray, False, lambda: False, None).choose()
 
 
-def _as_real(real, split: str) -> Real:
+def _as_real(real, split: str) -> Real | RealImages:
+    if isinstance(real, RealImages):
+        return real
     return real._replace(split=real.split or split) if isinstance(real, Real) else Real(real, split=split)
 
 
@@ -129,14 +132,19 @@ class _Run:
         self.settings, self.views, self.facts = settings, views, facts
         self.place, self.stream = place, Stream(settings.batch_size, progress, stop)
         self.extractor = Extractors(settings)
-        self.source = real
-        self.real = image_set(real, self.extractor, self.stream, place, cache_dir)
+        self.real = self.opened(real, cache_dir)
         limit = settings.get("num_train", 0)
-        if train is not None and limit and len(train.images) > limit:
+        if isinstance(train, Real) and limit and len(train.images) > limit:
             chosen = np.sort(np.random.default_rng(settings.seed).permutation(len(train.images))[:limit])
             labels = None if train.labels is None else train.labels[chosen]
             train = train._replace(images=train.images[chosen], labels=labels)
-        self.train = train and image_set(train, self.extractor, self.stream, place, cache_dir)
+        self.train = None if train is None else self.opened(train, cache_dir)
+
+    def opened(self, real: Real | RealImages, cache_dir) -> RealImages:
+        """The set with its features to come, unless it has them already."""
+        if isinstance(real, RealImages):
+            return real
+        return image_set(real, self.extractor, self.stream, self.place, cache_dir)
 
     def choose(self) -> tuple[list[Selected], dict[str, str], dict[str, dict]]:
         """Metrics to compute, reasons to skip others, marks for those with few images; every refusal is here."""
@@ -176,7 +184,7 @@ class _Run:
         wanted = self.settings.num_samples
         if view in _OF_REAL:
             return (min(wanted, len(self.real)),) * 2
-        return self.source.statistics.n if self.real.images is None else len(self.real), wanted
+        return self.real.statistics_file.n if self.real.images is None else len(self.real), wanted
 
     def context(self, one: Selected) -> Context:
         """What the metric may know, with a word to the real sets about the features that it will ask for."""

@@ -45,7 +45,8 @@ class RealImages:
         cache_dir: str | Path | None,
     ):
         self.images, self.labels, self.class_names, self.split = images, labels, class_names, split
-        self._saved, self._extractor, self._stream, self._place = statistics, extractor, stream, place
+        self.statistics_file = statistics
+        self._extractor, self._stream, self._place = extractor, stream, place
         self._cache_dir = cache_dir
         self._statistics: dict[str, FeatureStatistics] = {}
         self._features: dict[str, tuple[np.ndarray, np.ndarray]] = {}
@@ -90,9 +91,9 @@ class RealImages:
 
     def _find_statistics(self, name: str) -> FeatureStatistics:
         extractor = self._extractor(name)
-        if self._saved is not None:
+        if self.statistics_file is not None:
             try:
-                return statistics_file.matching(self._saved, extractor.metadata())
+                return statistics_file.matching(self.statistics_file, extractor.metadata())
             except statistics_file.Mismatch as error:
                 raise UserError(
                     f"{self.split}: {error}; choose the extractor and resize it was made with, or make it anew"
