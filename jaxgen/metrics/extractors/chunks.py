@@ -1,6 +1,8 @@
 """A network applied to any number of images, a fixed number at a time."""
 
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import jax
 import jax.numpy as jnp
@@ -12,12 +14,13 @@ Outputs = tuple[jax.Array, ...]
 
 
 def in_chunks(apply: Callable[[jax.Array], Outputs], images: jax.Array, cpu: int, accelerator: int) -> Outputs:
-    """`apply` to images uint8 [B, H, W, C], C 1 or 3, in pieces of one size: one compiled program for any B.
+    """`apply` to images [B, H, W, C], C 1 or 3, in pieces of one size: one compiled program for any B.
 
-    On CPU few images at a time stay in the caches; on an accelerator the size bounds memory. Images that lie spread
-    over several devices are taken whole, each device its own.
+    On CPU few images at a time stay in the caches, and several pieces at once keep all cores busy; on an accelerator
+    the size bounds memory. Images that lie spread over several devices are taken whole, each device its own.
 
     Args:
+      images: uint8, or float32 in [0, 255] for differences that whole gray levels would hide.
       apply: images of a piece -> arrays with one row an image.
       cpu, accelerator: images in a piece on each kind of device.
 
@@ -25,20 +28,35 @@ def in_chunks(apply: Callable[[jax.Array], Outputs], images: jax.Array, cpu: int
       UserError: not such images.
     """
     shape = np.shape(images)
-    if len(shape) != 4 or shape[3] not in (1, 3) or images.dtype != np.uint8:
+    if len(shape) != 4 or shape[3] not in (1, 3) or images.dtype not in (np.uint8, np.float32):
         raise UserError(
-            f"images: {images.dtype} of shape {shape}; a feature network takes uint8 [B, H, W, C] with 1 or 3 channels"
+            f"images: {images.dtype} of shape {shape}; a feature network takes uint8 (or float32 in [0, 255]) "
+            "[B, H, W, C] with 1 or 3 channels"
         )
     if isinstance(images, jax.Array) and len(images.devices()) > 1:
         return apply(images)
-    on_cpu = jax.default_backend() == "cpu"
-    size, module = (cpu, np) if on_cpu else (accelerator, jnp)
-    images, count = module.asarray(images), len(images)
-    padding = -count % size if count else size
-    images = module.concatenate([images, module.zeros((padding, *shape[1:]), np.uint8)])
-    parts = []
-    for first in range(0, len(images), size):
-        # Off the CPU a slice at a traced place: one small program for all of them.
-        part = images[first : first + size] if on_cpu else jax.lax.dynamic_slice_in_dim(images, first, size)
-        parts.append(apply(part))
-    return tuple(module.concatenate(outputs)[:count] for outputs in zip(*parts, strict=True))
+    if jax.default_backend() == "cpu":
+        images = _padded(np, np.asarray(images), cpu)
+        parts = _side_by_side(apply, [images[i : i + cpu] for i in range(0, len(images), cpu)])
+        return tuple(np.concatenate(outputs)[: shape[0]] for outputs in zip(*parts, strict=True))
+    images = _padded(jnp, jnp.asarray(images), accelerator)
+    # Slices at a traced place: one small program for all of them.
+    parts = [apply(jax.lax.dynamic_slice_in_dim(images, i, accelerator)) for i in range(0, len(images), accelerator)]
+    return tuple(jnp.concatenate(outputs)[: shape[0]] for outputs in zip(*parts, strict=True))
+
+
+def _padded(module, images, size: int):
+    """At least one piece, the last one full."""
+    missing = -len(images) % size if len(images) else size
+    return module.concatenate([images, module.zeros((missing, *images.shape[1:]), images.dtype)])
+
+
+def _side_by_side(apply, pieces: list[np.ndarray]) -> list[Outputs]:
+    # XLA runs what one thread asks for one after the other, and a piece is too small to fill many cores. The first
+    # piece goes alone: threads that meet a new shape together would each compile it.
+    first = jax.block_until_ready(apply(pieces[0]))
+    if len(pieces) == 1:
+        return [first]
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with ThreadPoolExecutor(min(cores, len(pieces) - 1)) as pool:
+        return [first, *pool.map(lambda piece: jax.block_until_ready(apply(piece)), pieces[1:])]

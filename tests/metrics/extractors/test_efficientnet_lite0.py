@@ -1,3 +1,4 @@
+import hashlib
 from pathlib import Path
 
 import jax
@@ -54,14 +55,14 @@ def test_equals_torch_live(side):
     # 300 pixels are scaled down, so the antialiasing is compared as well.
     images = _images(3, 300)
     features, logits = _torch_outputs(images, side)
-    got = module.load(side).apply(images)
+    got = module.load(side=side).apply(images)
     _assert_close(got[0], features)
     _assert_close(got[1], logits)
 
 
 def test_grayscale_is_repeated():
     gray = _images(1, 20)
-    extractor = module.load(64)
+    extractor = module.load(side=64)
     for got, expected in zip(extractor.apply(gray), extractor.apply(np.repeat(gray, 3, -1)), strict=True):
         _assert_close(got, expected, 1e-5)
 
@@ -83,7 +84,7 @@ def test_both_forms_of_depthwise_convolution_agree(monkeypatch):
 
 
 def test_same_on_four_devices_and_in_any_batch():
-    images, extractor = np.concatenate([_images(3, 32)] * 2), module.load(64)
+    images, extractor = np.concatenate([_images(3, 32)] * 2), module.load(side=64)
     features, _ = extractor.apply(images[:4])
     mesh = Mesh(np.array(jax.devices()[:4]), ("data",))
     spread = jax.device_put(images, NamedSharding(mesh, PartitionSpec("data")))
@@ -97,15 +98,51 @@ def test_metadata_names_the_whole_input_path():
     assert metadata["weights_sha256"] == module.SHA256
     assert metadata["side"] == module.SIDE
     assert str(module.SIDE) in metadata["resize"]
-    assert module.load(64).metadata() != metadata
+    assert module.load(side=64).metadata() != metadata
 
 
-def test_other_weights_are_refused(tmp_path):
+def test_label_and_hash():
+    extractor = module.load()
+    assert extractor is module.load("", "", False)
+    assert (extractor.label, extractor.canonical) == ("efficientnet_lite0", False)
+
+
+def test_another_resize_is_refused():
+    with pytest.raises(UserError, match=r"resize='clean': efficientnet_lite0 has one input path only"):
+        module.load("clean")
+
+
+@pytest.fixture
+def other_weights(tmp_path):
+    """The known file with one bit of the last tensor's values changed."""
     data = bytearray(module.weights_path().read_bytes())
     data[-5] ^= 1
     (tmp_path / "w.pth").write_bytes(data)
-    with pytest.raises(UserError, match=r"w\.pth: not the weights"):
-        module.load_params(tmp_path / "w.pth")
+    return tmp_path / "w.pth"
+
+
+def test_other_weights_must_be_allowed_and_mark_the_label(other_weights):
+    with pytest.raises(UserError, match=r"w\.pth: not the weights of EfficientNet-Lite0"):
+        module.load(weights=other_weights)
+    extractor = module.load(weights=str(other_weights), allow_other_weights=True, side=64)
+    digest = hashlib.sha256(other_weights.read_bytes()).hexdigest()
+    assert extractor.label == f"efficientnet_lite0_{digest[:8]}"
+    assert extractor.weights_sha256 == digest
+
+
+def test_the_known_weights_by_hand_are_the_known_ones():
+    extractor = module.load(weights=module.weights_path(), side=64)
+    assert extractor.label == "efficientnet_lite0"
+    assert extractor.metadata() == module.load(side=64).metadata()
+
+
+def test_tensors_that_do_not_fit_are_named():
+    shapes = module.expected_shapes()
+    tensors = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+    assert len(shapes) == 247  # the file holds 49 more, which count batches
+    del tensors["_blocks.3._bn1.bias"]
+    with pytest.raises(UserError, match=r"1 tensor is missing: _blocks\.3\._bn1\.bias"):
+        module.load_params(tensors)
 
 
 def test_missing_package_says_what_to_install(monkeypatch):
