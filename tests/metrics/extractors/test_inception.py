@@ -67,7 +67,7 @@ def test_equals_torch_live(inception_tensors, params):
     """Another size, one channel, the third input path, and the network from its description."""
     torch = pytest.importorskip("torch")
     spec = importlib.util.spec_from_file_location(
-        "pytorch_extractors", Path(__file__).parents[3] / "benchmarks" / "pytorch_extractors.py"
+        "pytorch_feature_networks", Path(__file__).parents[3] / "benchmarks" / "pytorch_feature_networks.py"
     )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

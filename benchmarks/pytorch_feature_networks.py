@@ -155,3 +155,63 @@ class Inception(nn.Module):
         return *features, features[-1] @ self.fc.weight.T
 
 
+class EfficientNetBlock(nn.Module):
+    """Inverted bottleneck of the lite variant: expand, depthwise, project; ReLU6, no squeeze."""
+
+    def __init__(self, inputs, outputs, expansion, size, stride):
+        super().__init__()
+        wide = inputs * expansion
+        if expansion != 1:
+            self._expand_conv = nn.Conv2d(inputs, wide, 1, bias=False)
+            self._bn0 = nn.BatchNorm2d(wide, eps=1e-3)
+        self._depthwise_conv = nn.Conv2d(wide, wide, size, stride, groups=wide, bias=False)
+        self._bn1 = nn.BatchNorm2d(wide, eps=1e-3)
+        self._project_conv = nn.Conv2d(wide, outputs, 1, bias=False)
+        self._bn2 = nn.BatchNorm2d(outputs, eps=1e-3)
+        self.expands, self.residual = expansion != 1, inputs == outputs and stride == 1
+
+    def forward(self, x):
+        y = functional.relu6(self._bn0(self._expand_conv(x)), inplace=True) if self.expands else x
+        y = functional.relu6(self._bn1(same_convolution(self._depthwise_conv, y)), inplace=True)
+        y = self._bn2(self._project_conv(y))
+        return x + y if self.residual else y
+
+
+class EfficientNetLite0(nn.Module):
+    """Images float32 [B, 3, 224, 224] -> features [B, 1280] and logits [B, 1000]."""
+
+    # (repeats, kernel side, stride of the first, expansion, output channels)
+    STAGES = (
+        *((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80)),
+        *((3, 5, 1, 6, 112), (4, 5, 2, 6, 192), (1, 3, 1, 6, 320)),
+    )
+
+    def __init__(self):
+        super().__init__()
+        self._conv_stem, self._bn0 = nn.Conv2d(3, 32, 3, 2, bias=False), nn.BatchNorm2d(32, eps=1e-3)
+        blocks, inputs = [], 32
+        for repeats, size, stride, expansion, outputs in self.STAGES:
+            for repeat in range(repeats):
+                blocks.append(EfficientNetBlock(inputs, outputs, expansion, size, 1 if repeat else stride))
+                inputs = outputs
+        self._blocks = nn.Sequential(*blocks)
+        self._conv_head, self._bn1 = nn.Conv2d(inputs, 1280, 1, bias=False), nn.BatchNorm2d(1280, eps=1e-3)
+        self._fc = nn.Linear(1280, 1000)
+
+    def forward(self, x):
+        x = self._blocks(functional.relu6(self._bn0(same_convolution(self._conv_stem, x)), inplace=True))
+        features = functional.relu6(self._bn1(self._conv_head(x)), inplace=True).mean((2, 3))
+        return features, self._fc(features)
+
+
+def same_convolution(conv, x):
+    """A convolution with TensorFlow's "SAME" padding, which has the odd pixel at the bottom and right."""
+    pads = []
+    for length, size, stride in zip(x.shape[2:], conv.kernel_size, conv.stride, strict=True):
+        total = max((-(-length // stride) - 1) * stride + size - length, 0)
+        pads.append((total // 2, total - total // 2))
+    (top, bottom), (left, right) = pads
+    if (top, left) == (bottom, right):
+        return functional.conv2d(x, conv.weight, None, conv.stride, (top, left), 1, conv.groups)
+    x = functional.pad(x, (left, right, top, bottom))
+    return functional.conv2d(x, conv.weight, None, conv.stride, 0, 1, conv.groups)
