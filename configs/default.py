@@ -90,7 +90,9 @@ def get_config() -> ConfigDict:
         True  # n_critic = 1 only: the generator goes first, the discriminator sees the same fakes
     )
     # vae
-    config.recipe.likelihood = "gaussian"  # gaussian | bernoulli (on binarised images)
+    # gaussian | bernoulli (on binarised images) | discretised_logistic | logistic_mixture (both of 256 gray levels)
+    config.recipe.likelihood = "gaussian"
+    config.recipe.mixtures = 10  # logistic_mixture: components of each pixel
     config.recipe.sigma = 0.0  # gaussian: fixed standard deviation in [-1, 1] units; 0: learned, one for all pixels
     config.recipe.binarize = "dynamic"  # bernoulli: dynamic (pixels are probabilities, drawn anew) | threshold (at 0.5)
     config.recipe.beta = 1.0  # weight of the KL term in training; evaluation always uses 1

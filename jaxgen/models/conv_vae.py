@@ -12,15 +12,20 @@ from jaxgen.ops.layers import Conv, ConvTranspose
 _LOG_VARIANCE_BOUND = 15.0
 
 
-def build(config, image_shape: tuple[int, int, int], num_classes: int, dtype) -> VAE:
+def build(
+    config, image_shape: tuple[int, int, int], num_classes: int, dtype, *, output_channels: int | None = None
+) -> VAE:
     """A VAE for images [H, W, C]; config keys: latent_dim, width (channels at half the image size), batch_norm.
+
+    The decoder gives `output_channels` channels where the likelihood wants another number than C.
 
     Raises:
       UserError: an image size that it cannot make.
     """
     doublings(image_shape)
     options = {"width": config.width, "batch_norm": config.batch_norm, "dtype": dtype}
-    return VAE(Encoder(config.latent_dim, **options), Decoder(image_shape, **options), config.latent_dim)
+    decoder = Decoder(image_shape, output_channels=output_channels, **options)
+    return VAE(Encoder(config.latent_dim, **options), decoder, config.latent_dim)
 
 
 class Encoder(nn.Module):
@@ -50,6 +55,7 @@ class Decoder(nn.Module):
     width: int = 64
     batch_norm: bool = False
     dtype: jnp.dtype = jnp.float32
+    output_channels: int | None = None
 
     @nn.compact
     def __call__(self, latents: jax.Array, train: bool = False) -> jax.Array:
@@ -60,4 +66,4 @@ class Decoder(nn.Module):
             x = nn.relu(BatchNorm(dtype=self.dtype)(x, train) if self.batch_norm else x)
             x = ConvTranspose(channels >> stage, dtype=self.dtype)(x)
         x = nn.relu(BatchNorm(dtype=self.dtype)(x, train) if self.batch_norm else x)
-        return ConvTranspose(self.image_shape[-1], dtype=self.dtype)(x).astype(jnp.float32)
+        return ConvTranspose(self.output_channels or self.image_shape[-1], dtype=self.dtype)(x).astype(jnp.float32)

@@ -1,5 +1,6 @@
 """Variational autoencoders (Kingma and Welling 2014): any likelihood, KL weight beta."""
 
+import inspect
 import math
 
 import jax
@@ -30,19 +31,33 @@ _GRAY_LEVEL = 1 / 127.5
 
 def build(config, image_shape: tuple[int, int, int], num_classes: int) -> Recipe:
     """The recipe that `config` describes; arguments and errors as for `jaxgen.recipes.gan.build`."""
-    model_module = lookup.module("models", config.model.name, "config.model.name")
-    build_model = lookup.need(model_module, "build", "config.model.name")
-    model = build_model(config.model, image_shape, num_classes, jnp.dtype(config.compute_dtype))
+    likelihood = likelihood_of(config.recipe)
+    model = model_of(config, image_shape, num_classes, likelihood)
     if not isinstance(model, VAE):
         raise UserError(f"config.model.name={config.model.name!r} is no VAE: recipe 'vae' needs encoder and decoder")
     return vae(
         model,
-        likelihood_of(config.recipe),
+        likelihood,
         optimizers.build(config.optimizers.vae, config.steps, "config.optimizers.vae"),
         image_shape=image_shape,
         beta=config.recipe.beta,
         ema_decay=config.recipe.ema_decay,
     )
+
+
+def model_of(config, image_shape: tuple[int, int, int], num_classes: int, likelihood: Likelihood):
+    """The networks that `config.model` names, with as many output channels as the likelihood wants."""
+    module = lookup.module("models", config.model.name, "config.model.name")
+    build_model = lookup.need(module, "build", "config.model.name")
+    options = {}
+    if likelihood.output_channels:
+        options["output_channels"] = likelihood.output_channels(image_shape[-1])
+        if not options.keys() <= inspect.signature(build_model).parameters.keys():
+            raise UserError(
+                f"config.recipe.likelihood={config.recipe.likelihood!r} wants {options['output_channels']} channels of "
+                f"the decoder, but build() of config.model.name={config.model.name!r} takes no `output_channels`"
+            )
+    return build_model(config.model, image_shape, num_classes, jnp.dtype(config.compute_dtype), **options)
 
 
 def likelihood_of(settings) -> Likelihood:
@@ -56,9 +71,16 @@ def likelihood_of(settings) -> Likelihood:
         if settings.binarize not in ("dynamic", "threshold"):
             raise UserError(lookup.unknown("config.recipe.binarize", settings.binarize, ["dynamic", "threshold"]))
         return choice(settings.binarize)
+    if settings.likelihood == "discretised_logistic":
+        return choice()
+    if settings.likelihood == "logistic_mixture":
+        if settings.mixtures < 1:
+            raise UserError(f"config.recipe.mixtures={settings.mixtures}: it must be at least 1")
+        return choice(settings.mixtures)
     functions = ("init", "observe", "log_prob", "mean")
     functions = (lookup.need(choice, name, "config.recipe.likelihood") for name in functions)
-    return Likelihood(*functions, discrete=getattr(choice, "discrete", False))
+    optional = ("discrete", "levels", "output_channels")
+    return Likelihood(*functions, **{name: getattr(choice, name) for name in optional if hasattr(choice, name)})
 
 
 def vae(model: VAE, likelihood: Likelihood, tx, *, image_shape, beta, ema_decay) -> Recipe:
@@ -105,8 +127,9 @@ def vae(model: VAE, likelihood: Likelihood, tx, *, image_shape, beta, ema_decay)
             return loss, Outcome(stats, metrics)
 
         player, metrics, _ = descend(loss_fn, state["vae"], tx, (images, keys))
-        if "log_sigma" in player.params["likelihood"]:
-            metrics["sigma"] = jnp.exp(player.params["likelihood"]["log_sigma"])
+        for name, value in player.params["likelihood"].items():
+            if name.startswith("log_") and value.ndim == 0:
+                metrics[name.removeprefix("log_")] = jnp.exp(value)
         ema = state["ema"]
         if ema_decay:
             ema = ema.toward(player.params, ema_decay, step)
@@ -155,7 +178,8 @@ def vae(model: VAE, likelihood: Likelihood, tx, *, image_shape, beta, ema_decay)
 
     facts = {"dimensions": math.prod(image_shape), "discrete": likelihood.discrete}
     facts["bound"] = "importance-weighted lower bound (Burda et al. 2016)"
-    facts["pixels"] = "binarised" if likelihood.discrete else "256 gray levels, uniformly dequantised"
+    outcomes = "binarised" if likelihood.levels == 2 else f"{likelihood.levels} gray levels"
+    facts["pixels"] = outcomes if likelihood.discrete else "256 gray levels, uniformly dequantised"
     facts["scale_nats_per_dim"] = 0.0 if likelihood.discrete else math.log(_GRAY_LEVEL)
     views = {"sample": sample, "latents": latents, "decode": decode, "reconstruct": reconstruct}
     views |= {"encode": encode, "log_likelihood": log_likelihood}

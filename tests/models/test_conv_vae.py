@@ -55,3 +55,10 @@ def test_log_variance_stays_finite_for_absurd_inputs():
 def test_impossible_size():
     with pytest.raises(UserError, match=r"cannot make.*32"):
         model(36)
+
+
+def test_the_decoder_gives_as_many_channels_as_the_likelihood_wants():
+    config = ConfigDict({"latent_dim": 5, "width": 8, "batch_norm": False})
+    decoder = conv_vae.build(config, (16, 16, 3), 0, jnp.float32, output_channels=30).decoder
+    shape = jax.eval_shape(lambda: decoder.init_with_output(KEY, jnp.zeros((2, 5)), train=False))[0].shape
+    assert shape == (2, 16, 16, 30)

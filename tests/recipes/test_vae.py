@@ -42,7 +42,7 @@ def test_a_doubled_batch_leaves_the_size_of_the_loss(tiny_config):
     assert losses[0] == pytest.approx(losses[1], rel=0.1)
 
 
-@pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
+@pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli", "discretised_logistic", "logistic_mixture"])
 def test_it_learns_and_reconstructs(tiny_config, likelihood):
     config = tiny_config("vae")
     config.recipe.likelihood = likelihood
@@ -72,11 +72,13 @@ def test_fixed_sigma_is_not_learned(tiny_config):
     [
         ("recipe.sigma", -1.0, "sigma=-1.0"),
         ("recipe.likelihood", "gausian", "did you mean 'gaussian'"),
+        ("recipe.mixtures", 0, "mixtures=0"),
         ("model.name", "dcgan", "is no VAE"),
     ],
 )
 def test_impossible_recipes_are_refused(tiny_config, key, value, message):
     config = tiny_config("vae")
+    config.recipe.likelihood = "logistic_mixture" if key == "recipe.mixtures" else "gaussian"
     config.update_from_flattened_dict({key: value})
     with pytest.raises(UserError, match=message):
         session.open_session(config)
@@ -87,3 +89,27 @@ def test_unknown_binarisation_is_refused(tiny_config):
     config.recipe.likelihood, config.recipe.binarize = "bernoulli", "dynamc"
     with pytest.raises(UserError, match="did you mean 'dynamic'"):
         session.open_session(config)
+
+
+def test_a_model_that_cannot_give_the_channels_of_a_likelihood_is_refused(tiny_config):
+    config = tiny_config("vae")
+    config.recipe.likelihood, config.model.name = "logistic_mixture", "dcgan"
+    with pytest.raises(UserError, match=r"wants 30 channels of the decoder, but .*takes no `output_channels`"):
+        session.open_session(config)
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "discrete", "pixels"),
+    [
+        ("gaussian", False, "256 gray levels, uniformly dequantised"),
+        ("bernoulli", True, "binarised"),
+        ("discretised_logistic", True, "256 gray levels"),
+        ("logistic_mixture", True, "256 gray levels"),
+    ],
+)
+def test_facts_say_what_the_bits_are_of(tiny_config, likelihood, discrete, pixels):
+    config = tiny_config("vae")
+    config.recipe.likelihood = likelihood
+    facts = session.open_session(config).recipe.facts["log_likelihood"]
+    assert (facts["discrete"], facts["pixels"]) == (discrete, pixels)
+    assert (facts["scale_nats_per_dim"] == 0) == discrete
