@@ -1,7 +1,7 @@
 """A network applied to any number of images, a fixed number at a time."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import jax
@@ -36,19 +36,21 @@ def in_chunks(apply: Callable[[jax.Array], Outputs], images: jax.Array, cpu: int
     if isinstance(images, jax.Array) and len(images.devices()) > 1:
         return apply(images)
     if jax.default_backend() == "cpu":
-        images = _padded(np, np.asarray(images), cpu)
-        parts = _side_by_side(apply, [images[i : i + cpu] for i in range(0, len(images), cpu)])
-        return tuple(np.concatenate(outputs)[: shape[0]] for outputs in zip(*parts, strict=True))
-    images = _padded(jnp, jnp.asarray(images), accelerator)
-    # Slices at a traced place: one small program for all of them.
-    parts = [apply(jax.lax.dynamic_slice_in_dim(images, i, accelerator)) for i in range(0, len(images), accelerator)]
-    return tuple(jnp.concatenate(outputs)[: shape[0]] for outputs in zip(*parts, strict=True))
+        module, parts = np, _side_by_side(apply, list(_pieces(np, np.asarray(images), cpu)))
+    else:
+        module, parts = jnp, [apply(piece) for piece in _pieces(jnp, jnp.asarray(images), accelerator)]
+    return tuple(module.concatenate(outputs)[: shape[0]] for outputs in zip(*parts, strict=True))
 
 
-def _padded(module, images, size: int):
-    """At least one piece, the last one full."""
-    missing = -len(images) % size if len(images) else size
-    return module.concatenate([images, module.zeros((missing, *images.shape[1:]), images.dtype)])
+def _pieces(module, images, size: int) -> Iterator[jax.Array]:
+    """At least one piece, the last one filled up with black images."""
+    whole = len(images) // size * size
+    for first in range(0, whole, size):
+        # On an accelerator a slice at a traced place: one small program for all of them.
+        yield images[first : first + size] if module is np else jax.lax.dynamic_slice_in_dim(images, first, size)
+    if whole < len(images) or not whole:
+        missing = size - (len(images) - whole)
+        yield module.concatenate([images[whole:], module.zeros((missing, *images.shape[1:]), images.dtype)])
 
 
 def _side_by_side(apply, pieces: list[np.ndarray]) -> list[Outputs]:
@@ -58,5 +60,8 @@ def _side_by_side(apply, pieces: list[np.ndarray]) -> list[Outputs]:
     if len(pieces) == 1:
         return [first]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with ThreadPoolExecutor(min(cores, len(pieces) - 1)) as pool:
+    pool = ThreadPoolExecutor(min(cores, len(pieces) - 1))
+    try:
         return [first, *pool.map(lambda piece: jax.block_until_ready(apply(piece)), pieces[1:])]
+    finally:
+        pool.shutdown(cancel_futures=True)  # so that an interruption waits for the pieces under way only

@@ -56,7 +56,7 @@ def read(
     if digest != published.sha256 and not allow_other:
         raise UserError(
             f"{path}: not the weights of {published.network} (SHA-256 {digest[:16]}..., the known ones have "
-            f"{published.sha256[:16]}...); get {published.url}, or allow other weights: the numbers' names then say so"
+            f"{published.sha256[:16]}...); get {published.url}, or set allow_other_weights=True (it renames numbers)"
         )
     tensors = read_torch_file(path)
     if not isinstance(tensors, dict):

@@ -62,6 +62,21 @@ def test_pieces_run_side_by_side_and_keep_their_order():
     assert peak[0] <= cores
 
 
+def test_an_error_stops_the_pieces_not_begun():
+    begun = []
+
+    def apply(images):
+        begun.append(None)
+        if len(begun) == 3:
+            raise RuntimeError("no memory")
+        time.sleep(0.02)
+        return (images,)
+
+    with pytest.raises(RuntimeError, match="no memory"):
+        in_chunks(apply, _images(400), 1, 1)
+    assert len(begun) < 100
+
+
 def test_what_lies_on_several_devices_is_taken_whole():
     mesh = Mesh(np.array(jax.devices()[:4]), ("data",))
     images = jax.device_put(_images(8), NamedSharding(mesh, PartitionSpec("data")))

@@ -13,6 +13,7 @@ from jaxgen import lookup
 from jaxgen.errors import UserError
 from jaxgen.metrics.extractors import inception
 from jaxgen.metrics.extractors.inception_params import CONVOLUTIONS, expected_shapes
+from jaxgen.metrics.extractors.weights_file import read
 from jaxgen.ops.backend import compile_for
 
 EXITS = ("64", "192", "768", "2048", "logits_unbiased")
@@ -63,8 +64,8 @@ def test_equals_the_reference_implementation(golden, params, path, images):
             assert abs((values - expected).mean() / expected.mean()) < 1e-6
 
 
-def test_equals_torch_live(inception_tensors, params):
-    """Another size, one channel, the third input path, and the network from its description."""
+def test_equals_torch_live(inception_tensors, tmp_path):
+    """Another size, one channel, the third input path, and torch's own file in the format of the published one."""
     torch = pytest.importorskip("torch")
     spec = importlib.util.spec_from_file_location(
         "pytorch_feature_networks", Path(__file__).parents[3] / "benchmarks" / "pytorch_feature_networks.py"
@@ -76,6 +77,8 @@ def test_equals_torch_live(inception_tensors, params):
     missing, unexpected = network.load_state_dict(state, strict=False)
     assert not unexpected
     assert all(name.endswith("num_batches_tracked") for name in missing)
+    torch.save(network.state_dict(), tmp_path / "w.pth", _use_new_zipfile_serialization=False)
+    params = inception.load_params(read(tmp_path / "w.pth", inception.WEIGHTS, expected_shapes(), True)[0])
     gray = _images(2, (40, 330), 1)
     resized = [Image.fromarray(x[..., 0].astype(np.float32)).resize((299, 299), Image.BICUBIC) for x in gray]
     x = torch.tensor((np.stack(resized).clip(0, 255) - 128) / 128)[:, None].expand(-1, 3, -1, -1)
