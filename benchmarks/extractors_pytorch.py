@@ -5,7 +5,9 @@
 Needs the extra `benchmarks` (PyTorch). Both sides take uint8 images of 32x32 to features, resizing and all. PyTorch
 runs in both of its memory layouts: as pytorch-fid and others call it, and channels last, its faster one on CPU.
 Inception's weights are random. While other work has the cores, PyTorch's threads wait for each other by spinning, so
-only an idle machine gives a fair ratio.
+only an idle machine gives a fair ratio of times; beside other work take processor time on one core:
+
+    taskset -c 0 python benchmarks/extractors_pytorch.py --clock processor
 """
 
 import argparse
@@ -28,6 +30,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from jaxgen.metrics.extractors import efficientnet_lite0, inception
 from jaxgen.metrics.extractors.inception_params import expected_shapes
 from jaxgen.metrics.extractors.torch_file import read_torch_file
+
+CLOCKS = {"wall": time.perf_counter, "processor": time.process_time}
 
 
 def cpu_cores() -> int:
@@ -95,12 +99,12 @@ def compare(name: str, arguments) -> dict:
     ours, theirs = sides(name, arguments.batch)
     runs = {"jaxgen": ours, **theirs}
     outputs = {key: run(images) for key, run in runs.items()}  # and compiles
-    times = {key: [] for key in runs}
+    times, clock = {key: [] for key in runs}, CLOCKS[arguments.clock]
     for _ in range(arguments.rounds):
         for key, run in runs.items():
-            start = time.perf_counter()
+            start = clock()
             run(images)
-            times[key].append(time.perf_counter() - start)
+            times[key].append(clock() - start)
     row = {"network": name, "difference": max(difference(outputs["jaxgen"], outputs[key]) for key in theirs)}
     for key in runs:
         row[f"{key}_images_per_s"] = count / statistics.median(times[key])
@@ -136,6 +140,9 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--images", type=int, default=0, help="a turn; 0: 32 for inception, 96 for efficientnet_lite0")
     parser.add_argument("--batch", type=int, default=16, help="of PyTorch; jaxgen has its own")
+    parser.add_argument(
+        "--clock", choices=CLOCKS, default="wall", help="processor: the sum over threads, of this process only"
+    )
     parser.add_argument("--out", type=Path, help="JSON file")
     arguments = parser.parse_args()
     torch.set_num_threads(cpu_cores())
@@ -145,6 +152,7 @@ def main() -> int:
         "rows": rows,
         "threads": cpu_cores(),
         "batch": arguments.batch,
+        "clock": arguments.clock,
         "load_at_start": load,
         "device": jax.devices()[0].device_kind,
         "versions": {"jax": jax.__version__, "torch": torch.__version__},
