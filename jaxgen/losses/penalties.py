@@ -1,0 +1,85 @@
+"""Gradient penalties: what keeps a critic smooth where it matters.
+
+Each is a pure function `(critic, reals, fakes, key, ids) -> [B]`, one number per example; the recipe takes the mean and
+multiplies it by `config.recipe.penalty_weight`. One of your own is a module with a function `penalty` of that form,
+named in the config by its import path.
+
+  critic: `images [B, ...] -> logits [B]`, each from its own image alone (no BatchNorm).
+  reals, fakes: [B, ...]; no gradient goes into them.
+  key, ids [B]: random numbers belong to the example of that number in the global batch, on any number of devices.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from jaxgen.ops.random import DATA_AXIS, example_uniform
+from jaxgen.ops.varying import varying_axes
+
+Critic = Callable[[jax.Array], jax.Array]
+
+
+def squared_norm_of_gradient(critic: Critic, images: jax.Array) -> jax.Array:
+    """The squared Euclidean norm [B] over all pixels of each logit's gradient with respect to its image."""
+    # Every logit depends on its own image only, so the gradient of their sum holds all gradients side by side.
+    gradient = jax.grad(lambda x: jnp.sum(critic(x)))(images)
+    return jnp.sum(jnp.square(gradient.astype(jnp.float32)), axis=tuple(range(1, images.ndim)))
+
+
+def norm_of_gradient(critic: Critic, images: jax.Array) -> jax.Array:
+    """The Euclidean norm [B]; where it is 0 its derivative counts as 0 instead of infinity."""
+    squared = squared_norm_of_gradient(critic, images)
+    positive = squared > 0
+    return jnp.where(positive, jnp.sqrt(jnp.where(positive, squared, 1.0)), 0.0)
+
+
+def wgan_gp(critic: Critic, reals, fakes, key, ids) -> jax.Array:
+    """(||grad D(x)|| - 1)^2 between real and fake images; Gulrajani et al. 2017, equation 3 (weight 10)."""
+    return jnp.square(norm_of_gradient(critic, interpolate(reals, fakes, key, ids)) - 1)
+
+
+def dragan(critic: Critic, reals, fakes, key, ids) -> jax.Array:
+    """(||grad D(x)|| - 1)^2 around real images; Kodali et al. 2017, section 2.3 (weight 10).
+
+    Noise as in the authors' code: uniform in [0, s/2) on every pixel, s the standard deviation of the batch, and x
+    anywhere between the image and its noisy version.
+    """
+    del fakes
+    key_pixels, key_position = jax.random.split(key)
+    noise = 0.5 * _standard_deviation(reals) * example_uniform(key_pixels, ids, reals.shape[1:])
+    return jnp.square(norm_of_gradient(critic, interpolate(reals + noise, reals, key_position, ids)) - 1)
+
+
+def r1(critic: Critic, reals, fakes, key, ids) -> jax.Array:
+    """||grad D(x)||^2 / 2 on real images; Mescheder et al. 2018, equation 9 (the weight is their gamma)."""
+    del fakes, key, ids
+    return 0.5 * squared_norm_of_gradient(critic, reals)
+
+
+def r2(critic: Critic, reals, fakes, key, ids) -> jax.Array:
+    """||grad D(x)||^2 / 2 on fake images; Mescheder et al. 2018, equation 10."""
+    del reals, key, ids
+    return 0.5 * squared_norm_of_gradient(critic, fakes)
+
+
+def zero_centered(critic: Critic, reals, fakes, key, ids) -> jax.Array:
+    """||grad D(x)||^2 between real and fake images; Thanh-Tung et al. 2019, section 5."""
+    return squared_norm_of_gradient(critic, interpolate(reals, fakes, key, ids))
+
+
+def interpolate(reals: jax.Array, fakes: jax.Array, key, ids) -> jax.Array:
+    """eps * real + (1 - eps) * fake, one eps in [0, 1) for each example."""
+    eps = example_uniform(key, ids, (1,) * (reals.ndim - 1))
+    return eps * reals + (1 - eps) * fakes
+
+
+def _standard_deviation(images: jax.Array) -> jax.Array:
+    """Of all pixels of the global batch."""
+    moments = jnp.stack([jnp.mean(images), jnp.mean(jnp.square(images))])
+    if DATA_AXIS in varying_axes(moments):
+        moments = jax.lax.pmean(moments, DATA_AXIS)
+    return jnp.sqrt(jnp.maximum(moments[1] - jnp.square(moments[0]), 0))
+
+
+CHOICES = {"wgan_gp": wgan_gp, "dragan": dragan, "r1": r1, "r2": r2, "zero_centered": zero_centered}
