@@ -20,7 +20,7 @@ from jaxgen.metrics.selection import Extractors, Selected, few_samples
 from jaxgen.metrics.streaming import Stream
 from jaxgen.metrics.table import format_table
 from jaxgen.sources import Options, Source, open_source, same_kind
-from jaxgen.training import parallel
+from jaxgen.training import parallel, timing
 from jaxgen.training.workdir import write_atomic
 
 log = logging.getLogger(__name__)
@@ -33,6 +33,7 @@ def run(arguments: Any) -> None:
     Raises:
       UserError: bad input.
     """
+    begun = time.perf_counter()
     _check(arguments)
     mesh = parallel.make_mesh(0, 0)
     if arguments.batch_size % mesh.size:
@@ -67,11 +68,15 @@ def run(arguments: Any) -> None:
         "command": ["python", "-m", "jaxgen.evaluate", *sys.argv[1:]],
         "real": arguments.real,
         "fake": arguments.fake,
+        "seconds": round(time.perf_counter() - begun, 1),
+        "peak_memory_mb": round(timing.host_peak_memory_mb(), 1),
         "device": parallel.describe_devices(mesh),
         "settings": json.loads(settings.to_json()),
         **provenance.software(),
     }
     print(format_table(results))
+    told = results["_run"]
+    log.info("%.1f s in all, peak memory %.0f MB", told["seconds"], told["peak_memory_mb"])
     if arguments.out:
         write_atomic(arguments.out, json.dumps(results, indent=1) + "\n")
         log.info("written to %s", arguments.out)

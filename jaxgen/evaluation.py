@@ -11,7 +11,7 @@ from jaxgen.errors import UserError
 from jaxgen.gallery import Gallery
 from jaxgen.metrics.base import VIEWS, Accumulator, Batch, Context
 from jaxgen.metrics.extractors.statistics_file import SavedStatistics
-from jaxgen.metrics.image_set import RealImages
+from jaxgen.metrics.image_set import Chosen, RealImages
 from jaxgen.metrics.records import Clock, finite
 from jaxgen.metrics.selection import Extractors, Selected, few_samples, select
 from jaxgen.metrics.streaming import Stopped, Stream
@@ -137,7 +137,7 @@ class _Run:
         if isinstance(train, Real) and limit and len(train.images) > limit:
             chosen = np.sort(np.random.default_rng(settings.seed).permutation(len(train.images))[:limit])
             labels = None if train.labels is None else train.labels[chosen]
-            train = train._replace(images=train.images[chosen], labels=labels)
+            train = train._replace(images=Chosen(train.images, chosen), labels=labels)
         self.train = None if train is None else self.opened(train, cache_dir)
 
     def opened(self, real: Real | RealImages, cache_dir) -> RealImages:

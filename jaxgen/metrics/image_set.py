@@ -15,6 +15,7 @@ from jaxgen.metrics.extractors.statistics_file import SavedStatistics
 from jaxgen.metrics.frechet import FeatureStatistics, GroupedStatistics, merged
 
 log = logging.getLogger(__name__)
+_HASHED_AT_ONCE = 1000
 
 
 class RealImages:
@@ -133,8 +134,25 @@ class RealImages:
         return merged(stream.parts())
 
 
+class Chosen:
+    """Some of a set's images, in the order of `ids`, read as they are used: what streams goes on streaming."""
+
+    def __init__(self, images: Any, ids: np.ndarray):
+        self._images, self._ids = images, ids
+        self.shape = (len(ids), *images.shape[1:])
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __getitem__(self, ids) -> np.ndarray:
+        return np.asarray(self._images[self._ids[ids]])
+
+
 def content_digest(images: Any) -> str:
     """SHA-256 of the pixels of an array, or of what a streamed set reads them from."""
     if hasattr(images, "digest"):
         return images.digest()
-    return hashlib.sha256(repr(tuple(images.shape)).encode() + np.ascontiguousarray(images).tobytes()).hexdigest()
+    digest = hashlib.sha256(repr(tuple(images.shape)).encode())
+    for first in range(0, len(images), _HASHED_AT_ONCE):  # an array may be a file larger than memory
+        digest.update(np.ascontiguousarray(images[first : first + _HASHED_AT_ONCE]))
+    return digest.hexdigest()
