@@ -89,6 +89,13 @@ def get_config() -> ConfigDict:
     config.recipe.share_fakes = (
         True  # n_critic = 1 only: the generator goes first, the discriminator sees the same fakes
     )
+    config.recipe.penalty = ""  # gradient penalty: wgan_gp | dragan | r1 | r2 | zero_centered | import path; "": none
+    config.recipe.penalty_weight = 10.0  # lambda of wgan_gp and dragan, gamma of r1 and r2
+    config.recipe.weight_clip = 0.0  # the discriminator's parameters are cut to +-this after each update; 0: not
+    config.recipe.label_smoothing = 0.0  # real images count as real by 1 - this (one-sided)
+    config.recipe.dequantize = False  # uniform noise of one gray level's width on the reals that the discriminator sees
+    config.recipe.instance_noise = 0.0  # standard deviation of Gaussian noise on all images that it sees ...
+    config.recipe.instance_noise_steps = 10_000  # ... falling linearly to 0 over so many steps
     # vae
     # gaussian | bernoulli (on binarised images) | discretised_logistic | logistic_mixture (both of 256 gray levels)
     config.recipe.likelihood = "gaussian"
@@ -96,6 +103,9 @@ def get_config() -> ConfigDict:
     config.recipe.sigma = 0.0  # gaussian: fixed standard deviation in [-1, 1] units; 0: learned, one for all pixels
     config.recipe.binarize = "dynamic"  # bernoulli: dynamic (pixels are probabilities, drawn anew) | threshold (at 0.5)
     config.recipe.beta = 1.0  # weight of the KL term in training; evaluation always uses 1
+    config.recipe.beta_warmup = 0  # steps over which beta rises linearly from 0; 0: none
+    config.recipe.free_bits = 0.0  # nats of KL that each latent dimension has for nothing (mean over the batch)
+    config.recipe.iwae_samples = 1  # draws in the importance-weighted bound that is trained; 1: the VAE's own bound
 
     config.optimizers = ConfigDict()
     config.optimizers.generator = optimizer()

@@ -1,4 +1,4 @@
-"""The evidence lower bound of a VAE with a standard normal prior and a diagonal Gaussian posterior."""
+"""Lower bounds on the log-likelihood of a VAE with a standard normal prior and a diagonal Gaussian posterior."""
 
 import jax
 import jax.numpy as jnp
@@ -26,3 +26,33 @@ def negative_elbo(log_likelihood: jax.Array, kl: jax.Array, beta: float | jax.Ar
       beta: weight of the KL term (Higgins et al. 2017, equation 4); the bound itself has beta = 1.
     """
     return -log_likelihood + beta * jnp.sum(kl, axis=-1)
+
+
+def beta_at(step: jax.Array, beta: float, warmup: int) -> float | jax.Array:
+    """`beta` after a linear warm-up from 0 over `warmup` steps (Bowman et al. 2016; Soenderby et al. 2016)."""
+    return beta * jnp.minimum(1.0, step / warmup) if warmup else beta
+
+
+def free_bits_kl(mean_kl: jax.Array, minimum: float) -> jax.Array:
+    """sum_d max(minimum, KL_d) in nats, a scalar (Kingma et al. 2016, equation 15, each dimension a group of its own).
+
+    A dimension that says less than `minimum` costs that much all the same, so nothing pushes it further down.
+
+    Args:
+      mean_kl: [D], the mean over the *whole* batch: a maximum of parts' means would be another number.
+      minimum: nats per dimension.
+    """
+    return jnp.sum(jnp.maximum(minimum, mean_kl))
+
+
+def log_prior_over_posterior(noise: jax.Array, latents: jax.Array, log_variance: jax.Array) -> jax.Array:
+    """log N(z; 0, 1) - log N(z; mean, variance), z = mean + sigma * noise, [..., D] -> [...]; the constants cancel."""
+    return 0.5 * jnp.sum(jnp.square(noise) + log_variance - jnp.square(latents), axis=-1)
+
+
+def importance_weighted_bound(log_weights: jax.Array, axis: int) -> jax.Array:
+    """log 1/K sum_k w_k over the K draws along `axis` (Burda et al. 2016, equation 8).
+
+    log_weights: log p(x, z_k) - log q(z_k | x) in nats. K = 1 is the ELBO with its KL term sampled.
+    """
+    return jax.nn.logsumexp(log_weights, axis=axis) - jnp.log(log_weights.shape[axis])

@@ -1,4 +1,4 @@
-"""Variational autoencoders (Kingma and Welling 2014): any likelihood, KL weight beta."""
+"""Variational autoencoders (Kingma and Welling 2014): any likelihood, beta, free bits, importance-weighted bounds."""
 
 import inspect
 import math
@@ -8,7 +8,15 @@ import jax.numpy as jnp
 
 from jaxgen import lookup
 from jaxgen.errors import UserError
-from jaxgen.losses.elbo import kl_to_standard_normal, negative_elbo, reparameterize
+from jaxgen.losses.elbo import (
+    beta_at,
+    free_bits_kl,
+    importance_weighted_bound,
+    kl_to_standard_normal,
+    log_prior_over_posterior,
+    negative_elbo,
+    reparameterize,
+)
 from jaxgen.losses.likelihoods import Likelihood
 from jaxgen.models.base import VAE
 from jaxgen.ops.random import example_ids, example_normal, example_uniform
@@ -21,12 +29,15 @@ from jaxgen.recipes.base import (
     Recipe,
     apply_eval,
     apply_train,
+    average_over_devices,
     descend,
     init_network,
 )
 
 # The distance between two gray levels in [-1, 1].
 _GRAY_LEVEL = 1 / 127.5
+# Nats of KL, on average over the batch, below which a latent dimension counts as collapsed onto the prior.
+_COLLAPSED = 0.01
 
 
 def build(config, image_shape: tuple[int, int, int], num_classes: int) -> Recipe:
@@ -40,9 +51,26 @@ def build(config, image_shape: tuple[int, int, int], num_classes: int) -> Recipe
         likelihood,
         optimizers.build(config.optimizers.vae, config.steps, "config.optimizers.vae"),
         image_shape=image_shape,
-        beta=config.recipe.beta,
         ema_decay=config.recipe.ema_decay,
+        **_objective_of(config.recipe),
     )
+
+
+def _objective_of(settings) -> dict:
+    """beta, beta_warmup, free_bits and iwae_samples, if they go together."""
+    if settings.iwae_samples < 1:
+        raise UserError(f"config.recipe.iwae_samples={settings.iwae_samples}: it must be at least 1")
+    for key in ("beta_warmup", "free_bits"):
+        if settings[key] < 0:
+            raise UserError(f"config.recipe.{key}={settings[key]}: it must be 0 (off) or more")
+    chosen = {key: settings[key] for key in ("beta", "beta_warmup", "free_bits", "iwae_samples")}
+    changed = [key for key, usual in (("beta", 1), ("beta_warmup", 0), ("free_bits", 0)) if chosen[key] != usual]
+    if settings.iwae_samples > 1 and changed:
+        raise UserError(
+            f"config.recipe.iwae_samples={settings.iwae_samples} trains an importance-weighted bound, which has no KL "
+            f"term to change: leave config.recipe.{changed[0]} at its default, or iwae_samples at 1"
+        )
+    return chosen
 
 
 def model_of(config, image_shape: tuple[int, int, int], num_classes: int, likelihood: Likelihood):
@@ -83,9 +111,21 @@ def likelihood_of(settings) -> Likelihood:
     return Likelihood(*functions, **{name: getattr(choice, name) for name in optional if hasattr(choice, name)})
 
 
-def vae(model: VAE, likelihood: Likelihood, tx, *, image_shape, beta, ema_decay) -> Recipe:
+def vae(
+    model: VAE,
+    likelihood: Likelihood,
+    tx,
+    *,
+    image_shape,
+    ema_decay: float,
+    beta: float = 1.0,
+    beta_warmup: int = 0,
+    free_bits: float = 0.0,
+    iwae_samples: int = 1,
+) -> Recipe:
     """VAE recipe from its parts; see `build`. State: `{vae, ema}`, each with encoder, decoder and likelihood."""
     encoder, decoder, latent_dim = model
+    draws = iwae_samples  # of the latents of each example
 
     def init(key):
         key_e, key_d = jax.random.split(key)
@@ -97,36 +137,56 @@ def vae(model: VAE, likelihood: Likelihood, tx, *, image_shape, beta, ema_decay)
         return {"vae": Player.create(params, stats, tx), "ema": ema}
 
     def forward(params, stats, images, key):
-        """Posterior and decoder output for a sampled latent, in training mode."""
+        """A pass in training mode with `draws` latents of each example: terms of the bound, and statistics."""
         keys = [jax.random.fold_in(key, i) for i in range(4)]
         ids = example_ids(images.shape[0])
         observed = likelihood.observe(images, keys[0], ids)
         (mean, log_variance), encoder_stats = apply_train(
             encoder, params["encoder"], stats["encoder"], observed, key=keys[1]
         )
-        latents = reparameterize(example_normal(keys[2], ids, (latent_dim,)), mean, log_variance)
+        # Draws of an example lie together: with the device's examples in order, so are all draws of the global batch.
+        noise = example_normal(keys[2], ids, (latent_dim,) if draws == 1 else (draws, latent_dim))
+        noise = noise.reshape(-1, latent_dim)
+        drawn_mean, drawn_log_variance, target = (
+            jnp.repeat(x, draws, axis=0) if draws > 1 else x for x in (mean, log_variance, observed)
+        )
+        latents = reparameterize(noise, drawn_mean, drawn_log_variance)
         outputs, decoder_stats = apply_train(decoder, params["decoder"], stats["decoder"], latents, key=keys[3])
-        return observed, mean, log_variance, outputs, {"encoder": encoder_stats, "decoder": decoder_stats}
+        log_likelihood = likelihood.log_prob(params["likelihood"], outputs, target)
+        kl = kl_to_standard_normal(mean, log_variance)
+        log_weights = log_likelihood + log_prior_over_posterior(noise, latents, drawn_log_variance)
+        stats = {"encoder": encoder_stats, "decoder": decoder_stats}
+        return log_likelihood.reshape(-1, draws), kl, log_weights.reshape(-1, draws), stats
 
     def update(state, batch: Batch, key, step):
         images = batch.images[0]
         keys = jax.random.split(key, images.shape[0])
+        weight = beta_at(step, beta, beta_warmup)
 
         def loss_fn(params, stats, part):
-            images, key = part
-            observed, mean, log_variance, outputs, stats = forward(params, stats, images, key)
-            log_likelihood = likelihood.log_prob(params["likelihood"], outputs, observed)
-            kl = kl_to_standard_normal(mean, log_variance)
-            loss = jnp.mean(negative_elbo(log_likelihood, kl, beta))
+            log_likelihood, kl, log_weights, stats = forward(params, stats, *part)
+            log_likelihood = jnp.mean(log_likelihood, axis=1)
+            if draws > 1:
+                loss = -jnp.mean(importance_weighted_bound(log_weights, axis=1))
+            elif free_bits:
+                mean_kl = average_over_devices(jnp.mean(kl, axis=0))
+                loss = weight * free_bits_kl(mean_kl, free_bits) - jnp.mean(log_likelihood)
+            else:
+                loss = jnp.mean(negative_elbo(log_likelihood, kl, weight))
             metrics = {
                 "loss": loss,
                 "negative_elbo": jnp.mean(negative_elbo(log_likelihood, kl)),
                 "kl": jnp.mean(jnp.sum(kl, axis=-1)),
                 "log_likelihood": jnp.mean(log_likelihood),
+                "kl_per_dimension": jnp.mean(kl, axis=0),
             }
             return loss, Outcome(stats, metrics)
 
         player, metrics, _ = descend(loss_fn, state["vae"], tx, (images, keys))
+        active = jnp.sum(metrics.pop("kl_per_dimension") > _COLLAPSED)
+        metrics |= {"active_dimensions": 1.0 * active, "posterior_collapse": 1 - active / latent_dim}
+        if beta_warmup:
+            metrics["beta"] = weight
         for name, value in player.params["likelihood"].items():
             if name.startswith("log_") and value.ndim == 0:
                 metrics[name.removeprefix("log_")] = jnp.exp(value)
@@ -171,10 +231,9 @@ def vae(model: VAE, likelihood: Likelihood, tx, *, image_shape, beta, ema_decay)
             z = reparameterize(noise, mean, log_variance)
             outputs = apply_eval(decoder, ema.params["decoder"], ema.stats["decoder"], z)
             log_p = likelihood.log_prob(ema.params["likelihood"], outputs, observed)
-            # log N(z; 0, 1) - log N(z; mean, variance); the constants cancel.
-            return log_p + 0.5 * jnp.sum(jnp.square(noise) + log_variance - jnp.square(z), axis=-1)
+            return log_p + log_prior_over_posterior(noise, z, log_variance)
 
-        return jax.nn.logsumexp(jax.lax.map(weight, keys[2:]), axis=0) - jnp.log(samples)
+        return importance_weighted_bound(jax.lax.map(weight, keys[2:]), axis=0)
 
     facts = {"dimensions": math.prod(image_shape), "discrete": likelihood.discrete}
     facts["bound"] = "importance-weighted lower bound (Burda et al. 2016)"

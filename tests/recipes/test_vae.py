@@ -73,6 +73,9 @@ def test_fixed_sigma_is_not_learned(tiny_config):
         ("recipe.sigma", -1.0, "sigma=-1.0"),
         ("recipe.likelihood", "gausian", "did you mean 'gaussian'"),
         ("recipe.mixtures", 0, "mixtures=0"),
+        ("recipe.iwae_samples", 0, "iwae_samples=0"),
+        ("recipe.beta_warmup", -1, "beta_warmup=-1"),
+        ("recipe.free_bits", -0.5, "free_bits=-0.5"),
         ("model.name", "dcgan", "is no VAE"),
     ],
 )
@@ -113,3 +116,11 @@ def test_facts_say_what_the_bits_are_of(tiny_config, likelihood, discrete, pixel
     facts = session.open_session(config).recipe.facts["log_likelihood"]
     assert (facts["discrete"], facts["pixels"]) == (discrete, pixels)
     assert (facts["scale_nats_per_dim"] == 0) == discrete
+
+
+@pytest.mark.parametrize(("key", "value"), [("beta", 2.0), ("beta_warmup", 10), ("free_bits", 0.1)])
+def test_an_importance_weighted_bound_has_no_kl_to_weigh(tiny_config, key, value):
+    config = tiny_config("vae")
+    config.recipe.iwae_samples, config.recipe[key] = 5, value
+    with pytest.raises(UserError, match=f"iwae_samples=5 .*leave config.recipe.{key} at its default"):
+        session.open_session(config)
