@@ -12,7 +12,7 @@ from jaxgen.errors import UserError
 _SHARED = {
     "data": {"base", "image_files", "image_options", "download", "idx", "cache", "container", "reading", "order"},
     "models": {"base", "sizes"},
-    "recipes": {"base", "optimizers"},
+    "recipes": {"base", "optimizers", "constraints"},
     "metrics": {
         "base",
         "collected",

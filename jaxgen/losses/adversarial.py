@@ -1,7 +1,8 @@
 """Adversarial losses: how a discriminator tells real from fake and how a generator answers.
 
 Each is a pair of functions of logits [B] that return one number per example [B]; the recipe takes the mean.
-A loss of your own is a module with the same two functions, named in the config by its import path.
+A loss of your own is a module with the same two functions, named in the config by its import path; a third,
+`smoothed_discriminator_loss`, lets it take label smoothing.
 """
 
 from collections.abc import Callable
@@ -16,10 +17,14 @@ class AdversarialLoss(NamedTuple):
 
     discriminator_loss: `(real_logits [B], fake_logits [B]) -> [B]`, to be minimised by the discriminator.
     generator_loss: `(fake_logits [B]) -> [B]`, to be minimised by the generator.
+    smoothed_discriminator_loss: `(real_logits [B], fake_logits [B], smoothing) -> [B]`, the discriminator's with the
+      target of reals lowered from 1 to 1 - smoothing (one-sided; Salimans et al. 2016, section 3.4); None where reals
+      have no target.
     """
 
     discriminator_loss: Callable[[jax.Array, jax.Array], jax.Array]
     generator_loss: Callable[[jax.Array], jax.Array]
+    smoothed_discriminator_loss: Callable[[jax.Array, jax.Array, float], jax.Array] | None = None
 
 
 def _cross_entropy(real: jax.Array, fake: jax.Array) -> jax.Array:
@@ -27,16 +32,23 @@ def _cross_entropy(real: jax.Array, fake: jax.Array) -> jax.Array:
     return jax.nn.softplus(-real) + jax.nn.softplus(fake)
 
 
+def _smoothed_cross_entropy(real: jax.Array, fake: jax.Array, smoothing: float) -> jax.Array:
+    # -(1 - s) log D - s log(1 - D) = softplus(-logit) + s logit.
+    return _cross_entropy(real, fake) + smoothing * real
+
+
+def _squares(real: jax.Array, fake: jax.Array, smoothing: float = 0.0) -> jax.Array:
+    return 0.5 * (jnp.square(real - (1 - smoothing)) + jnp.square(fake))
+
+
 # Goodfellow et al. 2014, section 3: the generator maximises log D(G(z)).
-non_saturating = AdversarialLoss(_cross_entropy, lambda fake: jax.nn.softplus(-fake))
+non_saturating = AdversarialLoss(_cross_entropy, lambda fake: jax.nn.softplus(-fake), _smoothed_cross_entropy)
 
 # Goodfellow et al. 2014, equation 1: the generator minimises log(1 - D(G(z))), whose gradient vanishes when D wins.
-saturating = AdversarialLoss(_cross_entropy, lambda fake: -jax.nn.softplus(fake))
+saturating = AdversarialLoss(_cross_entropy, lambda fake: -jax.nn.softplus(fake), _smoothed_cross_entropy)
 
 # Mao et al. 2017, equation 9 (a = 0, b = c = 1).
-least_squares = AdversarialLoss(
-    lambda real, fake: 0.5 * (jnp.square(real - 1) + jnp.square(fake)), lambda fake: 0.5 * jnp.square(fake - 1)
-)
+least_squares = AdversarialLoss(_squares, lambda fake: 0.5 * jnp.square(fake - 1), _squares)
 
 # Arjovsky et al. 2017, equation 2; the Lipschitz constraint is not part of the loss.
 wasserstein = AdversarialLoss(lambda real, fake: fake - real, lambda fake: -fake)

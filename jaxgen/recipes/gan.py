@@ -1,4 +1,4 @@
-"""Adversarial training (Goodfellow et al. 2014, Algorithm 1): any loss, n_critic discriminator updates a step."""
+"""Adversarial training (Goodfellow et al. 2014, Algorithm 1): any loss, constraint and number of critic updates."""
 
 import jax
 import jax.numpy as jnp
@@ -7,7 +7,8 @@ from jaxgen import lookup
 from jaxgen.errors import UserError
 from jaxgen.models.base import GAN
 from jaxgen.ops.random import example_ids, example_normal
-from jaxgen.recipes import optimizers
+from jaxgen.ops.spectral_norm import SPECTRAL_NORM
+from jaxgen.recipes import constraints, optimizers
 from jaxgen.recipes.base import (
     Average,
     Batch,
@@ -43,9 +44,12 @@ def build(config, image_shape: tuple[int, int, int], num_classes: int) -> Recipe
     if not isinstance(model, GAN):
         raise UserError(f"config.model.name={config.model.name!r} is no GAN: recipe 'gan' needs a generator and critic")
     loss = lookup.member("jaxgen.losses.adversarial", settings.loss, "config.recipe.loss")
+    constraint = constraints.build(settings)
+    if constraint.penalty is not None:
+        _check_examples_apart(model, image_shape, settings.penalty)
     return gan(
         model,
-        lookup.need(loss, "discriminator_loss", "config.recipe.loss"),
+        constraints.smooth(loss, settings.label_smoothing),
         lookup.need(loss, "generator_loss", "config.recipe.loss"),
         optimizers.build(config.optimizers.generator, config.steps, "config.optimizers.generator"),
         optimizers.build(
@@ -55,11 +59,33 @@ def build(config, image_shape: tuple[int, int, int], num_classes: int) -> Recipe
         n_critic=settings.n_critic,
         share_fakes=settings.share_fakes,
         ema_decay=settings.ema_decay,
+        constraint=constraint,
     )
 
 
+def _check_examples_apart(model: GAN, image_shape, penalty: str) -> None:
+    """A penalty needs each image's own gradient, which BatchNorm mixes with those of the batch."""
+    inputs = jnp.zeros((1, *image_shape)), jnp.zeros((1,), jnp.int32)
+    _, stats = jax.eval_shape(lambda key: init_network(model.discriminator, key, *inputs), jax.random.key(0))
+    if "batch_stats" in stats:
+        raise UserError(
+            f"config.recipe.penalty={penalty!r} needs a discriminator without BatchNorm: its penalty is of each image "
+            "by itself (Gulrajani et al. 2017, section 4); use model.name=sngan or mlp_gan, or model.batch_norm=False"
+        )
+
+
 def gan(
-    model: GAN, discriminator_loss, generator_loss, tx_g, tx_d, *, image_shape, n_critic, share_fakes, ema_decay
+    model: GAN,
+    discriminator_loss,
+    generator_loss,
+    tx_g,
+    tx_d,
+    *,
+    image_shape,
+    n_critic,
+    share_fakes,
+    ema_decay,
+    constraint: constraints.Constraints = constraints.NONE,
 ) -> Recipe:
     """Adversarial recipe from its parts; see `build` for the config keys. State: `{g, d, ema}`."""
     generator, discriminator, latent_dim = model
@@ -78,38 +104,57 @@ def gan(
         latents = example_normal(key, example_ids(count), (latent_dim,))
         return apply_train(generator, params, stats, latents, labels, key=jax.random.fold_in(key, 1))
 
-    def update_g(g, d, keys, labels, count):
+    def logits_of(params, stats, images, labels, key):
+        """Logits, and the statistics after it; the singular vectors of spectral normalisation stay as they are."""
+        rest = [name for name in stats if name != SPECTRAL_NORM]
+        logits, changed = discriminator.apply(
+            {"params": params, **stats}, images, labels, train=True, mutable=rest, rngs={"dropout": key}
+        )
+        return logits, {**stats, **changed}
+
+    def update_g(g, d, keys, labels, count, step):
         def loss_fn(params, stats, part):
             key, labels = part
             fakes, stats = fakes_of(params, stats, key, labels, count)
+            shown = constraint.show_fake(fakes, jax.random.fold_in(key, 4), example_ids(count), step)
             # The critic's statistics move on its own turn only.
-            logits, _ = apply_train(discriminator, d.params, d.stats, fakes, labels, key=jax.random.fold_in(key, 2))
+            logits, _ = logits_of(d.params, d.stats, shown, labels, jax.random.fold_in(key, 2))
             loss = jnp.mean(generator_loss(logits))
             return loss, Outcome(stats, {"loss": loss}, fakes)
 
         return descend(loss_fn, g, tx_g, (keys, labels))
 
-    def update_d(d, reals, fakes, keys, labels):
+    def update_d(d, reals, fakes, keys, labels, step):
         def loss_fn(params, stats, part):
             reals, fakes, key, labels = part
+            ids = example_ids(reals.shape[0])
+            reals = constraint.show_real(reals, jax.random.fold_in(key, 5), ids, step)
+            fakes = constraint.show_fake(fakes, jax.random.fold_in(key, 6), ids, step)
             key_real, key_fake = jax.random.split(jax.random.fold_in(key, 3))
+            # One power iteration of spectral normalisation an update: in the pass that comes first.
             real_logits, stats = apply_train(discriminator, params, stats, reals, labels, key=key_real)
-            fake_logits, stats = apply_train(discriminator, params, stats, fakes, labels, key=key_fake)
+            fake_logits, stats = logits_of(params, stats, fakes, labels, key_fake)
             loss = jnp.mean(discriminator_loss(real_logits, fake_logits))
             metrics = {"loss": loss, "real_logits": jnp.mean(real_logits), "fake_logits": jnp.mean(fake_logits)}
-            return loss, Outcome(stats, metrics)
+            if constraint.penalty is None:
+                return loss, Outcome(stats, metrics)
+            key_points, key_pass = jax.random.split(jax.random.fold_in(key, 7))
+            penalty = constraint.penalize(
+                lambda x: logits_of(params, stats, x, labels, key_pass)[0], reals, fakes, key_points, ids
+            )
+            return loss + constraint.penalty_weight * penalty, Outcome(stats, {**metrics, "penalty": penalty})
 
         parts = (reals, jax.lax.stop_gradient(fakes), keys, labels)
         d, metrics, _ = descend(loss_fn, d, tx_d, parts)
-        return d, metrics
+        return constraint.clip(d), metrics
 
-    def critic_step(d, g, reals, labels, key):
+    def critic_step(d, g, reals, labels, key, step):
         parts, count = reals.shape[:2]
         keys = jax.random.split(key, parts)
         fakes = [
             fakes_of(g.params, g.stats, keys[i], None if labels is None else labels[i], count)[0] for i in range(parts)
         ]
-        return update_d(d, reals, jnp.stack(fakes), keys, labels)
+        return update_d(d, reals, jnp.stack(fakes), keys, labels, step)
 
     def update(state, batch: Batch, key, step):
         g, d, images, labels = state["g"], state["d"], batch.images, batch.labels
@@ -117,16 +162,16 @@ def gan(
         keys = jax.random.split(jax.random.fold_in(key, n_critic), parts)
         labels_g = None if labels is None else labels[-1]
         if share_fakes:
-            g, metrics_g, fakes = update_g(g, d, keys, labels_g, count)
-            d, metrics_d = update_d(d, images[0], fakes, keys, labels_g)
+            g, metrics_g, fakes = update_g(g, d, keys, labels_g, count, step)
+            d, metrics_d = update_d(d, images[0], fakes, keys, labels_g, step)
         else:
             turns = (images, labels, jax.random.split(key, n_critic))
             if n_critic == 1:
-                d, metrics_d = critic_step(d, g, *jax.tree.map(lambda x: x[0], turns))
+                d, metrics_d = critic_step(d, g, *jax.tree.map(lambda x: x[0], turns), step)
             else:
-                d, metrics_d = jax.lax.scan(lambda d, turn: critic_step(d, g, *turn), d, turns)
+                d, metrics_d = jax.lax.scan(lambda d, turn: critic_step(d, g, *turn, step), d, turns)
                 metrics_d = jax.tree.map(lambda x: x[-1], metrics_d)
-            g, metrics_g, _ = update_g(g, d, keys, labels_g, count)
+            g, metrics_g, _ = update_g(g, d, keys, labels_g, count, step)
         metrics = {f"{name}_d": value for name, value in metrics_d.items()}
         metrics |= {f"{name}_g": value for name, value in metrics_g.items()}
         ema = state["ema"]

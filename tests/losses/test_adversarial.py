@@ -52,3 +52,19 @@ def test_non_saturating_gradient_survives_a_winning_discriminator():
 def test_generator_descends_toward_being_taken_for_real(name):
     gradient = jax.grad(CHOICES[name].generator_loss)(-1.0)
     assert gradient < 0
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.3])
+def test_smoothing_lowers_the_target_of_reals_only(smoothing):
+    target = 1 - smoothing
+    crossed = -target * np.log(sigmoid(REAL)) - smoothing * np.log(1 - sigmoid(REAL)) - np.log(1 - sigmoid(FAKE))
+    expected = {"least_squares": 0.5 * (REAL - target) ** 2 + 0.5 * FAKE**2}
+    expected |= {"non_saturating": crossed, "saturating": crossed}
+    for name, values in expected.items():
+        smoothed = CHOICES[name].smoothed_discriminator_loss(jnp.array(REAL), jnp.array(FAKE), smoothing)
+        np.testing.assert_allclose(smoothed, values, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["wasserstein", "hinge"])
+def test_losses_without_a_target_cannot_be_smoothed(name):
+    assert CHOICES[name].smoothed_discriminator_loss is None

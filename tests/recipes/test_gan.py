@@ -7,6 +7,7 @@ import pytest
 
 from jaxgen import session
 from jaxgen.errors import UserError
+from jaxgen.recipes import constraints
 from jaxgen.recipes.base import apply_train
 from jaxgen.training import parallel
 
@@ -114,9 +115,116 @@ def test_samples_belong_to_their_ids(tiny_config):
     assert np.abs(all_at_once[0].astype(int) - all_at_once[1]).max() > 0
 
 
+def critic_of(tiny_config, steps, **recipe):
+    """The discriminator before and after `steps` steps of SGD, without BatchNorm; and the metrics."""
+    config = tiny_config("gan", sgd=True)
+    config.model.batch_norm = False
+    config.recipe.update(recipe)
+    opened, before, state, metrics = train(config, steps)
+    return opened, before["d"].params, jax.device_get(state.players["d"].params), metrics
+
+
+@pytest.mark.parametrize("n_critic", [1, 3])
+def test_clipped_weights_stay_inside_the_clip(tiny_config, n_critic):
+    settings = {"loss": "wasserstein", "n_critic": n_critic, "share_fakes": n_critic == 1}
+    largest = {}
+    for clip in (0.0, 0.01):
+        params = critic_of(tiny_config, 5, weight_clip=clip, **settings)[2]
+        largest[clip] = max(np.abs(leaf).max() for leaf in jax.tree.leaves(params))
+    assert largest[0.0] > 0.03
+    assert largest[0.01] == np.float32(0.01)
+
+
+def test_a_penalty_adds_its_own_gradient_times_its_weight(tiny_config):
+    """One SGD step with and without R1, which has no random numbers: the difference is its gradient on the reals."""
+    from jaxgen.models import dcgan
+    from jaxgen.ops.random import example_ids
+    from jaxgen.training.batches import sample_batch
+
+    without = critic_of(tiny_config, 1)[2]
+    opened, before, after, metrics = critic_of(tiny_config, 1, penalty="r1", penalty_weight=3e3)
+    discriminator = dcgan.build(opened.config.model, (8, 8, 1), 10, jnp.dtype("float32")).discriminator
+    key = jax.random.fold_in(parallel.init_state(opened.recipe, opened.mesh, 0).key, 1)
+    images, labels = session.upload(opened)
+
+    def reals_of(images, labels):
+        return sample_batch(opened.feed, key, jnp.int32(0), example_ids(16), images, labels).images[0, 0]
+
+    wrapped = jax.shard_map(reals_of, mesh=opened.mesh, in_specs=jax.P(), out_specs=jax.P(), check_vma=False)
+    reals = wrapped(images, labels)
+
+    def r1(params):
+        slopes = jax.vmap(jax.grad(lambda x: discriminator.apply({"params": params}, x[None], None)[0]))(reals)
+        return 0.5 * jnp.mean(jnp.sum(jnp.square(slopes), axis=(1, 2, 3)))
+
+    value, gradient = jax.value_and_grad(r1)(before)
+    assert float(metrics["penalty_d"][0]) == pytest.approx(float(value), rel=1e-4)
+    expected = jax.tree.map(lambda g: -0.02 * 3e3 * g, gradient)
+    got = jax.tree.map(np.subtract, after, without)
+    assert max(np.abs(leaf).max() for leaf in jax.tree.leaves(expected)) > 1e-2
+    for a, b in zip(jax.tree.leaves(expected), jax.tree.leaves(got), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=2e-6)
+
+
+def test_wgan_gp_brings_the_slope_near_1(tiny_config):
+    settings = {"loss": "wasserstein", "n_critic": 5, "share_fakes": False}
+    bound = critic_of(tiny_config, 40, penalty="wgan_gp", **settings)[3]["penalty_d"]
+    assert bound[0] > 0.5  # N(0, 0.02) weights are almost flat at first
+    assert np.mean(bound[-5:]) < 0.1
+    # A weight of 0 only watches.
+    watched = critic_of(tiny_config, 40, penalty="wgan_gp", penalty_weight=0.0, **settings)[3]["penalty_d"]
+    assert np.mean(watched[-5:]) > 1
+
+
+def test_smoothing_noise_and_dequantisation_change_what_the_discriminator_learns(tiny_config):
+    plain = critic_of(tiny_config, 1)[3]
+    smoothed = critic_of(tiny_config, 1, label_smoothing=0.1)[3]
+    difference = float(smoothed["loss_d"][0] - plain["loss_d"][0])
+    assert difference == pytest.approx(0.1 * float(plain["real_logits_d"][0]), abs=1e-6)
+    for change in ({"instance_noise": 0.5}, {"dequantize": True}):
+        noisy = critic_of(tiny_config, 1, **change)[3]
+        assert abs(float(noisy["real_logits_d"][0] - plain["real_logits_d"][0])) > 1e-7
+
+
+def test_what_the_discriminator_is_shown():
+    reals, key, ids = jnp.zeros((64, 8, 8, 1)), jax.random.key(0), jnp.arange(64)
+    uniform = constraints.Constraints(dequantize=True).show_real(reals, key, ids, 0)
+    assert np.abs(uniform).max() <= 0.5 / 127.5
+    assert np.std(uniform) == pytest.approx(1 / 127.5 / np.sqrt(12), rel=0.05)
+    noise = constraints.Constraints(instance_noise=0.4, instance_noise_steps=100)
+    for step, sigma in ((0, 0.4), (50, 0.2), (100, 0.0), (500, 0.0)):
+        for show in (noise.show_real, noise.show_fake):
+            assert np.std(show(reals, key, ids, step)) == pytest.approx(sigma, rel=0.05)
+
+
+@pytest.mark.parametrize("penalty", ["wgan_gp", "dragan", "r1"])
+def test_constraints_do_not_depend_on_the_number_of_devices(tiny_config, penalty):
+    results = []
+    for devices in (1, 4):
+        config = tiny_config("gan", sgd=True)
+        config.num_devices, config.grad_accum_steps = devices, 2 if penalty == "r1" else 1
+        config.model.update({"name": "dcgan", "batch_norm": False})
+        config.recipe.update({"penalty": penalty, "weight_clip": 0.2, "label_smoothing": 0.1})
+        config.recipe.update({"instance_noise": 0.1, "dequantize": True, "n_critic": 2, "share_fakes": False})
+        _, before, state, metrics = train(config, 10)
+        results.append(jax.device_get((parallel.local(state.players)["d"].params, metrics)))
+    moved = jax.tree.map(lambda a, b: np.abs(a - b).max(), before["d"].params, results[0][0])
+    assert max(jax.tree.leaves(moved)) > 1e-2  # or the comparison below would say nothing
+    for a, b in zip(jax.tree.leaves(results[0]), jax.tree.leaves(results[1]), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
+        ("recipe.penalty", "wgan_pg", "did you mean 'wgan_gp'"),
+        ("recipe.penalty", "r1", "needs a discriminator without BatchNorm"),
+        ("recipe.penalty", "jaxgen.errors", r"has no penalty\(\)"),
+        ("recipe.penalty_weight", -1.0, "it must be 0 or more"),
+        ("recipe.weight_clip", -0.01, "it must be 0 or more"),
+        ("recipe.instance_noise", float("nan"), "it must be 0 or more"),
+        ("recipe.instance_noise_steps", 0, "at least 1"),
+        ("recipe.label_smoothing", 0.5, r"it must be in \[0, 0.5\)"),
         ("recipe.n_critic", 0, "n_critic=0"),
         ("recipe.n_critic", 5, "share_fakes=True needs n_critic=1"),
         ("recipe.loss", "hing", "did you mean 'hinge'"),
@@ -128,6 +236,14 @@ def test_samples_belong_to_their_ids(tiny_config):
 )
 def test_impossible_recipes_are_refused(tiny_config, key, value, message):
     config = tiny_config("gan")
+    config.data.image_size = 16  # at 8x8 the discriminator has no BatchNorm
     config.update_from_flattened_dict({key: value})
     with pytest.raises(UserError, match=message):
+        session.open_session(config)
+
+
+def test_smoothing_a_loss_without_targets_is_refused(tiny_config):
+    config = tiny_config("gan")
+    config.recipe.update({"loss": "hinge", "label_smoothing": 0.1})
+    with pytest.raises(UserError, match="no target for real images"):
         session.open_session(config)

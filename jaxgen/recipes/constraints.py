@@ -1,0 +1,106 @@
+"""What binds a discriminator, and what is done to the images that it sees: the parts that any GAN loss goes with."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxgen import lookup
+from jaxgen.errors import UserError
+from jaxgen.ops.random import example_normal, example_uniform
+from jaxgen.recipes.base import Player
+
+# The distance between two gray levels in [-1, 1].
+_GRAY_LEVEL = 1 / 127.5
+
+
+class Constraints(NamedTuple):
+    """Settings of `config.recipe`; the defaults do nothing.
+
+    penalty: a function of `jaxgen.losses.penalties`, or None; its mean times `penalty_weight` joins the loss.
+    weight_clip: largest absolute value of any parameter after an update; 0 for no limit.
+    dequantize: whether reals get uniform noise of one gray level's width.
+    instance_noise, instance_noise_steps: standard deviation of the noise on all images at step 0, and where it ends.
+    """
+
+    penalty: Callable | None = None
+    penalty_weight: float = 0.0
+    weight_clip: float = 0.0
+    dequantize: bool = False
+    instance_noise: float = 0.0
+    instance_noise_steps: int = 1
+
+    def show_real(self, reals: jax.Array, key: jax.Array, ids: jax.Array, step: jax.Array) -> jax.Array:
+        """Reals [B, H, W, C] as the discriminator sees them."""
+        if self.dequantize:
+            uniform = example_uniform(jax.random.fold_in(key, 0), ids, reals.shape[1:])
+            reals = reals + (uniform - 0.5) * _GRAY_LEVEL
+        return self.show_fake(reals, jax.random.fold_in(key, 1), ids, step)
+
+    def show_fake(self, fakes: jax.Array, key: jax.Array, ids: jax.Array, step: jax.Array) -> jax.Array:
+        """Fakes [B, H, W, C] as the discriminator sees them (Sonderby et al. 2017, section 3.2: instance noise)."""
+        if not self.instance_noise:
+            return fakes
+        sigma = self.instance_noise * jnp.maximum(1 - step / self.instance_noise_steps, 0)
+        return fakes + sigma * example_normal(key, ids, fakes.shape[1:])
+
+    def penalize(self, critic: Callable, reals, fakes, key, ids) -> jax.Array:
+        """The mean penalty over this device's examples, before its weight."""
+        return jnp.mean(self.penalty(critic, reals, fakes, key, ids))
+
+    def clip(self, player: Player) -> Player:
+        """The player with its parameters inside the limit (Arjovsky et al. 2017, Algorithm 1, line 7)."""
+        if not self.weight_clip:
+            return player
+        limit = self.weight_clip
+        return player.replace(params=jax.tree.map(lambda p: jnp.clip(p, -limit, limit), player.params))
+
+
+NONE = Constraints()
+
+
+def build(settings) -> Constraints:
+    """The constraints that `config.recipe` describes.
+
+    Raises:
+      UserError: an unknown penalty, or a number that cannot be.
+    """
+    for key in ("penalty_weight", "weight_clip", "instance_noise"):
+        if not settings[key] >= 0:
+            raise UserError(f"config.recipe.{key}={settings[key]}: it must be 0 or more")
+    if settings.instance_noise_steps < 1:
+        raise UserError(f"config.recipe.instance_noise_steps={settings.instance_noise_steps}: it must be at least 1")
+    penalty = None
+    if settings.penalty:
+        penalty = lookup.member("jaxgen.losses.penalties", settings.penalty, "config.recipe.penalty")
+        if not callable(penalty):  # a module at an import path
+            penalty = lookup.need(penalty, "penalty", "config.recipe.penalty")
+    return Constraints(
+        penalty,
+        settings.penalty_weight,
+        settings.weight_clip,
+        settings.dequantize,
+        settings.instance_noise,
+        settings.instance_noise_steps,
+    )
+
+
+def smooth(loss, smoothing: float) -> Callable:
+    """The discriminator's side of `loss`, with label smoothing if there is any.
+
+    Raises:
+      UserError: an amount that cannot be, or a loss whose reals have no target.
+    """
+    discriminator_loss = lookup.need(loss, "discriminator_loss", "config.recipe.loss")
+    if not smoothing:
+        return discriminator_loss
+    if not 0 < smoothing < 0.5:
+        raise UserError(f"config.recipe.label_smoothing={smoothing}: it must be in [0, 0.5); 0 is none")
+    smoothed = getattr(loss, "smoothed_discriminator_loss", None)
+    if smoothed is None:
+        raise UserError(
+            f"config.recipe.label_smoothing={smoothing}: this loss has no target for real images to lower; "
+            "use non_saturating, saturating or least_squares, or set label_smoothing=0"
+        )
+    return lambda real, fake: smoothed(real, fake, smoothing)
