@@ -2,7 +2,8 @@
 
 The input side is fixed at 224 pixels. Measured: Frechet distance of 2,000 training images to 2,000 degraded test
 images, divided by that to the test images as they are (higher separates better; one draw each), and images/s on 2
-CPU cores with little else running (beside other work on the same cores a third of it was seen).
+CPU cores with little else running, one chunk after the other (side by side, as now, 224 pixels reached 125 to 140;
+beside other work on the same cores a third of it was seen).
 
 | data, side    | blur .7 px | noise 8/255 | PCA 64 | half PCA 64 | 5 of 10 classes | 250 images x 8 | images/s |
 |---------------|------------|-------------|--------|-------------|-----------------|----------------|----------|
