@@ -70,12 +70,18 @@ def get_config() -> ConfigDict:
 
     # The networks.
     config.model = ConfigDict()
-    config.model.name = "dcgan"  # dcgan | conv_vae | import path of your own module
-    config.model.architecture = "radford"  # dcgan: radford (transposed convolutions) | pytorch_gan (upsampling)
+    config.model.name = "dcgan"  # dcgan | sngan | mlp_gan | conv_vae | import path of your own module
+    # dcgan: radford (transposed convolutions) | pytorch_gan (upsampling); sngan: cnn | resnet;
+    # mlp_gan: goodfellow | pytorch_gan
+    config.model.architecture = "radford"
     config.model.latent_dim = 100  # size of z
     config.model.width = 64  # channels of the widest-resolution layer; deeper layers double
     config.model.batch_norm = True  # statistics over all devices; False: no BatchNorm in any network
-    config.model.dropout = 0.25  # pytorch_gan's discriminator
+    config.model.dropout = 0.25  # discriminators of dcgan's pytorch_gan and mlp_gan's goodfellow
+    config.model.discriminator_width = 0  # sngan: channels of the discriminator; 0: as `width`
+    config.model.spectral_norm = False  # sngan's discriminator
+    config.model.layer_norm = False  # sngan's discriminator, for gradient penalties
+    config.model.conditional = False  # sngan: generator and discriminator know the class
 
     # How they are trained.
     config.recipe = ConfigDict()

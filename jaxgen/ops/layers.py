@@ -6,6 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from jaxgen.ops.batch_norm import BatchNorm
 from jaxgen.ops.conv import conv
 from jaxgen.ops.random import example_ids, example_uniform
 from jaxgen.ops.spectral_norm import normalize_kernel
@@ -80,6 +81,25 @@ class ConvPool(_Linear):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         return self.linear(x, (3, 3), conv_3x3_average_pool)
+
+
+class ConditionalBatchNorm(nn.Module):
+    """Batch normalisation with a scale and bias for each class (Dumoulin et al. 2017, equation 5).
+
+    The class's own are written as differences from those of all classes, so that all start alike; the statistics are
+    of the whole batch.
+    """
+
+    num_classes: int
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array, labels: jax.Array, train: bool) -> jax.Array:
+        shape = (self.num_classes, x.shape[-1])
+        scale, bias = (self.param(name, nn.initializers.zeros, shape)[labels] for name in ("scale", "bias"))
+        lead = (x.shape[0], *(1,) * (x.ndim - 2), x.shape[-1])
+        x = BatchNorm(dtype=jnp.float32)(x, train)
+        return (x * (1 + scale.reshape(lead)) + bias.reshape(lead)).astype(self.dtype)
 
 
 class ChannelDropout(nn.Module):

@@ -247,3 +247,42 @@ def test_smoothing_a_loss_without_targets_is_refused(tiny_config):
     config.recipe.update({"loss": "hinge", "label_smoothing": 0.1})
     with pytest.raises(UserError, match="no target for real images"):
         session.open_session(config)
+
+
+def spectral_config(tiny_config, **recipe):
+    config = tiny_config("gan", sgd=True)
+    config.model.update({"name": "sngan", "architecture": "resnet", "width": 4, "spectral_norm": True})
+    config.model.update({"conditional": True, "batch_norm": True})
+    config.recipe.update({"loss": "hinge", "n_critic": 2, "share_fakes": False, **recipe})
+    return config
+
+
+def test_spectral_norm_takes_one_power_iteration_a_critic_update(tiny_config):
+    config = spectral_config(tiny_config)
+    config.optimizers.discriminator.learning_rate = 0.0  # the kernels stay, their vectors move
+    _, before, state, _ = train(config, 3)
+    path = ("_DownBlock_1", "Conv_0")
+    kernel, u = before["d"].params, before["d"].stats["spectral_norm"]
+    after = state.players["d"].stats["spectral_norm"]
+    for name in path:
+        kernel, u, after = kernel[name], u[name], after[name]
+    matrix = np.asarray(kernel["kernel"], np.float64).reshape(-1, kernel["kernel"].shape[-1])
+    u = np.asarray(u["u"], np.float64)
+    for _ in range(3 * 2):
+        v = matrix @ u / np.linalg.norm(matrix @ u)
+        u, previous = matrix.T @ v / np.linalg.norm(matrix.T @ v), u
+    np.testing.assert_allclose(after["u"], u, atol=1e-5)
+    assert np.abs(u - previous).max() > 1e-4  # one iteration more or less would show
+
+
+def test_conditional_sngan_follows_the_same_trajectory_on_1_and_4_devices(tiny_config):
+    results = []
+    for devices in (1, 4):
+        config = spectral_config(tiny_config)
+        config.num_devices = devices
+        _, before, state, metrics = train(config, 8)
+        results.append(jax.device_get((parallel.local(state.players), metrics)))
+    moved = jax.tree.map(lambda a, b: np.abs(a - b).max(), before["g"].params, results[0][0]["g"].params)
+    assert max(jax.tree.leaves(moved)) > 1e-3
+    for a, b in zip(jax.tree.leaves(results[0]), jax.tree.leaves(results[1]), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=2e-5)
