@@ -155,7 +155,7 @@ def test_wrong_images_from_a_view_are_an_error(tiny):
 def test_what_a_model_does_not_offer_is_skipped_with_the_reason(tiny):
     results = _evaluate(views={"sample": VIEWS["sample"], "reconstruct": None})
     assert set(results) == {"user.fd_tiny", "_skipped"}
-    assert results["_skipped"]["psnr"] .startswith("needs the view 'reconstruct'; there is sample")
+    assert results["_skipped"]["psnr"].startswith("needs the view 'reconstruct'; there is sample")
     assert "ssim" in results["_skipped"]
 
 
