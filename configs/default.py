@@ -50,9 +50,9 @@ def get_config() -> ConfigDict:
 
     # Data: see the README's table of sources.
     config.data = ConfigDict()
-    config.data.name = (
-        "digits"  # digits | mnist | fashion_mnist | cifar10 | svhn_cropped | folder | tfds:<name> | import path
-    )
+    # digits | mnist | fashion_mnist | cifar10 | svhn_cropped | covid_radiography | ieee8023 | folder | tfds:<name> |
+    # import path
+    config.data.name = "digits"
     config.data.dir = ""  # where the original archives lie; for `folder` the folder or zip itself; "": cache_dir
     config.data.cache_dir = ""  # downloads and decoded arrays; "": $JAXGEN_CACHE or ~/.cache/jaxgen
     config.data.download = True  # fetch a missing archive (SHA-256 checked)
@@ -63,6 +63,9 @@ def get_config() -> ConfigDict:
     config.data.train_split = "train"  # the split that is trained on
     config.data.test_split = "test"  # the split that samples are measured against
     config.data.test_fraction = 0.1  # `folder` without train/ and test/: this share of each class is the test split
+    config.data.finding = ()  # ieee8023: findings to take, such as ("COVID-19", "No Finding"), and their order; (): all
+    config.data.view = ()  # ieee8023: such as ("PA", "AP", "AP Supine"); (): all
+    config.data.modality = ()  # ieee8023: such as ("X-ray",); (): all
     config.data.limit = 0  # use the first n images of each split; 0: all
     config.data.skip_bad_images = False  # go on without unreadable images, and say how many
     config.data.labels = False  # True: refuse data without class labels
@@ -70,7 +73,7 @@ def get_config() -> ConfigDict:
 
     # The networks.
     config.model = ConfigDict()
-    config.model.name = "dcgan"  # dcgan | sngan | mlp_gan | conv_vae | import path of your own module
+    config.model.name = "dcgan"  # dcgan | sngan | mlp_gan | conv_vae | residual_vae | vq_vae | import path of your own
     # dcgan: radford (transposed convolutions) | pytorch_gan (upsampling); sngan: cnn | resnet;
     # mlp_gan: goodfellow | pytorch_gan
     config.model.architecture = "radford"
@@ -82,10 +85,17 @@ def get_config() -> ConfigDict:
     config.model.spectral_norm = False  # sngan's discriminator
     config.model.layer_norm = False  # sngan's discriminator, for gradient penalties
     config.model.conditional = False  # sngan: generator and discriminator know the class
+    config.model.residual_blocks = 2  # residual_vae, vq_vae: at the lowest resolution of encoder and decoder each
+    config.model.downsamplings = 2  # residual_vae, vq_vae: halvings of the image's sides
+    config.model.num_codes = 512  # vq_vae: entries of the codebook
+    config.model.code_dim = 64  # vq_vae: size of each
+    config.model.prior_width = 128  # vq_vae: the transformer over the codes
+    config.model.prior_layers = 4
+    config.model.prior_heads = 4
 
     # How they are trained.
     config.recipe = ConfigDict()
-    config.recipe.name = "gan"  # gan | vae | import path
+    config.recipe.name = "gan"  # gan | vae | vq_vae | import path
     config.recipe.ema_decay = 0.999  # moving average of the generator (or VAE) used for samples; 0: none
     # gan
     config.recipe.loss = (
@@ -112,11 +122,16 @@ def get_config() -> ConfigDict:
     config.recipe.beta_warmup = 0  # steps over which beta rises linearly from 0; 0: none
     config.recipe.free_bits = 0.0  # nats of KL that each latent dimension has for nothing (mean over the batch)
     config.recipe.iwae_samples = 1  # draws in the importance-weighted bound that is trained; 1: the VAE's own bound
+    # vq_vae (and the likelihoods of vae)
+    config.recipe.commitment = 0.25  # weight of the encoder's squared distance to its codes
+    config.recipe.codebook_decay = 0.99  # of the moving averages that make the codebook
+    config.recipe.revive_below = 0.01  # codes used less than this share of 1/num_codes start anew; 0: never
 
     config.optimizers = ConfigDict()
     config.optimizers.generator = optimizer()
     config.optimizers.discriminator = optimizer()
     config.optimizers.vae = optimizer(learning_rate=1e-3, b1=0.9)
+    config.optimizers.prior = optimizer(learning_rate=1e-3, b1=0.9)  # vq_vae's, over the codes
 
     # What is measured after training (and by --mode=evaluate).
     config.evaluation = ConfigDict()

@@ -11,7 +11,7 @@ from jaxgen.errors import UserError
 # Modules that are shared parts of their package, not choices.
 _SHARED = {
     "data": {"base", "image_files", "image_options", "download", "idx", "cache", "container", "reading", "order"},
-    "models": {"base", "sizes"},
+    "models": {"base", "sizes", "causal_transformer"},
     "recipes": {"base", "optimizers", "constraints"},
     "metrics": {
         "base",

@@ -35,7 +35,7 @@ from jaxgen.recipes.base import (
 )
 
 # The distance between two gray levels in [-1, 1].
-_GRAY_LEVEL = 1 / 127.5
+GRAY_LEVEL = 1 / 127.5
 # Nats of KL, on average over the batch, below which a latent dimension counts as collapsed onto the prior.
 _COLLAPSED = 0.01
 
@@ -109,6 +109,18 @@ def likelihood_of(settings) -> Likelihood:
     functions = (lookup.need(choice, name, "config.recipe.likelihood") for name in functions)
     optional = ("discrete", "levels", "output_channels")
     return Likelihood(*functions, **{name: getattr(choice, name) for name in optional if hasattr(choice, name)})
+
+
+def likelihood_facts(likelihood: Likelihood, dimensions: int, bound: str) -> dict:
+    """What evaluation must know of the view "log_likelihood"; dimensions: H * W * C."""
+    outcomes = "binarised" if likelihood.levels == 2 else f"{likelihood.levels} gray levels"
+    return {
+        "dimensions": dimensions,
+        "discrete": likelihood.discrete,
+        "bound": bound,
+        "pixels": outcomes if likelihood.discrete else "256 gray levels, uniformly dequantised",
+        "scale_nats_per_dim": 0.0 if likelihood.discrete else math.log(GRAY_LEVEL),
+    }
 
 
 def vae(
@@ -222,7 +234,7 @@ def vae(
         ema, keys = state["ema"], jax.random.split(key, samples + 2)
         if not likelihood.discrete:
             # A density has no probability of a pixel value: noise of one gray level's width makes it a bound on one.
-            images = images + (example_uniform(keys[0], ids, images.shape[1:]) - 0.5) * _GRAY_LEVEL
+            images = images + (example_uniform(keys[0], ids, images.shape[1:]) - 0.5) * GRAY_LEVEL
         observed = likelihood.observe(images, keys[1], ids)
         mean, log_variance = encode(state, observed)
 
@@ -235,11 +247,7 @@ def vae(
 
         return importance_weighted_bound(jax.lax.map(weight, keys[2:]), axis=0)
 
-    facts = {"dimensions": math.prod(image_shape), "discrete": likelihood.discrete}
-    facts["bound"] = "importance-weighted lower bound (Burda et al. 2016)"
-    outcomes = "binarised" if likelihood.levels == 2 else f"{likelihood.levels} gray levels"
-    facts["pixels"] = outcomes if likelihood.discrete else "256 gray levels, uniformly dequantised"
-    facts["scale_nats_per_dim"] = 0.0 if likelihood.discrete else math.log(_GRAY_LEVEL)
+    facts = likelihood_facts(likelihood, math.prod(image_shape), "importance-weighted lower bound (Burda et al. 2016)")
     views = {"sample": sample, "latents": latents, "decode": decode, "reconstruct": reconstruct}
     views |= {"encode": encode, "log_likelihood": log_likelihood}
     return Recipe(init, update, views, facts={"log_likelihood": facts})

@@ -1,0 +1,201 @@
+"""VQ-VAE (van den Oord et al. 2017): discrete codes, straight-through gradients, and a prior over the codes."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxgen.errors import UserError
+from jaxgen.losses.likelihoods import Likelihood
+from jaxgen.losses.quantization import (
+    commitment,
+    init_codebook,
+    move_codebook,
+    nearest,
+    perplexity,
+    shares,
+    straight_through,
+)
+from jaxgen.models.causal_transformer import sample_codes
+from jaxgen.models.vq_vae import VQVAE
+from jaxgen.ops.random import DATA_AXIS, example_ids, example_uniform
+from jaxgen.recipes import optimizers
+from jaxgen.recipes.base import Average, Batch, Outcome, Player, Recipe, apply_eval, apply_train, descend, init_network
+from jaxgen.recipes.vae import GRAY_LEVEL, likelihood_facts, likelihood_of, model_of
+
+
+def build(config, image_shape: tuple[int, int, int], num_classes: int) -> Recipe:
+    """The recipe that `config` describes; arguments and errors as for `jaxgen.recipes.gan.build`."""
+    settings = config.recipe
+    likelihood = likelihood_of(settings)
+    model = model_of(config, image_shape, num_classes, likelihood)
+    if not isinstance(model, VQVAE):
+        raise UserError(f"config.model.name={config.model.name!r} has no codes: recipe 'vq_vae' needs a VQVAE")
+    if settings.commitment <= 0:
+        raise UserError(
+            f"config.recipe.commitment={settings.commitment}: without it the encoder runs away; 0.25 is usual"
+        )
+    for key in ("codebook_decay", "revive_below"):
+        if not 0 <= settings[key] < 1:
+            raise UserError(f"config.recipe.{key}={settings[key]}: it must be in [0, 1)")
+    return vq_vae(
+        model,
+        likelihood,
+        optimizers.build(config.optimizers.vae, config.steps, "config.optimizers.vae"),
+        optimizers.build(config.optimizers.prior, config.steps, "config.optimizers.prior"),
+        image_shape=image_shape,
+        commitment_weight=settings.commitment,
+        codebook_decay=settings.codebook_decay,
+        revive_below=settings.revive_below,
+        ema_decay=settings.ema_decay,
+    )
+
+
+def vq_vae(
+    model: VQVAE,
+    likelihood: Likelihood,
+    tx,
+    tx_prior,
+    *,
+    image_shape,
+    commitment_weight: float,
+    codebook_decay: float,
+    revive_below: float,
+    ema_decay: float,
+) -> Recipe:
+    """VQ-VAE recipe from its parts; see `build`. State: `{vae, prior, ema}`.
+
+    The codebook lies in the VAE's stats, since no gradient reaches it. `prior` learns the codes that the encoder gives
+    at each step, alongside; its gradients stop at the codes, so the VAE is trained as without it.
+    """
+    encoder, decoder, prior = model.encoder, model.decoder, model.prior
+
+    def init(key):
+        keys = jax.random.split(key, 4)
+        encoder_params, encoder_stats = init_network(encoder, keys[0], jnp.zeros((1, *image_shape)))
+        code = jnp.zeros((1, *model.code_shape, model.code_dim))
+        decoder_params, decoder_stats = init_network(decoder, keys[1], code)
+        params = {"encoder": encoder_params, "decoder": decoder_params, "likelihood": likelihood.init()}
+        codebook = init_codebook(keys[2], model.num_codes, model.code_dim)
+        stats = {"encoder": encoder_stats, "decoder": decoder_stats, "codebook": codebook}
+        vae = Player.create(params, stats, tx)
+        prior_params, _ = init_network(prior, keys[3], jnp.zeros((1, prior.length), jnp.int32))
+        player = Player.create(prior_params, {}, tx_prior)
+        return {"vae": vae, "prior": player, "ema": jax.tree.map(jnp.copy, averaged(vae, player))}
+
+    def averaged(vae: Player, prior: Player) -> Average:
+        """What is averaged: all parameters, and the codebook's vectors as if they were some."""
+        params = {**vae.params, "codebook": vae.stats["codebook"].vectors(), "prior": prior.params}
+        return Average(params, {name: vae.stats[name] for name in ("encoder", "decoder")})
+
+    def forward(params, stats, vectors, images, key):
+        """A pass in training mode: encoder output, codes, their vectors, log-likelihood and new statistics."""
+        keys = [jax.random.fold_in(key, i) for i in range(3)]
+        observed = likelihood.observe(images, keys[0], example_ids(images.shape[0]))
+        encoded, encoder_stats = apply_train(encoder, params["encoder"], stats["encoder"], observed, key=keys[1])
+        codes = nearest(encoded, vectors)
+        quantized = vectors[codes]
+        outputs, decoder_stats = apply_train(
+            decoder, params["decoder"], stats["decoder"], straight_through(encoded, quantized), key=keys[2]
+        )
+        log_likelihood = likelihood.log_prob(params["likelihood"], outputs, observed)
+        return encoded, codes, quantized, log_likelihood, {"encoder": encoder_stats, "decoder": decoder_stats}
+
+    def update_vae(vae: Player, images, keys, step):
+        codebook = vae.stats["codebook"]
+        vectors, parts = codebook.vectors(), images.shape[0]
+
+        def loss_fn(params, stats, part):
+            images, key, number = part
+            encoded, codes, quantized, log_likelihood, networks = forward(params, stats, vectors, images, key)
+            committed = jnp.mean(commitment(encoded, quantized))
+            loss = commitment_weight * committed - jnp.mean(log_likelihood)
+            usage, sums = shares(encoded, codes, model.num_codes)
+            candidates = _pick(encoded, jax.random.fold_in(key, 3), model.num_codes) * jnp.where(number == 0, parts, 0)
+            metrics = {"loss": loss, "log_likelihood": jnp.mean(log_likelihood), "commitment": committed}
+            # They ride in the one all-reduce of the gradients.
+            metrics |= {"usage": usage, "sums": sums, "candidates": candidates}
+            return loss, Outcome({**stats, **networks}, metrics, codes)
+
+        vae, metrics, codes = descend(loss_fn, vae, tx, (images, keys, jnp.arange(parts)))
+        batch = [metrics.pop(name) for name in ("usage", "sums", "candidates")]
+        metrics |= {"perplexity": perplexity(batch[0]), "code_usage": jnp.mean(batch[0] > 0)}
+        codebook, metrics["codes_revived"] = move_codebook(
+            codebook, *batch, decay=codebook_decay, revive_below=revive_below, start=step == 0
+        )
+        return vae.replace(stats={**vae.stats, "codebook": codebook}), metrics, codes
+
+    def update_prior(player: Player, codes):
+        def loss_fn(params, stats, part):
+            logits = prior.apply({"params": params}, part)
+            nats = jnp.sum(optax.softmax_cross_entropy_with_integer_labels(logits, part), axis=-1)
+            loss = jnp.mean(nats)
+            return loss, Outcome(stats, {"loss": loss})
+
+        player, metrics, _ = descend(loss_fn, player, tx_prior, codes.reshape(*codes.shape[:2], -1))
+        return player, {f"{name}_prior": value for name, value in metrics.items()}
+
+    def update(state, batch: Batch, key, step):
+        images = batch.images[0]
+        keys = jax.random.split(key, images.shape[0])
+        vae, metrics, codes = update_vae(state["vae"], images, keys, step)
+        player, prior_metrics = update_prior(state["prior"], codes)
+        metrics |= prior_metrics
+        metrics["negative_elbo"] = metrics["loss_prior"] - metrics["log_likelihood"]
+        now = averaged(vae, player)
+        ema = now
+        if ema_decay:
+
+            def refreshed(params, stats):
+                return forward(params, stats, params["codebook"], images[0], keys[0])[-1]
+
+            ema = state["ema"].toward(now.params, ema_decay, step).refresh(refreshed, step)
+        return {"vae": vae, "prior": player, "ema": ema}, metrics
+
+    def encode(ema: Average, observed):
+        encoded = apply_eval(encoder, ema.params["encoder"], ema.stats["encoder"], observed)
+        return nearest(encoded, ema.params["codebook"])
+
+    def outputs_of(ema: Average, codes):
+        """Decoder's outputs for codes [n, h, w]."""
+        return apply_eval(decoder, ema.params["decoder"], ema.stats["decoder"], ema.params["codebook"][codes])
+
+    def sample(state, key, ids, labels=None):
+        del labels
+        codes = sample_codes(prior, state["ema"].params["prior"], key, ids)
+        return likelihood.mean(outputs_of(state["ema"], codes.reshape(-1, *model.code_shape)))
+
+    def reconstruct(state, images):
+        return likelihood.mean(outputs_of(state["ema"], encode(state["ema"], images)))
+
+    def log_likelihood(state, images, key, ids, samples):
+        """log p(x | z) + log p(z) for the one z that the encoder gives: the ELBO of a posterior that is a point."""
+        del samples
+        ema, keys = state["ema"], jax.random.split(key)
+        if not likelihood.discrete:
+            images = images + (example_uniform(keys[0], ids, images.shape[1:]) - 0.5) * GRAY_LEVEL
+        observed = likelihood.observe(images, keys[1], ids)
+        codes = encode(ema, observed)
+        log_p = likelihood.log_prob(ema.params["likelihood"], outputs_of(ema, codes), observed)
+        codes = codes.reshape(codes.shape[0], -1)
+        logits = prior.apply({"params": ema.params["prior"]}, codes)
+        return log_p - jnp.sum(optax.softmax_cross_entropy_with_integer_labels(logits, codes), axis=-1)
+
+    facts = likelihood_facts(likelihood, math.prod(image_shape), "log p(x | z) + log p(z) of the encoder's codes")
+    views = {"sample": sample, "reconstruct": reconstruct, "log_likelihood": log_likelihood}
+    return Recipe(init, update, views, facts={"log_likelihood": facts})
+
+
+def _pick(encoded: jax.Array, key: jax.Array, count: int) -> jax.Array:
+    """`count` random vectors of the global batch [b, h, w, D]: [count, D], to be averaged over devices.
+
+    Each device gives the vectors that are its own, times the number of devices, and zero for the others.
+    """
+    devices, examples = jax.lax.axis_size(DATA_AXIS), encoded.shape[0]
+    flat = encoded.reshape(-1, encoded.shape[-1])
+    per_example = flat.shape[0] // examples
+    picked = jax.random.randint(key, (count,), 0, devices * flat.shape[0])
+    local = picked - jax.lax.axis_index(DATA_AXIS) * examples * per_example
+    mine = (local >= 0) & (local < flat.shape[0])
+    return jnp.where(mine[:, None], devices * flat[jnp.clip(local, 0, flat.shape[0] - 1)], 0)
