@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
+from ml_collections import ConfigDict
 
 from jaxgen.data.base import Dataset, Split, wanted_splits
 from jaxgen.data.container import Container, open_container
@@ -37,14 +38,18 @@ def files(config) -> list[Path]:
     path = _path(config)
     if not path.is_dir():
         return [path]
-    return [path / name for name in open_container(path).names if _is_image(name) or name.endswith("dataset.json")]
+    return [path / name for name in open_container(path).names if is_image(name) or name.endswith("dataset.json")]
 
 
 def load(config) -> Dataset:
     """Images of the splits that the config names, cropped and resized one by one if `image_size` is set."""
     path = _path(config)
     container = open_container(path)
-    listing = list_images(container, config.test_fraction, str(path))
+    return read_listing(list_images(container, config.test_fraction, str(path)), container, config, path)
+
+
+def read_listing(listing: Listing, container: Container, config, path: Path) -> Dataset:
+    """The images of the listed splits that the config names."""
     splits, skipped = {}, []
     for name in wanted_splits(config, listing.splits):
         # Limited before reading, so that a try with few images does not decode all of them.
@@ -66,24 +71,24 @@ def list_images(container: Container, test_fraction: float, where: str) -> Listi
     Raises:
       UserError: no images, or a layout that could mean two things.
     """
-    images = [name for name in container.names if _is_image(name)]
+    images = [name for name in container.names if is_image(name)]
     if not images:
         raise UserError(f"{where} holds no images (sought: {' '.join(_SUFFIXES)})")
     for name in container.names:
         if name.split("/")[-1] == "dataset.json" and all(image.startswith(name[:-12]) for image in images):
             labelled = _from_json(container, name, images, where)
             highest = max((int(label) for _, label in labelled if label is not None), default=-1)
-            return _carve(labelled, tuple(str(i) for i in range(highest + 1)), test_fraction)
+            return carve(labelled, tuple(str(i) for i in range(highest + 1)), test_fraction)
     root = _common_root(images)
     folder = PurePosixPath(root).name.lower()
     if folder in _SPLIT_FOLDERS and folder != "train":  # It was stepped into: these images are that split and no other.
         labelled = _classes(images, root, where)
-        return Listing({folder: _interleave(labelled)}, _names(labelled))
+        return Listing({folder: interleave(labelled)}, _names(labelled))
     tops = {name[len(root) :].split("/")[0] if "/" in name[len(root) :] else "" for name in images}
     named = {top for top in tops if top.lower() in _SPLIT_FOLDERS}
     if len(named) < 2:
         labelled = _classes(images, root, where)
-        return _carve(labelled, _names(labelled), test_fraction)
+        return carve(labelled, _names(labelled), test_fraction)
     if named != tops:
         others = ", ".join(sorted(top or "loose images" for top in tops - named))
         raise UserError(f"{where} has the split folders {', '.join(sorted(named))} but also {others}: move those out")
@@ -95,15 +100,34 @@ def list_images(container: Container, test_fraction: float, where: str) -> Listi
 
 
 def _path(config) -> Path:
+    return existing(config, "folder", "the folder or zip file with the images")
+
+
+def existing(config, source: str, what: str) -> Path:
+    """`config.dir` as a path; `source`: the data.name that needs it, `what`: what it must be.
+
+    Raises:
+      UserError: it is empty, or nothing is there.
+    """
     if not config.dir:
-        raise UserError("data.name=folder needs data.dir: the folder or zip file with the images")
+        raise UserError(f"data.name={source} needs data.dir: {what}")
     path = Path(config.dir).expanduser()
     if not path.exists():
         raise UserError(f"data.dir={config.dir!r}: there is no such folder or zip file")
     return path
 
 
-def _is_image(name: str) -> bool:
+def gray(config):
+    """`config.data` with one channel where it leaves their number to the files: a few X-rays are stored as RGB."""
+    if config.channels:
+        return config
+    config = ConfigDict(config)
+    config.channels = 1
+    return config
+
+
+def is_image(name: str) -> bool:
+    """Whether a file's name ends as images' do."""
     return name.lower().endswith(_SUFFIXES)
 
 
@@ -143,10 +167,10 @@ def _checked_splits(splits: dict[str, list], where: str) -> Listing:
     for name, labelled in splits.items():
         if unknown := sorted(set(_names(labelled)) - set(known)):
             raise UserError(f"{where}: {name} has classes that {first} lacks: {', '.join(unknown[:5])}")
-    return Listing({name: _interleave(labelled) for name, labelled in splits.items()}, known)
+    return Listing({name: interleave(labelled) for name, labelled in splits.items()}, known)
 
 
-def _carve(labelled: list[tuple[str, str | None]], names: tuple[str, ...], test_fraction: float) -> Listing:
+def carve(labelled: list[tuple[str, str | None]], names: tuple[str, ...], test_fraction: float) -> Listing:
     """Splits "train" and "test": the last `test_fraction` of each class, at least one image of it, for the test."""
     train, test = [], []
     for label in names or (None,):
@@ -154,14 +178,14 @@ def _carve(labelled: list[tuple[str, str | None]], names: tuple[str, ...], test_
         held = max(1, round(len(members) * test_fraction)) if test_fraction and len(members) > 1 else 0
         train += members[: len(members) - held]
         test += members[len(members) - held :]
-    splits = {"train": _interleave(train)}
+    splits = {"train": interleave(train)}
     if test:
-        splits["test"] = _interleave(test)
+        splits["test"] = interleave(test)
     return Listing(splits, names)
 
 
-def _interleave(labelled: list[tuple[str, str | None]]) -> list[tuple[str, str | None]]:
-    """By place within the class, as a fraction of its size: every beginning is balanced as the whole is."""
+def interleave(labelled: list[tuple[str, str | None]]) -> list[tuple[str, str | None]]:
+    """Entries by place within the class, as a fraction of its size: every beginning is balanced as the whole is."""
     members: dict = {}
     for entry in sorted(labelled, key=lambda entry: entry[0]):
         members.setdefault(entry[1], []).append(entry)

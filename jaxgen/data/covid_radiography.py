@@ -1,0 +1,69 @@
+"""COVID-19 Radiography Database as Kaggle distributes it (Chowdhury et al. 2020; Rahman et al. 2021), gray X-rays.
+
+Layout, in `data.dir` (a folder or zip, however deep): `COVID/images/*.png`, `Lung_Opacity/images`, `Normal/images`,
+`Viral Pneumonia/images`; the lungs' masks beside them (`COVID/masks`) are not read, nor are the spreadsheets. The
+first edition, whose images lie in the class folders themselves, is read too.
+
+The last `test_fraction` of each class, by number, is the split "test": the set names no patients, and a patient's
+images tend to have neighbouring numbers, so a block separates fewer of them than random picks would.
+"""
+
+import re
+from pathlib import Path, PurePosixPath
+
+from jaxgen.data import folder
+from jaxgen.data.base import Dataset
+from jaxgen.data.container import Container, open_container
+from jaxgen.errors import UserError
+
+CLASSES = ("COVID", "Lung_Opacity", "Normal", "Viral Pneumonia")
+# Letters alone, since editions differ: "Viral_Pneumonia", "COVID-19", "NORMAL".
+_SPELLINGS = {re.sub("[^a-z]", "", name.lower()): name for name in CLASSES}
+
+
+def files(config) -> list[Path]:
+    """The zip, or the images of the folder that `load` reads."""
+    path = _path(config)
+    if not path.is_dir():
+        return [path]
+    return [path / name for names in _listed(open_container(path), str(path)).values() for name in names]
+
+
+def load(config) -> Dataset:
+    """Splits "train" and "test" with labels in the order of `CLASSES`; classes that are missing keep their number."""
+    path = _path(config)
+    container = open_container(path)
+    by_class = _listed(container, str(path))
+    labelled = [(name, label) for label, names in by_class.items() for name in names]
+    listing = folder.carve(labelled, CLASSES, config.test_fraction)
+    return folder.read_listing(listing, container, folder.gray(config), path)
+
+
+def _path(config) -> Path:
+    return folder.existing(
+        config, "covid_radiography", "the folder or zip with COVID/images, Normal/images and so on, from Kaggle"
+    )
+
+
+def _listed(container: Container, where: str) -> dict[str, list[str]]:
+    """Image paths by class, in the order of `CLASSES` and of the images' numbers."""
+    found: dict[str, list[str]] = {name: [] for name in CLASSES}
+    for name in container.names:
+        parts = PurePosixPath(name).parent.parts
+        if parts and parts[-1].lower() == "images":
+            parts = parts[:-1]
+        label = _SPELLINGS.get(re.sub("[^a-z]", "", parts[-1].lower())) if parts else None
+        if label and folder.is_image(name):
+            found[label].append(name)
+    if not any(found.values()):
+        raise UserError(
+            f"{where} has no images in {', '.join(f'{name}/images' for name in CLASSES)}: data.name=covid_radiography "
+            "reads Kaggle's layout; for other folders of classes use data.name=folder"
+        )
+    return {label: sorted(names, key=_number) for label, names in found.items() if names}
+
+
+def _number(name: str) -> tuple[int, str]:
+    """`COVID/images/COVID-12.png` -> 12: numbers are not padded, so names alone would put 10 before 2."""
+    digits = re.findall(r"\d+", PurePosixPath(name).stem)
+    return (int(digits[-1]) if digits else 0, name)

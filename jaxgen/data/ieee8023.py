@@ -1,0 +1,139 @@
+"""COVID-19 image data collection (Cohen et al. 2020, github.com/ieee8023/covid-chestxray-dataset), as gray images.
+
+Layout, in `data.dir` (a folder or zip, however deep): `metadata.csv` with columns patientid, finding, view, modality
+and filename (and `folder`, "images" where it is missing), beside the folder `images`. Rows of volumes are not read.
+
+`data.finding`, `data.view` and `data.modality` choose rows; nothing there means all. A finding is a path such as
+`Pneumonia/Viral/COVID-19`, and `Pneumonia`, `COVID-19` or `Viral/COVID-19` all choose it. Classes are the chosen
+findings in the order given (the first that fits counts), or else all findings as they are written, sorted.
+
+Each patient's images lie in one split: of the patients of each class (of their first image) `test_fraction`, by a hash
+of their id, make "test". A row without a patient counts as a patient of its own.
+"""
+
+import csv
+import hashlib
+import io
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from jaxgen import lookup
+from jaxgen.data import folder
+from jaxgen.data.base import Dataset
+from jaxgen.data.container import Container, open_container
+from jaxgen.errors import UserError
+
+_COLUMNS = ("patientid", "finding", "view", "modality", "filename")
+
+
+class _Row(NamedTuple):
+    path: str
+    patient: str
+    finding: str
+    view: str
+    modality: str
+
+
+def files(config) -> list[Path]:
+    """The zip, or all images of the folder and its metadata.csv."""
+    path = _path(config)
+    if not path.is_dir():
+        return [path]
+    names = open_container(path).names
+    return [path / name for name in names if folder.is_image(name) or PurePosixPath(name).name == "metadata.csv"]
+
+
+def load(config) -> Dataset:
+    """Splits "train" and "test" of the chosen rows.
+
+    Raises:
+      UserError: no metadata, columns or images missing, a filter that fits no row.
+    """
+    path = _path(config)
+    container = open_container(path)
+    rows = _chosen(_rows(container, str(path)), config)
+    absent = sorted({row.path for row in rows} - set(container.names))
+    if absent and not config.skip_bad_images:
+        raise UserError(
+            f"{path}: {len(absent)} of {len(rows)} images that metadata.csv lists are not there, such as {absent[0]}; "
+            "complete the copy, or set data.skip_bad_images=True to go on without them"
+        )
+    present = [row for row in rows if row.path not in set(absent)]
+    if not present:
+        raise UserError(f"{path}: none of the {len(rows)} chosen images of metadata.csv is there, such as {absent[0]}")
+    names = tuple(config.finding) or tuple(sorted({row.finding for row in rows}))
+    dataset = folder.read_listing(_split(present, names, config), container, folder.gray(config), path)
+    return dataset._replace(name="ieee8023", info={"skipped": absent + dataset.info["skipped"]})
+
+
+def _path(config) -> Path:
+    return folder.existing(config, "ieee8023", "the folder or zip with metadata.csv and images/")
+
+
+def _rows(container: Container, where: str) -> list[_Row]:
+    """The images that metadata.csv lists."""
+    tables = [name for name in container.names if PurePosixPath(name).name == "metadata.csv"]
+    if not tables:
+        raise UserError(f"{where} holds no metadata.csv: data.name=ieee8023 reads covid-chestxray-dataset's layout")
+    table = min(tables, key=lambda name: (name.count("/"), name))
+    reader = csv.DictReader(io.StringIO(container.read(table).decode("utf-8-sig", errors="replace"), newline=""))
+    if missing := [name for name in _COLUMNS if name not in (reader.fieldnames or ())]:
+        raise UserError(f"{where}: {table} lacks the columns {', '.join(missing)}")
+    base, rows = table.removesuffix("metadata.csv"), []
+    for line in reader:
+        cell = {name: (line.get(name) or "").strip() for name in (*_COLUMNS, "folder")}
+        if folder.is_image(cell["filename"]):
+            path = f"{base}{cell['folder'] or 'images'}/{cell['filename']}"
+            patient = cell["patientid"] or cell["filename"]
+            rows.append(_Row(path, patient, cell["finding"], cell["view"], cell["modality"]))
+    if not rows:
+        raise UserError(f"{where}: {table} lists no images")
+    return list({row.path: row for row in rows}.values())  # a few files are listed twice
+
+
+def _chosen(rows: list[_Row], config) -> list[_Row]:
+    for key in ("modality", "view", "finding"):
+        for wanted in config[key]:
+            if not any(_fits(getattr(row, key), wanted) for row in rows):
+                known = sorted({getattr(row, key) for row in rows})
+                raise UserError(lookup.unknown(f"data.{key}", wanted, known, "part of one"))
+    kept = [
+        row
+        for row in rows
+        if all(
+            not config[key] or any(_fits(getattr(row, key), wanted) for wanted in config[key])
+            for key in ("modality", "view", "finding")
+        )
+    ]
+    if not kept:
+        raise UserError(
+            f"{config.dir}: no image is at once of data.finding={tuple(config.finding)}, "
+            f"data.view={tuple(config.view)} and data.modality={tuple(config.modality)}"
+        )
+    return kept
+
+
+def _fits(value: str, wanted: str) -> bool:
+    """Whether `wanted` is `value` or whole steps of the path that it is, in any case of letters."""
+    return f"/{wanted}/".lower() in f"/{value}/".lower()
+
+
+def _split(rows: list[_Row], names: tuple[str, ...], config) -> folder.Listing:
+    """Splits in which no patient is in both."""
+    patients: dict[str, list[tuple[str, str]]] = {}
+    for row in rows:
+        label = next(name for name in names if (_fits(row.finding, name) if config.finding else row.finding == name))
+        patients.setdefault(row.patient, []).append((row.path, label))
+    by_class: dict[str, list[str]] = {}
+    for patient, images in patients.items():
+        by_class.setdefault(images[0][1], []).append(patient)
+    splits: dict[str, list] = {"train": [], "test": []}
+    for members in by_class.values():
+        members.sort(key=lambda patient: hashlib.sha256(patient.encode()).digest())
+        few = len(members) < 2 or not config.test_fraction
+        held = 0 if few else max(1, round(len(members) * config.test_fraction))
+        for i, patient in enumerate(members):
+            splits["test" if i < held else "train"] += patients[patient]
+    if not splits["train"]:
+        raise UserError(f"data.test_fraction={config.test_fraction} leaves no patient to train on: use less")
+    return folder.Listing({name: folder.interleave(entries) for name, entries in splits.items() if entries}, names)
