@@ -34,6 +34,7 @@ def fetch(
                     file.write(chunk)
                     bar.update(len(chunk))
 
+    pooch.get_logger().setLevel("WARNING")  # the bar, or the error line, tells it
     try:
         # Downloads to a temporary name and moves it into place after the hash has been checked.
         pooch.retrieve(url, f"sha256:{sha256}", fname=target.name, path=target.parent, downloader=download)
