@@ -32,7 +32,10 @@ def located(published: Published) -> Path:
     folder = Path(os.environ.get("JAXGEN_CACHE") or "~/.cache/jaxgen").expanduser() / "weights"
     path = folder / published.name
     if not path.is_file():
-        fetch(published.url, path, published.sha256, what=published.network, progress=sys.stderr.isatty())
+        try:
+            fetch(published.url, path, published.sha256, what=published.network, progress=sys.stderr.isatty())
+        except UserError as error:
+            raise UserError(f"{error}; the extractor efficientnet_lite0 needs no download") from error
     return path
 
 
