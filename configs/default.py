@@ -112,6 +112,7 @@ def get_config() -> ConfigDict:
     config.recipe.dequantize = False  # uniform noise of one gray level's width on the reals that the discriminator sees
     config.recipe.instance_noise = 0.0  # standard deviation of Gaussian noise on all images that it sees ...
     config.recipe.instance_noise_steps = 10_000  # ... falling linearly to 0 over so many steps
+    config.recipe.diff_augment = ""  # DiffAugment on them all: "color,translation,cutout" or some of these; "": none
     # vae
     # gaussian | bernoulli (on binarised images) | discretised_logistic | logistic_mixture (both of 256 gray levels)
     config.recipe.likelihood = "gaussian"

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from jaxgen import lookup
 from jaxgen.errors import UserError
+from jaxgen.ops import diff_augment
 from jaxgen.ops.random import example_normal, example_uniform
 from jaxgen.recipes.base import Player
 
@@ -22,6 +23,7 @@ class Constraints(NamedTuple):
     weight_clip: largest absolute value of any parameter after an update; 0 for no limit.
     dequantize: whether reals get uniform noise of one gray level's width.
     instance_noise, instance_noise_steps: standard deviation of the noise on all images at step 0, and where it ends.
+    augmentations: names of `jaxgen.ops.diff_augment`, done to all images.
     """
 
     penalty: Callable | None = None
@@ -30,6 +32,7 @@ class Constraints(NamedTuple):
     dequantize: bool = False
     instance_noise: float = 0.0
     instance_noise_steps: int = 1
+    augmentations: tuple[str, ...] = ()
 
     def show_real(self, reals: jax.Array, key: jax.Array, ids: jax.Array, step: jax.Array) -> jax.Array:
         """Reals [B, H, W, C] as the discriminator sees them."""
@@ -39,7 +42,12 @@ class Constraints(NamedTuple):
         return self.show_fake(reals, jax.random.fold_in(key, 1), ids, step)
 
     def show_fake(self, fakes: jax.Array, key: jax.Array, ids: jax.Array, step: jax.Array) -> jax.Array:
-        """Fakes [B, H, W, C] as the discriminator sees them (Sonderby et al. 2017, section 3.2: instance noise)."""
+        """Fakes [B, H, W, C] as the discriminator sees them.
+
+        Augmented as the reals are (Zhao et al. 2020, equations 4 and 5), then with instance noise (Sonderby et al.
+        2017, section 3.2).
+        """
+        fakes = diff_augment.augment(fakes, jax.random.fold_in(key, 2), ids, self.augmentations)
         if not self.instance_noise:
             return fakes
         sigma = self.instance_noise * jnp.maximum(1 - step / self.instance_noise_steps, 0)
@@ -76,6 +84,10 @@ def build(settings) -> Constraints:
         penalty = lookup.member("jaxgen.losses.penalties", settings.penalty, "config.recipe.penalty")
         if not callable(penalty):  # a module at an import path
             penalty = lookup.need(penalty, "penalty", "config.recipe.penalty")
+    augmentations = tuple(name.strip() for name in settings.diff_augment.split(",") if name.strip())
+    for name in augmentations:
+        if name not in diff_augment.CHOICES:
+            raise UserError(lookup.unknown("config.recipe.diff_augment", name, list(diff_augment.CHOICES)))
     return Constraints(
         penalty,
         settings.penalty_weight,
@@ -83,6 +95,7 @@ def build(settings) -> Constraints:
         settings.dequantize,
         settings.instance_noise,
         settings.instance_noise_steps,
+        augmentations,
     )
 
 

@@ -181,7 +181,7 @@ def test_smoothing_noise_and_dequantisation_change_what_the_discriminator_learns
     smoothed = critic_of(tiny_config, 1, label_smoothing=0.1)[3]
     difference = float(smoothed["loss_d"][0] - plain["loss_d"][0])
     assert difference == pytest.approx(0.1 * float(plain["real_logits_d"][0]), abs=1e-6)
-    for change in ({"instance_noise": 0.5}, {"dequantize": True}):
+    for change in ({"instance_noise": 0.5}, {"dequantize": True}, {"diff_augment": "color, cutout"}):
         noisy = critic_of(tiny_config, 1, **change)[3]
         assert abs(float(noisy["real_logits_d"][0] - plain["real_logits_d"][0])) > 1e-7
 
@@ -191,6 +191,10 @@ def test_what_the_discriminator_is_shown():
     uniform = constraints.Constraints(dequantize=True).show_real(reals, key, ids, 0)
     assert np.abs(uniform).max() <= 0.5 / 127.5
     assert np.std(uniform) == pytest.approx(1 / 127.5 / np.sqrt(12), rel=0.05)
+    augmented = constraints.Constraints(augmentations=("cutout",))
+    for show in (augmented.show_real, augmented.show_fake):
+        holes = np.asarray(show(reals + 1, key, ids, 0) == 0).mean((1, 2, 3))
+        assert holes.max() == 0.25  # a square of half the side
     noise = constraints.Constraints(instance_noise=0.4, instance_noise_steps=100)
     for step, sigma in ((0, 0.4), (50, 0.2), (100, 0.0), (500, 0.0)):
         for show in (noise.show_real, noise.show_fake):
@@ -206,6 +210,7 @@ def test_constraints_do_not_depend_on_the_number_of_devices(tiny_config, penalty
         config.model.update({"name": "dcgan", "batch_norm": False})
         config.recipe.update({"penalty": penalty, "weight_clip": 0.2, "label_smoothing": 0.1})
         config.recipe.update({"instance_noise": 0.1, "dequantize": True, "n_critic": 2, "share_fakes": False})
+        config.recipe.diff_augment = "color,translation,cutout"
         _, before, state, metrics = train(config, 10)
         results.append(jax.device_get((parallel.local(state.players)["d"].params, metrics)))
     moved = jax.tree.map(lambda a, b: np.abs(a - b).max(), before["d"].params, results[0][0])
@@ -224,6 +229,7 @@ def test_constraints_do_not_depend_on_the_number_of_devices(tiny_config, penalty
         ("recipe.weight_clip", -0.01, "it must be 0 or more"),
         ("recipe.instance_noise", float("nan"), "it must be 0 or more"),
         ("recipe.instance_noise_steps", 0, "at least 1"),
+        ("recipe.diff_augment", "color,cutuot", "did you mean 'cutout'"),
         ("recipe.label_smoothing", 0.5, r"it must be in \[0, 0.5\)"),
         ("recipe.n_critic", 0, "n_critic=0"),
         ("recipe.n_critic", 5, "share_fakes=True needs n_critic=1"),
