@@ -19,6 +19,7 @@ EXPERIMENTS = sorted(path for path in FOLDER.glob("*.py") if path.name not in ("
 # What each source's images are like before anything is resized: (side, channels), classes.
 NATIVE = {"digits": (8, 1, 10), "mnist": (28, 1, 10), "fashion_mnist": (28, 1, 10), "cifar10": (32, 3, 10)}
 NATIVE["svhn_cropped"] = (32, 3, 10)
+NATIVE["covid_radiography"] = (299, 1, 4)
 
 
 def load(path):

@@ -34,7 +34,7 @@ def beta_at(step: jax.Array, beta: float, warmup: int) -> float | jax.Array:
 
 
 def free_bits_kl(mean_kl: jax.Array, minimum: float) -> jax.Array:
-    """sum_d max(minimum, KL_d) in nats, a scalar (Kingma et al. 2016, equation 15, each dimension a group of its own).
+    """sum_d max(minimum, KL_d) in nats, a scalar (free bits of Kingma et al. 2016, each dimension a group).
 
     A dimension that says less than `minimum` costs that much all the same, so nothing pushes it further down.
 

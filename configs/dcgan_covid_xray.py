@@ -1,0 +1,19 @@
+"""DCGAN (Radford et al. 2016) on COVID-19 chest X-rays (Kaggle's Radiography database, Rahman et al. 2021), 64x64.
+
+Adam 2e-4, beta1 0.5, weights from N(0, 0.02): the paper's section 4, at the size of its networks, half as wide. Set
+data.dir to the folder or zip; for class folders of other X-rays add --config.data.name=folder.
+"""
+
+from configs import default
+
+
+def get_config():
+    config = default.get_config()
+    config.data.name = "covid_radiography"
+    config.data.image_size = 64
+    config.model.width = 32
+    config.steps = 20_000
+    config.steps_per_dispatch = 20
+    config.sample_every = config.checkpoint_every = 1_000
+    config.evaluation.num_samples = 2_000  # about as many as there are test images
+    return config
