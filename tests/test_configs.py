@@ -6,6 +6,7 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
@@ -36,6 +37,8 @@ def recipe_of(config):
 def test_there_are_experiments():
     names = {path.stem for path in EXPERIMENTS}
     assert {"dcgan_digits", "dcgan_mnist", "dcgan_cifar", "vae_digits", "vae_mnist", "vae_cifar"} <= names
+    assert {"gan_mnist", "lsgan_mnist", "wgan_mnist", "wgan_gp_mnist", "dragan_mnist", "sngan_mnist"} <= names
+    assert {"sngan_cifar", "wgan_gp_cifar", "sngan_projection_cifar"} <= names
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
@@ -77,6 +80,40 @@ def test_an_experiment_can_take_a_step_and_show_samples(path):
     ids = jax.ShapeDtypeStruct((4,), jnp.int32)
     images = jax.eval_shape(recipe.views["sample"], state, key, ids, ids)
     assert images.shape == (4, *shape)
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
+def test_an_experiment_takes_two_real_steps_at_tiny_width(path):
+    """Computed, with few channels and examples: everything stays finite, and every trained network moves."""
+    config = load(path)
+    config.model.width, config.model.latent_dim, config.batch_size = 5, 8, 4
+    config.model.discriminator_width = min(config.model.discriminator_width, 4)
+    config.recipe.n_critic = min(config.recipe.n_critic, 2)
+    # The smallest images that the networks take: those of 28 and 32 pixels cost far more to compile.
+    config.data.image_size = 20 if config.model.architecture == "pytorch_gan" else 8
+    for optimizer in config.optimizers.values():
+        optimizer.warmup_steps = 0
+    recipe, shape = recipe_of(config)
+    rng = np.random.default_rng(0)
+    lead = (recipe.batches, config.grad_accum_steps, config.batch_size // config.grad_accum_steps)
+    images = jnp.asarray(rng.uniform(-1, 1, (*lead, *shape)), jnp.float32)
+    batch = Batch(images, jnp.asarray(rng.integers(0, 10, lead), jnp.int32))
+    mesh = jax.sharding.Mesh(jax.devices()[:1], ("data",))
+    spec = jax.sharding.PartitionSpec()
+    # Two tiny steps: compiling them well would take longer than computing them badly.
+    options = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+    sharded = jax.shard_map(recipe.update, mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False)
+    update = jax.jit(sharded, compiler_options=options)
+    before = state = jax.jit(recipe.init)(jax.random.key(0))
+    for step in range(2):
+        state, metrics = update(state, batch, jax.random.key(step), jnp.int32(step))
+        assert all(np.isfinite(value) for value in metrics.values()), metrics
+    for name, player in state.items():
+        if hasattr(player, "opt_state"):
+            leaves = zip(jax.tree.leaves(player.params), jax.tree.leaves(before[name].params), strict=True)
+            changes = [float(jnp.abs(new - old).max()) for new, old in leaves]
+            assert np.isfinite(changes).all()
+            assert np.mean([change > 0 for change in changes]) > 0.7, name  # a bias may have no gradient yet
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)

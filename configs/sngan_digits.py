@@ -1,0 +1,18 @@
+"""SN-GAN (Miyato et al. 2018; CNN, hinge loss, setting C of table 1) on the digits at 16x16: a few minutes."""
+
+from configs import default
+
+
+def get_config():
+    config = default.get_config()
+    config.model.name = "sngan"
+    config.model.architecture = "cnn"
+    config.model.spectral_norm = True
+    config.model.latent_dim = 32
+    config.recipe.loss = "hinge"
+    config.model.width = 16
+    config.steps = 4_500
+    config.steps_per_dispatch = 20
+    config.evaluation.num_samples = 1_000
+    config.evaluation.allow_few_samples = True  # 360 test images: marked in the output
+    return config
