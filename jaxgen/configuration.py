@@ -50,6 +50,17 @@ def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+def completed(old: dict[str, Any]) -> dict[str, Any]:
+    """A config that an earlier version wrote, with the keys that it did not have yet at their defaults."""
+    from configs import default
+
+    def merge(base: dict, over: dict) -> dict:
+        nested = [key for key in base if isinstance(base[key], dict) and isinstance(over.get(key), dict)]
+        return {**base, **over, **{key: merge(base[key], over[key]) for key in nested}}
+
+    return merge(to_dict(default.get_config()), old)
+
+
 def differences(old: dict[str, Any], new: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
     """Keys whose values differ so that the two are not the same training: key -> (old, new).
 

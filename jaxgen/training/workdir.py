@@ -79,7 +79,7 @@ def check(folder: Path, config) -> None:
         found = json.loads(path.read_text())["config"]
     except (ValueError, KeyError):
         raise UserError(f"{path} is unreadable: move it away to start a new run") from None
-    different = configuration.differences(found, configuration.to_dict(config))
+    different = configuration.differences(configuration.completed(found), configuration.to_dict(config))
     if different:
         shown = "; ".join(
             f"config.{key}: {old!r} there, {new!r} now" for key, (old, new) in list(different.items())[:5]

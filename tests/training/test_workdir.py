@@ -59,6 +59,20 @@ def test_keys_that_do_not_change_training_may_differ(tmp_path, tiny_config):
     workdir.bind(tmp_path, other, {})
 
 
+def test_a_run_of_an_earlier_version_goes_on(tmp_path, tiny_config):
+    """Keys that it did not have yet count as their defaults, and only as those."""
+    workdir.bind(tmp_path, tiny_config(), {})
+    path = tmp_path / "config.json"
+    record = json.loads(path.read_text())
+    del record["config"]["recipe"]["ema_decay"], record["config"]["data"]["flip"], record["config"]["optimizers"]["vae"]
+    path.write_text(json.dumps(record))
+    workdir.bind(tmp_path, tiny_config(), {})
+    changed = tiny_config()
+    changed.data.flip = True
+    with pytest.raises(UserError, match=r"config\.data\.flip: False there, True now"):
+        workdir.bind(tmp_path, changed, {})
+
+
 def test_more_steps_under_a_schedule_is_another_run(tmp_path, tiny_config):
     config = tiny_config()
     config.optimizers.generator.schedule = "linear"
