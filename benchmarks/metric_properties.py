@@ -86,7 +86,9 @@ def main() -> None:
     add("--out", type=Path, help="JSON file")
     arguments = parser.parse_args()
     if arguments.num_train < arguments.samples:
-        parser.error(f"--num_train={arguments.num_train}: the row of copies needs --samples={arguments.samples} of them")
+        parser.error(
+            f"--num_train={arguments.num_train}: the row of copies needs --samples={arguments.samples} of them"
+        )
     logging.basicConfig(level=logging.WARNING)
     options = Options(data_dir=arguments.data_dir)
     real, train = (open_source(getattr(arguments, name), options, f"--{name}").real for name in ("real", "train"))
