@@ -37,7 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--resize", default="", help="input path of inception: tf1 (default, canonical), pytorch or clean")
     add("--allow_few_samples", action="store_true", help="compute and mark metrics with fewer images than they need")
     add("--pairs", action="store_true", help="fakes are copies of the reals, one to one in order: psnr, ssim, ...")
-    add("--num_samples", type=int, default=0, help="first so many fakes (default: all; 10,000 of a run)")
+    add("--num_samples", type=int, default=0, help="so many fakes, drawn by --seed (default: all; 10,000 of a run)")
     add("--num_train", type=int, default=10_000, help="training images looked at, 0: all (default: 10,000)")
     add("--batch_size", type=int, default=100, help="images at a time; the results do not depend on it")
     add("--seed", type=int, default=0, help="of subsets, splits and a run's samples")

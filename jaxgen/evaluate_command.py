@@ -16,8 +16,10 @@ from jaxgen.metrics import fid
 from jaxgen.metrics.base import result_name
 from jaxgen.metrics.extractors import statistics_file
 from jaxgen.metrics.frechet import frechet_distance
+from jaxgen.metrics.image_set import Chosen
 from jaxgen.metrics.selection import Extractors, Selected, few_samples
 from jaxgen.metrics.streaming import Stream
+from jaxgen.metrics.subset import indices
 from jaxgen.metrics.table import format_table
 from jaxgen.sources import Options, Source, open_source, same_kind
 from jaxgen.training import parallel, timing
@@ -114,6 +116,9 @@ def _compare(arguments, settings, real: evaluation.Real, fake: Source, train, pl
         same_kind(real.images, images, arguments.real, arguments.fake)
     settings.num_samples = min(arguments.num_samples or len(images), len(images))
     if not fake.views:
+        if settings.num_samples < len(images) and not arguments.pairs:
+            # Not the first ones: folders come class by class.
+            images = Chosen(images, indices(len(images), settings.num_samples, arguments.seed))
         views["sample"] = lambda ids: images[ids]
         facts["sample"] = {"image_shape": tuple(images.shape[1:])}
     if arguments.pairs:

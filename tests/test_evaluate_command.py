@@ -138,6 +138,21 @@ def test_published_statistics_without_metadata_are_read_and_marked(command, data
     assert "does not say which extractor" in record["note"]
 
 
+def test_fewer_samples_are_a_random_choice_since_folders_come_class_by_class(command, data, tmp_path):
+    folder, _, _, fake = data
+    both = np.concatenate([fake, np.zeros_like(fake)])
+    np.save(tmp_path / "sorted.npy", both)
+    out = tmp_path / "out.json"
+    arguments = ("--real", folder, "--fake", tmp_path / "sorted.npy", "--num_samples", 50, "--allow_few_samples")
+    values = []
+    for seed in (0, 0, 1):
+        assert command(*arguments, "--seed", seed, "--out", out)[0] == 0
+        values.append(json.loads(out.read_text())["fd_tiny"]["value"])
+    assert values[0] == values[1] != values[2]
+    first = frechet_distance(*(FeatureStatistics.of(np.asarray(_features(x)[0])) for x in (data[2], fake)))
+    assert values[0] > 1.5 * first  # half of them are black
+
+
 def test_pairs_are_compared_one_to_one(command, refused, data, tmp_path):
     folder, array, real, _ = data
     np.save(tmp_path / "copies.npy", real // 2 + 30)
