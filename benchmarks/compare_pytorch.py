@@ -8,7 +8,6 @@ Adam. jaxgen's side is the step that `jaxgen.main` trains with: data sampling, m
 
 import argparse
 import json
-import os
 import statistics
 import sys
 import time
@@ -23,17 +22,13 @@ import pytorch_models as torch_side
 import torch
 
 from configs import default
+from jaxgen import provenance
 from jaxgen.recipes import gan, vae
 from jaxgen.training import parallel
 from jaxgen.training.batches import Feed
 
 BATCH = 64
 IMAGES = 4096
-
-
-def cpu_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def config_of(name: str):
@@ -149,11 +144,11 @@ def main() -> int:
     parser.add_argument("--unroll", type=int, default=1)
     parser.add_argument("--out", type=Path, help="JSON file")
     arguments = parser.parse_args()
-    torch.set_num_threads(cpu_cores())
+    torch.set_num_threads(provenance.cores())
     rows = [compare(name, arguments) for name in arguments.models]
     report = {
         "rows": rows,
-        "threads": cpu_cores(),
+        "threads": provenance.cores(),
         "batch": BATCH,
         "steps_per_dispatch": arguments.steps_per_dispatch,
         "unroll": arguments.unroll,

@@ -27,16 +27,12 @@ from torch.nn.functional import interpolate
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from jaxgen import provenance
 from jaxgen.metrics.extractors import efficientnet_lite0, inception
 from jaxgen.metrics.extractors.inception_params import expected_shapes
 from jaxgen.metrics.extractors.torch_file import read_torch_file
 
 CLOCKS = {"wall": time.perf_counter, "processor": time.process_time}
-
-
-def cpu_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def random_tensors() -> dict[str, np.ndarray]:
@@ -145,12 +141,12 @@ def main() -> int:
     )
     parser.add_argument("--out", type=Path, help="JSON file")
     arguments = parser.parse_args()
-    torch.set_num_threads(cpu_cores())
+    torch.set_num_threads(provenance.cores())
     load = os.getloadavg()[0]
     rows = [compare(name, arguments) for name in arguments.networks]
     report = {
         "rows": rows,
-        "threads": cpu_cores(),
+        "threads": provenance.cores(),
         "batch": arguments.batch,
         "clock": arguments.clock,
         "load_at_start": load,

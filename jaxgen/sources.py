@@ -1,13 +1,15 @@
 """What `--real`, `--fake` and `--train` of `jaxgen.evaluate` may name, opened: images, statistics, or a trained run."""
 
 import json
+import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxgen.data.container import open_container
+from jaxgen.data.container import IMAGE_SUFFIXES, open_container
 from jaxgen.data.image_files import ImageFiles, folder_labels
 from jaxgen.errors import UserError
 from jaxgen.evaluation import Real
@@ -17,7 +19,6 @@ KINDS = (
     "a folder or zip of images (FOLDER:part or FILE.zip:part for what lies below it), an .npz or .npy of uint8 "
     "[N, H, W, C], dataset:split (mnist:test), run:DIR, or a statistics file (.npz with mu and sigma)"
 )
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")
 
 
 class Options(NamedTuple):
@@ -77,11 +78,11 @@ def open_source(spec: str, options: Options, flag: str) -> Source:
 def _files(path: Path, part: str, spec: str, options: Options, flag: str) -> Real:
     container = open_container(path)
     below = f"{part.strip('/')}/" if part else ""
-    names = [name for name in container.names if name.lower().endswith(_SUFFIXES) and name.startswith(below)]
+    names = [name for name in container.names if name.lower().endswith(IMAGE_SUFFIXES) and name.startswith(below)]
     if not names:
         tops = sorted({name.split("/")[0] for name in container.names if "/" in name})
         there = f"; it holds the folders {', '.join(tops[:8])}" if below and tops else ""
-        raise UserError(f"{flag}={spec}: no images there (sought: {' '.join(_SUFFIXES)}){there}")
+        raise UserError(f"{flag}={spec}: no images there (sought: {' '.join(IMAGE_SUFFIXES)}){there}")
     images = ImageFiles(container, names, f"{flag}={spec}", options.channels)
     return Real(images, *folder_labels(names), split=spec)
 
@@ -102,12 +103,8 @@ def _array(path: Path, spec: str, options: Options, flag: str) -> Real:
             images = _checked(arrays[names[0]], where, options)
     except statistics_file.Mismatch as error:
         raise UserError(f"{where}: {error}; make the statistics anew with --save_statistics") from None
-    except (ValueError, OSError, EOFError, KeyError) as error:
+    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"{where}: cannot be read ({' '.join(str(error).split())[:200]})") from None
-    except Exception as error:  # zip's own error is no OSError
-        if type(error).__name__ != "BadZipFile":
-            raise
-        raise UserError(f"{where}: a damaged .npz ({error})") from None
     if labels is None or labels.shape != images.shape[:1] or not np.issubdtype(labels.dtype, np.integer):
         return Real(images, split=spec)
     return Real(images, labels.astype(np.int32), tuple(map(str, range(int(labels.max()) + 1))), spec)

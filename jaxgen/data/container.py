@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from jaxgen.errors import UserError
 
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")
+
 
 class Container(NamedTuple):
     """names: relative paths with "/", sorted; read(name) -> bytes, from any thread."""

@@ -18,12 +18,11 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from jaxgen.data.base import Dataset, Split, wanted_splits
-from jaxgen.data.container import Container, open_container
+from jaxgen.data.container import IMAGE_SUFFIXES, Container, open_container
 from jaxgen.data.reading import read_images
 from jaxgen.errors import UserError
 
 _SPLIT_FOLDERS = ("train", "test", "val", "valid", "validation")
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")
 
 
 class Listing(NamedTuple):
@@ -73,7 +72,7 @@ def list_images(container: Container, test_fraction: float, where: str) -> Listi
     """
     images = [name for name in container.names if is_image(name)]
     if not images:
-        raise UserError(f"{where} holds no images (sought: {' '.join(_SUFFIXES)})")
+        raise UserError(f"{where} holds no images (sought: {' '.join(IMAGE_SUFFIXES)})")
     for name in container.names:
         if name.split("/")[-1] == "dataset.json" and all(image.startswith(name[:-12]) for image in images):
             labelled = _from_json(container, name, images, where)
@@ -128,7 +127,7 @@ def gray(config):
 
 def is_image(name: str) -> bool:
     """Whether a file's name ends as images' do."""
-    return name.lower().endswith(_SUFFIXES)
+    return name.lower().endswith(IMAGE_SUFFIXES)
 
 
 def _common_root(images: list[str]) -> str:
