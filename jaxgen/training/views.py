@@ -51,10 +51,10 @@ class Views:
         def path(players, key, ids, epsilon, labels):
             start, end = (recipe.views["latents"](jax.random.fold_in(key, i), ids) for i in (0, 1))
             t = example_uniform(jax.random.fold_in(key, 2), ids, ())
-            return tuple(
-                recipe.views["decode"](players, slerp_between(start, end, t + step), labels).astype(jnp.float32)
-                for step in (0.0, epsilon)
-            )
+            flat = (latents.reshape(len(latents), -1) for latents in (start, end))
+            both = slerp(*flat, jnp.stack([t, t + epsilon], axis=1)).reshape(len(start), 2, *start.shape[1:])
+            images = (recipe.views["decode"](players, both[:, i], labels) for i in (0, 1))
+            return tuple(image.astype(jnp.float32) for image in images)
 
         def project(players, images, key, ids, labels, budget):
             return invert(
@@ -118,31 +118,25 @@ class Views:
         return np.asarray(self._decode(parallel.viewable(players), flat, labels))
 
 
-def slerp(start: np.ndarray, end: np.ndarray, fractions: np.ndarray) -> np.ndarray:
-    """Spherical interpolation [rows, len(fractions), D] between rows of `start` and `end` [rows, D] (White 2016).
+def slerp(start, end, fractions):
+    """Spherical interpolation between rows of `start` and `end` [rows, D] (White 2016), in NumPy or JAX as they are.
 
     A straight line between two Gaussian latents passes near the origin, where no training latent ever lies.
+
+    Args:
+      fractions: of the way, [T] for all rows or [rows, T] for each its own.
+
+    Returns:
+      [rows, T, D].
     """
-    cosine = np.sum(start * end, -1) / (np.linalg.norm(start, axis=-1) * np.linalg.norm(end, axis=-1))
-    angle = np.arccos(np.clip(cosine, -1, 1))[:, None, None]
-    weight = fractions[None, :, None]
-    sine = np.sin(angle)
+    xp = jnp if isinstance(start, jax.Array) else np
+    norms = xp.linalg.norm(start, axis=-1) * xp.linalg.norm(end, axis=-1)
+    angle = xp.arccos(xp.clip(xp.sum(start * end, -1) / norms, -1, 1))[:, None, None]
+    weight = xp.broadcast_to(fractions, (len(start), fractions.shape[-1]))[..., None]
+    sine = xp.sin(angle)
     # Parallel latents have no circle between them: the straight line is its limit.
-    straight = np.abs(sine) < 1e-6
-    sine = np.where(straight, 1.0, sine)
-    first = np.where(straight, 1 - weight, np.sin((1 - weight) * angle) / sine)
-    second = np.where(straight, weight, np.sin(weight * angle) / sine)
+    straight = xp.abs(sine) < 1e-6
+    sine = xp.where(straight, 1.0, sine)
+    first = xp.where(straight, 1 - weight, xp.sin((1 - weight) * angle) / sine)
+    second = xp.where(straight, weight, xp.sin(weight * angle) / sine)
     return first * start[:, None] + second * end[:, None]
-
-
-def slerp_between(start: jax.Array, end: jax.Array, t: jax.Array) -> jax.Array:
-    """Spherical interpolation of each pair of latents [n, ...] at its own t [n], in JAX."""
-    a, b = start.reshape(start.shape[0], -1), end.reshape(end.shape[0], -1)
-    cosine = jnp.sum(a * b, -1) / (jnp.linalg.norm(a, axis=-1) * jnp.linalg.norm(b, axis=-1))
-    angle = jnp.arccos(jnp.clip(cosine, -1, 1))[:, None]
-    t, sine = t[:, None], jnp.sin(angle)
-    straight = jnp.abs(sine) < 1e-6
-    sine = jnp.where(straight, 1.0, sine)
-    first = jnp.where(straight, 1 - t, jnp.sin((1 - t) * angle) / sine)
-    second = jnp.where(straight, t, jnp.sin(t * angle) / sine)
-    return (first * a + second * b).reshape(start.shape)

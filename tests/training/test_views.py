@@ -1,5 +1,6 @@
 """Conversions to bytes and paths between latents."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -37,3 +38,11 @@ def test_slerp_between_parallel_latents_is_a_straight_line():
     point = np.array([[1.0, 2.0, 3.0]])
     np.testing.assert_allclose(slerp(point, point, np.array([0.3]))[0, 0], point[0])
     assert slerp(point, 2 * point, np.array([0.5]))[0, 0, 0] == pytest.approx(1.5)
+
+
+def test_slerp_in_jax_with_a_fraction_for_each_row_is_the_same():
+    start, end = np.random.default_rng(0).normal(size=(2, 3, 100))
+    fractions = np.array([[0.1, 0.2], [0.5, 0.6], [0.9, 1.0]])
+    path = jax.jit(slerp)(jnp.asarray(start), jnp.asarray(end), jnp.asarray(fractions))
+    expected = np.stack([slerp(start[i : i + 1], end[i : i + 1], fractions[i])[0] for i in range(3)])
+    np.testing.assert_allclose(path, expected, atol=1e-5)
