@@ -73,7 +73,7 @@ def get_config() -> ConfigDict:
 
     # The networks.
     config.model = ConfigDict()
-    config.model.name = "dcgan"  # dcgan | sngan | mlp_gan | conv_vae | residual_vae | vq_vae | import path of your own
+    config.model.name = "dcgan"  # dcgan | sngan | mlp_gan | conv_vae | mlp_vae | residual_vae | vq_vae | import path
     # dcgan: radford (transposed convolutions) | pytorch_gan (upsampling); sngan: cnn | resnet;
     # mlp_gan: goodfellow | pytorch_gan
     config.model.architecture = "radford"

@@ -3,6 +3,8 @@
 from typing import NamedTuple
 
 import flax.linen as nn
+import jax
+import jax.numpy as jnp
 
 from jaxgen.errors import UserError
 
@@ -29,6 +31,18 @@ class VAE(NamedTuple):
     encoder: nn.Module
     decoder: nn.Module
     latent_dim: int
+
+
+# |log variance| stays below this: float32 holds exp of it, and its square, with room.
+_LOG_VARIANCE_BOUND = 15.0
+
+
+def bounded_log_variance(x: jax.Array) -> jax.Array:
+    """A network's output as a log-variance between -15 and 15; close to the identity where it matters.
+
+    A clip would have no gradient beyond its ends.
+    """
+    return _LOG_VARIANCE_BOUND * jnp.tanh(x / _LOG_VARIANCE_BOUND)
 
 
 # Sides of the smallest images inside a network built of doublings.

@@ -7,12 +7,9 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen.errors import UserError
-from jaxgen.models.base import VAE
+from jaxgen.models.base import VAE, bounded_log_variance
 from jaxgen.ops.batch_norm import BatchNorm
 from jaxgen.ops.layers import Conv, ConvTranspose
-
-# |log variance| stays below this: float32 holds exp of it, and its square, with room.
-_LOG_VARIANCE_BOUND = 15.0
 
 
 def build(
@@ -115,8 +112,7 @@ class Encoder(nn.Module):
         x = self.trunk(images, train)
         x = nn.Dense(2 * self.latent_dim, dtype=self.trunk.dtype)(x.reshape(x.shape[0], -1)).astype(jnp.float32)
         mean, log_variance = jnp.split(x, 2, axis=-1)
-        # Close to the identity where it matters; a clip would have no gradient beyond its ends.
-        return mean, _LOG_VARIANCE_BOUND * jnp.tanh(log_variance / _LOG_VARIANCE_BOUND)
+        return mean, bounded_log_variance(log_variance)
 
 
 class Decoder(nn.Module):

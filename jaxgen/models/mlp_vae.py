@@ -1,0 +1,62 @@
+"""The variational autoencoder of dense layers on which likelihoods are compared (Burda et al. 2016, section 5)."""
+
+import math
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from jaxgen.models.base import VAE, bounded_log_variance
+from jaxgen.ops.layers import Dense
+
+_GLOROT = nn.initializers.variance_scaling(1.0, "fan_avg", "uniform")
+
+
+def build(
+    config, image_shape: tuple[int, int, int], num_classes: int, dtype, *, output_channels: int | None = None
+) -> VAE:
+    """A VAE for images [H, W, C] of any size; config keys: latent_dim (theirs: 50), width (200 units).
+
+    The decoder gives `output_channels` channels where the likelihood wants another number than C.
+    """
+    del num_classes
+    options = {"width": config.width, "dtype": dtype}
+    output_shape = (*image_shape[:-1], output_channels or image_shape[-1])
+    return VAE(Encoder(config.latent_dim, **options), Decoder(output_shape, **options), config.latent_dim)
+
+
+class Encoder(nn.Module):
+    """Two tanh layers of `width` units, then the posterior's mean and log-variance."""
+
+    latent_dim: int
+    width: int = 200
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, images: jax.Array, train: bool = False) -> tuple[jax.Array, jax.Array]:
+        del train
+        x = _hidden(images.reshape(images.shape[0], -1), self.width, self.dtype)
+        x = Dense(2 * self.latent_dim, kernel_init=_GLOROT, dtype=self.dtype)(x).astype(jnp.float32)
+        mean, log_variance = jnp.split(x, 2, axis=-1)
+        return mean, bounded_log_variance(log_variance)
+
+
+class Decoder(nn.Module):
+    """Two tanh layers of `width` units and a linear one; output unbounded."""
+
+    output_shape: tuple[int, int, int]
+    width: int = 200
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, latents: jax.Array, train: bool = False) -> jax.Array:
+        del train
+        x = _hidden(latents, self.width, self.dtype)
+        x = Dense(math.prod(self.output_shape), kernel_init=_GLOROT, dtype=self.dtype)(x)
+        return x.astype(jnp.float32).reshape(-1, *self.output_shape)
+
+
+def _hidden(x: jax.Array, width: int, dtype: jnp.dtype) -> jax.Array:
+    for _ in range(2):
+        x = jnp.tanh(Dense(width, kernel_init=_GLOROT, dtype=dtype)(x))
+    return x

@@ -1,0 +1,56 @@
+"""The dense VAE of Burda et al. 2016: parameter count, shapes, against NumPy, more channels for a likelihood."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from ml_collections import ConfigDict
+
+from jaxgen.models import mlp_vae
+from jaxgen.models.base import bounded_log_variance
+
+KEY = jax.random.key(0)
+
+
+def model(shape=(28, 28, 1), width=200, latent_dim=50, **options):
+    config = ConfigDict({"latent_dim": latent_dim, "width": width})
+    return mlp_vae.build(config, shape, 0, jnp.float32, **options)
+
+
+def test_parameter_count():
+    # By hand: 785*200 + 201*200 + 201*100 and 51*200 + 201*200 + 201*784.
+    vae = model()
+    encoder = jax.eval_shape(lambda: vae.encoder.init(KEY, jnp.zeros((1, 28, 28, 1))))
+    decoder = jax.eval_shape(lambda: vae.decoder.init(KEY, jnp.zeros((1, 50))))
+    sizes = [sum(np.prod(leaf.shape, dtype=int) for leaf in jax.tree.leaves(tree)) for tree in (encoder, decoder)]
+    assert sizes == [785 * 200 + 201 * 200 + 201 * 100, 51 * 200 + 201 * 200 + 201 * 784]
+
+
+def test_encoder_equals_numpy():
+    vae = model((3, 5, 1), width=7, latent_dim=2)
+    images = jax.random.normal(KEY, (4, 3, 5, 1))
+    params = vae.encoder.init(KEY, images)["params"]
+    mean, log_variance = vae.encoder.apply({"params": params}, images)
+    x = np.asarray(images, np.float64).reshape(4, 15)
+    layers = [params[f"Dense_{i}"] for i in range(3)]
+    for i, layer in enumerate(layers):
+        x = x @ np.asarray(layer["kernel"], np.float64) + np.asarray(layer["bias"], np.float64)
+        x = np.tanh(x) if i < 2 else x
+    np.testing.assert_allclose(mean, x[:, :2], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(log_variance, 15 * np.tanh(x[:, 2:] / 15), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("channels", [None, 30])
+def test_the_decoder_gives_the_images_or_as_many_channels_as_the_likelihood_wants(channels):
+    vae = model((6, 4, 3), width=8, latent_dim=5, output_channels=channels)
+    latents = jnp.zeros((2, 5))
+    output, _ = vae.decoder.init_with_output(KEY, latents)
+    assert output.shape == (2, 6, 4, channels or 3)
+    assert output.dtype == jnp.float32
+
+
+def test_log_variance_is_bounded_and_keeps_a_gradient():
+    x = jnp.array([-100.0, -0.1, 0.0, 0.1, 20.0])
+    assert float(jnp.abs(bounded_log_variance(x)).max()) <= 15
+    np.testing.assert_allclose(bounded_log_variance(x)[1:4], x[1:4], rtol=1e-4)
+    assert float(jax.grad(bounded_log_variance)(20.0)) > 0.1
