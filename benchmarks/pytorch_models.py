@@ -28,8 +28,11 @@ def radford_discriminator(size=32, channels=3, width=64, start=4):
     return _normal_init(nn.Sequential(*layers, nn.Conv2d(channels, 1, start, bias=False), nn.Flatten(0)))
 
 
-def pytorch_gan_generator(size=32, channels=3, latent_dim=100, width=64):
-    """The upsampling generator of PyTorch-GAN's DCGAN: latents [B, latent_dim] -> images [B, C, H, W] in [-1, 1]."""
+def pytorch_gan_generator(size=32, channels=3, latent_dim=100, width=64, eps=1e-5):
+    """The upsampling generator of PyTorch-GAN's DCGAN: latents [B, latent_dim] -> images [B, C, H, W] in [-1, 1].
+
+    eps: of all BatchNorms but the first. PyTorch-GAN has 0.8 there, where a momentum was meant.
+    """
     wide = 2 * width
     return _normal_init(
         nn.Sequential(
@@ -38,11 +41,11 @@ def pytorch_gan_generator(size=32, channels=3, latent_dim=100, width=64):
             nn.BatchNorm2d(wide),
             nn.Upsample(scale_factor=2),
             nn.Conv2d(wide, wide, 3, 1, 1),
-            nn.BatchNorm2d(wide),
+            nn.BatchNorm2d(wide, eps),
             nn.LeakyReLU(0.2, True),
             nn.Upsample(scale_factor=2),
             nn.Conv2d(wide, width, 3, 1, 1),
-            nn.BatchNorm2d(width),
+            nn.BatchNorm2d(width, eps),
             nn.LeakyReLU(0.2, True),
             nn.Conv2d(width, channels, 3, 1, 1),
             nn.Tanh(),
@@ -50,13 +53,13 @@ def pytorch_gan_generator(size=32, channels=3, latent_dim=100, width=64):
     )
 
 
-def pytorch_gan_discriminator(size=32, channels=3, width=64):
-    """The discriminator of PyTorch-GAN's DCGAN: images [B, C, H, W] -> logits [B]."""
+def pytorch_gan_discriminator(size=32, channels=3, width=64, eps=1e-5):
+    """The discriminator of PyTorch-GAN's DCGAN: images [B, C, H, W] -> logits [B]; eps: of its BatchNorms."""
     layers = []
     for stage in range(4):
         features = width // 4 << stage
         layers += [nn.Conv2d(channels, features, 3, 2, 1), nn.LeakyReLU(0.2, True), nn.Dropout2d(0.25)]
-        layers += [nn.BatchNorm2d(features)] * (stage > 0)
+        layers += [nn.BatchNorm2d(features, eps)] * (stage > 0)
         channels = features
     return _normal_init(nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels * (size // 16) ** 2, 1), nn.Flatten(0)))
 
@@ -104,14 +107,18 @@ class GANTraining:
 
     def step(self):
         """One update of both networks on a random batch of the uint8 images."""
-        real = random_batch(self.images, self.batch)
+        self.update(random_batch(self.images, self.batch))
+
+    def update(self, real):
+        """One update of both networks on real images [n, C, H, W] in [-1, 1], n at most the batch."""
+        ones, zeros = self.ones[: len(real)], self.zeros[: len(real)]
         self.g_optimizer.zero_grad()
-        fake = self.generator(torch.randn(self.batch, *self.latent_shape))
-        self.loss(self.discriminator(fake), self.ones).backward()
+        fake = self.generator(torch.randn(len(real), *self.latent_shape))
+        self.loss(self.discriminator(fake), ones).backward()
         self.g_optimizer.step()
         self.d_optimizer.zero_grad()
-        real_loss = self.loss(self.discriminator(real), self.ones)
-        fake_loss = self.loss(self.discriminator(fake.detach()), self.zeros)
+        real_loss = self.loss(self.discriminator(real), ones)
+        fake_loss = self.loss(self.discriminator(fake.detach()), zeros)
         ((real_loss + fake_loss) / 2).backward()
         self.d_optimizer.step()
 
