@@ -147,6 +147,10 @@ def get_config() -> ConfigDict:
     config.evaluation.extractor_weights = ""  # a file in place of the one that the extractor finds or fetches
     config.evaluation.allow_other_weights = False  # accept weights with another SHA-256; numbers are named for it
     config.evaluation.likelihood_samples = 16  # draws per image in the bound on the log-likelihood
+    # Beside the prior, densities of latents fitted after training to encoded training images (recipes that encode):
+    config.evaluation.latent_samplers = ()  # "normal", "gaussian_mixture"; sample metrics are computed for each
+    config.evaluation.mixture_components = 10  # of gaussian_mixture
+    config.evaluation.sampler_images = 0  # training images that they are fitted to; 0: all
     config.evaluation.pictures = True  # t-SNE, neighbours, real beside fake, after training
     config.evaluation.allow_few_samples = False  # compute and mark metrics that have fewer samples than they need
 
@@ -161,4 +165,5 @@ def get_config() -> ConfigDict:
     config.sample.rows = 8  # the grid of fixed latents
     config.sample.columns = 8  # images in a row of it
     config.sample.num_images = 64  # --mode=sample: single PNG files in samples/images
+    config.sample.latent_sampler = "prior"  # --mode=sample: prior | normal | gaussian_mixture (both fitted, see above)
     return config.lock()

@@ -27,7 +27,7 @@ _FREE = (
 )
 _AT_LEAST_ONE = {
     "model": ("latent_dim", "width"),
-    "evaluation": ("num_samples", "num_samples_in_training", "batch_size", "likelihood_samples"),
+    "evaluation": ("num_samples", "num_samples_in_training", "batch_size", "likelihood_samples", "mixture_components"),
     "project": ("num_images", "steps", "restarts"),
     "sample": ("rows", "columns", "num_images"),
 }

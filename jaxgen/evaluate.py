@@ -45,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--data_dir", default="", help="where the archives of a dataset:split lie")
     add("--cache_dir", default="", help="statistics, weights, data (default: $JAXGEN_CACHE or ~/.cache/jaxgen)")
     add("--checkpoint", default="latest", help="of a run: latest, best or a step")
+    add("--latent_sampler", default="prior", help="of a run that encodes: prior (default), normal, gaussian_mixture")
     add("--save_statistics", type=Path, metavar="FILE.npz", help="write the feature statistics of --real")
     add("--pictures", type=Path, metavar="DIR", help="t-SNE, nearest neighbours, real beside fake")
     add("--out", type=Path, metavar="FILE.json", help="the results as JSON")

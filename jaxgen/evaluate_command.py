@@ -49,6 +49,7 @@ def run(arguments: Any) -> None:
         num_devices=mesh.size,
         seed=arguments.seed,
         checkpoint=arguments.checkpoint,
+        latent_sampler=arguments.latent_sampler,
     )
     real = open_source(arguments.real, options, "--real")
     settings = _settings(arguments)

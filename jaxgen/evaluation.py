@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxgen.errors import UserError
 from jaxgen.gallery import Gallery
-from jaxgen.metrics.base import VIEWS, Accumulator, Batch, Context
+from jaxgen.metrics.base import SAMPLE_VIEWS, VIEWS, Accumulator, Batch, Context
 from jaxgen.metrics.extractors.statistics_file import SavedStatistics
 from jaxgen.metrics.image_set import Chosen, RealImages
 from jaxgen.metrics.records import Clock, finite
@@ -19,7 +19,7 @@ from jaxgen.metrics.streaming import Stopped, Stream
 __all__ = ["Real", "Stopped", "check", "evaluate", "image_set"]
 # Views that are given real images, one output for each.
 _OF_REAL = ("reconstruct", "project", "log_likelihood", "encode")
-_IMAGES = ("sample", "reconstruct", "project")
+_IMAGES = (*SAMPLE_VIEWS, "reconstruct", "project")
 
 
 class Real(NamedTuple):
@@ -237,6 +237,7 @@ class _Run:
                 "extractor": None,
                 "resize": None,
                 **(self.extractor(one.extractor).metadata() if one.extractor else {}),
+                **(self.facts.get(view, {}) if view in SAMPLE_VIEWS[1:] else {}),
                 "seconds": round(seconds[one.key], 3),
                 "seconds_view": round(seconds[view], 3),
                 **result,

@@ -101,6 +101,17 @@ def per_class(
     return _beside(_row_names(names, grid.height), grid, gap=0)
 
 
+def traversal(images: np.ndarray, names: list[str], values: np.ndarray) -> Image.Image:
+    """A row for each latent, its name at the left, a column for each of its values.
+
+    Args:
+      images: uint8 [rows * columns, H, W, C]. names: of the rows. values: of the columns.
+    """
+    grid = pictures.grid(_tiles(images), len(values))
+    shown = f"one latent at a time from {values[0]:g} to {values[-1]:g}, the others fixed"
+    return _headed(_beside(_row_names(names, grid.height), grid, gap=0), shown)
+
+
 def duplicates(
     images: np.ndarray, pairs: np.ndarray, distances: np.ndarray | None = None, columns: int = 4
 ) -> Image.Image:

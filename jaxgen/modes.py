@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from clu import parameter_overview
 
-from jaxgen import configuration, evaluation, pictures, session
+from jaxgen import configuration, evaluation, latent_samplers, pictures, session, traversal
 from jaxgen.benchmark import benchmark
 from jaxgen.errors import UserError
 from jaxgen.metrics.table import format_table
@@ -120,6 +120,7 @@ def _finish(opened: session.Session, run: loop.Run, folder: Path, state: paralle
     if "latents" in opened.views.names:
         picture = loop.interpolation_grid(config, opened.views, state.players)
         pictures.save(picture, folder / "samples" / "interpolation.png")
+    _draw_traversal(opened, state.players, folder)
     measured = loop.write_timing(run, step)
     log.info(
         "trained %d steps: %s images/s, %.1f s in steps, %.1f s compiling",
@@ -153,7 +154,11 @@ def _evaluate_to_file(opened, path: Path, state, step: int, measured: dict, stop
         with opened.clock.measure("evaluation"):
             settings = opened.config.evaluation
             gallery = path.parent / "evaluation" if settings.pictures else None
-            results = session.evaluate(opened, state.players, settings.num_samples, stop, gallery=gallery)
+            samplers = latent_samplers.fitted(opened, state.players, step, path.parent, settings.latent_samplers)
+            _draw_fitted(opened, state.players, samplers, path.parent)
+            results = session.evaluate(
+                opened, state.players, settings.num_samples, stop, samplers=samplers, gallery=gallery
+            )
     except evaluation.Stopped:
         log.info("stopped while evaluating: the same command evaluates again")
         return None
@@ -171,12 +176,27 @@ def _evaluate_to_file(opened, path: Path, state, step: int, measured: dict, stop
     return results
 
 
+def _draw_traversal(opened: session.Session, players, folder: Path) -> None:
+    if traversal.offered(opened) and (picture := traversal.draw(opened, players)) is not None:
+        pictures.save(picture, folder / "samples" / "traversal.png")
+
+
+def _draw_fitted(opened: session.Session, players, samplers, folder: Path) -> None:
+    """A grid for each fitted latent sampler, samples/<name>.png."""
+    rows, columns = opened.config.sample.rows, opened.config.sample.columns
+    for name, view in session.bound_views(opened, players, samplers).items():
+        if name.removeprefix("sample_") in samplers:
+            grid = pictures.grid(np.asarray(view(np.arange(rows * columns))), columns)
+            pictures.save(grid, folder / "samples" / f"{name.removeprefix('sample_')}.png")
+
+
 def _is_current(path: Path, opened: session.Session, step: int) -> bool:
     if not path.exists():
         return False
     try:
         run = json.loads(path.read_text())["_run"]
-        return run["step"] == step and run["config"]["evaluation"] == session.settings_of(opened)["evaluation"]
+        settings = configuration.completed(run["config"])["evaluation"]
+        return run["step"] == step and settings == session.settings_of(opened)["evaluation"]
     except (ValueError, KeyError, TypeError):
         return False  # written by hand or by an older version: evaluated again
 
@@ -190,21 +210,27 @@ def evaluate(config, folder: Path, checkpoint: str) -> None:
 
 
 def sample(config, folder: Path, checkpoint: str) -> None:
-    """Writes single PNG files, a grid and an interpolation from a checkpoint into samples/."""
+    """Writes single PNG files, a grid and an interpolation from a checkpoint into samples/.
+
+    With `config.sample.latent_sampler` they are of that density of latents: samples/images_<name>, samples/<name>.png.
+    """
     with session.open_finished(config, folder, checkpoint) as (opened, state, step):
-        images = folder / "samples" / "images"
+        sampler = config.sample.latent_sampler
+        samplers = latent_samplers.fitted(opened, state.players, step, folder, (sampler,))
+        view = session.bound_views(opened, state.players, samplers)[f"sample_{sampler}" if samplers else "sample"]
+        images = folder / "samples" / (f"images_{sampler}" if samplers else "images")
         count, batch = config.sample.num_images, 64
         for start in range(0, count, batch):
             ids = np.arange(start, start + batch)  # one shape for all batches: compiled once
-            for i, image in zip(
-                ids, np.asarray(opened.views.sample(state.players, session.evaluation_key(config), ids)), strict=True
-            ):
+            for i, image in zip(ids, np.asarray(view(ids)), strict=True):
                 if i < count:
                     pictures.save(pictures.single(image), images / f"{i:06d}.png")
+        _draw_fitted(opened, state.players, samplers, folder)
         pictures.save(
             loop.sample_grid(config, opened.views, state.players), folder / "samples" / f"step_{step:07d}.png"
         )
         if "latents" in opened.views.names:
             picture = loop.interpolation_grid(config, opened.views, state.players)
             pictures.save(picture, folder / "samples" / "interpolation.png")
+        _draw_traversal(opened, state.players, folder)
         log.info("%d images in %s, grids in %s", count, images, folder / "samples")

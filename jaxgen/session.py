@@ -4,15 +4,17 @@ import contextlib
 import json
 import logging
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from jaxgen import configuration, evaluation, lookup
+from jaxgen import configuration, evaluation, latent_samplers, lookup
 from jaxgen.data.base import Dataset, Split, open_dataset
 from jaxgen.errors import UserError
+from jaxgen.metrics.base import SAMPLE_VIEWS
 from jaxgen.provenance import software
 from jaxgen.recipes.base import Recipe
 from jaxgen.training import parallel, timing, workdir
@@ -67,6 +69,7 @@ def open_session(config) -> Session:
     split = f"{config.data.name}:{config.data.test_split}"
     references = (evaluation.Real(*part, dataset.class_names) for part in (test, train))
     reference, training = references
+    latent_samplers.check_config(config, recipe.views)
     evaluation.check(config.evaluation, reference, offered_views(recipe), split, training)
     # Shapes that do not fit together show here, before anything is written.
     jax.eval_shape(recipe.init, jax.random.key(0))
@@ -113,8 +116,8 @@ def restore(session: Session, workdir: Path, which: str) -> tuple[parallel.Train
     return found[0], int(found[0].step)
 
 
-def bound_views(session: Session, players) -> dict[str, Any]:
-    """The views of a trained state as `jaxgen.evaluation.evaluate` takes them."""
+def bound_views(session: Session, players, samplers: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The views of a trained state as `jaxgen.evaluation.evaluate` takes them, and of `latent_samplers.fitted`."""
     settings, views = session.config.evaluation, session.views
     key = evaluation_key(session.config)
     bound = {
@@ -128,6 +131,10 @@ def bound_views(session: Session, players) -> dict[str, Any]:
     offered = {name: view for name, view in bound.items() if name in views.names}
     if {"latents", "decode"} <= set(views.names):
         offered["path"] = lambda ids, epsilon: views.path(players, jax.random.fold_in(key, 2), ids, epsilon)
+    for name, sampler in (samplers or {}).items():
+        offered[f"sample_{name}"] = lambda ids, sampler=sampler: views.decode(
+            players, sampler.draw(jax.random.fold_in(key, 3), ids), ids
+        )
     return offered
 
 
@@ -136,10 +143,11 @@ def offered_views(recipe: Recipe) -> set[str]:
     return set(recipe.views) | ({"path"} if {"latents", "decode"} <= set(recipe.views) else set())
 
 
-def facts_of(session: Session) -> dict[str, dict]:
-    """What metrics must know of the views."""
+def facts_of(session: Session, samplers: Mapping[str, Any] | None = None) -> dict[str, dict]:
+    """What metrics must know of the views; `samplers`: of `latent_samplers.fitted`."""
     facts = {"sample": {"image_shape": session.train.images.shape[1:]}, **session.recipe.facts}
     facts["path"] = {"space": "z", "sampling": "full"}
+    facts |= {f"sample_{name}": dict(sampler.facts) for name, sampler in (samplers or {}).items()}
     if "log_likelihood" in facts:
         facts["log_likelihood"] = {
             "samples": session.config.evaluation.likelihood_samples,
@@ -180,7 +188,14 @@ def open_finished(config, folder: Path, checkpoint: str):
 
 
 def evaluate(
-    session: Session, players, num_samples: int, stop=lambda: False, *, views=None, gallery: Path | None = None
+    session: Session,
+    players,
+    num_samples: int,
+    stop=lambda: False,
+    *,
+    views=None,
+    samplers: Mapping[str, Any] | None = None,
+    gallery: Path | None = None,
 ) -> dict[str, Any]:
     """Runs the metrics of the config on what the recipe offers (or on `views`); see `jaxgen.evaluation.evaluate`."""
     settings = session.config.evaluation.copy_and_resolve_references()
@@ -188,9 +203,9 @@ def evaluate(
     return evaluation.evaluate(
         settings,
         real_split(session, session.config.data.test_split),
-        bound_views(session, players) if views is None else views,
+        bound_views(session, players, samplers) if views is None else views,
         train=real_split(session, session.config.data.train_split),
-        facts=facts_of(session),
+        facts=facts_of(session, samplers),
         place=lambda batch: parallel.place(session.mesh, batch),
         progress=sys.stderr.isatty(),
         stop=stop,
@@ -222,7 +237,7 @@ def results_of(evaluated: dict[str, Any]) -> dict[str, float]:
     for name, entry in evaluated.items():
         if not name.startswith("_") and isinstance(entry.get("value"), int | float):
             numbers[name] = entry["value"]
-            if entry["view"] != "project":
+            if entry["view"] not in ("project", *SAMPLE_VIEWS[1:]):
                 numbers.setdefault(entry["metric"], entry["value"])
     return numbers
 

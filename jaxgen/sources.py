@@ -24,7 +24,8 @@ KINDS = (
 class Options(NamedTuple):
     """How sources are read.
 
-    channels: 0 as they come. samples: drawn from a run, batch_size at a time on num_devices (0: all).
+    channels: 0 as they come. samples: drawn from a run, batch_size at a time on num_devices (0: all), from latents of
+    latent_sampler (prior, normal, gaussian_mixture).
     """
 
     channels: int = 0
@@ -35,6 +36,7 @@ class Options(NamedTuple):
     num_devices: int = 0
     seed: int = 0
     checkpoint: str = "latest"
+    latent_sampler: str = "prior"
 
 
 class Source(NamedTuple):

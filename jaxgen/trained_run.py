@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxgen import session
+from jaxgen import latent_samplers, session
 from jaxgen.errors import UserError
 from jaxgen.evaluation import Real
 from jaxgen.sources import Options, Source, load_run_config
@@ -47,13 +47,20 @@ def open_run(folder: Path, options: Options, flag: str) -> Source:
     # Not of the training: what evaluation has, so that images and networks lie on the same devices.
     config.num_devices, config.batch_size, config.grad_accum_steps = options.num_devices, options.batch_size, 1
     with config.unlocked():
-        config.evaluation.update({"metrics": (), "seed": options.seed})
+        config.evaluation.update({"metrics": (), "latent_samplers": (), "seed": options.seed})
+        config.sample.latent_sampler = latent_samplers.PRIOR
     config.best_metric = ""
     opened = session.open_session(config)
     state, step = session.restore(opened, folder, options.checkpoint)
-    views = session.bound_views(opened, state.players)
+    name = options.latent_sampler
+    latent_samplers.check((name,), opened.views.names, f"--latent_sampler for {flag}=run:{folder}")
+    samplers = latent_samplers.fitted(opened, state.players, step, folder, (name,))
+    views = session.bound_views(opened, state.players, samplers)
     if "sample" not in views:
         raise UserError(f"{flag}=run:{folder}: its recipe {config.recipe.name!r} offers no samples")
-    images = Samples(views["sample"], options.samples, options.batch_size)
-    labels = (), f"run:{folder} step {step}"
-    return Source(Real(images, None, *labels), views, session.facts_of(opened))
+    prior = views["sample"]
+    if samplers:
+        del views["sample"]  # only what was asked for is measured, under a name that says so
+    images = Samples(views.get(f"sample_{name}", prior), options.samples, options.batch_size)
+    labels = (), f"run:{folder} step {step}{f', {name} latents' if samplers else ''}"
+    return Source(Real(images, None, *labels), views, session.facts_of(opened, samplers))

@@ -31,7 +31,7 @@ def _sgd(config):
         player.update({"name": "sgd", "b1": 0.0, "learning_rate": 0.02})
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny_config():
     """A config that compiles and steps in no time: digits at 8x8, eight channels. `tiny_config("vae", sgd=True)`."""
     from configs import default

@@ -253,7 +253,7 @@ def test_a_run_leaves_the_work_directory_of_the_contract(trained):
     assert all(isinstance(value, int | float) for line in lines for value in line.values())
     assert {"loss", "negative_elbo", "kl", "grad_norm"} <= set(lines[0])
     assert sorted(path.name for path in (folder / "checkpoints").iterdir()) == ["10", "20"]
-    assert {"step_0000010.png", "step_0000020.png", "reconstructions_0000020.png", "interpolation.png"} <= {
+    assert {"step_0000020.png", "reconstructions_0000020.png", "interpolation.png", "traversal.png"} <= {
         path.name for path in (folder / "samples").iterdir()
     }
     evaluation = json.loads((folder / "evaluation.json").read_text())

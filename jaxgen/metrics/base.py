@@ -26,6 +26,8 @@ from jaxgen.metrics.frechet import FeatureStatistics
 CHOSEN = "chosen"
 VIEWS = {
     "sample": "generated images: ids int32 [n] -> uint8 [n, H, W, C]",
+    "sample_normal": "generated images from latents of a Gaussian fitted to the encoder's: as sample",
+    "sample_gaussian_mixture": "the same from a Gaussian mixture: as sample",
     "points": "generated points: ids int32 [n] -> float32 [n, D]",
     "reconstruct": "copies of real images: uint8 [n, H, W, C] -> the same",
     "project": "inversions of real images: uint8 [n, H, W, C] -> the same",
@@ -34,6 +36,7 @@ VIEWS = {
     "path": "ids int32 [n], epsilon -> images float32 [n, H, W, C] in [-1, 1] at t and at t + epsilon between latents",
 }
 PAIR_VIEWS = ("reconstruct", "project")
+SAMPLE_VIEWS = ("sample", "sample_normal", "sample_gaussian_mixture")
 USES_KNOWN = (
     "real.statistics",  # context.real.statistics(extractor)
     "real.features",  # context.real.features(extractor), .logits(extractor)
@@ -134,10 +137,13 @@ def result_name(name: str, module: Any, view: str, extractor: Extractor | None) 
 
     With the canonical network on its canonical input path (and for a fixed or no extractor) the metric's own name;
     with another that name, or the module's `PREFIX`, and the extractor's label: `fd_efficientnet_lite0`. Pairs that
-    come from inversion are no reconstructions: `psnr_inversion`. With LABELLED the name always says the network.
+    come from inversion are no reconstructions: `psnr_inversion`; nor are samples from a fitted density of latents those
+    of the model's prior: `fid_gaussian_mixture`. With LABELLED the name always says the network.
     """
     label = name
     if module.EXTRACTOR == CHOSEN and (getattr(module, "LABELLED", False) or not extractor.canonical):
         prefix = getattr(module, "PREFIX", label)
         label = f"{prefix}_{extractor.label or extractor.name}"
+    if view in SAMPLE_VIEWS[1:]:
+        return f"{label}_{view.removeprefix('sample_')}"
     return f"{label}_inversion" if view == "project" else label

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from jaxgen import lookup
 from jaxgen.errors import UserError
-from jaxgen.metrics.base import CHOSEN, PAIR_VIEWS, USES_KNOWN, VIEWS, result_name
+from jaxgen.metrics.base import CHOSEN, PAIR_VIEWS, SAMPLE_VIEWS, USES_KNOWN, VIEWS, result_name
 from jaxgen.metrics.extractors.base import Extractor
 
 
@@ -69,7 +69,7 @@ def select(
         module = lookup.module("metrics", name, "evaluation.metrics")
         for attribute in ("NEEDS", "DIRECTION", "MIN_SAMPLES", "EXTRACTOR", "start"):
             lookup.need(module, attribute, "evaluation.metrics")
-        wanted = PAIR_VIEWS if module.NEEDS in PAIR_VIEWS else (module.NEEDS,)
+        wanted = next((group for group in (PAIR_VIEWS, SAMPLE_VIEWS) if module.NEEDS in group), (module.NEEDS,))
         views = [view for view in wanted if view in offered]
         if reason := _obstacle(module, views, offered, image_shape, has):
             skipped[name] = reason

@@ -81,6 +81,15 @@ class Views:
         ids = np.asarray(ids, np.int32)
         return self._sample(parallel.viewable(players), key, parallel.place(self._mesh, ids), self._labels(ids))
 
+    def latents(self, key, ids: np.ndarray) -> jax.Array:
+        """Latents number `ids` of the key, [n, ...]."""
+        return self._latents(key, np.asarray(ids, np.int32))
+
+    def decode(self, players: PyTree, latents: np.ndarray, ids: np.ndarray) -> jax.Array:
+        """Images uint8 [n, H, W, C] of latents [n, ...]; the classes of `ids` [n] are those of `sample`."""
+        placed = parallel.place(self._mesh, np.asarray(latents, np.float32))
+        return self._decode(parallel.viewable(players), placed, self._labels(ids))
+
     def reconstruct(self, players: PyTree, images: np.ndarray) -> jax.Array:
         """Reconstructions of uint8 images [n, H, W, C]."""
         return self._reconstruct(parallel.viewable(players), parallel.place(self._mesh, images))

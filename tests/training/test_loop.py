@@ -55,6 +55,7 @@ def test_cadences(vae_run):
         "reconstructions_0000060.png",
         "step_0000030.png",
         "step_0000060.png",
+        "traversal.png",
     ]
     with Image.open(folder / "samples" / "step_0000060.png") as picture:
         assert picture.size == (8 * 50 + 2, 8 * 50 + 2)
