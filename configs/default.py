@@ -51,7 +51,7 @@ def get_config() -> ConfigDict:
     # Data: see the README's table of sources.
     config.data = ConfigDict()
     # digits | mnist | fashion_mnist | cifar10 | svhn_cropped | covid_radiography | ieee8023 | folder | tfds:<name> |
-    # import path
+    # gaussian_ring | gaussian_grid | gaussian_1d (vectors, no images) | import path
     config.data.name = "digits"
     config.data.dir = ""  # where the original archives lie; for `folder` the folder or zip itself; "": cache_dir
     config.data.cache_dir = ""  # downloads and decoded arrays; "": $JAXGEN_CACHE or ~/.cache/jaxgen
@@ -70,10 +70,13 @@ def get_config() -> ConfigDict:
     config.data.skip_bad_images = False  # go on without unreadable images, and say how many
     config.data.labels = False  # True: refuse data without class labels
     config.data.flip = False  # mirror images at random in training
+    config.data.num_points = 100_000  # gaussian_*: points of the training split; the test split has a tenth of it
+    config.data.seed = 0  # gaussian_*: of the points
 
     # The networks.
     config.model = ConfigDict()
-    config.model.name = "dcgan"  # dcgan | sngan | mlp_gan | conv_vae | mlp_vae | residual_vae | vq_vae | import path
+    # dcgan | sngan | mlp_gan | point_gan (vectors) | conv_vae | mlp_vae | residual_vae | vq_vae | import path
+    config.model.name = "dcgan"
     # dcgan: radford (transposed convolutions) | pytorch_gan (upsampling); sngan: cnn | resnet;
     # mlp_gan: goodfellow | pytorch_gan
     config.model.architecture = "radford"
@@ -81,10 +84,13 @@ def get_config() -> ConfigDict:
     config.model.width = 64  # channels of the widest-resolution layer; deeper layers double
     config.model.batch_norm = True  # statistics over all devices; False: no BatchNorm in any network
     config.model.dropout = 0.25  # discriminators of dcgan's pytorch_gan and mlp_gan's goodfellow
-    config.model.discriminator_width = 0  # sngan: channels of the discriminator; 0: as `width`
-    config.model.spectral_norm = False  # sngan's discriminator
+    config.model.discriminator_width = 0  # sngan, point_gan: channels of the discriminator; 0: as `width`
+    config.model.spectral_norm = False  # the discriminators of sngan and point_gan
     config.model.layer_norm = False  # sngan's discriminator, for gradient penalties
     config.model.conditional = False  # sngan: generator and discriminator know the class
+    config.model.hidden_layers = 3  # point_gan: of `width` units each, in both networks
+    config.model.latents = "normal"  # point_gan: what the generator sees; normal | uniform (both of unit variance)
+    config.model.data_scale = 1.0  # point_gan: its discriminator sees the points divided by this
     config.model.residual_blocks = 2  # residual_vae, vq_vae: at the lowest resolution of encoder and decoder each
     config.model.downsamplings = 2  # residual_vae, vq_vae: halvings of the image's sides
     config.model.num_codes = 512  # vq_vae: entries of the codebook

@@ -10,6 +10,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from jaxgen import evaluation, provenance
+from jaxgen.data.base import is_vectors
 from jaxgen.data.cache import root
 from jaxgen.errors import UserError
 from jaxgen.metrics import fid
@@ -58,6 +59,8 @@ def run(arguments: Any) -> None:
         return parallel.place(mesh, batch)
 
     cache_dir = root(ConfigDict({"cache_dir": arguments.cache_dir})) / "statistics"
+    if real.real.images is not None and is_vectors(real.real.images):
+        _check_vectors(arguments)
     if arguments.save_statistics:
         _save_statistics(arguments.save_statistics, real.real, settings, place, cache_dir)
     if not arguments.fake:
@@ -66,7 +69,7 @@ def run(arguments: Any) -> None:
     train = open_source(arguments.train, options, "--train").real if arguments.train else None
     if train is not None and train.images is None:
         raise UserError(f"--train={arguments.train}: statistics only; training images are needed")
-    results = _compare(arguments, settings, real.real, fake, train, place, cache_dir)
+    results = _compare(arguments, settings, real, fake, train, place, cache_dir)
     results["_run"] = {
         "command": ["python", "-m", "jaxgen.evaluate", *sys.argv[1:]],
         "real": arguments.real,
@@ -98,6 +101,12 @@ def _check(arguments: Any) -> None:
         raise UserError(f"--batch_size={arguments.batch_size}: it must be at least 1")
 
 
+def _check_vectors(arguments: Any) -> None:
+    for flag in ("pairs", "save_statistics"):
+        if getattr(arguments, flag):
+            raise UserError(f"--{flag} is for images, and --real={arguments.real} has vectors")
+
+
 def _settings(arguments: Any) -> ConfigDict:
     names = tuple(name.strip() for name in arguments.metrics.split(",") if name.strip())
     if not names:
@@ -107,9 +116,13 @@ def _settings(arguments: Any) -> ConfigDict:
     return ConfigDict({"metrics": names, **{key: getattr(arguments, key) for key in keys}})
 
 
-def _compare(arguments, settings, real: evaluation.Real, fake: Source, train, place, cache_dir) -> dict:
-    views, facts = dict(fake.views or {}), dict(fake.facts or {})
+def _compare(arguments, settings, real_source: Source, fake: Source, train, place, cache_dir) -> dict:
+    real, views = real_source.real, dict(fake.views or {})
+    # What is known of the data counts for the reference, not for what a run was trained on.
+    facts = {**(fake.facts or {}), **({} if real_source.views else real_source.facts or {})}
     progress = sys.stderr.isatty()
+    if fake.real.images is None and real.images is not None and is_vectors(real.images):
+        raise UserError(f"--fake={arguments.fake} holds statistics of images, and --real={arguments.real} has vectors")
     if fake.real.images is None:
         return _of_statistics(settings, real, fake.real, place, cache_dir, progress)
     images = fake.real.images
@@ -120,7 +133,7 @@ def _compare(arguments, settings, real: evaluation.Real, fake: Source, train, pl
         if settings.num_samples < len(images) and not arguments.pairs:
             # Not the first ones: folders come class by class.
             images = Chosen(images, indices(len(images), settings.num_samples, arguments.seed))
-        views["sample"] = lambda ids: images[ids]
+        views["points" if is_vectors(images) else "sample"] = lambda ids: images[ids]
         facts["sample"] = {"image_shape": tuple(images.shape[1:])}
     if arguments.pairs:
         if real.images is None or len(real.images) != len(images):

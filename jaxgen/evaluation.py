@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from jaxgen.errors import UserError
-from jaxgen.gallery import Gallery
+from jaxgen.gallery import Gallery, PointGallery
 from jaxgen.metrics.base import SAMPLE_VIEWS, VIEWS, Accumulator, Batch, Context
 from jaxgen.metrics.extractors.statistics_file import SavedStatistics
 from jaxgen.metrics.image_set import Chosen, RealImages
@@ -20,13 +20,14 @@ __all__ = ["Real", "Stopped", "check", "evaluate", "image_set"]
 # Views that are given real images, one output for each.
 _OF_REAL = ("reconstruct", "project", "log_likelihood", "encode")
 _IMAGES = (*SAMPLE_VIEWS, "reconstruct", "project")
+_DRAWN = {"sample": Gallery, "points": PointGallery}
 
 
 class Real(NamedTuple):
     """A split of real images, or saved feature statistics that stand in for one.
 
-    images: uint8 [N, H, W, C]: an array, or what streams from disk (len(), shape, indexing by int arrays). None with
-    statistics. labels: int32 [N] or None.
+    images: uint8 [N, H, W, C]: an array, or what streams from disk (len(), shape, indexing by int arrays); or vectors
+    float32 [N, D]. None with statistics. labels: int32 [N] or None.
     """
 
     images: Any
@@ -81,7 +82,7 @@ def evaluate(
     out: dict[str, dict] = {}
     for view in VIEWS:
         mine = [one for one in selected if one.view == view]
-        if mine or (view == "sample" and gallery and "sample" in run.offered()):
+        if mine or (view in _DRAWN and gallery and view in run.offered()):
             out |= run.measure(view, mine, gallery)
     for key, mark in marks.items():
         out[key] |= {"split": run.real.split, **mark}
@@ -170,6 +171,9 @@ class _Run:
     def has(self, use: str) -> str:
         """ "" if there is what a metric uses, else why not."""
         owner, kind = use.split(".")
+        if owner == "facts":
+            known = kind in self.facts.get("points", {})
+            return "" if known else f"needs the true {kind} of the points; {self.real.split} does not tell them"
         images = self.real if owner == "real" else self.train
         if images is None:
             return "needs the training images; none were given"
@@ -212,8 +216,8 @@ class _Run:
         for one in selected:
             with Clock(seconds, one.key):
                 accumulators[one.key] = one.module.start(contexts[one.key])
-        if view == "sample" and gallery:
-            accumulators["_gallery"] = self.gallery(selected, Path(gallery))
+        if view in _DRAWN and gallery:
+            accumulators["_gallery"] = self.gallery(view, selected, Path(gallery))
             seconds["_gallery"] = 0.0
         epsilon = next((one.module.EPSILON for one in selected if view == "path"), None)
         for ids, count in self.stream(n_fake, view):
@@ -246,13 +250,14 @@ class _Run:
             accumulators["_gallery"].result()
         return out
 
-    def gallery(self, selected: list[Selected], folder: Path) -> Gallery:
+    def gallery(self, view: str, selected: list[Selected], folder: Path) -> Gallery | PointGallery:
         """Pictures with the features of the first metric that has any."""
         name = next((one.extractor for one in selected if one.extractor), None)
-        counts = self.counts("sample")
+        counts = self.counts(view)
         sets = {"real": self.real, "train": self.train}
         extract = name and self.extractor(name).apply
-        return Gallery(Context(*counts, seed=self.settings.seed, **sets, extractor=name, extract=extract), folder)
+        context = Context(*counts, seed=self.settings.seed, **sets, extractor=name, extract=extract)
+        return _DRAWN[view](context, folder)
 
     def batch(self, view: str, ids: np.ndarray, count: int, epsilon: float | None) -> Batch:
         real = self.place(self.real.images[ids]) if view in _OF_REAL else None

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxgen import evaluation_pictures, pictures
+from jaxgen import evaluation_pictures, pictures, point_pictures
 from jaxgen.metrics import manifold
 from jaxgen.metrics.base import Batch, Context
 from jaxgen.metrics.subset import StreamSubset, indices
@@ -76,6 +76,27 @@ class Gallery:
             names = context.real.class_names
             drawn["samples_by_class"] = evaluation_pictures.per_class(samples, labels, names)
         return drawn
+
+
+class PointGallery:
+    """Gathers generated points as they stream by, then draws them over the real ones; arguments as for `Gallery`."""
+
+    def __init__(self, context: Context, folder: Path):
+        self._context, self._folder = context, folder
+        self._points: list[np.ndarray] = []
+
+    def update(self, batch: Batch) -> None:
+        """Keeps all of them: points are small."""
+        self._points.append(batch.host(batch.output))
+
+    def result(self) -> list[Path]:
+        """Draws real_and_generated."""
+        if self._context.real is None or self._context.real.images is None:
+            return []
+        real, fake = np.asarray(self._context.real.images[:]), np.concatenate(self._points)
+        path = self._folder / "real_and_generated.png"
+        pictures.save(point_pictures.cloud(real, fake, f"{len(fake)} generated points"), path)
+        return [path]
 
 
 def _some(real, seed: int) -> np.ndarray:

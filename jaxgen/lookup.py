@@ -10,7 +10,18 @@ from jaxgen.errors import UserError
 
 # Modules that are shared parts of their package, not choices.
 _SHARED = {
-    "data": {"base", "image_files", "image_options", "download", "idx", "cache", "container", "reading", "order"},
+    "data": {
+        "base",
+        "image_files",
+        "image_options",
+        "download",
+        "idx",
+        "cache",
+        "container",
+        "reading",
+        "order",
+        "mixture",
+    },
     "models": {"base", "sizes", "causal_transformer"},
     "recipes": {"base", "optimizers", "constraints"},
     "metrics": {

@@ -16,7 +16,7 @@ from jaxgen.benchmark import benchmark
 from jaxgen.errors import UserError
 from jaxgen.metrics.table import format_table
 from jaxgen.projection import project
-from jaxgen.training import loop, parallel, workdir
+from jaxgen.training import loop, parallel, point_samples, workdir
 from jaxgen.training.logging import TensorBoard, start_log
 
 __all__ = ["benchmark", "evaluate", "project", "sample", "train"]
@@ -117,7 +117,7 @@ def _describe(opened: session.Session, folder: Path, state: parallel.TrainState)
 
 def _finish(opened: session.Session, run: loop.Run, folder: Path, state: parallel.TrainState) -> None:
     config, step = opened.config, int(state.step)
-    if "latents" in opened.views.names:
+    if {"sample", "latents"} <= set(opened.views.names):
         picture = loop.interpolation_grid(config, opened.views, state.players)
         pictures.save(picture, folder / "samples" / "interpolation.png")
     _draw_traversal(opened, state.players, folder)
@@ -210,13 +210,19 @@ def evaluate(config, folder: Path, checkpoint: str) -> None:
 
 
 def sample(config, folder: Path, checkpoint: str) -> None:
-    """Writes single PNG files, a grid and an interpolation from a checkpoint into samples/.
+    """Writes single PNG files, a grid and an interpolation from a checkpoint into samples/; of vectors points.csv.
 
     With `config.sample.latent_sampler` they are of that density of latents: samples/images_<name>, samples/<name>.png.
     """
     with session.open_finished(config, folder, checkpoint) as (opened, state, step):
         sampler = config.sample.latent_sampler
         samplers = latent_samplers.fitted(opened, state.players, step, folder, (sampler,))
+        if "points" in opened.views.names:
+            key, table = session.evaluation_key(config), folder / "samples" / "points.csv"
+            point_samples.write_table(table, opened.views, state.players, key, config.sample.num_images)
+            loop.write_samples(config, opened.views, state.players, table.parent, step, opened.test.images)
+            log.info("%d points in %s, their picture beside it", config.sample.num_images, table)
+            return
         view = session.bound_views(opened, state.players, samplers)[f"sample_{sampler}" if samplers else "sample"]
         images = folder / "samples" / (f"images_{sampler}" if samplers else "images")
         count, batch = config.sample.num_images, 64
@@ -226,9 +232,7 @@ def sample(config, folder: Path, checkpoint: str) -> None:
                 if i < count:
                     pictures.save(pictures.single(image), images / f"{i:06d}.png")
         _draw_fitted(opened, state.players, samplers, folder)
-        pictures.save(
-            loop.sample_grid(config, opened.views, state.players), folder / "samples" / f"step_{step:07d}.png"
-        )
+        loop.write_samples(config, opened.views, state.players, folder / "samples", step, opened.test.images)
         if "latents" in opened.views.names:
             picture = loop.interpolation_grid(config, opened.views, state.players)
             pictures.save(picture, folder / "samples" / "interpolation.png")

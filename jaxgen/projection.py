@@ -34,6 +34,8 @@ def project(config, folder: Path, checkpoint: str) -> None:
             name for name in metrics if lookup.module("metrics", name, "config.evaluation.metrics").NEEDS in PAIR_VIEWS
         )
     with session.open_finished(config, folder, checkpoint) as (opened, state, step):
+        if "points" in opened.views.names:
+            raise UserError(f"--mode=project inverts images, and {config.data.name} has vectors")
         if not {"latents", "decode"} <= set(opened.views.names):
             raise UserError(f"--mode=project: the recipe {config.recipe.name!r} has no latents to search")
         key = session.evaluation_key(config)

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from jaxgen import configuration, evaluation, latent_samplers, lookup
-from jaxgen.data.base import Dataset, Split, open_dataset
+from jaxgen.data.base import Dataset, Split, is_vectors, open_dataset
 from jaxgen.errors import UserError
 from jaxgen.metrics.base import SAMPLE_VIEWS
 from jaxgen.provenance import software
@@ -24,6 +24,8 @@ from jaxgen.training.logging import start_log
 from jaxgen.training.views import Views
 
 log = logging.getLogger(__name__)
+# Views that make images between two latents.
+_PATH_NEEDS = {"sample", "latents", "decode"}
 
 
 class Session(NamedTuple):
@@ -64,6 +66,11 @@ def open_session(config) -> Session:
         dataset = open_dataset(config.data, progress=sys.stderr.isatty())
         train, test = dataset.splits[config.data.train_split], dataset.splits[config.data.test_split]
     num_classes = len(dataset.class_names) if train.labels is not None else 0
+    if is_vectors(train.images) and not getattr(recipe_module, "VECTORS", False):
+        raise UserError(
+            f"config.recipe.name={config.recipe.name!r} trains on images, and {config.data.name} has vectors: "
+            "use recipe.name=gan"
+        )
     recipe = lookup.need(recipe_module, "build", "config.recipe.name")(config, train.images.shape[1:], num_classes)
     feed = Feed(config.batch_size, recipe.batches, config.grad_accum_steps, config.data.flip)
     split = f"{config.data.name}:{config.data.test_split}"
@@ -122,6 +129,7 @@ def bound_views(session: Session, players, samplers: Mapping[str, Any] | None = 
     key = evaluation_key(session.config)
     bound = {
         "sample": lambda ids: views.sample(players, key, ids),
+        "points": lambda ids: views.points(players, key, ids),
         "reconstruct": lambda images: views.reconstruct(players, images),
         "encode": lambda images: views.encode(players, images),
         "log_likelihood": lambda images, ids: views.log_likelihood(
@@ -129,7 +137,7 @@ def bound_views(session: Session, players, samplers: Mapping[str, Any] | None = 
         ),
     }
     offered = {name: view for name, view in bound.items() if name in views.names}
-    if {"latents", "decode"} <= set(views.names):
+    if set(views.names) >= _PATH_NEEDS:
         offered["path"] = lambda ids, epsilon: views.path(players, jax.random.fold_in(key, 2), ids, epsilon)
     for name, sampler in (samplers or {}).items():
         offered[f"sample_{name}"] = lambda ids, sampler=sampler: views.decode(
@@ -140,12 +148,12 @@ def bound_views(session: Session, players, samplers: Mapping[str, Any] | None = 
 
 def offered_views(recipe: Recipe) -> set[str]:
     """Names of what `bound_views` will give."""
-    return set(recipe.views) | ({"path"} if {"latents", "decode"} <= set(recipe.views) else set())
+    return set(recipe.views) | ({"path"} if set(recipe.views) >= _PATH_NEEDS else set())
 
 
 def facts_of(session: Session, samplers: Mapping[str, Any] | None = None) -> dict[str, dict]:
     """What metrics must know of the views; `samplers`: of `latent_samplers.fitted`."""
-    facts = {"sample": {"image_shape": session.train.images.shape[1:]}, **session.recipe.facts}
+    facts = {"sample": {"image_shape": session.train.images.shape[1:]}, **session.recipe.facts, **session.dataset.facts}
     facts["path"] = {"space": "z", "sampling": "full"}
     facts |= {f"sample_{name}": dict(sampler.facts) for name, sampler in (samplers or {}).items()}
     if "log_likelihood" in facts:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxgen.data.base import is_vectors
 from jaxgen.data.container import IMAGE_SUFFIXES, open_container
 from jaxgen.data.image_files import ImageFiles, folder_labels
 from jaxgen.errors import UserError
@@ -17,7 +18,8 @@ from jaxgen.metrics.extractors import statistics_file
 
 KINDS = (
     "a folder or zip of images (FOLDER:part or FILE.zip:part for what lies below it), an .npz or .npy of uint8 "
-    "[N, H, W, C], dataset:split (mnist:test), run:DIR, or a statistics file (.npz with mu and sigma)"
+    "[N, H, W, C] (or of vectors, float32 [N, D]), dataset:split (mnist:test), run:DIR, or a statistics file (.npz "
+    "with mu and sigma)"
 )
 
 
@@ -40,7 +42,7 @@ class Options(NamedTuple):
 
 
 class Source(NamedTuple):
-    """real: the images with all that is known of them. views, facts: for a run, what its model offers."""
+    """real: the images with all that is known of them. views: of a run, what its model offers. facts: by view."""
 
     real: Real
     views: Mapping[str, Callable] | None = None
@@ -115,10 +117,12 @@ def _array(path: Path, spec: str, options: Options, flag: str) -> Real:
 def _checked(images: np.ndarray, where: str, options: Options) -> np.ndarray:
     from jaxgen.data import image_options
 
+    if is_vectors(images) and len(images):
+        return images
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3) or 0 in images.shape:
         raise UserError(
             f"{where}: holds {images.dtype} {list(images.shape)}; images must be uint8 [N, H, W, C] with C 1 or 3 "
-            "(0 to 255, never scaled batch by batch)"
+            "(0 to 255, never scaled batch by batch), vectors float32 [N, D]"
         )
     return image_options.set_channels(images, options.channels or images.shape[-1])
 
@@ -136,11 +140,18 @@ def _dataset(name: str, split: str, options: Options, flag: str) -> Source:
     config.update({"channels": options.channels, "train_split": split, "test_split": ""})
     dataset = open_dataset(config, progress=False)
     images, labels = dataset.splits[split]
-    return Source(Real(images, labels, dataset.class_names, f"{name}:{split}"))
+    return Source(Real(images, labels, dataset.class_names, f"{name}:{split}"), facts=dataset.facts)
 
 
 def same_kind(real: Any, fake: Any, real_spec: str, fake_spec: str) -> None:
     """Refuses images that differ in size or channels: a silent conversion would change every number."""
+    if len(real.shape) != len(fake.shape) or (len(real.shape) == 2 and real.shape[1] != fake.shape[1]):
+        kinds = [f"vectors of {x.shape[1]}" if len(x.shape) == 2 else "images" for x in (real, fake)]
+        raise UserError(
+            f"--real={real_spec} has {kinds[0]} and --fake={fake_spec} has {kinds[1]}: nothing compares them"
+        )
+    if len(real.shape) == 2:
+        return
     (height, width, channels), (fake_height, fake_width, fake_channels) = real.shape[1:], fake.shape[1:]
     if channels != fake_channels:
         kinds = {1: "grayscale", 3: "RGB"}

@@ -11,18 +11,17 @@ from jaxgen.sources import Options, Source, load_run_config
 
 
 class Samples:
-    """The first `count` samples of a run, uint8 [N, H, W, C], generated when indexed; the same number, the same image.
+    """The first `count` samples of a run, generated when indexed; the same number, the same image.
 
     Args:
-      sample: ids int32 [n] -> images, for any n.
+      sample: ids int32 [n] -> images uint8 [n, H, W, C] or points float32 [n, D], for any n.
       batch_size: images generated at a time, so that one compiled program does for all.
     """
 
-    dtype = np.dtype(np.uint8)
-
     def __init__(self, sample, count: int, batch_size: int):
         self._sample, self._batch_size = sample, batch_size
-        self.shape = (count, *np.asarray(sample(np.zeros(batch_size, np.int32))).shape[1:])
+        first = np.asarray(sample(np.zeros(batch_size, np.int32)))
+        self.shape, self.dtype = (count, *first.shape[1:]), first.dtype
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -32,7 +31,7 @@ class Samples:
         padded = np.concatenate([ids, np.repeat(ids[-1:], -len(ids) % self._batch_size)])
         parts = padded.reshape(-1, self._batch_size)
         images = [np.asarray(self._sample(part)) for part in parts]
-        return np.concatenate(images)[: len(ids)] if images else np.zeros((0, *self.shape[1:]), np.uint8)
+        return np.concatenate(images)[: len(ids)] if images else np.zeros((0, *self.shape[1:]), self.dtype)
 
 
 def open_run(folder: Path, options: Options, flag: str) -> Source:
@@ -56,9 +55,9 @@ def open_run(folder: Path, options: Options, flag: str) -> Source:
     latent_samplers.check((name,), opened.views.names, f"--latent_sampler for {flag}=run:{folder}")
     samplers = latent_samplers.fitted(opened, state.players, step, folder, (name,))
     views = session.bound_views(opened, state.players, samplers)
-    if "sample" not in views:
+    prior = next((views[view] for view in ("sample", "points") if view in views), None)
+    if prior is None:
         raise UserError(f"{flag}=run:{folder}: its recipe {config.recipe.name!r} offers no samples")
-    prior = views["sample"]
     if samplers:
         del views["sample"]  # only what was asked for is measured, under a name that says so
     images = Samples(views.get(f"sample_{name}", prior), options.samples, options.batch_size)

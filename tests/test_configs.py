@@ -21,6 +21,7 @@ EXPERIMENTS = sorted(path for path in FOLDER.glob("*.py") if path.name not in ("
 NATIVE = {"digits": (8, 1, 10), "mnist": (28, 1, 10), "fashion_mnist": (28, 1, 10), "cifar10": (32, 3, 10)}
 NATIVE["svhn_cropped"] = (32, 3, 10)
 NATIVE["covid_radiography"] = (299, 1, 4)
+VECTORS = {"gaussian_ring": (2,), "gaussian_grid": (2,), "gaussian_1d": (1,)}
 
 
 def load(path):
@@ -28,9 +29,12 @@ def load(path):
 
 
 def recipe_of(config):
-    side, channels, classes = NATIVE[config.data.name]
+    if config.data.name in VECTORS:
+        side, channels, classes = 0, 0, 0
+    else:
+        side, channels, classes = NATIVE[config.data.name]
     side, channels = config.data.image_size or side, config.data.channels or channels
-    shape = (side, side, channels)
+    shape = VECTORS.get(config.data.name, (side, side, channels))
     return lookup.module("recipes", config.recipe.name, "config.recipe.name").build(config, shape, classes), shape
 
 
@@ -39,6 +43,7 @@ def test_there_are_experiments():
     assert {"dcgan_digits", "dcgan_mnist", "dcgan_cifar", "vae_digits", "vae_mnist", "vae_cifar"} <= names
     assert {"gan_mnist", "lsgan_mnist", "wgan_mnist", "wgan_gp_mnist", "dragan_mnist", "sngan_mnist"} <= names
     assert {"sngan_cifar", "wgan_gp_cifar", "sngan_projection_cifar"} <= names
+    assert {"gan_ring", "wgan_gp_ring", "sngan_ring", "gan_1d"} <= names
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
@@ -78,7 +83,8 @@ def test_an_experiment_can_take_a_step_and_show_samples(path):
     assert metrics
     assert all(value.shape == () for value in metrics.values())
     ids = jax.ShapeDtypeStruct((4,), jnp.int32)
-    images = jax.eval_shape(recipe.views["sample"], state, key, ids, ids)
+    show = recipe.views["points" if config.data.name in VECTORS else "sample"]
+    images = jax.eval_shape(show, state, key, ids, ids)
     assert images.shape == (4, *shape)
 
 

@@ -12,19 +12,32 @@ from jaxgen.errors import UserError
 
 
 class Split(NamedTuple):
-    """One part of a dataset. images: uint8 [N, H, W, C], C in {1, 3}; labels: int32 [N] or None."""
+    """One part of a dataset: images or vectors, told apart by type and rank (`is_vectors`).
+
+    images: uint8 [N, H, W, C], C in {1, 3}; or vectors, float32 [N, D], in units of their own. labels: int32 [N] or
+    None.
+    """
 
     images: np.ndarray
     labels: np.ndarray | None
 
 
 class Dataset(NamedTuple):
-    """Named splits with their class names; `info` says which files and options the arrays came from."""
+    """Named splits with their class names; `info` says which files and options the arrays came from.
+
+    facts: what metrics must know of the data, by view, such as {"points": {"centres": ..., "std": ...}}.
+    """
 
     name: str
     splits: Mapping[str, Split]
     class_names: tuple[str, ...]
     info: dict
+    facts: Mapping[str, dict] = {}
+
+
+def is_vectors(images) -> bool:
+    """Whether rows float32 [N, D] stand where images uint8 [N, H, W, C] may."""
+    return len(images.shape) == 2 and images.dtype == np.float32
 
 
 def wanted_splits(config, available: Iterable[str]) -> list[str]:
@@ -46,6 +59,8 @@ def wanted_splits(config, available: Iterable[str]) -> list[str]:
 
 def open_dataset(config, progress: bool = True) -> Dataset:
     """Loads the source that `config.name` names and brings its images to the configured size and channels.
+
+    Vectors stay as the source gives them, whatever size and channels are configured.
 
     A source is a module with `load(config) -> Dataset`, at native size, and optionally `files(config) -> paths` of
     what it reads; with `files` the decoded arrays are cached. `config` reaches it with one more key, `progress`.
@@ -94,8 +109,10 @@ def _finish(dataset: Dataset, config) -> Dataset:
         # A copy of a part, because a view would keep the whole in memory.
         images = split.images[:n].copy() if n < len(split.images) else split.images
         labels = None if split.labels is None else np.array(split.labels[:n], np.int32)
-        splits[name] = Split(image_options.apply_all(images, config), labels)
-    options = {key: config[key] for key in ("image_size", "channels", "crop", "resize", "limit")}
+        splits[name] = Split(images if is_vectors(images) else image_options.apply_all(images, config), labels)
+    vectors = any(is_vectors(split.images) for split in splits.values())
+    keys = ("limit",) if vectors else ("image_size", "channels", "crop", "resize", "limit")
+    options = {key: config[key] for key in keys}
     hashes = {name: cache.content_hash(*split) for name, split in splits.items()}
     return dataset._replace(splits=splits, info={"files": [], **dataset.info, "options": options, "sha256": hashes})
 
@@ -105,11 +122,17 @@ def _checked(dataset: Dataset, config) -> Dataset:
     for name, (images, labels) in dataset.splits.items():
         where = f"data.name={config.name!r}: load() gave the split {name!r}"
         shape = getattr(images, "shape", ())
-        if getattr(images, "dtype", None) != np.uint8 or len(shape) != 4 or shape[-1] not in (1, 3) or 0 in shape:
+        vectors = hasattr(images, "dtype") and is_vectors(images)
+        pictures = getattr(images, "dtype", None) == np.uint8 and len(shape) == 4 and shape[-1] in (1, 3)
+        if not (vectors or pictures) or 0 in shape:
             raise UserError(
                 f"{where} images of {getattr(images, 'dtype', type(images).__name__)} {list(shape)}; "
-                "they must be uint8 [N, H, W, C] with C 1 or 3 and N at least 1"
+                "they must be uint8 [N, H, W, C] with C 1 or 3 and N at least 1, or vectors float32 [N, D]"
             )
+        if vectors and not np.isfinite(images).all():
+            raise UserError(f"{where} vectors that are not finite in {int((~np.isfinite(images)).any(1).sum())} rows")
+        if vectors and config.flip:
+            raise UserError(f"data.flip=True mirrors images, but {config.name} has vectors: set data.flip=False")
         if labels is None:
             continue
         labels = np.asarray(labels)

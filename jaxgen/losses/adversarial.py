@@ -20,11 +20,13 @@ class AdversarialLoss(NamedTuple):
     smoothed_discriminator_loss: `(real_logits [B], fake_logits [B], smoothing) -> [B]`, the discriminator's with the
       target of reals lowered from 1 to 1 - smoothing (one-sided; Salimans et al. 2016, section 3.4); None where reals
       have no target.
+    probability: whether the sigmoid of a logit is the probability of a real image.
     """
 
     discriminator_loss: Callable[[jax.Array, jax.Array], jax.Array]
     generator_loss: Callable[[jax.Array], jax.Array]
     smoothed_discriminator_loss: Callable[[jax.Array, jax.Array, float], jax.Array] | None = None
+    probability: bool = False
 
 
 def _cross_entropy(real: jax.Array, fake: jax.Array) -> jax.Array:
@@ -42,10 +44,10 @@ def _squares(real: jax.Array, fake: jax.Array, smoothing: float = 0.0) -> jax.Ar
 
 
 # Goodfellow et al. 2014, section 3: the generator maximises log D(G(z)).
-non_saturating = AdversarialLoss(_cross_entropy, lambda fake: jax.nn.softplus(-fake), _smoothed_cross_entropy)
+non_saturating = AdversarialLoss(_cross_entropy, lambda fake: jax.nn.softplus(-fake), _smoothed_cross_entropy, True)
 
 # Goodfellow et al. 2014, equation 1: the generator minimises log(1 - D(G(z))), whose gradient vanishes when D wins.
-saturating = AdversarialLoss(_cross_entropy, lambda fake: -jax.nn.softplus(fake), _smoothed_cross_entropy)
+saturating = AdversarialLoss(_cross_entropy, lambda fake: -jax.nn.softplus(fake), _smoothed_cross_entropy, True)
 
 # Mao et al. 2017, equation 9 (a = 0, b = c = 1).
 least_squares = AdversarialLoss(_squares, lambda fake: 0.5 * jnp.square(fake - 1), _squares)

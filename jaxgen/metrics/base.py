@@ -45,6 +45,7 @@ USES_KNOWN = (
     "train.features",  # the same of the training split, context.train
     "train.images",
     "train.labels",
+    "facts.centres",  # context.info["points"]["centres"] and ["std"]: the mixture that the points are drawn from
 )
 
 

@@ -13,6 +13,7 @@ NEEDS = "points"
 DIRECTION = "higher"
 MIN_SAMPLES = 2500
 EXTRACTOR = None
+USES = ("facts.centres",)
 LIMIT = 3.0  # standard deviations
 
 

@@ -10,10 +10,11 @@ from jaxgen.errors import UserError
 
 
 class GAN(NamedTuple):
-    """Networks of a GAN.
+    """Networks of a GAN; its module says `VECTORS = True` where `build` can also be given (D,) for `image_shape`.
 
-    generator: `(latents [B, latent_dim], labels [B] or None, train: bool) -> images [B, H, W, C]` in [-1, 1].
-    discriminator: `(images [B, H, W, C], labels [B] or None, train: bool) -> logits [B]`, float32.
+    generator: `(latents [B, latent_dim], labels [B] or None, train: bool) -> images [B, H, W, C]` in [-1, 1], or
+      vectors [B, D] in the data's units.
+    discriminator: `(images [B, H, W, C] or vectors, labels [B] or None, train: bool) -> logits [B]`, float32.
     """
 
     generator: nn.Module

@@ -18,7 +18,8 @@ PyTree = Any
 class Batch(NamedTuple):
     """What one step trains on, on one device.
 
-    images: [n, p, b, H, W, C] float32 in [-1, 1]: n batches of p parts (gradient accumulation) of b examples.
+    images: [n, p, b, H, W, C] float32 in [-1, 1]: n batches of p parts (gradient accumulation) of b examples; or
+      vectors [n, p, b, D] in the data's units.
     labels: [n, p, b] int32, or None.
     """
 
@@ -29,11 +30,15 @@ class Batch(NamedTuple):
 class Recipe(NamedTuple):
     """An objective that trains networks. The loop knows nothing else of it.
 
+    A recipe module says `VECTORS = True` where its `build` can also be given (D,) for `image_shape`.
+
     init: `(key) -> state`, a pytree.
     update: `(state, batch: Batch, key, step) -> state, {name: scalar}`; called inside `shard_map` over `DATA_AXIS`.
     views: what the trained state can do, by name; all of them pure and independent of the number of devices:
       "sample": `(state, key, ids [n], labels [n] or None) -> images [n, H, W, C]` in [-1, 1];
-      "latents": `(key, ids [n]) -> latents [n, ...]` and "decode": `(state, latents, labels) -> images`;
+      "points": the same for vectors, in place of "sample": -> [n, D] in the data's units;
+      "latents": `(key, ids [n]) -> latents [n, ...]` and "decode": `(state, latents, labels) -> images` or points;
+      "discriminate": `(state, images or points [n, ...], labels) -> logits [n]` of the discriminator as it is;
       "reconstruct": `(state, images [n, H, W, C]) -> images`;
       "encode": `(state, images) -> mean [n, Z], log_variance [n, Z]` of the posterior;
       "log_likelihood": `(state, images, key, ids [n], samples) -> nats [n]`, a bound from that many draws.

@@ -21,13 +21,15 @@ from jaxgen.recipes.base import (
     init_network,
 )
 
+VECTORS = True
 
-def build(config, image_shape: tuple[int, int, int], num_classes: int) -> Recipe:
+
+def build(config, image_shape: tuple[int, ...], num_classes: int) -> Recipe:
     """The recipe that `config` describes.
 
     Args:
       config: the whole config; reads `model`, `recipe`, `optimizers`, `steps`, `compute_dtype`.
-      image_shape: (H, W, C).
+      image_shape: (H, W, C), or (D,) for vectors.
       num_classes: 0 where the data has no labels.
 
     Raises:
@@ -40,6 +42,8 @@ def build(config, image_shape: tuple[int, int, int], num_classes: int) -> Recipe
         raise UserError("config.recipe.share_fakes=True needs n_critic=1: set share_fakes=False")
     model_module = lookup.module("models", config.model.name, "config.model.name")
     build_model = lookup.need(model_module, "build", "config.model.name")
+    if len(image_shape) == 1:
+        _check_vectors(config, model_module)
     model = build_model(config.model, image_shape, num_classes, jnp.dtype(config.compute_dtype))
     if not isinstance(model, GAN):
         raise UserError(f"config.model.name={config.model.name!r} is no GAN: recipe 'gan' needs a generator and critic")
@@ -56,11 +60,24 @@ def build(config, image_shape: tuple[int, int, int], num_classes: int) -> Recipe
             config.optimizers.discriminator, config.steps * settings.n_critic, "config.optimizers.discriminator"
         ),
         image_shape=image_shape,
+        probability=getattr(loss, "probability", False),
         n_critic=settings.n_critic,
         share_fakes=settings.share_fakes,
         ema_decay=settings.ema_decay,
         constraint=constraint,
     )
+
+
+def _check_vectors(config, model_module) -> None:
+    """Refuses what is for images only."""
+    if not getattr(model_module, "VECTORS", False):
+        raise UserError(
+            f"config.model.name={config.model.name!r} makes images, and {config.data.name} has vectors: "
+            "use model.name=point_gan"
+        )
+    for key in ("diff_augment", "dequantize"):
+        if config.recipe[key]:
+            raise UserError(f"config.recipe.{key}={config.recipe[key]!r} is for images; {config.data.name} has vectors")
 
 
 def _check_examples_apart(model: GAN, image_shape, penalty: str) -> None:
@@ -86,8 +103,12 @@ def gan(
     share_fakes,
     ema_decay,
     constraint: constraints.Constraints = constraints.NONE,
+    probability: bool = False,
 ) -> Recipe:
-    """Adversarial recipe from its parts; see `build` for the config keys. State: `{g, d, ema}`."""
+    """Adversarial recipe from its parts; see `build` for the config keys. State: `{g, d, ema}`.
+
+    `probability` says that the sigmoid of a logit is the probability of a real image.
+    """
     generator, discriminator, latent_dim = model
 
     def init(key):
@@ -192,4 +213,9 @@ def gan(
     def sample(state, key, ids, labels=None):
         return decode(state, latents(key, ids), labels)
 
-    return Recipe(init, update, {"sample": sample, "latents": latents, "decode": decode}, batches=n_critic)
+    def discriminate(state, images, labels=None):
+        return apply_eval(discriminator, state["d"].params, state["d"].stats, images, labels)
+
+    shown = "sample" if len(image_shape) == 3 else "points"
+    views = {shown: sample, "latents": latents, "decode": decode, "discriminate": discriminate}
+    return Recipe(init, update, views, batches=n_critic, facts={"discriminate": {"probability": probability}})

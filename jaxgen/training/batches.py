@@ -37,7 +37,7 @@ def sample_batch(feed: Feed, key: jax.Array, step: jax.Array, ids: jax.Array, im
       key: the run's key for data; the same at every step.
       step: steps done.
       ids: [b] numbers of this device's examples within a part.
-      images: [N, H, W, C] uint8, the whole training split.
+      images: [N, H, W, C] uint8, or vectors [N, D] float32, which stay as they are; the whole training split.
       labels: [N] int32, or None.
     """
     first = step * (feed.batches * feed.batch_size)
@@ -46,7 +46,8 @@ def sample_batch(feed: Feed, key: jax.Array, step: jax.Array, ids: jax.Array, im
     index = shuffled_index(jax.random.fold_in(key, 0), position.ravel(), images.shape[0])
     # The barrier keeps XLA from fusing gather and cast, which on a CPU is five times slower.
     picked = jax.lax.optimization_barrier(images[index])
-    picked = picked.astype(jnp.float32) / 127.5 - 1
+    if picked.dtype == jnp.uint8:
+        picked = picked.astype(jnp.float32) / 127.5 - 1
     if feed.flip:
         mirrored = jax.vmap(lambda i: jax.random.bernoulli(jax.random.fold_in(jax.random.fold_in(key, 1), i)))
         picked = jnp.where(mirrored(position.ravel())[:, None, None, None], picked[:, :, ::-1], picked)

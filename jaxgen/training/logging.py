@@ -70,7 +70,7 @@ class TensorBoard:
 
     def image(self, step: int, name: str, picture) -> None:
         """A PIL picture."""
-        array = np.asarray(picture)
+        array = np.asarray(picture.convert("RGB") if picture.mode == "P" else picture)
         self._writer.add_image(name, array, step, dataformats="HW" if array.ndim == 2 else "HWC")
 
     def histograms(self, step: int, tree) -> None:

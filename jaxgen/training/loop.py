@@ -16,7 +16,7 @@ import jax
 import numpy as np
 
 from jaxgen import pictures
-from jaxgen.training import diagnostics, parallel, timing
+from jaxgen.training import diagnostics, parallel, point_samples, timing
 from jaxgen.training.checkpoint import Checkpoints
 from jaxgen.training.logging import MetricsFile, Progress, TensorBoard
 from jaxgen.training.views import Views
@@ -33,7 +33,7 @@ class Run(NamedTuple):
     steps: the compiled program of `config.steps_per_dispatch` steps; None where no step is left to do.
     flops_per_step: of all devices.
     images, labels: training split on the devices.
-    test_images: uint8 [n, H, W, C] on the host, for reconstructions.
+    test_images: uint8 [n, H, W, C] (or vectors) on the host, for reconstructions and for pictures of points.
     evaluate: `(players, num_samples) -> {name: value}`, for evaluations during training.
     """
 
@@ -197,8 +197,7 @@ class _Files:
 
     def samples(self, step: int, players) -> None:
         run = self._run
-        picture = sample_grid(run.config, run.views, players)
-        pictures.save(picture, run.workdir / "samples" / f"step_{step:07d}.png")
+        picture = write_samples(run.config, run.views, players, run.workdir / "samples", step, run.test_images)
         self.tensorboard.image(step, "samples", picture)
         if "reconstruct" in run.views.names:
             picture = reconstruction_grid(run.views, players, run.test_images)
@@ -222,6 +221,15 @@ def write_timing(run: Run, step: int) -> dict[str, float | None]:
 def fixed_key(config) -> jax.Array:
     """The key of the latents that every grid of a run shares."""
     return jax.random.fold_in(jax.random.key(config.seed), 3)
+
+
+def write_samples(config, views: Views, players, folder: Path, step: int, real: np.ndarray):
+    """Writes step_*.png into `folder`: a grid of images, or what there is to see of points (beside the `real` ones)."""
+    if "points" in views.names:
+        return point_samples.write(folder, step, views, players, fixed_key(config), real)
+    picture = sample_grid(config, views, players)
+    pictures.save(picture, folder / f"step_{step:07d}.png")
+    return picture
 
 
 def sample_grid(config, views: Views, players):

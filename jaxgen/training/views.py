@@ -32,12 +32,20 @@ class Views:
         self._mesh = mesh
         self._num_classes = num_classes
         self.names = tuple(recipe.views)
+        self.probability = recipe.facts.get("discriminate", {}).get("probability", False)
 
         def sample(players, key, ids, labels):
             return to_uint8(recipe.views["sample"](players, key, ids, labels))
 
+        def points(players, key, ids, labels):
+            return recipe.views["points"](players, key, ids, labels).astype(jnp.float32)
+
         def decode(players, latents, labels):
-            return to_uint8(recipe.views["decode"](players, latents, labels))
+            shown = recipe.views["decode"](players, latents, labels)
+            return shown.astype(jnp.float32) if "points" in recipe.views else to_uint8(shown)
+
+        def discriminate(players, inputs):
+            return recipe.views["discriminate"](players, inputs, None).astype(jnp.float32)
 
         def reconstruct(players, images):
             return to_uint8(recipe.views["reconstruct"](players, images.astype(jnp.float32) / 127.5 - 1))
@@ -63,6 +71,8 @@ class Views:
             )
 
         self._sample = jax.jit(sample)
+        self._points = jax.jit(points)
+        self._discriminate = jax.jit(discriminate)
         self._encode = jax.jit(encode)
         self._log_likelihood = jax.jit(log_likelihood, static_argnums=4)
         self._path = jax.jit(path)
@@ -81,14 +91,23 @@ class Views:
         ids = np.asarray(ids, np.int32)
         return self._sample(parallel.viewable(players), key, parallel.place(self._mesh, ids), self._labels(ids))
 
+    def points(self, players: PyTree, key, ids: np.ndarray) -> jax.Array:
+        """Generated vectors number `ids` of the key, float32 [n, D] in the data's units."""
+        ids = np.asarray(ids, np.int32)
+        return self._points(parallel.viewable(players), key, parallel.place(self._mesh, ids), self._labels(ids))
+
     def latents(self, key, ids: np.ndarray) -> jax.Array:
         """Latents number `ids` of the key, [n, ...]."""
         return self._latents(key, np.asarray(ids, np.int32))
 
     def decode(self, players: PyTree, latents: np.ndarray, ids: np.ndarray) -> jax.Array:
-        """Images uint8 [n, H, W, C] of latents [n, ...]; the classes of `ids` [n] are those of `sample`."""
+        """Images uint8 [n, H, W, C] (or vectors float32 [n, D]) of latents [n, ...]; classes as those of `sample`."""
         placed = parallel.place(self._mesh, np.asarray(latents, np.float32))
         return self._decode(parallel.viewable(players), placed, self._labels(ids))
+
+    def discriminate(self, players: PyTree, points: np.ndarray) -> np.ndarray:
+        """The discriminator's logits [n] for vectors float32 [n, D]; without classes."""
+        return np.asarray(self._discriminate(parallel.viewable(players), np.asarray(points, np.float32)))
 
     def reconstruct(self, players: PyTree, images: np.ndarray) -> jax.Array:
         """Reconstructions of uint8 images [n, H, W, C]."""

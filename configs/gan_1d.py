@@ -1,0 +1,28 @@
+"""GAN on the line, as in Figure 1 of Goodfellow et al. 2014: samples/figure1.gif shows p_data, p_g and D meet.
+
+Their figure gives no numbers: uniform latents as there, small networks, Adam 1e-4 (0.5, 0.999) of Metz et al. 2017;
+the discriminator goes first, and nothing is averaged, so that D belongs to the p_g beside it.
+"""
+
+from configs import default
+
+
+def get_config():
+    config = default.get_config()
+    config.data.name = "gaussian_1d"
+    config.model.name = "point_gan"
+    config.model.width = 32
+    config.model.hidden_layers = 2
+    config.model.latent_dim = 1
+    config.model.latents = "uniform"
+    config.recipe.share_fakes = False
+    config.recipe.ema_decay = 0.0
+    for player in (config.optimizers.generator, config.optimizers.discriminator):
+        player.learning_rate = 1e-4
+        player.schedule = "linear"
+    config.batch_size = 256
+    config.steps = 10_000
+    config.steps_per_dispatch = 100
+    config.sample_every = 200
+    config.evaluation.metrics = ("wasserstein_1d",)
+    return config

@@ -1,0 +1,95 @@
+"""GANs of dense layers for vectors: points in the plane, on the line, rows of any length; linear at the end."""
+
+import math
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from jaxgen.errors import UserError
+from jaxgen.lookup import unknown
+from jaxgen.models.base import GAN
+from jaxgen.ops.layers import Dense
+
+VECTORS = True
+# Twice the variance of Glorot's before a ReLU (He et al. 2015), as in the code of Gulrajani et al. 2017.
+_HE = nn.initializers.variance_scaling(2.0, "fan_in", "uniform")
+_GLOROT = nn.initializers.variance_scaling(1.0, "fan_avg", "uniform")
+_LATENTS = ("normal", "uniform")
+
+
+def build(config, image_shape: tuple[int, ...], num_classes: int, dtype) -> GAN:
+    """A GAN for vectors [D]; labels are ignored.
+
+    Config keys: latent_dim; latents (normal | uniform); width and hidden_layers (of both networks);
+    discriminator_width (0: the same); spectral_norm (discriminator); data_scale.
+
+    Raises:
+      UserError: images, or a number that cannot be.
+    """
+    del num_classes
+    if len(image_shape) != 1:
+        raise UserError(
+            f"config.model.name='point_gan' makes vectors, and this data are images of {list(image_shape)}: "
+            "use data.name=gaussian_ring or the like, or model.name=mlp_gan"
+        )
+    if config.hidden_layers < 1:
+        raise UserError(f"config.model.hidden_layers={config.hidden_layers}: it must be at least 1")
+    if not config.data_scale > 0:
+        raise UserError(f"config.model.data_scale={config.data_scale}: it must be above 0")
+    if config.latents not in _LATENTS:
+        raise UserError(unknown("config.model.latents", config.latents, list(_LATENTS)))
+    return GAN(
+        PointGenerator(config.width, config.hidden_layers, image_shape[0], config.latents == "uniform", dtype),
+        PointDiscriminator(
+            config.discriminator_width or config.width,
+            config.hidden_layers,
+            config.data_scale,
+            config.spectral_norm,
+            dtype,
+        ),
+        config.latent_dim,
+    )
+
+
+class PointGenerator(nn.Module):
+    """Hidden layers of `width` units with ReLU, then a linear one: latents [B, Z] -> points [B, dimensions].
+
+    With `uniform` latents a normal's distribution function first makes them uniform in (-sqrt(3), sqrt(3)), which has
+    unit variance too.
+    """
+
+    width: int
+    hidden_layers: int
+    dimensions: int
+    uniform: bool = False
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, latents: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:
+        del labels, train
+        x = latents
+        if self.uniform:
+            x = math.sqrt(3) * (2 * jax.scipy.special.ndtr(x) - 1)
+        for _ in range(self.hidden_layers):
+            x = nn.relu(Dense(self.width, kernel_init=_HE, dtype=self.dtype)(x))
+        return Dense(self.dimensions, kernel_init=_GLOROT, dtype=self.dtype)(x).astype(jnp.float32)
+
+
+class PointDiscriminator(nn.Module):
+    """Points [B, D], divided by `data_scale`, through layers of `width` units with LeakyReLU 0.1, then a linear one."""
+
+    width: int
+    hidden_layers: int
+    data_scale: float = 1.0
+    spectral_norm: bool = False
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, points: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:
+        del labels, train
+        options = {"dtype": self.dtype, "spectral_norm": self.spectral_norm}
+        x = points / self.data_scale
+        for _ in range(self.hidden_layers):
+            x = nn.leaky_relu(Dense(self.width, kernel_init=_HE, **options)(x), 0.1)
+        return Dense(1, kernel_init=_GLOROT, **options)(x).astype(jnp.float32)[:, 0]
