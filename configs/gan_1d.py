@@ -1,7 +1,7 @@
 """GAN on the line, as in Figure 1 of Goodfellow et al. 2014: samples/figure1.gif shows p_data, p_g and D meet.
 
-Their figure gives no numbers: uniform latents as there, small networks, Adam 1e-4 (0.5, 0.999) of Metz et al. 2017;
-the discriminator goes first, and nothing is averaged, so that D belongs to the p_g beside it.
+Their figure gives no numbers: uniform latents as there, small networks, Adam (0.5, 0.999) with learning rates by
+trying; the discriminator goes first, and nothing is averaged, so that D belongs to the p_g beside it.
 """
 
 from configs import default
@@ -17,9 +17,8 @@ def get_config():
     config.model.latents = "uniform"
     config.recipe.share_fakes = False
     config.recipe.ema_decay = 0.0
-    for player in (config.optimizers.generator, config.optimizers.discriminator):
-        player.learning_rate = 1e-4
-        player.schedule = "linear"
+    config.optimizers.generator.update({"learning_rate": 5e-4, "schedule": "linear"})
+    config.optimizers.discriminator.update({"learning_rate": 2e-3, "schedule": "linear"})
     config.batch_size = 256
     config.steps = 10_000
     config.steps_per_dispatch = 100

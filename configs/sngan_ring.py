@@ -20,7 +20,7 @@ def get_config():
     config.optimizers.generator.update({"learning_rate": 1e-3, "schedule": "linear"})
     config.optimizers.discriminator.update({"learning_rate": 2e-3, "schedule": "linear"})
     config.batch_size = 256
-    config.steps = 8_000
+    config.steps = 5_000
     config.steps_per_dispatch = 100
     config.evaluation.metrics = ("modes",)
     config.evaluation.num_samples = 2_500

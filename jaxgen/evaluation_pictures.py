@@ -10,6 +10,7 @@ _TSNE_POINTS, _TSNE_COMPONENTS = 1000, 50
 _LARGEST_TILE = 128
 _TEXT_SIZE, _MARGIN = 14, 6
 _GAP = 16
+_HIGHLIGHT, _FRAME = "#f0c800", 2  # as wide as the gap between the images of a grid
 
 
 def tsne_points(real: np.ndarray, fake: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -73,6 +74,24 @@ def neighbours(samples: np.ndarray, train_images: np.ndarray, indices: np.ndarra
     left = _headed(pictures.grid(_tiles(samples), 1), "sample")
     right = _headed(pictures.grid(_tiles(found), k), f"nearest training image{'s' if k > 1 else ''}")
     return _beside(left, right)
+
+
+def figure2(samples: np.ndarray, nearest: np.ndarray, columns: int) -> Image.Image:
+    """A grid of samples; at its right, framed, the training image nearest to the last sample of each row.
+
+    The layout of Figure 2 of Goodfellow et al. 2014.
+
+    Args:
+      samples: uint8 [N, H, W, C], N a multiple of `columns`, row by row.
+      nearest: uint8 [N / columns, H, W, C], of samples `columns` - 1, 2 `columns` - 1, ...
+    """
+    grid = pictures.grid(_tiles(samples), columns).convert("RGB")
+    column = pictures.grid(_tiles(nearest), 1).convert("RGB")
+    draw, step = ImageDraw.Draw(column), (column.height - _FRAME) // len(nearest)
+    for row in range(len(nearest)):
+        corners = [0, row * step, column.width - 1, (row + 1) * step + _FRAME - 1]
+        draw.rectangle(corners, outline=_HIGHLIGHT, width=_FRAME)
+    return _beside(grid, column, gap=_FRAME)
 
 
 def real_beside_fake(real: np.ndarray, fake: np.ndarray, columns: int = 8) -> Image.Image:

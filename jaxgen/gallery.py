@@ -12,7 +12,7 @@ from jaxgen.metrics.subset import StreamSubset, indices
 
 log = logging.getLogger(__name__)
 _KEPT = 1000
-_GRID = 64
+_GRID, _COLUMNS = 64, 8
 _NEIGHBOURS, _ROWS = 5, 12
 _PAIRS = 16
 _TRAIN_AT_ONCE = 5000
@@ -35,7 +35,7 @@ class Gallery:
         self._samples.update(batch)
 
     def result(self) -> list[Path]:
-        """Draws real_beside_fake, nearest_training_images, and with an extractor tsne, closest_pairs and classes."""
+        """Draws real_beside_fake, nearest_training_images, figure2; with an extractor tsne, closest_pairs, classes."""
         context, samples = self._context, self._samples.images()
         drawn = {}
         if context.real is not None and context.real.images is not None:
@@ -46,6 +46,10 @@ class Gallery:
             shown = samples[:_ROWS]
             found = nearest_by_pixels(shown, context.train.images, _NEIGHBOURS)
             drawn["nearest_training_images"] = evaluation_pictures.neighbours(shown, context.train.images, found)
+            whole = samples[: min(len(samples), _GRID) // _COLUMNS * _COLUMNS]
+            if len(whole):
+                last = nearest_by_pixels(whole[_COLUMNS - 1 :: _COLUMNS], context.train.images, 1)[:, 0]
+                drawn["figure2"] = evaluation_pictures.figure2(whole, np.asarray(context.train.images[last]), _COLUMNS)
         if context.extractor is not None:
             drawn |= self._of_features(samples)
         for name, picture in drawn.items():

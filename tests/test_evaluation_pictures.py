@@ -53,6 +53,19 @@ def test_neighbours_are_beside_their_sample():
     ]
 
 
+def test_figure_2_frames_the_nearest_training_image_of_the_last_sample_of_each_row():
+    picture = module.figure2(_flat(10, 20, 30, 40, 50, 60), _flat(130, 160), columns=3)
+    assert [[_tile(picture, i, j, head=0) for j in range(3)] for i in range(2)] == [[10, 20, 30], [40, 50, 60]]
+    left = 3 * STEP + 2 + 2
+    assert [_tile(picture, i, 0, left, head=0) for i in range(2)] == [130, 160]
+    frame = np.all(np.asarray(picture) == (240, 200, 0), axis=-1)
+    assert frame[:, left : left + 2].all()
+    assert frame[:, -2:].all()
+    for top in (0, STEP, 2 * STEP):
+        assert frame[top : top + 2, left:].all()
+    assert not frame[:, :left].any()
+
+
 def test_per_class_has_a_row_for_each_class_also_an_empty_one():
     images, labels = _flat(10, 20, 30, 40, 50), np.array([2, 0, 2, 2, 0])
     picture = module.per_class(images, labels, ("cat", "an empty class", "dog"), per_class=2)

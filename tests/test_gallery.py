@@ -30,7 +30,7 @@ def _draw(folder, batch_size=7, **changes):
 
 
 def test_pictures_of_pixels_and_features(tmp_path):
-    names = {"real_beside_fake", "nearest_training_images", "closest_pairs", "tsne"}
+    names = {"real_beside_fake", "nearest_training_images", "figure2", "closest_pairs", "tsne"}
     assert _draw(tmp_path) == names
     assert {path.name for path in tmp_path.iterdir()} == {f"{name}.png" for name in names}
     for path in tmp_path.iterdir():
