@@ -48,6 +48,21 @@ def get_config() -> ConfigDict:
     config.histogram_every = 1_000  # parameter histograms for TensorBoard
     config.eval_every = 0  # evaluate during training as well, on `evaluation.num_samples_in_training`
 
+    # Alarms: told when they go off, in the progress line while they are on, kept in alarms.json. Each has a threshold
+    # and a patience: the steps in which every line of metrics.jsonl (and two at least) must be bad; 0: off.
+    config.alarms = ConfigDict()
+    config.alarms.stop = ()  # names of alarms that save and end the run (exit code 2), such as ("divergence",)
+    # any loss above so many times the median of its lines so far (sizes below 1 count as 1)
+    config.alarms.divergence = ConfigDict({"threshold": 100.0, "patience": 200})
+    # share of nearly equal pairs among the fakes of a batch, less that among its reals
+    config.alarms.collapse = ConfigDict({"threshold": 0.25, "patience": 1_000})
+    # generator: norm of the gradient over that of the weights, below
+    config.alarms.vanishing_gradient = ConfigDict({"threshold": 1e-5, "patience": 500})
+    # VAE: share of latent dimensions with less than 0.01 nats of KL
+    config.alarms.posterior_collapse = ConfigDict({"threshold": 0.99, "patience": 1_000})
+    # VQ-VAE: perplexity of the codes in a batch, below
+    config.alarms.codebook_collapse = ConfigDict({"threshold": 1.5, "patience": 1_000})
+
     # Data: see the README's table of sources.
     config.data = ConfigDict()
     # digits | mnist | fashion_mnist | cifar10 | svhn_cropped | covid_radiography | ieee8023 | folder | tfds:<name> |

@@ -20,6 +20,7 @@ _FREE = (
     "keep_checkpoints",
     "compilation_cache",
     "histogram_every",
+    "alarms.",
     "num_devices",
     "data.dir",
     "data.cache_dir",

@@ -23,7 +23,7 @@ _SHARED = {
         "mixture",
     },
     "models": {"base", "sizes", "causal_transformer"},
-    "recipes": {"base", "optimizers", "constraints"},
+    "recipes": {"base", "optimizers", "constraints", "observations"},
     "metrics": {
         "base",
         "collected",

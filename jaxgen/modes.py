@@ -16,7 +16,7 @@ from jaxgen.benchmark import benchmark
 from jaxgen.errors import UserError
 from jaxgen.metrics.table import format_table
 from jaxgen.projection import project
-from jaxgen.training import loop, parallel, point_samples, workdir
+from jaxgen.training import alarms, loop, parallel, point_samples, workdir
 from jaxgen.training.logging import TensorBoard, start_log
 
 __all__ = ["benchmark", "evaluate", "project", "sample", "train"]
@@ -42,12 +42,12 @@ def train(config, folder: Path) -> None:
         start_log(folder / "log.txt" if primary else None, show=primary)
         stop = threading.Event()
         stack.enter_context(loop.listening(stop))
-        run, state, window = _prepare(opened, folder, stop)
+        run, state, window, watch = _prepare(opened, folder, stop)
         start_step = int(state.step)
         if primary and start_step == 0:
             _describe(opened, folder, state)
         try:
-            state, complete = loop.train(run, state, window)
+            state, complete = loop.train(run, state, window, watch)
         except UserError:
             with contextlib.suppress(UserError):  # a full disk is told once
                 run.checkpoints.close()  # the last good checkpoint may still be on its way to the disk
@@ -68,12 +68,17 @@ def _prepare(opened: session.Session, folder: Path, stop: threading.Event):
     compiled, flops = None, math.nan
     if found is None:
         state, window = parallel.init_state(opened.recipe, opened.mesh, config.seed), {}
+        watch = alarms.Watch(config.alarms)
     else:
         state, meta = found
         flops = meta["flops_per_step"] or math.nan
         window, opened.clock.seconds = meta["window"], _added(opened.clock.seconds, meta["seconds"])
+        watch = alarms.Watch(config.alarms, meta.get("alarms"))  # none in checkpoints of earlier versions
         checkpoints.set_aside_after(int(state.step))
         log.info("resuming at step %d of %d", state.step, config.steps)
+        if int(state.step) < config.steps and (reason := watch.stopping()):
+            checkpoints.close()
+            raise UserError(reason)
     images, labels = session.upload(opened)
     if int(state.step) < config.steps:
         compiled = session.compile_steps(opened, state, images, labels)
@@ -97,7 +102,7 @@ def _prepare(opened: session.Session, folder: Path, stop: threading.Event):
         evaluate=evaluate,
         stop=stop,
     )
-    return run, state, window
+    return run, state, window, watch
 
 
 def _added(now: dict[str, float], before: dict[str, float]) -> dict[str, float]:
@@ -129,6 +134,7 @@ def _finish(opened: session.Session, run: loop.Run, folder: Path, state: paralle
         run.clock.seconds["step"],
         run.clock.seconds["compile"],
     )
+    _tell_alarms(folder, step)
     path = folder / "evaluation.json"
     if _is_current(path, opened, step):
         log.info("%s is of this step and these settings already", path)
@@ -144,6 +150,15 @@ def _finish(opened: session.Session, run: loop.Run, folder: Path, state: paralle
     board.hparams(configuration.flatten(session.settings_of(opened)), plain)
     board.close()
     log.info("samples: %s", folder / "samples")
+
+
+def _tell_alarms(folder: Path, step: int) -> None:
+    events = alarms.recorded(folder, step) or []
+    if not events:
+        log.info("alarms: none")
+    for event in events:
+        end = "still on" if event["ended"] is None else f"ended at step {event['ended']}"
+        log.info("alarm (%s): %s", end, event["message"])
 
 
 def _evaluate_to_file(opened, path: Path, state, step: int, measured: dict, stop) -> dict[str, Any] | None:
@@ -168,6 +183,7 @@ def _evaluate_to_file(opened, path: Path, state, step: int, measured: dict, stop
         "step": step,
         "parameters": session.parameter_counts(state),
         "timing": measured,
+        "alarms": alarms.recorded(path.parent, step),
         **session.provenance(opened),
     }
     workdir.write_atomic(path, json.dumps(results, indent=1) + "\n")

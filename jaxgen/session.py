@@ -17,7 +17,7 @@ from jaxgen.errors import UserError
 from jaxgen.metrics.base import SAMPLE_VIEWS
 from jaxgen.provenance import software
 from jaxgen.recipes.base import Recipe
-from jaxgen.training import parallel, timing, workdir
+from jaxgen.training import alarms, parallel, timing, workdir
 from jaxgen.training.batches import Feed
 from jaxgen.training.checkpoint import Checkpoints
 from jaxgen.training.logging import start_log
@@ -54,6 +54,7 @@ def open_session(config) -> Session:
         raise UserError(lookup.unknown("config.best_metric", config.best_metric, list(config.evaluation.metrics)))
     if not config.data.test_split:
         raise UserError("config.data.test_split='': evaluation needs a reference split; name one")
+    alarms.check(config.alarms)
     clock = timing.Clock()
     mesh = parallel.make_mesh(config.num_devices, config.batch_size)
     if config.batch_size // config.grad_accum_steps % mesh.size:

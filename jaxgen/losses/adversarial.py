@@ -2,7 +2,7 @@
 
 Each is a pair of functions of logits [B] that return one number per example [B]; the recipe takes the mean.
 A loss of your own is a module with the same two functions, named in the config by its import path; a third,
-`smoothed_discriminator_loss`, lets it take label smoothing.
+`smoothed_discriminator_loss`, lets it take label smoothing, and `boundary` and `distance` let more be logged.
 """
 
 from collections.abc import Callable
@@ -21,12 +21,16 @@ class AdversarialLoss(NamedTuple):
       target of reals lowered from 1 to 1 - smoothing (one-sided; Salimans et al. 2016, section 3.4); None where reals
       have no target.
     probability: whether the sigmoid of a logit is the probability of a real image.
+    boundary: the logit above which an image counts as taken for real; None where logits have no such value.
+    distance: whether mean D(real) - mean D(fake) estimates a distance between the distributions.
     """
 
     discriminator_loss: Callable[[jax.Array, jax.Array], jax.Array]
     generator_loss: Callable[[jax.Array], jax.Array]
     smoothed_discriminator_loss: Callable[[jax.Array, jax.Array, float], jax.Array] | None = None
     probability: bool = False
+    boundary: float | None = None
+    distance: bool = False
 
 
 def _cross_entropy(real: jax.Array, fake: jax.Array) -> jax.Array:
@@ -44,19 +48,25 @@ def _squares(real: jax.Array, fake: jax.Array, smoothing: float = 0.0) -> jax.Ar
 
 
 # Goodfellow et al. 2014, section 3: the generator maximises log D(G(z)).
-non_saturating = AdversarialLoss(_cross_entropy, lambda fake: jax.nn.softplus(-fake), _smoothed_cross_entropy, True)
+non_saturating = AdversarialLoss(
+    _cross_entropy, lambda fake: jax.nn.softplus(-fake), _smoothed_cross_entropy, probability=True, boundary=0.0
+)
 
 # Goodfellow et al. 2014, equation 1: the generator minimises log(1 - D(G(z))), whose gradient vanishes when D wins.
-saturating = AdversarialLoss(_cross_entropy, lambda fake: -jax.nn.softplus(fake), _smoothed_cross_entropy, True)
+saturating = AdversarialLoss(
+    _cross_entropy, lambda fake: -jax.nn.softplus(fake), _smoothed_cross_entropy, probability=True, boundary=0.0
+)
 
 # Mao et al. 2017, equation 9 (a = 0, b = c = 1).
-least_squares = AdversarialLoss(_squares, lambda fake: 0.5 * jnp.square(fake - 1), _squares)
+least_squares = AdversarialLoss(_squares, lambda fake: 0.5 * jnp.square(fake - 1), _squares, boundary=0.5)
 
 # Arjovsky et al. 2017, equation 2; the Lipschitz constraint is not part of the loss.
-wasserstein = AdversarialLoss(lambda real, fake: fake - real, lambda fake: -fake)
+wasserstein = AdversarialLoss(lambda real, fake: fake - real, lambda fake: -fake, distance=True)
 
 # Lim and Ye 2017; Miyato et al. 2018, equations 16 and 17.
-hinge = AdversarialLoss(lambda real, fake: jax.nn.relu(1 - real) + jax.nn.relu(1 + fake), lambda fake: -fake)
+hinge = AdversarialLoss(
+    lambda real, fake: jax.nn.relu(1 - real) + jax.nn.relu(1 + fake), lambda fake: -fake, boundary=0.0
+)
 
 CHOICES = {
     "non_saturating": non_saturating,

@@ -2,13 +2,14 @@
 
 import jax
 import jax.numpy as jnp
+import optax
 
 from jaxgen import lookup
 from jaxgen.errors import UserError
 from jaxgen.models.base import GAN
 from jaxgen.ops.random import example_ids, example_normal
 from jaxgen.ops.spectral_norm import SPECTRAL_NORM
-from jaxgen.recipes import constraints, optimizers
+from jaxgen.recipes import constraints, observations, optimizers
 from jaxgen.recipes.base import (
     Average,
     Batch,
@@ -65,6 +66,9 @@ def build(config, image_shape: tuple[int, ...], num_classes: int) -> Recipe:
         share_fakes=settings.share_fakes,
         ema_decay=settings.ema_decay,
         constraint=constraint,
+        observer=observations.Observer(
+            getattr(loss, "boundary", None), getattr(loss, "distance", False), constraint.penalty is not None
+        ),
     )
 
 
@@ -104,6 +108,7 @@ def gan(
     ema_decay,
     constraint: constraints.Constraints = constraints.NONE,
     probability: bool = False,
+    observer: observations.Observer = observations.NOTHING,
 ) -> Recipe:
     """Adversarial recipe from its parts; see `build` for the config keys. State: `{g, d, ema}`.
 
@@ -147,8 +152,9 @@ def gan(
 
     def update_d(d, reals, fakes, keys, labels, step):
         def loss_fn(params, stats, part):
-            reals, fakes, key, labels = part
+            reals, fakes, key, labels, number = part
             ids = example_ids(reals.shape[0])
+            pairs = [observations.thumbnails(images, number, len(keys)) for images in (reals, fakes)]
             reals = constraint.show_real(reals, jax.random.fold_in(key, 5), ids, step)
             fakes = constraint.show_fake(fakes, jax.random.fold_in(key, 6), ids, step)
             key_real, key_fake = jax.random.split(jax.random.fold_in(key, 3))
@@ -156,7 +162,12 @@ def gan(
             real_logits, stats = apply_train(discriminator, params, stats, reals, labels, key=key_real)
             fake_logits, stats = logits_of(params, stats, fakes, labels, key_fake)
             loss = jnp.mean(discriminator_loss(real_logits, fake_logits))
-            metrics = {"loss": loss, "real_logits": jnp.mean(real_logits), "fake_logits": jnp.mean(fake_logits)}
+            metrics = {"loss": loss, "pairs": pairs, **observer.of_logits(real_logits, fake_logits)}
+            fixed = jax.lax.stop_gradient(params)
+            metrics |= observer.of_slopes(
+                lambda x, labels: apply_eval(discriminator, fixed, stats, x, labels),
+                *(stats, reals, fakes, labels, jax.random.fold_in(key, 8), ids),
+            )
             if constraint.penalty is None:
                 return loss, Outcome(stats, metrics)
             key_points, key_pass = jax.random.split(jax.random.fold_in(key, 7))
@@ -165,9 +176,12 @@ def gan(
             )
             return loss + constraint.penalty_weight * penalty, Outcome(stats, {**metrics, "penalty": penalty})
 
-        parts = (reals, jax.lax.stop_gradient(fakes), keys, labels)
+        parts = (reals, jax.lax.stop_gradient(fakes), keys, labels, jnp.arange(len(keys)))
         d, metrics, _ = descend(loss_fn, d, tx_d, parts)
-        return constraint.clip(d), metrics
+        pairs = observations.of_pairs(*metrics.pop("pairs"))
+        if "lipschitz_max" in metrics:
+            metrics["lipschitz_max"] = jnp.max(metrics["lipschitz_max"])
+        return constraint.clip(d), {f"{name}_d": value for name, value in metrics.items()} | pairs
 
     def critic_step(d, g, reals, labels, key, step):
         parts, count = reals.shape[:2]
@@ -193,8 +207,8 @@ def gan(
                 d, metrics_d = jax.lax.scan(lambda d, turn: critic_step(d, g, *turn, step), d, turns)
                 metrics_d = jax.tree.map(lambda x: x[-1], metrics_d)
             g, metrics_g, _ = update_g(g, d, keys, labels_g, count, step)
-        metrics = {f"{name}_d": value for name, value in metrics_d.items()}
-        metrics |= {f"{name}_g": value for name, value in metrics_g.items()}
+        metrics = metrics_d | {f"{name}_g": value for name, value in metrics_g.items()}
+        metrics |= {f"weight_norm_{name}": optax.tree.norm(player.params) for name, player in (("g", g), ("d", d))}
         ema = state["ema"]
         if ema_decay:
             ema = ema.toward(g.params, ema_decay, step)

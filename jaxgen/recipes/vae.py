@@ -5,6 +5,7 @@ import math
 
 import jax
 import jax.numpy as jnp
+import optax
 
 from jaxgen import lookup
 from jaxgen.errors import UserError
@@ -197,6 +198,7 @@ def vae(
         player, metrics, _ = descend(loss_fn, state["vae"], tx, (images, keys))
         active = jnp.sum(metrics.pop("kl_per_dimension") > _COLLAPSED)
         metrics |= {"active_dimensions": 1.0 * active, "posterior_collapse": 1 - active / latent_dim}
+        metrics["weight_norm"] = optax.tree.norm(player.params)
         if beta_warmup:
             metrics["beta"] = weight
         for name, value in player.params["likelihood"].items():

@@ -142,6 +142,8 @@ def vq_vae(
         vae, metrics, codes = update_vae(state["vae"], images, keys, step)
         player, prior_metrics = update_prior(state["prior"], codes)
         metrics |= prior_metrics
+        norms = (optax.tree.norm(of.params) for of in (vae, player))
+        metrics |= dict(zip(("weight_norm", "weight_norm_prior"), norms, strict=True))
         metrics["negative_elbo"] = metrics["loss_prior"] - metrics["log_likelihood"]
         now = averaged(vae, player)
         ema = now

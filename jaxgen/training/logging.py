@@ -112,11 +112,13 @@ class Progress:
         if sys.stderr.isatty():
             self._bar = tqdm(total=steps, initial=done, unit="step", dynamic_ncols=True, smoothing=0.1)
 
-    def update(self, step: int, losses: dict[str, float]) -> None:
-        """Shows where the run is."""
+    def update(self, step: int, losses: dict[str, float], alarms: tuple[str, ...] = ()) -> None:
+        """Shows where the run is, and the names of alarms that are on."""
         elapsed = time.monotonic() - self._start
         rate = (step - self._first) / elapsed if elapsed > 0 else 0.0
         shown = {name: f"{value:.4g}" for name, value in losses.items() if name.startswith(("loss", "negative_elbo"))}
+        if alarms:
+            shown["ALARM"] = ", ".join(alarms)
         if self._bar is not None:
             self._bar.set_postfix({"img/s": f"{rate * self._batch_size:.0f}", **shown}, refresh=False)
             self._bar.update(step - self._bar.n)

@@ -16,7 +16,9 @@ import jax
 import numpy as np
 
 from jaxgen import pictures
+from jaxgen.errors import UserError
 from jaxgen.training import diagnostics, parallel, point_samples, timing
+from jaxgen.training.alarms import Watch
 from jaxgen.training.checkpoint import Checkpoints
 from jaxgen.training.logging import MetricsFile, Progress, TensorBoard
 from jaxgen.training.views import Views
@@ -69,25 +71,31 @@ def listening(stop: threading.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def train(run: Run, state: parallel.TrainState, window: dict[str, list[float]]) -> tuple[parallel.TrainState, bool]:
+def train(
+    run: Run, state: parallel.TrainState, window: dict[str, list[float]], watch: Watch
+) -> tuple[parallel.TrainState, bool]:
     """Trains to `config.steps`.
 
     Args:
       run: the parts.
       state: where to go on from.
       window: values since the last line of metrics.jsonl, from the checkpoint.
+      watch: the alarms, as the checkpoint knows them.
 
     Returns:
       The state at the end, and whether the run is complete (False: it was asked to stop, and has saved).
 
     Raises:
-      UserError: a loss is no number, or the disk is full.
+      UserError: a loss is no number, the disk is full, or an alarm stops the run, which is saved then.
     """
     config, step = run.config, int(state.step)
     primary = parallel.is_primary()
     files = _Files(run, step) if primary else None
+    if files is not None:
+        watch.record(run.workdir, step)  # without what a killed run saw after the checkpoint
     progress = Progress(config.steps, step, config.batch_size) if primary else None
     pending: list[tuple[int, dict[str, jax.Array]]] = []
+    stopped = False  # by an alarm
 
     def drain(leave: int) -> None:
         while len(pending) > leave:
@@ -98,7 +106,8 @@ def train(run: Run, state: parallel.TrainState, window: dict[str, list[float]]) 
                 window.setdefault(name, []).extend(series)
             if progress is not None:
                 count = len(next(iter(values.values())))
-                progress.update(first + count - 1, {name: series[-1] for name, series in values.items()})
+                last = {name: series[-1] for name, series in values.items()}
+                progress.update(first + count - 1, last, watch.active)
 
     try:
         while step < config.steps:
@@ -113,9 +122,13 @@ def train(run: Run, state: parallel.TrainState, window: dict[str, list[float]]) 
                 drain(0 if asked or any(due.values()) else 1)
             if due["log"]:
                 values = {name: float(np.mean(series)) for name, series in window.items()}
+                news = watch.judge(step, window, values)
                 window.clear()
+                # Each process judges the same numbers; where their rounding may differ, one is enough to stop all.
+                stopped = step < config.steps and bool(config.alarms.stop) and parallel.anywhere(bool(watch.stopping()))
                 if files is not None:
                     files.line(step, values)
+                    files.alarms(step, watch, news)
             if due["samples"] and files is not None:
                 with run.clock.measure("samples"):
                     files.samples(step, state.players)
@@ -127,18 +140,19 @@ def train(run: Run, state: parallel.TrainState, window: dict[str, list[float]]) 
                     results = _evaluate_everywhere(run, state.players)
                 if files is not None:
                     files.line(step, results)
-            if due["checkpoint"] or asked:
+            if due["checkpoint"] or asked or stopped:
                 with run.clock.measure("checkpoint"):
                     if files is not None:
                         files.metrics.sync()
                     meta = {
                         "step": step,
                         "window": window,
+                        "alarms": watch.state(),
                         "seconds": run.clock.seconds,
                         "flops_per_step": run.flops_per_step,
                     }
                     run.checkpoints.save(step, state, meta, results)
-            if asked:
+            if asked or stopped:
                 break
         with run.clock.measure("checkpoint"):
             run.checkpoints.wait()
@@ -146,7 +160,10 @@ def train(run: Run, state: parallel.TrainState, window: dict[str, list[float]]) 
         if progress is not None:
             progress.close()
         if files is not None:
+            watch.record(run.workdir, step)
             files.close(step)
+    if stopped:
+        raise UserError(watch.stopping() or "stopped by an alarm of another process; the state is saved")
     return state, step >= config.steps
 
 
@@ -203,6 +220,12 @@ class _Files:
             picture = reconstruction_grid(run.views, players, run.test_images)
             pictures.save(picture, run.workdir / "samples" / f"reconstructions_{step:07d}.png")
             self.tensorboard.image(step, "reconstructions", picture)
+
+    def alarms(self, step: int, watch: Watch, news: list[str]) -> None:
+        for text in news:
+            log.warning(text)
+        if news:
+            watch.record(self._run.workdir, step)
 
     def close(self, step: int) -> None:
         self.metrics.sync()

@@ -1,0 +1,143 @@
+"""What an update of a GAN shows of its health beside its losses: numbers that are logged and that nothing learns from.
+
+All of them ride in the all-reduce of the discriminator's gradients and are the same on any number of devices.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxgen.losses.penalties import interpolate, norm_of_gradient
+from jaxgen.ops.random import DATA_AXIS
+from jaxgen.ops.spectral_norm import SPECTRAL_NORM
+
+# Points of a batch at which the critic's slope is taken: an eighth of a usual batch costs next to nothing.
+_POINTS = 8
+# Reals and fakes whose distances are taken, and the side to which larger images are averaged before.
+_PAIRED = 32
+_SIDE = 8
+# Two fakes are alike if they are closer than this share of the mean distance between two reals.
+_ALIKE = 0.2
+
+
+class Observer(NamedTuple):
+    """What is worth to be seen of an objective.
+
+    boundary, distance: as in `jaxgen.losses.adversarial.AdversarialLoss`.
+    penalized: whether a gradient penalty binds the discriminator.
+    """
+
+    boundary: float | None = None
+    distance: bool = False
+    penalized: bool = False
+
+    def of_logits(self, real: jax.Array, fake: jax.Array) -> dict[str, jax.Array]:
+        """Means over this device's logits [B]: the shares told right, and the estimate of the Wasserstein distance.
+
+        `wasserstein_estimate` is mean D(real) - mean D(fake), in units of the critic's Lipschitz constant (Arjovsky et
+        al. 2017, equation 2 and Figure 3).
+        """
+        metrics = {"real_logits": jnp.mean(real), "fake_logits": jnp.mean(fake)}
+        if self.boundary is not None:
+            metrics["accuracy_real"] = jnp.mean(real > self.boundary, dtype=jnp.float32)
+            metrics["accuracy_fake"] = jnp.mean(fake < self.boundary, dtype=jnp.float32)
+        if self.distance:
+            metrics["wasserstein_estimate"] = metrics["real_logits"] - metrics["fake_logits"]
+        return metrics
+
+    def of_slopes(self, critic: Callable, stats, reals, fakes, labels, key, ids) -> dict[str, jax.Array]:
+        """||grad D(x)|| at `_POINTS` points between reals and fakes, if the critic is to be Lipschitz.
+
+        Args:
+          critic: `(images [n, ...], labels [n] or None) -> logits [n]`, each from its own image alone.
+          stats: the critic's collections; spectral normalisation shows there.
+          reals, fakes: [B, ...]; labels: [B] or None.
+          key, ids: as for a penalty.
+
+        Returns:
+          `lipschitz`, the mean norm once averaged over devices, and `lipschitz_max` [devices], the largest of each.
+        """
+        if not (self.distance or self.penalized or SPECTRAL_NORM in stats):
+            return {}
+        index, mine, total = _spread(reals.shape[0])
+        x, y, ids = reals[index], fakes[index], ids[index]
+        labels = None if labels is None else labels[index]
+        norms = norm_of_gradient(lambda x: critic(x, labels), interpolate(x, y, key, ids))
+        norms = jax.lax.stop_gradient(jnp.where(mine, norms, 0.0))
+        devices, device = jax.lax.axis_size(DATA_AXIS), jax.lax.axis_index(DATA_AXIS)
+        largest = jnp.where(jnp.arange(devices) == device, devices * jnp.max(norms), 0.0)
+        return {"lipschitz": jnp.sum(norms) * devices / total, "lipschitz_max": largest}
+
+
+NOTHING = Observer()
+
+
+def _spread(count: int) -> tuple[jax.Array, jax.Array, int]:
+    """About `_POINTS` of the global batch's examples at even steps, whichever devices they lie on.
+
+    Returns:
+      Their places [n] among this device's `count` examples, which of those places count [n], and how many count on all
+      devices together.
+    """
+    devices = jax.lax.axis_size(DATA_AXIS)
+    stride = max(1, devices * count // _POINTS)
+    first = -(jax.lax.axis_index(DATA_AXIS) * count) % stride
+    index = first + stride * jnp.arange(-(-count // stride))
+    return jnp.minimum(index, count - 1), index < count, -(-devices * count // stride)
+
+
+def thumbnails(images: jax.Array, number: jax.Array, parts: int) -> jax.Array:
+    """The global batch's first examples [n, F], small, once averaged over devices and parts.
+
+    Args:
+      images: [B, ...]; [B, H, W, C] are averaged to about `_SIDE` pixels a side, all others taken as they are.
+      number: which part of the batch this is; the first one counts.
+      parts: how many there are.
+    """
+    small = jax.lax.stop_gradient(_shrink(images.astype(jnp.float32)))
+    small = small.reshape(small.shape[0], -1)
+    devices, count = jax.lax.axis_size(DATA_AXIS), images.shape[0]
+    local = jnp.arange(min(_PAIRED, devices * count)) - jax.lax.axis_index(DATA_AXIS) * count
+    mine = (local >= 0) & (local < count)
+    weight = jnp.where(mine & (number == 0), devices * parts, 0)
+    return weight[:, None] * small[jnp.clip(local, 0, count - 1)]
+
+
+def _shrink(images: jax.Array) -> jax.Array:
+    if images.ndim != 4:
+        return images
+    count, height, width, channels = images.shape
+    rows, columns = max(1, height // _SIDE), max(1, width // _SIDE)
+    high, wide = height // rows, width // columns
+    cut = images[:, : high * rows, : wide * columns]  # less than one block is left over
+    return cut.reshape(count, high, rows, wide, columns, channels).mean((2, 4))
+
+
+def pair_distances(points: jax.Array) -> jax.Array:
+    """Euclidean distances [n, n] between rows of [n, F]."""
+    points = points - jnp.mean(points, axis=0)  # nearly equal rows far from 0 would lose all their digits
+    squares = jnp.sum(jnp.square(points), axis=1)
+    products = jnp.matmul(points, points.T, precision=jax.lax.Precision.HIGHEST)
+    return jnp.sqrt(jnp.maximum(squares[:, None] + squares - 2 * products, 0.0))
+
+
+def of_pairs(reals: jax.Array, fakes: jax.Array) -> dict[str, jax.Array]:
+    """How alike the fakes of a batch are, beside its reals; of thumbnails [n, F].
+
+    Returns:
+      `pair_distance_ratio`: mean distance between two fakes over that between two reals; near 0 where all are alike.
+      `alike_fake`, `alike_real`: shares of pairs closer than `_ALIKE` of the mean distance between two reals. On
+      a mixture of K equal clusters it is near 1/K; for a generator that makes k different outputs only, 1/k.
+    """
+    count = reals.shape[0]
+    if count < 2:
+        return {}
+    apart = ~jnp.eye(count, dtype=bool)
+    real, fake = (pair_distances(points) for points in (reals, fakes))
+    mean_real, mean_fake = (jnp.sum(d, where=apart) / (count * (count - 1)) for d in (real, fake))
+    near = (jnp.sum((d < _ALIKE * mean_real) & apart) / (count * (count - 1)) for d in (fake, real))
+    # Reals that are all equal leave nothing to collapse from.
+    ratio = jnp.where(mean_real > 0, mean_fake / jnp.where(mean_real > 0, mean_real, 1.0), 1.0)
+    return {"pair_distance_ratio": ratio, **dict(zip(("alike_fake", "alike_real"), near, strict=True))}

@@ -1,0 +1,166 @@
+"""Alarms: what the numbers of a run say of its health, line by line of metrics.jsonl.
+
+An alarm goes off once its rule's number was bad in every line over `patience` steps, and in two lines at least, so that
+no single step sets it off; it ends with the first good line. All that is remembered is a JSON tree that travels in the
+checkpoints, so that a killed and resumed run raises the same alarms at the same steps.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+from jaxgen.errors import UserError
+from jaxgen.lookup import unknown
+from jaxgen.training.alarm_rules import RULES, Line
+from jaxgen.training.workdir import write_atomic
+
+_FILE = "alarms.json"
+# Lines of history that a loss is compared with.
+_HISTORY = 50
+
+
+def check(settings) -> tuple[str, ...]:
+    """The names of `config.alarms.stop`.
+
+    Raises:
+      UserError: an unknown name, or a number that cannot be.
+    """
+    for name in RULES:
+        for key, value in settings[name].items():
+            if not (math.isfinite(value) and value >= 0):
+                raise UserError(f"config.alarms.{name}.{key}={value}: it must be 0 or more")
+    stop = tuple(part.strip() for entry in settings.stop for part in entry.split(",") if part.strip())
+    for name in stop:
+        if name not in RULES:
+            raise UserError(unknown("config.alarms.stop", name, list(RULES)))
+        if not settings[name].patience:
+            raise UserError(f"config.alarms.stop names {name!r}, but config.alarms.{name}.patience=0 turns it off")
+    return stop
+
+
+class Watch:
+    """The alarms of a run, and what they remember.
+
+    Args:
+      settings: `config.alarms`.
+      state: `state()` of the checkpoint that the run goes on from; None at the start.
+    """
+
+    def __init__(self, settings, state: dict | None = None):
+        self._settings, self._stop = settings, check(settings)
+        self._state = state or {"lines": 0, "history": {}, "bad": {}, "events": []}
+
+    def state(self) -> dict:
+        """What to give to a `Watch` that goes on from here; JSON-able."""
+        return self._state
+
+    @property
+    def events(self) -> list[dict]:
+        """Alarms that went off, oldest first.
+
+        Each with alarm, step, since, value (then), latest (while it is on), threshold, message, and ended: a step, or
+        None while it is on.
+        """
+        return self._state["events"]
+
+    @property
+    def active(self) -> tuple[str, ...]:
+        """Names of alarms that are on."""
+        return tuple(event["alarm"] for event in self._on())
+
+    def _on(self) -> list[dict]:
+        return [event for event in self.events if event["ended"] is None and self._settings[event["alarm"]].patience]
+
+    def judge(self, step: int, window: Mapping[str, list[float]], line: Line) -> list[str]:
+        """Takes note of a line, and says what it shows that the line before did not.
+
+        Args:
+          step: of the line.
+          window: every step's values since the line before.
+          line: their means.
+        """
+        length = len(next(iter(window.values())))
+        history = self._state["history"]
+        for name in line:
+            if name.startswith("loss") and name not in history:
+                history[name] = [window[name][0]]  # before the first line there is the first step
+        news = []
+        for name, rule in RULES.items():
+            settings = self._settings[name]
+            value = rule.read(line, history)
+            if not settings.patience:
+                self._state["bad"].pop(name, None)
+                continue
+            if value is None:
+                continue
+            if rule.bad(value, settings.threshold):
+                news += self._bad(name, step, step - length, value, line)
+            else:
+                news += self._good(name, step)
+        if "divergence" not in self._state["bad"]:  # what has exploded is no measure of what is usual
+            for name, values in history.items():
+                values.append(line[name])
+                del values[:-_HISTORY]
+        self._state["lines"] += 1
+        return news
+
+    def _bad(self, name: str, step: int, before: int, value: float, line: Line) -> list[str]:
+        settings, rule = self._settings[name], RULES[name]
+        stretch = self._state["bad"].setdefault(name, {"since": before, "lines": 0})
+        stretch["lines"] += 1
+        for event in self._on():
+            if event["alarm"] == name:
+                event["latest"] = value
+                return []
+        if stretch["lines"] < 2 or step - stretch["since"] < settings.patience:
+            return []
+        limit = f"alarm {'above' if rule.above else 'below'} {settings.threshold:g}, since step {stretch['since']}"
+        message = f"{name} at step {step}: {rule.says(value, line)} ({limit}). {rule.means}"
+        self.events.append(
+            {
+                "alarm": name,
+                "step": step,
+                "since": stretch["since"],
+                "value": value,
+                "latest": value,
+                "threshold": settings.threshold,
+                "message": message,
+                "ended": None,
+            }
+        )
+        return [f"ALARM {message}"]
+
+    def _good(self, name: str, step: int) -> list[str]:
+        self._state["bad"].pop(name, None)
+        for event in self.events:
+            if event["alarm"] == name and event["ended"] is None:
+                event["ended"] = step
+                return [f"the alarm {name} of step {event['step']} ended at step {step}"]
+        return []
+
+    def stopping(self) -> str | None:
+        """Why the run must not go on, or None: an alarm of `stop` is on, and would be under the present threshold."""
+        for event in self._on():
+            name = event["alarm"]
+            if name in self._stop and RULES[name].bad(event["latest"], self._settings[name].threshold):
+                return (
+                    f"stopped by config.alarms.stop: {event['message']}. The state is saved; to go on all the same, "
+                    f"take {name!r} out of config.alarms.stop or change config.alarms.{name}.threshold"
+                )
+        return None
+
+    def record(self, folder: Path, step: int) -> None:
+        """Writes alarms.json: how many lines were judged, by which rules, and the events."""
+        rules = {name: dict(self._settings[name]) for name in RULES if self._settings[name].patience}
+        content = {"step": step, "lines": self._state["lines"], "rules": rules, "events": self.events}
+        write_atomic(folder / _FILE, json.dumps(content, indent=1) + "\n")
+
+
+def recorded(folder: Path, step: int) -> list[dict] | None:
+    """The events of alarms.json as they were at `step`, or None where there is no such file."""
+    path = folder / _FILE
+    if not path.exists():
+        return None
+    events = [event for event in json.loads(path.read_text())["events"] if event["step"] <= step]
+    return [event if (event["ended"] or 0) <= step else {**event, "ended": None} for event in events]
