@@ -136,6 +136,8 @@ def error_line(ended):
         ("--config.recipe.name=vae", ["'dcgan'", "no VAE"]),
         ("--config.compute_dtype=float16", ["float16", "bfloat16"]),
         ("--config.best_metric=psnr", ["best_metric", "eval_every"]),
+        ("--config.alarms.stop=colapse", ["config.alarms.stop='colapse'", "did you mean 'collapse'"]),
+        ("--config.alarms.collapse.patience=-1", ["config.alarms.collapse.patience=-1", "0 or more"]),
     ],
 )
 def test_bad_settings_are_one_line(refused, argument, words):

@@ -69,7 +69,8 @@ def test_killed_at_random_moments_ends_bit_identical(command, tmp_path, kills):
     assert was_under_way >= kills - 1  # or nothing was killed
     finish(command(killed, steps))
     assert end_state(killed, steps) == end_state(whole, steps)
-    assert (killed / "metrics.jsonl").read_bytes() == (whole / "metrics.jsonl").read_bytes()
+    for name in ("metrics.jsonl", "alarms.json"):
+        assert (killed / name).read_bytes() == (whole / name).read_bytes()
     logged = [json.loads(line)["step"] for line in (whole / "metrics.jsonl").read_text().splitlines()]
     assert logged == list(range(20, steps + 1, 20))
     for picture in (whole / "samples").iterdir():

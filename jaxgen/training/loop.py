@@ -160,8 +160,8 @@ def train(
         if progress is not None:
             progress.close()
         if files is not None:
-            watch.record(run.workdir, step)
             files.close(step)
+            watch.record(run.workdir, step)
     if stopped:
         raise UserError(watch.stopping() or "stopped by an alarm of another process; the state is saved")
     return state, step >= config.steps

@@ -17,8 +17,7 @@ def small(tiny_config):
 
     def make(recipe, **changes):
         config = tiny_config(recipe)
-        if recipe == "gan":
-            config.model.update({"name": "mlp_gan", "architecture": "pytorch_gan"})
+        config.model.update({"name": f"mlp_{recipe}", "architecture": "pytorch_gan"})
         config.steps, config.steps_per_dispatch, config.log_every = 600, 50, 50
         config.sample_every = config.histogram_every = 0
         config.checkpoint_every = 300
@@ -33,7 +32,6 @@ def small(tiny_config):
 
 COLLAPSE = {"optimizers.generator.learning_rate": 0.05}
 FAILURES = {
-    "collapse": ("gan", COLLAPSE),
     "posterior_collapse": ("vae", {"recipe.beta": 100.0}),
     "divergence": ("gan", {"recipe.loss": "wasserstein", "optimizers.discriminator.learning_rate": 0.1}),  # unbounded
     "vanishing_gradient": (
