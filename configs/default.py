@@ -171,7 +171,7 @@ def get_config() -> ConfigDict:
     # Beside the prior, densities of latents fitted after training to encoded training images (recipes that encode):
     config.evaluation.latent_samplers = ()  # "normal", "gaussian_mixture"; sample metrics are computed for each
     config.evaluation.mixture_components = 10  # of gaussian_mixture
-    config.evaluation.sampler_images = 0  # training images that they are fitted to; 0: all
+    config.evaluation.sampler_images = 10_000  # training images that they are fitted to; 0: all
     config.evaluation.pictures = True  # t-SNE, neighbours, real beside fake, after training
     config.evaluation.allow_few_samples = False  # compute and mark metrics that have fewer samples than they need
 

@@ -20,7 +20,8 @@ __all__ = ["Real", "Stopped", "check", "evaluate", "image_set"]
 # Views that are given real images, one output for each.
 _OF_REAL = ("reconstruct", "project", "log_likelihood", "encode")
 _IMAGES = (*SAMPLE_VIEWS, "reconstruct", "project")
-_DRAWN = {"sample": Gallery, "points": PointGallery}
+# The first of these that there is gets pictures.
+_DRAWN = {**dict.fromkeys(SAMPLE_VIEWS, Gallery), "points": PointGallery}
 
 
 class Real(NamedTuple):
@@ -80,10 +81,11 @@ def evaluate(
     run = _Run(settings, _as_real(real, split), views, train, facts or {}, place, progress, stop, cache_dir)
     selected, skipped, marks = run.choose()
     out: dict[str, dict] = {}
+    drawn = next((view for view in _DRAWN if view in run.offered()), None) if gallery else None
     for view in VIEWS:
         mine = [one for one in selected if one.view == view]
-        if mine or (view in _DRAWN and gallery and view in run.offered()):
-            out |= run.measure(view, mine, gallery)
+        if mine or view == drawn:
+            out |= run.measure(view, mine, gallery if view == drawn else None)
     for key, mark in marks.items():
         out[key] |= {"split": run.real.split, **mark}
     if run.real.statistics_file is not None and run.real.statistics_file.metadata is None:
@@ -216,7 +218,7 @@ class _Run:
         for one in selected:
             with Clock(seconds, one.key):
                 accumulators[one.key] = one.module.start(contexts[one.key])
-        if view in _DRAWN and gallery:
+        if gallery:
             accumulators["_gallery"] = self.gallery(view, selected, Path(gallery))
             seconds["_gallery"] = 0.0
         epsilon = next((one.module.EPSILON for one in selected if view == "path"), None)

@@ -97,6 +97,7 @@ def fit(name: str, latents: np.ndarray, components: int, seed: int, facts: Mappi
     # Imported here: it takes a second, which only runs with fitted samplers need.
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
+    from threadpoolctl import threadpool_limits
 
     components = FITTED[name] or components
     if len(latents) < max(components, 2):
@@ -105,7 +106,8 @@ def fit(name: str, latents: np.ndarray, components: int, seed: int, facts: Mappi
             "raise config.evaluation.sampler_images or lower config.evaluation.mixture_components"
         )
     mixture = GaussianMixture(components, covariance_type="full", max_iter=_ITERATIONS, random_state=seed)
-    with warnings.catch_warnings():
+    # One thread: EM's products are small, and on busy cores more threads wait for each other by spinning.
+    with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore", ConvergenceWarning)  # told below, and in the records
         mixture.fit(np.asarray(latents, np.float64))
     if not mixture.converged_:
