@@ -114,8 +114,10 @@ def distinct_at_tiny_width():
     """One path for each set of experiments that are the same but for their data and length, as all here are small."""
     first = {}
     for path in EXPERIMENTS:
-        flat = configuration.flatten(configuration.to_dict(tiny(path)))
-        first.setdefault(str([item for item in flat.items() if not item[0].startswith(IDLE)]), path)
+        config = tiny(path)
+        flat = configuration.flatten(configuration.to_dict(config))
+        kept = [item for item in flat.items() if not item[0].startswith(IDLE)]
+        first.setdefault(str([VECTORS.get(config.data.name), kept]), path)
     return list(first.values())
 
 
