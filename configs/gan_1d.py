@@ -17,11 +17,11 @@ def get_config():
     config.model.latents = "uniform"
     config.recipe.share_fakes = False
     config.recipe.ema_decay = 0.0
-    config.optimizers.generator.update({"learning_rate": 5e-4, "schedule": "linear"})
+    config.optimizers.generator.update({"learning_rate": 2e-4, "schedule": "linear"})
     config.optimizers.discriminator.update({"learning_rate": 2e-3, "schedule": "linear"})
     config.batch_size = 256
-    config.steps = 10_000
+    config.steps = 6_000
     config.steps_per_dispatch = 100
-    config.sample_every = 200
+    config.sample_every = 100
     config.evaluation.metrics = ("wasserstein_1d",)
     return config

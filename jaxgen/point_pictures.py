@@ -117,8 +117,8 @@ def figure1(
 
 
 def strip(frames: list[Path], path: Path) -> None:
-    """Four of the pictures `frames` side by side, from the first to the last, evenly spaced."""
-    chosen = [frames[i] for i in np.unique(np.linspace(0, len(frames) - 1, _PANELS).round().astype(int))]
+    """Four of the pictures `frames` side by side, the first, the last, and two early ones: most happens early."""
+    chosen = [frames[i - 1] for i in np.unique(np.geomspace(1, len(frames), _PANELS).round().astype(int))]
     panels = [Image.open(frame).convert("RGB") for frame in chosen]
     canvas = Image.new("RGB", (sum(panel.width for panel in panels), max(panel.height for panel in panels)), "white")
     left = 0
