@@ -90,7 +90,8 @@ def get_config() -> ConfigDict:
 
     # The networks.
     config.model = ConfigDict()
-    # dcgan | sngan | mlp_gan | point_gan (vectors) | conv_vae | mlp_vae | residual_vae | vq_vae | import path
+    # dcgan | sngan | mlp_gan | point_gan (vectors) | conv_vae | mlp_vae | residual_vae | vq_vae | stylegan2 |
+    # import path
     config.model.name = "dcgan"
     # dcgan: radford (transposed convolutions) | pytorch_gan (upsampling); sngan: cnn | resnet;
     # mlp_gan: goodfellow | pytorch_gan
@@ -113,10 +114,20 @@ def get_config() -> ConfigDict:
     config.model.prior_width = 128  # vq_vae: the transformer over the codes
     config.model.prior_layers = 4
     config.model.prior_heads = 4
+    # stylegan2 (`architecture`: the generator's, orig | skip | resnet; `latent_dim`: of z and of w)
+    config.model.discriminator_architecture = "resnet"  # orig | skip | resnet
+    config.model.mapping_layers = 8
+    config.model.mapping_lr_multiplier = 0.01
+    config.model.channel_base = 32_768  # channels at resolution r: channel_base / r ...
+    config.model.channel_max = 512  # ... and no more than this
+    config.model.conv_clamp = 0.0  # activations are cut off at +-this; 0: not
+    config.model.stddev_group = 4  # images that minibatch standard deviation compares
+    config.model.bfloat16_resolutions = 0  # so many of the highest resolutions compute in bfloat16
+    config.model.fused_modulation = False  # each image's own kernel, a grouped convolution; slow on CPUs
 
     # How they are trained.
     config.recipe = ConfigDict()
-    config.recipe.name = "gan"  # gan | vae | vq_vae | import path
+    config.recipe.name = "gan"  # gan | stylegan2 | vae | vq_vae | import path
     config.recipe.ema_decay = 0.999  # moving average of the generator (or VAE) used for samples; 0: none
     # gan
     config.recipe.loss = (
@@ -134,6 +145,17 @@ def get_config() -> ConfigDict:
     config.recipe.instance_noise = 0.0  # standard deviation of Gaussian noise on all images that it sees ...
     config.recipe.instance_noise_steps = 10_000  # ... falling linearly to 0 over so many steps
     config.recipe.diff_augment = ""  # DiffAugment on them all: "color,translation,cutout" or some of these; "": none
+    # stylegan2
+    config.recipe.r1_gamma = 10.0  # weight of R1, halved in the loss; 0: none
+    config.recipe.r1_interval = 16  # steps from one R1 update to the next
+    config.recipe.path_length_weight = 2.0  # 0: none
+    config.recipe.path_length_interval = 4  # steps from one path length update to the next
+    config.recipe.path_length_decay = 0.01  # of the mean length that they are compared with
+    config.recipe.path_length_shrink = 2  # the batch of a path length update is smaller by this factor
+    config.recipe.style_mixing = 0.9  # probability that a batch of images mixes two latents each
+    config.recipe.w_avg_beta = 0.995  # decay of the mean w that truncation pulls towards
+    config.recipe.ema_kimg = 10.0  # half-life of the generator's moving average in thousands of images; 0: none
+    config.recipe.ema_ramp = 0.0  # it is at most this share of the images seen so far; 0: no such limit
     # vae
     # gaussian | bernoulli (on binarised images) | discretised_logistic | logistic_mixture (both of 256 gray levels)
     config.recipe.likelihood = "gaussian"

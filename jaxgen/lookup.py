@@ -23,10 +23,11 @@ _SHARED = {
         "mixture",
     },
     "models": {"base", "sizes", "causal_transformer"},
-    "recipes": {"base", "optimizers", "constraints", "observations"},
+    "recipes": {"base", "optimizers", "constraints", "lazy_regularization", "observations"},
     "metrics": {
         "base",
         "collected",
+        "extractors",
         "frechet",
         "image_set",
         "manifold",
@@ -49,7 +50,7 @@ def choices(kind: str) -> list[str]:
     """Names of the built-in modules of `jaxgen.<kind>`, such as `models` or `data`."""
     package = importlib.import_module(f"jaxgen.{kind}")
     shared = _SHARED.get(kind, set())
-    return sorted(m.name for m in pkgutil.iter_modules(package.__path__) if not m.ispkg and m.name not in shared)
+    return sorted(m.name for m in pkgutil.iter_modules(package.__path__) if m.name not in shared)
 
 
 def module(kind: str, name: str, key: str) -> ModuleType:

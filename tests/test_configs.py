@@ -96,6 +96,7 @@ def tiny(path):
     config.model.width = 10 if config.model.architecture == "goodfellow" else 5
     config.model.latent_dim, config.batch_size = 8, 4
     config.model.discriminator_width = min(config.model.discriminator_width, 4)
+    config.model.channel_base, config.model.channel_max = 64, 8  # StyleGAN2's
     config.recipe.n_critic = min(config.recipe.n_critic, 2)
     # The smallest images that the networks take: those of 28 and 32 pixels cost far more to compile.
     config.data.image_size = 20 if config.model.architecture == "pytorch_gan" else 8

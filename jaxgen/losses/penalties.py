@@ -24,7 +24,8 @@ def squared_norm_of_gradient(critic: Critic, images: jax.Array) -> jax.Array:
     """The squared Euclidean norm [B] over all pixels of each logit's gradient with respect to its image."""
     # Every logit depends on its own image only, so the gradient of their sum holds all gradients side by side.
     gradient = jax.grad(lambda x: jnp.sum(critic(x)))(images)
-    return jnp.sum(jnp.square(gradient.astype(jnp.float32)), axis=tuple(range(1, images.ndim)))
+    gradient = gradient.astype(jnp.promote_types(gradient.dtype, jnp.float32))
+    return jnp.sum(jnp.square(gradient), axis=tuple(range(1, images.ndim)))
 
 
 def norm_of_gradient(critic: Critic, images: jax.Array) -> jax.Array:

@@ -8,8 +8,21 @@ DATA_AXIS = "data"
 
 
 def example_ids(count: int) -> jax.Array:
-    """Global numbers [count] of this device's examples within the batch; inside `shard_map` over `DATA_AXIS` only."""
-    return jax.lax.axis_index(DATA_AXIS) * count + jnp.arange(count)
+    """Global numbers [count] of this device's examples within the batch; inside `shard_map` over `DATA_AXIS` only.
+
+    Device d of D has d, D + d, 2D + d, ...: so what strides over the batch (the groups of minibatch standard deviation)
+    lies on one device, and is the same on any number of them.
+    """
+    return jnp.arange(count) * jax.lax.axis_size(DATA_AXIS) + jax.lax.axis_index(DATA_AXIS)
+
+
+def places_of(numbers: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Where the batch's examples of these numbers lie: index within a device's share, and whether it is this device's.
+
+    The inverse of `example_ids`; inside `shard_map` over `DATA_AXIS` only.
+    """
+    devices = jax.lax.axis_size(DATA_AXIS)
+    return numbers // devices, numbers % devices == jax.lax.axis_index(DATA_AXIS)
 
 
 def example_normal(key: jax.Array, ids: jax.Array, shape: tuple[int, ...]) -> jax.Array:

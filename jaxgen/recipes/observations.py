@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen.losses.penalties import interpolate, norm_of_gradient
-from jaxgen.ops.random import DATA_AXIS
+from jaxgen.ops.random import DATA_AXIS, example_ids, places_of
 from jaxgen.ops.spectral_norm import SPECTRAL_NORM
 
 # Points of a batch at which the critic's slope is taken: an eighth of a usual batch costs next to nothing.
@@ -75,17 +75,15 @@ NOTHING = Observer()
 
 
 def _spread(count: int) -> tuple[jax.Array, jax.Array, int]:
-    """About `_POINTS` of the global batch's examples at even steps, whichever devices they lie on.
+    """The global batch's first `_POINTS` examples, which lie evenly on the devices.
 
     Returns:
       Their places [n] among this device's `count` examples, which of those places count [n], and how many count on all
       devices together.
     """
     devices = jax.lax.axis_size(DATA_AXIS)
-    stride = max(1, devices * count // _POINTS)
-    first = -(jax.lax.axis_index(DATA_AXIS) * count) % stride
-    index = first + stride * jnp.arange(-(-count // stride))
-    return jnp.minimum(index, count - 1), index < count, -(-devices * count // stride)
+    total = min(_POINTS, devices * count)
+    return jnp.arange(-(-total // devices)), example_ids(-(-total // devices)) < total, total
 
 
 def thumbnails(images: jax.Array, number: jax.Array, parts: int) -> jax.Array:
@@ -99,10 +97,9 @@ def thumbnails(images: jax.Array, number: jax.Array, parts: int) -> jax.Array:
     small = jax.lax.stop_gradient(_shrink(images.astype(jnp.float32)))
     small = small.reshape(small.shape[0], -1)
     devices, count = jax.lax.axis_size(DATA_AXIS), images.shape[0]
-    local = jnp.arange(min(_PAIRED, devices * count)) - jax.lax.axis_index(DATA_AXIS) * count
-    mine = (local >= 0) & (local < count)
+    local, mine = places_of(jnp.arange(min(_PAIRED, devices * count)))
     weight = jnp.where(mine & (number == 0), devices * parts, 0)
-    return weight[:, None] * small[jnp.clip(local, 0, count - 1)]
+    return weight[:, None] * small[local]
 
 
 def _shrink(images: jax.Array) -> jax.Array:

@@ -19,7 +19,7 @@ from jaxgen.losses.quantization import (
 )
 from jaxgen.models.causal_transformer import sample_codes
 from jaxgen.models.vq_vae import VQVAE
-from jaxgen.ops.random import DATA_AXIS, example_ids, example_uniform
+from jaxgen.ops.random import DATA_AXIS, example_ids, example_uniform, places_of
 from jaxgen.recipes import optimizers
 from jaxgen.recipes.base import Average, Batch, Outcome, Player, Recipe, apply_eval, apply_train, descend, init_network
 from jaxgen.recipes.vae import GRAY_LEVEL, likelihood_facts, likelihood_of, model_of
@@ -198,6 +198,5 @@ def _pick(encoded: jax.Array, key: jax.Array, count: int) -> jax.Array:
     flat = encoded.reshape(-1, encoded.shape[-1])
     per_example = flat.shape[0] // examples
     picked = jax.random.randint(key, (count,), 0, devices * flat.shape[0])
-    local = picked - jax.lax.axis_index(DATA_AXIS) * examples * per_example
-    mine = (local >= 0) & (local < flat.shape[0])
-    return jnp.where(mine[:, None], devices * flat[jnp.clip(local, 0, flat.shape[0] - 1)], 0)
+    example, mine = places_of(picked // per_example)
+    return jnp.where(mine[:, None], devices * flat[example * per_example + picked % per_example], 0)

@@ -13,6 +13,7 @@ from jaxgen.losses.penalties import CHOICES
 from jaxgen.ops.conv import conv
 from jaxgen.ops.layers import Conv, ConvPool, Dense
 from jaxgen.ops.random import example_ids
+from tests.devices import spread
 
 KEY = jax.random.key(0)
 IDS = jnp.arange(8)
@@ -155,7 +156,8 @@ def test_the_same_on_1_and_4_devices(name):
     def on(count):
         mesh = jax.make_mesh((count,), ("data",), axis_types=(AxisType.Auto,), devices=jax.devices()[:count])
         specs = (P(), P("data"), P("data"))
-        return jax.jit(jax.shard_map(run, mesh=mesh, in_specs=specs, out_specs=P()))(variables, REALS, FAKES)
+        images = (spread(x, count) for x in (REALS, FAKES))
+        return jax.jit(jax.shard_map(run, mesh=mesh, in_specs=specs, out_specs=P()))(variables, *images)
 
     for a, b in zip(jax.tree.leaves(on(1)), jax.tree.leaves(on(4)), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)

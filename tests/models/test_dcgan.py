@@ -10,6 +10,7 @@ from ml_collections import ConfigDict
 
 from jaxgen.errors import UserError
 from jaxgen.models import dcgan
+from tests.devices import gathered, spread
 
 KEY = jax.random.key(0)
 
@@ -138,7 +139,8 @@ def test_training_does_not_depend_on_devices(architecture, dtype):
 
     def on(count):
         mesh = jax.make_mesh((count,), ("data",), axis_types=(AxisType.Auto,), devices=jax.devices()[:count])
-        return jax.jit(jax.shard_map(run, mesh=mesh, in_specs=P("data"), out_specs=P("data")))(latents)
+        run_on = jax.jit(jax.shard_map(run, mesh=mesh, in_specs=P("data"), out_specs=P("data")))
+        return [gathered(y, count) for y in run_on(spread(latents, count))]
 
     for one, four in zip(on(1), on(4), strict=True):
         assert one.dtype == jnp.float32

@@ -10,6 +10,7 @@ from jax.sharding import PartitionSpec as P
 from configs import default
 from jaxgen.errors import UserError
 from jaxgen.models import mlp_gan
+from tests.devices import gathered
 
 KEY = jax.random.key(0)
 
@@ -89,7 +90,8 @@ def test_dropout_belongs_to_the_example_on_1_and_4_devices():
         def run(x):
             return gan.discriminator.apply(d, x, None, train=True, rngs={"dropout": KEY})
 
-        return np.asarray(jax.jit(jax.shard_map(run, mesh=mesh, in_specs=P("data"), out_specs=P("data")))(x))
+        y = jax.jit(jax.shard_map(run, mesh=mesh, in_specs=P("data"), out_specs=P("data")))(x)
+        return gathered(np.asarray(y), count)
 
     np.testing.assert_allclose(on(1), on(4), rtol=1e-5)
     assert len(np.unique(on(1))) == 8

@@ -9,6 +9,7 @@ from jax.sharding import AxisType
 from jax.sharding import PartitionSpec as P
 
 from jaxgen.ops.layers import ChannelDropout, Conv, ConvTranspose, UpsampleConv
+from tests.devices import gathered
 
 KEY = jax.random.key(0)
 
@@ -44,7 +45,8 @@ def dropped(count, rate=0.25, shape=(8, 2, 2, 64)):
     def run(x):
         return ChannelDropout(rate).apply({}, x, True, rngs={"dropout": KEY})
 
-    return np.asarray(jax.shard_map(run, mesh=mesh, in_specs=P("data"), out_specs=P("data"))(jnp.ones(shape)))
+    y = jax.shard_map(run, mesh=mesh, in_specs=P("data"), out_specs=P("data"))(jnp.ones(shape))
+    return gathered(np.asarray(y), count)
 
 
 def test_dropout_is_the_same_on_any_number_of_devices():

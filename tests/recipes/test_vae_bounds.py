@@ -17,6 +17,7 @@ from jaxgen.ops.random import DATA_AXIS
 from jaxgen.recipes.base import Batch
 from jaxgen.recipes.vae import vae
 from jaxgen.training.parallel import make_mesh
+from tests.devices import spread
 
 SIGMA, SHAPE = 0.6, (2, 2, 1)
 # Orthogonal columns, so that the posterior of x = W z + noise is a diagonal Gaussian.
@@ -65,6 +66,7 @@ def one_step(posterior, *, devices=1, key=0, step=0, learning_rate=0.0, parts=1,
     )
     mesh = make_mesh(devices, EXAMPLES)
     x = images().reshape(1, parts, EXAMPLES // parts, *SHAPE)
+    x = x[:, :, spread(np.arange(x.shape[2]), devices)]
 
     @partial(
         jax.shard_map,

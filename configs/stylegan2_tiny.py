@@ -1,0 +1,23 @@
+"""StyleGAN2 (Karras et al. 2020) small enough to learn on two CPU cores: 64 channels, CIFAR-10.
+
+Networks, losses and regularisation of the `cifar` settings (see `stylegan2_cifar`) with a tenth of their width; a
+shorter moving average for a shorter run.
+"""
+
+from configs import stylegan2_cifar
+
+
+def get_config():
+    config = stylegan2_cifar.get_config()
+    config.model.latent_dim = 128
+    config.model.channel_base = 1_024
+    config.model.channel_max = 64
+    config.model.stddev_group = 8
+    config.batch_size = 32
+    config.recipe.ema_kimg = 10.0
+    config.steps = 10_000  # 320 kimg
+    config.steps_per_dispatch = 20
+    config.log_every = 100
+    config.sample_every = config.checkpoint_every = 500
+    config.evaluation.num_samples = 10_000
+    return config

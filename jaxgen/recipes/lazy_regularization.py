@@ -1,0 +1,60 @@
+"""Optimisers whose player is also regularised, only every k-th step (Karras et al. 2020, appendix B)."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+import optax
+
+from jaxgen.recipes import optimizers
+
+_TOUCHED, _UNTOUCHED = "regularised", "not regularised"
+
+
+class LazyOptimizer(NamedTuple):
+    """One optimiser with one state and two kinds of updates.
+
+    main: of the player's loss.
+    regularization: of its regularisation alone. Parameters that this does not depend on stay as they are, and so do
+      their moments: an update with a zero gradient would decay the second moment and so lengthen the next steps.
+    """
+
+    main: optax.GradientTransformation
+    regularization: optax.GradientTransformation
+
+
+def lazy_optimizer(config, player: str, interval: int, untouched: Callable[[tuple[str, ...]], bool]) -> LazyOptimizer:
+    """A player's optimiser for k + 1 updates in k = `interval` steps: the rate times k/(k+1), the decays to that power.
+
+    Args:
+      config: the whole config; reads `optimizers.<player>` and `steps`.
+      player: "generator" or "discriminator".
+      interval: k.
+      untouched: whether the parameter at a path, such as ("b4", "out", "bias"), is one that the regularisation does
+        not depend on.
+    """
+    ratio = interval / (interval + 1)
+    values = ml_collections.ConfigDict(config.optimizers[player])
+    values.update(learning_rate=values.learning_rate * ratio, b1=values.b1**ratio, b2=values.b2**ratio)
+    # A schedule counts updates, of which a step with a regularisation has two.
+    updates = config.steps + -(-config.steps // interval)
+    transform = optimizers.build(values, updates, f"config.optimizers.{player}")
+
+    def labels(params):
+        def label(path, leaf):
+            del leaf
+            return _UNTOUCHED if untouched(tuple(part.key for part in path)) else _TOUCHED
+
+        return jax.tree_util.tree_map_with_path(label, params)
+
+    main = optax.partition({_TOUCHED: transform, _UNTOUCHED: transform}, labels)
+
+    def update(grads, state, params=None):
+        updates, after = main.update(grads, state, params)
+        inner = {**after.inner_states, _UNTOUCHED: state.inner_states[_UNTOUCHED]}
+        updates = jax.tree.map(lambda u, label: u if label == _TOUCHED else jnp.zeros_like(u), updates, labels(grads))
+        return updates, after._replace(inner_states=inner)
+
+    return LazyOptimizer(main, optax.GradientTransformation(main.init, update))

@@ -1,0 +1,262 @@
+"""StyleGAN2's training (Karras et al. 2020): lazy R1 and path length, style mixing, moving averages.
+
+Four phases a step, each with latents of its own and one optimiser update: generator, path length (every 4th step),
+discriminator, R1 (every 16th). A regularisation shares its player's optimiser state; the loss is multiplied by its
+interval k, and learning rate and decays are corrected for k + 1 updates in k steps (section B, "lazy regularization").
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxgen import lookup
+from jaxgen.errors import UserError
+from jaxgen.losses.path_length import path_length_penalty, path_lengths
+from jaxgen.losses.penalties import r1
+from jaxgen.models.stylegan2 import StyleGAN2
+from jaxgen.models.stylegan2.mapping import broadcast
+from jaxgen.models.stylegan2.synthesis import CONST_NOISE, RandomNoise
+from jaxgen.ops.random import example_ids, example_normal
+from jaxgen.recipes.base import Average, Batch, Outcome, Player, Recipe, average_over_devices, descend
+from jaxgen.recipes.lazy_regularization import LazyOptimizer, lazy_optimizer
+
+
+class Settings(NamedTuple):
+    """Numbers of `config.recipe`, and the global batch size."""
+
+    batch_size: int
+    r1_gamma: float
+    r1_interval: int
+    path_length_weight: float
+    path_length_interval: int
+    path_length_decay: float
+    path_length_shrink: int
+    style_mixing: float
+    w_avg_beta: float
+    ema_kimg: float
+    ema_ramp: float
+
+
+class Draws(NamedTuple):
+    """Where a step's random inputs come from.
+
+    latents: `(phase, key, ids [n], dim, step) -> [n, dim]`, phase one of "g", "path_length", "d".
+    image_noise: `(key, ids) -> Noise` of the synthesis network.
+    path_noise: `(key, ids, shape, step) -> [n, H, W, C]`, standard normal.
+    """
+
+    latents: Callable = lambda phase, key, ids, dim, step: example_normal(key, ids, (dim,))
+    image_noise: Callable = RandomNoise
+    path_noise: Callable = lambda key, ids, shape, step: example_normal(key, ids, shape)
+
+
+def build(config, image_shape: tuple[int, int, int], num_classes: int) -> Recipe:
+    """The recipe that `config` describes; arguments and errors as for `jaxgen.recipes.gan.build`."""
+    module = lookup.module("models", config.model.name, "config.model.name")
+    build_model = lookup.need(module, "build", "config.model.name")
+    model = build_model(config.model, image_shape, num_classes, jnp.dtype(config.compute_dtype))
+    if not isinstance(model, StyleGAN2):
+        raise UserError(f"config.model.name={config.model.name!r} has no styles: recipe 'stylegan2' needs stylegan2")
+    loss = lookup.member("jaxgen.losses.adversarial", config.recipe.loss, "config.recipe.loss")
+    settings = settings_of(config)
+    return stylegan2(
+        model,
+        lookup.need(loss, "discriminator_loss", "config.recipe.loss"),
+        lookup.need(loss, "generator_loss", "config.recipe.loss"),
+        lazy_optimizer(config, "generator", settings.path_length_interval, enters_linearly),
+        lazy_optimizer(config, "discriminator", settings.r1_interval, enters_linearly),
+        image_shape=image_shape,
+        settings=settings,
+    )
+
+
+def settings_of(config) -> Settings:
+    """The numbers, checked."""
+    values = {name: config.recipe[name] for name in Settings._fields if name != "batch_size"}
+    for key in ("r1_interval", "path_length_interval", "path_length_shrink"):
+        if values[key] < 1:
+            raise UserError(f"config.recipe.{key}={values[key]}: it must be at least 1")
+    for key in ("r1_gamma", "path_length_weight", "ema_kimg", "ema_ramp"):
+        if not values[key] >= 0:
+            raise UserError(f"config.recipe.{key}={values[key]}: it must be 0 (off) or more")
+    for key in ("style_mixing", "w_avg_beta", "path_length_decay"):
+        if not 0 <= values[key] <= 1:
+            raise UserError(f"config.recipe.{key}={values[key]}: it must lie between 0 and 1")
+    return Settings(config.batch_size, **values)
+
+
+def enters_linearly(path: tuple[str, ...]) -> bool:
+    """Whether a parameter is added to an image or a logit: no gradient of these depends on it."""
+    return path[-2:] in (("torgb", "bias"), ("out", "bias"))
+
+
+def stylegan2(
+    model: StyleGAN2,
+    discriminator_loss: Callable,
+    generator_loss: Callable,
+    tx_g: LazyOptimizer,
+    tx_d: LazyOptimizer,
+    *,
+    image_shape,
+    settings: Settings,
+    draws: Draws | None = None,
+) -> Recipe:
+    """The recipe from its parts. State: `{g, d, ema, path_length_mean, r1_penalty}`."""
+    mapping, synthesis, discriminator, z_dim, num_ws = model
+    draws = draws or Draws()
+
+    def init(key):
+        keys = jax.random.split(key, 3)
+        labels = jnp.zeros((1,), jnp.int32)
+        mapped = dict(mapping.init(keys[0], jnp.zeros((1, z_dim)), labels))
+        made = dict(synthesis.init(keys[1], jnp.zeros((1, num_ws, mapping.w_dim))))
+        params = {"mapping": mapped.pop("params"), "synthesis": made.pop("params")}
+        stats = {"w_avg": mapped["w_avg"]["w_avg"], "noise": made["noise"]}
+        # A copy: the step donates its buffers, and the same buffer cannot be given away twice.
+        ema = Average(jax.tree.map(jnp.copy, params), jax.tree.map(jnp.copy, stats))
+        g = Player.create(params, stats, tx_g.main)
+        params = discriminator.init(keys[2], jnp.zeros((1, *image_shape)), labels)["params"]
+        zero = jnp.zeros(())
+        d = Player.create(params, {}, tx_d.main)
+        return {"g": g, "d": d, "ema": ema, "path_length_mean": zero, "r1_penalty": jnp.zeros(())}
+
+    def map_latents(params, latents, labels):
+        variables = {"params": params["mapping"], "w_avg": {"w_avg": jnp.zeros((mapping.w_dim,))}}
+        return mapping.apply(variables, latents, labels)
+
+    def synthesize(params, stats, ws, noise):
+        return synthesis.apply({"params": params["synthesis"], "noise": stats["noise"]}, ws, noise)
+
+    def styles(params, phase, key, labels, count, step):
+        """Styles [n, num_ws, D] of fresh latents, some mixed from two, and the mean of w over this device."""
+        ids = example_ids(count)
+        w = map_latents(params, draws.latents(phase, key, ids, z_dim, step), labels)
+        ws = broadcast(w, num_ws)
+        if settings.style_mixing:
+            key_cutoff, key_whether, key_other = jax.random.split(jax.random.fold_in(key, 1), 3)
+            cutoff = jax.random.randint(key_cutoff, (), 1, num_ws)
+            cutoff = jnp.where(jax.random.uniform(key_whether) < settings.style_mixing, cutoff, num_ws)
+            other = map_latents(params, draws.latents(phase, key_other, ids, z_dim, step), labels)
+            ws = jnp.where((jnp.arange(num_ws) < cutoff)[None, :, None], ws, other[:, None])
+        return ws, jax.lax.stop_gradient(jnp.mean(w, axis=0))
+
+    def noise_of(key, count):
+        return draws.image_noise(jax.random.fold_in(key, 2), example_ids(count))
+
+    def moved(stats, w_mean):
+        """The running mean of w that truncation pulls towards."""
+        return {**stats, "w_avg": w_mean + settings.w_avg_beta * (stats["w_avg"] - w_mean)}
+
+    def logits_of(params, images, labels):
+        return discriminator.apply({"params": params}, images, labels)
+
+    def generator_phase(g, d, keys, labels, count, step):
+        def loss_fn(params, stats, part):
+            key, labels = part
+            ws, w_mean = styles(params, "g", key, labels, count, step)
+            logits = logits_of(d.params, synthesize(params, stats, ws, noise_of(key, count)), labels)
+            loss = jnp.mean(generator_loss(logits))
+            return loss, Outcome(moved(stats, w_mean), {"loss": loss})
+
+        g, metrics, _ = descend(loss_fn, g, tx_g.main, (keys, labels))
+        return g, metrics
+
+    def path_length_phase(g, mean, keys, labels, count, step):
+        count = max(count // settings.path_length_shrink, 1)
+
+        def loss_fn(params, stats, part):
+            key, labels = part
+            labels = None if labels is None else labels[:count]
+            ws, w_mean = styles(params, "path_length", key, labels, count, step)
+            y = draws.path_noise(jax.random.fold_in(key, 3), example_ids(count), image_shape, step)
+            lengths = path_lengths(lambda ws: synthesize(params, stats, ws, noise_of(key, count)), ws, y)
+            batch_mean = average_over_devices(jnp.mean(lengths))
+            penalty, new_mean = path_length_penalty(lengths, mean, settings.path_length_decay, batch_mean)
+            loss = settings.path_length_weight * settings.path_length_interval * jnp.mean(penalty)
+            return loss, Outcome(moved(stats, w_mean), {"mean": new_mean})
+
+        g, metrics, _ = descend(loss_fn, g, tx_g.regularization, (keys, labels))
+        return g, metrics["mean"]
+
+    def discriminator_phase(d, g, reals, keys, labels, step):
+        count = reals.shape[1]
+
+        def loss_fn(params, stats, part):
+            reals, labels, key = part
+            ws, w_mean = styles(g.params, "d", key, labels, count, step)
+            fakes = jax.lax.stop_gradient(synthesize(g.params, g.stats, ws, noise_of(key, count)))
+            real_logits, fake_logits = logits_of(params, reals, labels), logits_of(params, fakes, labels)
+            loss = jnp.mean(discriminator_loss(real_logits, fake_logits))
+            metrics = {"loss": loss, "real_logits": jnp.mean(real_logits), "fake_logits": jnp.mean(fake_logits)}
+            return loss, Outcome(stats, {**metrics, "w_mean": w_mean})
+
+        d, metrics, _ = descend(loss_fn, d, tx_d.main, (reals, labels, keys))
+        return d, g.replace(stats=moved(g.stats, metrics.pop("w_mean"))), metrics
+
+    def r1_phase(d, reals, labels):
+        def loss_fn(params, stats, part):
+            reals, labels = part
+            penalty = jnp.mean(r1(lambda x: logits_of(params, x, labels), reals, None, None, None))
+            loss = settings.r1_gamma * settings.r1_interval * penalty
+            return loss, Outcome(stats, {"penalty": penalty})
+
+        d, metrics, _ = descend(loss_fn, d, tx_d.regularization, (reals, labels))
+        return d, metrics["penalty"]
+
+    def update(state, batch: Batch, key, step):
+        g, d, reals = state["g"], state["d"], batch.images[0]
+        labels = None if batch.labels is None else batch.labels[0]
+        parts, count = reals.shape[:2]
+        keys = [jax.random.split(jax.random.fold_in(key, i), parts) for i in range(3)]
+        mean, r1_penalty = state["path_length_mean"], state["r1_penalty"]
+
+        g, metrics_g = generator_phase(g, d, keys[0], labels, count, step)
+        if settings.path_length_weight:
+            g, mean = jax.lax.cond(
+                step % settings.path_length_interval == 0,
+                lambda g, mean: path_length_phase(g, mean, keys[1], labels, count, step),
+                lambda g, mean: (g, mean),
+                *(g, mean),
+            )
+        d, g, metrics_d = discriminator_phase(d, g, reals, keys[2], labels, step)
+        if settings.r1_gamma:
+            d, r1_penalty = jax.lax.cond(
+                step % settings.r1_interval == 0,
+                lambda d, last: r1_phase(d, reals, labels),
+                lambda d, last: (d, last),
+                *(d, r1_penalty),
+            )
+        metrics = {f"{name}_d": value for name, value in metrics_d.items()}
+        metrics |= {f"{name}_g": value for name, value in metrics_g.items()}
+        metrics |= {"r1_penalty": r1_penalty, "path_length_mean": mean, "kimg": (step + 1) * settings.batch_size / 1000}
+        ema = _ema(state["ema"], g, step, settings)
+        return {"g": g, "d": d, "ema": ema, "path_length_mean": mean, "r1_penalty": r1_penalty}, metrics
+
+    def latents(key, ids):
+        return example_normal(key, ids, (z_dim,))
+
+    def show(state, latents, labels, noise):
+        params, stats = state["ema"].params, state["ema"].stats
+        return synthesize(params, stats, broadcast(map_latents(params, latents, labels), num_ws), noise)
+
+    def sample(state, key, ids, labels=None):
+        return show(state, latents(key, ids), labels, RandomNoise(jax.random.fold_in(key, 1), ids))
+
+    def decode(state, latents, labels=None):
+        """With the network's own constant noise, so that an image is a function of its latents."""
+        return show(state, latents, labels, CONST_NOISE)
+
+    return Recipe(init, update, {"sample": sample, "latents": latents, "decode": decode})
+
+
+def _ema(ema: Average, g: Player, step: jax.Array, settings: Settings) -> Average:
+    """The generator's moving average: its half-life grows with the images seen, up to ema_kimg; buffers are copied."""
+    if not settings.ema_kimg:
+        return Average(g.params, g.stats)
+    half_life = 1000.0 * settings.ema_kimg
+    if settings.ema_ramp:
+        half_life = jnp.minimum(half_life, step * (settings.batch_size * settings.ema_ramp))
+    beta = 0.5 ** (settings.batch_size / jnp.maximum(half_life, 1e-8))
+    return Average(jax.tree.map(lambda a, p: p + beta * (a - p), ema.params, g.params), g.stats)

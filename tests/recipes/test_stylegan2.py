@@ -1,0 +1,250 @@
+"""StyleGAN2's training: the reference's trajectory, and each constant that reimplementations get wrong."""
+
+from itertools import pairwise
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from jax.sharding import Mesh
+from jax.sharding import PartitionSpec as P
+
+from configs import default
+from jaxgen import session
+from jaxgen.errors import UserError
+from jaxgen.losses import adversarial
+from jaxgen.losses.path_length import path_length_penalty, path_lengths
+from jaxgen.models.stylegan2 import official
+from jaxgen.models.stylegan2.synthesis import CONST_NOISE
+from jaxgen.recipes import stylegan2
+from jaxgen.recipes.base import Average, Batch, Player
+from jaxgen.recipes.lazy_regularization import lazy_optimizer
+from jaxgen.training import parallel
+from tests import stylegan2_golden as golden_arrays
+
+KEY = jax.random.key(0)
+FAST_COMPILE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+
+
+def tiny(**recipe):
+    """Digits at 8x8, eight channels."""
+    config = default.get_config()
+    config.data.image_size, config.data.limit = 8, 64
+    config.recipe.name = config.model.name = "stylegan2"
+    config.model.update({"architecture": "skip", "latent_dim": 8, "mapping_layers": 2, "channel_base": 64})
+    config.model.update({"channel_max": 8, "stddev_group": 4})
+    config.recipe.update(recipe)
+    for player in (config.optimizers.generator, config.optimizers.discriminator):
+        player.update({"learning_rate": 0.002, "b1": 0.0, "b2": 0.99})
+    config.batch_size, config.num_devices, config.steps, config.steps_per_dispatch = 16, 1, 4, 1
+    config.evaluation.metrics = ("psnr",)
+    return config
+
+
+def trained(config, steps, devices=1):
+    """States before and after each step, what was logged, and the number of all-reduces."""
+    config.num_devices = devices
+    opened = session.open_session(config)
+    state = parallel.init_state(opened.recipe, opened.mesh, config.seed)
+    images, labels = session.upload(opened)
+
+    def step(state, images, labels):
+        return parallel.train_step(opened.recipe, opened.feed, state, images, labels)
+
+    sharded = jax.shard_map(step, mesh=opened.mesh, in_specs=P(), out_specs=P(), check_vma=devices > 1)
+    compiled = jax.jit(sharded).lower(state, images, labels).compile(FAST_COMPILE)
+    states, history = [jax.device_get(parallel.local(state.players))], []
+    for _ in range(steps):
+        state, metrics = compiled(state, images, labels)
+        states.append(jax.device_get(parallel.local(state.players)))
+        history.append({name: float(value) for name, value in metrics.items()})
+    return states, history, compiled.as_text().count(" all-reduce(")
+
+
+@pytest.mark.slow
+@golden_arrays.needs_golden
+@pytest.mark.parametrize("name", golden_arrays.NAMES)
+def test_ten_steps_follow_the_reference(name):
+    """In float64, as the networks' gradients are compared; Adam's first steps have the size of a sign, so that what
+    rounding does to the reference's float32 grows: ten steps here, five where a tiny gradient's sign was lost."""
+    with jax.enable_x64(True):
+        golden = golden_arrays.load(name, np.float64)
+        config = golden.config
+        config.recipe.update({"r1_gamma": 0.5, "style_mixing": 0.0, "ema_kimg": 0.0})
+        for player in (config.optimizers.generator, config.optimizers.discriminator):
+            player.update({"learning_rate": 0.002, "b1": 0.0, "b2": 0.99, "eps": 1e-8})
+        latents, noise = jnp.asarray(golden.arrays["inputs/z"]), golden.images("inputs/path_length_noise")
+        reals = golden.images("inputs/reals")
+        side = reals.shape[-2]
+        draws = stylegan2.Draws(
+            lambda phase, key, ids, dim, step: latents[step, 0 if phase == "g" else 1][: len(ids)],
+            lambda key, ids: CONST_NOISE,
+            lambda key, ids, shape, step: noise[step][: len(ids)],
+        )
+        loss = adversarial.CHOICES["non_saturating"]
+        transforms = [
+            lazy_optimizer(config, player, interval, stylegan2.enters_linearly)
+            for player, interval in (("generator", 4), ("discriminator", 16))
+        ]
+        recipe = stylegan2.stylegan2(
+            golden.model,
+            *(loss.discriminator_loss, loss.generator_loss, *transforms),
+            image_shape=(side, side, 3),
+            settings=stylegan2.settings_of(config),
+            draws=draws,
+        )
+        params = jax.tree.map(jnp.asarray, golden.g["params"])
+        stats = {
+            "w_avg": jnp.asarray(golden.g["w_avg"]["mapping"]["w_avg"]),
+            "noise": jax.tree.map(jnp.asarray, golden.g["noise"]["synthesis"]),
+        }
+        state = {
+            "g": Player.create(params, stats, transforms[0].main),
+            "d": Player.create(jax.tree.map(jnp.asarray, golden.d["params"]), {}, transforms[1].main),
+            "ema": Average(params, stats),
+            "path_length_mean": jnp.zeros((), jnp.float64),
+            "r1_penalty": jnp.zeros((), jnp.float64),
+        }
+        mesh = Mesh(np.array(jax.devices()[:1]), ("data",))
+        update = jax.shard_map(recipe.update, mesh=mesh, in_specs=P(), out_specs=P(), check_vma=False)
+
+        def body(state, step):
+            labels = None if golden.labels is None else golden.labels[None, None]
+            return update(state, Batch(reals[step][None, None], labels), KEY, step)
+
+        run = jax.jit(lambda state: jax.lax.scan(body, state, jnp.arange(10)), compiler_options=FAST_COMPILE)
+        state, metrics = run(state)
+    losses = np.stack([metrics["loss_g"], metrics["loss_d"]], 1)
+    count = 5 if name == "cifar_like" else 10
+    np.testing.assert_allclose(losses[:count], golden.arrays["expect/trajectory_losses_g_d"][:count], rtol=2e-4)
+    mean = golden.arrays["expect/trajectory_path_length_mean"]
+    np.testing.assert_allclose(state["path_length_mean"], mean, rtol=3e-4)
+    for prefix, player in (("G", state["g"]), ("D", state["d"])):
+        for key, value in official.to_official({"params": player.params}).items():
+            expected = golden.arrays[f"expect/trajectory_final/{prefix}.{key}"]
+            error = np.linalg.norm(value - expected) / np.linalg.norm(expected)
+            assert error < (5e-3 if name == "cifar_like" else 1e-3), (key, error)
+
+
+@pytest.mark.parametrize(("player", "interval"), [("generator", 4), ("discriminator", 16)])
+def test_lazy_optimizer_is_adam_with_corrected_rate_and_decays(player, interval):
+    config = tiny()
+    config.optimizers[player].update({"learning_rate": 0.0025, "b1": 0.3, "b2": 0.99})
+    lazy = lazy_optimizer(config, player, interval, lambda path: path[-1] == "b")
+    ratio = interval / (interval + 1)
+    plain = optax.adam(0.0025 * ratio, b1=0.3**ratio, b2=0.99**ratio, eps=1e-8)
+    params = {"a": jnp.ones(3), "b": jnp.ones(2)}
+    state, expected = lazy.main.init(params), {name: plain.init(value) for name, value in params.items()}
+    for step in range(4):
+        grads = {"a": jnp.arange(3.0) + step, "b": jnp.arange(2.0) - step}
+        kind = lazy.regularization if step == 1 else lazy.main
+        updates, state = kind.update(grads, state, params)
+        for name in params:
+            if step == 1 and name == "b":  # the regularisation does not depend on it: nothing moves, nothing decays
+                np.testing.assert_array_equal(updates["b"], 0)
+                continue
+            wanted, expected[name] = plain.update(grads[name], expected[name])
+            np.testing.assert_allclose(updates[name], wanted, rtol=1e-6)
+
+
+def test_regularisation_comes_at_step_0_and_every_kth_step():
+    states, history, _ = trained(tiny(r1_interval=3, path_length_interval=2), 5)
+    # The mean path length and the last R1 penalty change where their phase has run.
+    changed = [a["path_length_mean"] != b["path_length_mean"] for a, b in pairwise(states)]
+    assert changed == [True, False, True, False, True]
+    changed = [a["r1_penalty"] != b["r1_penalty"] for a, b in pairwise(states)]
+    assert changed == [True, False, False, True, False]
+    counts = [s["g"].opt_state.inner_states["regularised"].inner_state[0].count for s in states]
+    assert counts == [0, 2, 3, 5, 6, 8]
+    assert all(np.isfinite(list(line.values())).all() for line in history)
+    assert history[-1]["kimg"] == pytest.approx(5 * 16 / 1000)
+
+
+def test_without_weights_there_are_no_regularisation_steps():
+    states, _, _ = trained(tiny(r1_gamma=0.0, path_length_weight=0.0), 2)
+    for player in ("g", "d"):
+        assert states[-1][player].opt_state.inner_states["regularised"].inner_state[0].count == 2
+    assert states[-1]["path_length_mean"] == states[-1]["r1_penalty"] == 0
+
+
+def test_moving_averages():
+    """Half-life in images, of the global batch, growing with the images seen; w_avg and noise are copied."""
+    states, _, _ = trained(tiny(ema_kimg=0.5, ema_ramp=0.5), 4)
+    leaf = [(s["ema"].params["synthesis"]["b4"]["const"], s["g"].params["synthesis"]["b4"]["const"]) for s in states]
+    np.testing.assert_array_equal(leaf[1][0], leaf[1][1])  # no images seen before the first step: all new
+    for step in (1, 2, 3):
+        beta = 0.5 ** (16 / min(500, step * 16 * 0.5))
+        expected = leaf[step + 1][1] + beta * (leaf[step][0] - leaf[step + 1][1])
+        np.testing.assert_allclose(leaf[step + 1][0], expected, rtol=1e-5, atol=1e-6)
+    for state in states[1:]:
+        np.testing.assert_array_equal(state["ema"].stats["w_avg"], state["g"].stats["w_avg"])
+        assert np.abs(state["g"].stats["w_avg"]).max() > 0
+    constants = [s["g"].stats["noise"]["b4"]["conv1"]["noise_const"] for s in states]
+    np.testing.assert_array_equal(constants[0], constants[-1])
+
+
+def test_path_lengths_of_a_linear_generator():
+    """images = A w: the gradient of <image, y> is A^T y; lengths over D, squares averaged over layers."""
+    a = jax.random.normal(KEY, (3, 5, 2 * 4 * 1))
+    y = jax.random.normal(jax.random.key(1), (6, 2, 4, 1))
+    ws = jax.random.normal(jax.random.key(2), (6, 3, 5))
+    lengths = path_lengths(lambda ws: jnp.einsum("nld,ldp->np", ws, a).reshape(-1, 2, 4, 1), ws, y)
+    gradient = np.einsum("ldp,np->nld", a, np.asarray(y).reshape(6, 8)) / np.sqrt(2 * 4)
+    np.testing.assert_allclose(lengths, np.sqrt((gradient**2).sum(2).mean(1)), rtol=1e-5)
+    penalty, mean = path_length_penalty(lengths, 2.0, 0.01, lengths.mean())
+    np.testing.assert_allclose(mean, 0.99 * 2 + 0.01 * lengths.mean(), rtol=1e-6)
+    np.testing.assert_allclose(penalty, (lengths - mean) ** 2, rtol=1e-5)
+    assert jax.grad(lambda x: path_length_penalty(x, 2.0, 0.01, x.mean())[1])(lengths).tolist() == [0] * 6
+
+
+def test_a_saturated_image_has_no_infinite_gradient():
+    gradient = jax.grad(lambda ws: path_lengths(lambda w: 0 * w.sum((1, 2))[:, None, None, None], ws, ones).sum())
+    ones = jnp.ones((2, 1, 1, 1))
+    assert np.isfinite(gradient(jnp.ones((2, 3, 4)))).all()
+
+
+def test_style_mixing_changes_later_layers_from_a_random_one_on():
+    config = tiny(style_mixing=1.0, path_length_weight=0.0, r1_gamma=0.0)
+    other = tiny(style_mixing=0.0, path_length_weight=0.0, r1_gamma=0.0)
+    losses = [trained(c, 1)[1][0]["loss_g"] for c in (config, other)]
+    assert losses[0] != losses[1]
+
+
+@pytest.mark.parametrize(("devices", "accumulate"), [(4, 1), (2, 2)])
+def test_the_same_trajectory_on_any_number_of_devices(devices, accumulate):
+    results = []
+    for count in (1, devices):
+        config = tiny(r1_interval=2, path_length_interval=2)
+        config.grad_accum_steps = accumulate
+        config.model.stddev_group = 2
+        for player in (config.optimizers.generator, config.optimizers.discriminator):
+            player.update({"name": "sgd", "learning_rate": 0.02})
+        results.append(trained(config, 3, count))
+    for a, b in zip(jax.tree.leaves(results[0][0][-1]), jax.tree.leaves(results[1][0][-1]), strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=2e-5)
+    before, after = results[0][0][0]["g"].params, results[0][0][-1]["g"].params
+    assert max(np.abs(a - b).max() for a, b in zip(*map(jax.tree.leaves, (before, after)), strict=True)) > 1e-3
+    # One for each phase's gradients (twice where they add up over parts) and one for the mean path length, in both
+    # directions.
+    assert results[1][2] <= 7
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"r1_interval": 0}, "config.recipe.r1_interval=0"),
+        ({"r1_gamma": -1.0}, "config.recipe.r1_gamma=-1.0"),
+        ({"style_mixing": 1.5}, "config.recipe.style_mixing=1.5"),
+    ],
+)
+def test_refuses(changes, words):
+    with pytest.raises(UserError, match=words):
+        stylegan2.build(tiny(**changes), (8, 8, 1), 0)
+
+
+def test_needs_a_model_with_styles():
+    config = tiny()
+    config.model.update({"name": "dcgan", "architecture": "radford"})
+    with pytest.raises(UserError, match="has no styles"):
+        stylegan2.build(config, (8, 8, 1), 0)
