@@ -155,6 +155,13 @@ def get_config() -> ConfigDict:
     config.recipe.style_mixing = 0.9  # probability that a batch of images mixes two latents each
     config.recipe.w_avg_beta = 0.995  # decay of the mean w that truncation pulls towards
     config.recipe.ema_kimg = 10.0  # half-life of the generator's moving average in thousands of images; 0: none
+    # augmentation of all that the discriminator sees: "" | b | bg | bgc | bgcf | bgcfn | bgcfnc | g | c (Karras et al.
+    # 2020, ADA), each with probability p
+    config.recipe.ada_pipeline = ""
+    config.recipe.ada_target = 0.6  # p is moved so that the mean sign of D(real) comes to this; 0: p stays
+    config.recipe.ada_initial_p = 0.0  # p at the start
+    config.recipe.ada_interval = 4  # steps from one move to the next
+    config.recipe.ada_kimg = 500.0  # thousands of images in which p can go from 0 to 1
     config.recipe.ema_ramp = 0.0  # it is at most this share of the images seen so far; 0: no such limit
     # vae
     # gaussian | bernoulli (on binarised images) | discretised_logistic | logistic_mixture (both of 256 gray levels)

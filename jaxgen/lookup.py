@@ -23,7 +23,15 @@ _SHARED = {
         "mixture",
     },
     "models": {"base", "sizes", "causal_transformer"},
-    "recipes": {"base", "optimizers", "constraints", "lazy_regularization", "observations"},
+    "recipes": {
+        "base",
+        "optimizers",
+        "constraints",
+        "augmentation",
+        "lazy_regularization",
+        "stylegan2_settings",
+        "observations",
+    },
     "metrics": {
         "base",
         "collected",

@@ -97,6 +97,8 @@ def tiny(path):
     config.model.latent_dim, config.batch_size = 8, 4
     config.model.discriminator_width = min(config.model.discriminator_width, 4)
     config.model.channel_base, config.model.channel_max = 64, 8  # StyleGAN2's
+    if config.recipe.ada_pipeline:  # its geometry is tested by itself, and takes long to compile
+        config.recipe.ada_pipeline = "c"
     config.recipe.n_critic = min(config.recipe.n_critic, 2)
     # The smallest images that the networks take: those of 28 and 32 pixels cost far more to compile.
     config.data.image_size = 20 if config.model.architecture == "pytorch_gan" else 8

@@ -166,7 +166,7 @@ def gan(
             fixed = jax.lax.stop_gradient(params)
             metrics |= observer.of_slopes(
                 lambda x, labels: apply_eval(discriminator, fixed, stats, x, labels),
-                *(stats, reals, fakes, labels, jax.random.fold_in(key, 8), ids),
+                *(stats, reals, fakes, labels, jax.random.fold_in(key, 8), ids, number, len(keys)),
             )
             if constraint.penalty is None:
                 return loss, Outcome(stats, metrics)

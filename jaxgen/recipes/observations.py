@@ -47,7 +47,9 @@ class Observer(NamedTuple):
             metrics["wasserstein_estimate"] = metrics["real_logits"] - metrics["fake_logits"]
         return metrics
 
-    def of_slopes(self, critic: Callable, stats, reals, fakes, labels, key, ids) -> dict[str, jax.Array]:
+    def of_slopes(
+        self, critic: Callable, stats, reals, fakes, labels, key, ids, number: jax.Array | int = 0, parts: int = 1
+    ) -> dict[str, jax.Array]:
         """||grad D(x)|| at `_POINTS` points between reals and fakes, if the critic is to be Lipschitz.
 
         Args:
@@ -55,9 +57,11 @@ class Observer(NamedTuple):
           stats: the critic's collections; spectral normalisation shows there.
           reals, fakes: [B, ...]; labels: [B] or None.
           key, ids: as for a penalty.
+          number, parts: which part of the batch this is, of how many.
 
         Returns:
-          `lipschitz`, the mean norm once averaged over devices, and `lipschitz_max` [devices], the largest of each.
+          `lipschitz`, the mean norm, and `lipschitz_max` [parts * devices], the largest norm of each part on each
+          device, once averaged over devices and parts.
         """
         if not (self.distance or self.penalized or SPECTRAL_NORM in stats):
             return {}
@@ -67,7 +71,8 @@ class Observer(NamedTuple):
         norms = norm_of_gradient(lambda x: critic(x, labels), interpolate(x, y, key, ids))
         norms = jax.lax.stop_gradient(jnp.where(mine, norms, 0.0))
         devices, device = jax.lax.axis_size(DATA_AXIS), jax.lax.axis_index(DATA_AXIS)
-        largest = jnp.where(jnp.arange(devices) == device, devices * jnp.max(norms), 0.0)
+        places = devices * parts
+        largest = jnp.where(jnp.arange(places) == number * devices + device, places * jnp.max(norms), 0.0)
         return {"lipschitz": jnp.sum(norms) * devices / total, "lipschitz_max": largest}
 
 

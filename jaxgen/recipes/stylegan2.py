@@ -1,4 +1,4 @@
-"""StyleGAN2's training (Karras et al. 2020): lazy R1 and path length, style mixing, moving averages.
+"""StyleGAN2's training (Karras et al. 2020): lazy R1 and path length, style mixing, moving averages, ADA.
 
 Four phases a step, each with latents of its own and one optimiser update: generator, path length (every 4th step),
 discriminator, R1 (every 16th). A regularisation shares its player's optimiser state; the loss is multiplied by its
@@ -19,24 +19,11 @@ from jaxgen.models.stylegan2 import StyleGAN2
 from jaxgen.models.stylegan2.mapping import broadcast
 from jaxgen.models.stylegan2.synthesis import CONST_NOISE, RandomNoise
 from jaxgen.ops.random import example_ids, example_normal
+from jaxgen.recipes import augmentation
+from jaxgen.recipes.augmentation import Augmentation
 from jaxgen.recipes.base import Average, Batch, Outcome, Player, Recipe, average_over_devices, descend
 from jaxgen.recipes.lazy_regularization import LazyOptimizer, lazy_optimizer
-
-
-class Settings(NamedTuple):
-    """Numbers of `config.recipe`, and the global batch size."""
-
-    batch_size: int
-    r1_gamma: float
-    r1_interval: int
-    path_length_weight: float
-    path_length_interval: int
-    path_length_decay: float
-    path_length_shrink: int
-    style_mixing: float
-    w_avg_beta: float
-    ema_kimg: float
-    ema_ramp: float
+from jaxgen.recipes.stylegan2_settings import Settings, settings_of
 
 
 class Draws(NamedTuple):
@@ -69,22 +56,8 @@ def build(config, image_shape: tuple[int, int, int], num_classes: int) -> Recipe
         lazy_optimizer(config, "discriminator", settings.r1_interval, enters_linearly),
         image_shape=image_shape,
         settings=settings,
+        augment=augmentation.build(config.recipe, config.batch_size, image_shape),
     )
-
-
-def settings_of(config) -> Settings:
-    """The numbers, checked."""
-    values = {name: config.recipe[name] for name in Settings._fields if name != "batch_size"}
-    for key in ("r1_interval", "path_length_interval", "path_length_shrink"):
-        if values[key] < 1:
-            raise UserError(f"config.recipe.{key}={values[key]}: it must be at least 1")
-    for key in ("r1_gamma", "path_length_weight", "ema_kimg", "ema_ramp"):
-        if not values[key] >= 0:
-            raise UserError(f"config.recipe.{key}={values[key]}: it must be 0 (off) or more")
-    for key in ("style_mixing", "w_avg_beta", "path_length_decay"):
-        if not 0 <= values[key] <= 1:
-            raise UserError(f"config.recipe.{key}={values[key]}: it must lie between 0 and 1")
-    return Settings(config.batch_size, **values)
 
 
 def enters_linearly(path: tuple[str, ...]) -> bool:
@@ -102,8 +75,9 @@ def stylegan2(
     image_shape,
     settings: Settings,
     draws: Draws | None = None,
+    augment: Augmentation | None = None,
 ) -> Recipe:
-    """The recipe from its parts. State: `{g, d, ema, path_length_mean, r1_penalty}`."""
+    """The recipe from its parts. State: `{g, d, ema, path_length_mean, r1_penalty}`, with augmentation `strength`."""
     mapping, synthesis, discriminator, z_dim, num_ws = model
     draws = draws or Draws()
 
@@ -120,7 +94,8 @@ def stylegan2(
         params = discriminator.init(keys[2], jnp.zeros((1, *image_shape)), labels)["params"]
         zero = jnp.zeros(())
         d = Player.create(params, {}, tx_d.main)
-        return {"g": g, "d": d, "ema": ema, "path_length_mean": zero, "r1_penalty": jnp.zeros(())}
+        state = {"g": g, "d": d, "ema": ema, "path_length_mean": zero, "r1_penalty": jnp.zeros(())}
+        return state if augment is None else {**state, "strength": augment.init()}
 
     def map_latents(params, latents, labels):
         variables = {"params": params["mapping"], "w_avg": {"w_avg": jnp.zeros((mapping.w_dim,))}}
@@ -152,11 +127,18 @@ def stylegan2(
     def logits_of(params, images, labels):
         return discriminator.apply({"params": params}, images, labels)
 
-    def generator_phase(g, d, keys, labels, count, step):
+    def shown(images, key, strength):
+        """Images as the discriminator sees them."""
+        if augment is None:
+            return images
+        return augment.apply(images, jax.random.fold_in(key, 4), example_ids(images.shape[0]), strength.p)
+
+    def generator_phase(g, d, keys, labels, count, step, strength):
         def loss_fn(params, stats, part):
             key, labels = part
             ws, w_mean = styles(params, "g", key, labels, count, step)
-            logits = logits_of(d.params, synthesize(params, stats, ws, noise_of(key, count)), labels)
+            fakes = shown(synthesize(params, stats, ws, noise_of(key, count)), key, strength)
+            logits = logits_of(d.params, fakes, labels)
             loss = jnp.mean(generator_loss(logits))
             return loss, Outcome(moved(stats, w_mean), {"loss": loss})
 
@@ -180,39 +162,47 @@ def stylegan2(
         g, metrics, _ = descend(loss_fn, g, tx_g.regularization, (keys, labels))
         return g, metrics["mean"]
 
-    def discriminator_phase(d, g, reals, keys, labels, step):
+    def discriminator_phase(d, g, reals, keys, labels, step, strength):
         count = reals.shape[1]
 
         def loss_fn(params, stats, part):
             reals, labels, key = part
             ws, w_mean = styles(g.params, "d", key, labels, count, step)
             fakes = jax.lax.stop_gradient(synthesize(g.params, g.stats, ws, noise_of(key, count)))
+            key_real, key_fake = jax.random.split(jax.random.fold_in(key, 5))
+            reals, fakes = shown(reals, key_real, strength), shown(fakes, key_fake, strength)
             real_logits, fake_logits = logits_of(params, reals, labels), logits_of(params, fakes, labels)
             loss = jnp.mean(discriminator_loss(real_logits, fake_logits))
             metrics = {"loss": loss, "real_logits": jnp.mean(real_logits), "fake_logits": jnp.mean(fake_logits)}
+            metrics["sign_real"] = jnp.mean(jnp.sign(real_logits))
             return loss, Outcome(stats, {**metrics, "w_mean": w_mean})
 
         d, metrics, _ = descend(loss_fn, d, tx_d.main, (reals, labels, keys))
         return d, g.replace(stats=moved(g.stats, metrics.pop("w_mean"))), metrics
 
-    def r1_phase(d, reals, labels):
+    def r1_phase(d, reals, keys, labels, strength):
         def loss_fn(params, stats, part):
-            reals, labels = part
-            penalty = jnp.mean(r1(lambda x: logits_of(params, x, labels), reals, None, None, None))
+            reals, labels, key = part
+
+            def critic(x):  # the gradient is that of the images before augmentation
+                return logits_of(params, shown(x, key, strength), labels)
+
+            penalty = jnp.mean(r1(critic, reals, None, None, None))
             loss = settings.r1_gamma * settings.r1_interval * penalty
             return loss, Outcome(stats, {"penalty": penalty})
 
-        d, metrics, _ = descend(loss_fn, d, tx_d.regularization, (reals, labels))
+        d, metrics, _ = descend(loss_fn, d, tx_d.regularization, (reals, labels, keys))
         return d, metrics["penalty"]
 
     def update(state, batch: Batch, key, step):
         g, d, reals = state["g"], state["d"], batch.images[0]
         labels = None if batch.labels is None else batch.labels[0]
         parts, count = reals.shape[:2]
-        keys = [jax.random.split(jax.random.fold_in(key, i), parts) for i in range(3)]
+        keys = [jax.random.split(jax.random.fold_in(key, i), parts) for i in range(4)]
+        strength = state.get("strength")
         mean, r1_penalty = state["path_length_mean"], state["r1_penalty"]
 
-        g, metrics_g = generator_phase(g, d, keys[0], labels, count, step)
+        g, metrics_g = generator_phase(g, d, keys[0], labels, count, step, strength)
         if settings.path_length_weight:
             g, mean = jax.lax.cond(
                 step % settings.path_length_interval == 0,
@@ -220,11 +210,11 @@ def stylegan2(
                 lambda g, mean: (g, mean),
                 *(g, mean),
             )
-        d, g, metrics_d = discriminator_phase(d, g, reals, keys[2], labels, step)
+        d, g, metrics_d = discriminator_phase(d, g, reals, keys[2], labels, step, strength)
         if settings.r1_gamma:
             d, r1_penalty = jax.lax.cond(
                 step % settings.r1_interval == 0,
-                lambda d, last: r1_phase(d, reals, labels),
+                lambda d, last: r1_phase(d, reals, keys[3], labels, strength),
                 lambda d, last: (d, last),
                 *(d, r1_penalty),
             )
@@ -232,7 +222,11 @@ def stylegan2(
         metrics |= {f"{name}_g": value for name, value in metrics_g.items()}
         metrics |= {"r1_penalty": r1_penalty, "path_length_mean": mean, "kimg": (step + 1) * settings.batch_size / 1000}
         ema = _ema(state["ema"], g, step, settings)
-        return {"g": g, "d": d, "ema": ema, "path_length_mean": mean, "r1_penalty": r1_penalty}, metrics
+        state = {"g": g, "d": d, "ema": ema, "path_length_mean": mean, "r1_penalty": r1_penalty}
+        if augment is not None:
+            state["strength"] = augment.adapted(strength, metrics["sign_real_d"], step)
+            metrics["augmentation_p"] = state["strength"].p
+        return state, metrics
 
     def latents(key, ids):
         return example_normal(key, ids, (z_dim,))

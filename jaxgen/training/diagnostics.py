@@ -4,21 +4,26 @@ import math
 
 from jaxgen.errors import UserError
 
+# Parts of the names of the terms that make a run fail; all others only show that it has.
+_CAUSES = ("loss", "elbo", "logits", "grad_norm", "penalty", "kl", "log_likelihood")
+
 
 def check_finite(first_step: int, metrics: dict[str, list[float]], where: str) -> None:
     """Stops the run at the first value that is not a number.
 
     Args:
       first_step: the step that the lists' first entries belong to.
-      metrics: name -> one value a step; looked through step by step, in the order of the names.
+      metrics: name -> one value a step; looked through step by step, losses and what they are made of before what is
+        merely observed, and otherwise in the order of the names.
       where: what the user still has, for the error line.
 
     Raises:
       UserError: names the step and the first bad term.
     """
     count = len(next(iter(metrics.values()), []))
+    ordered = sorted(metrics.items(), key=lambda item: not any(word in item[0] for word in _CAUSES))
     for i in range(count):
-        for name, values in metrics.items():
+        for name, values in ordered:
             if not math.isfinite(values[i]):
                 raise UserError(
                     f"{name} became {values[i]} at step {first_step + i}: training stopped; {where}. "

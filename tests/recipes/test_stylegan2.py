@@ -20,6 +20,7 @@ from jaxgen.models.stylegan2.synthesis import CONST_NOISE
 from jaxgen.recipes import stylegan2
 from jaxgen.recipes.base import Average, Batch, Player
 from jaxgen.recipes.lazy_regularization import lazy_optimizer
+from jaxgen.recipes.stylegan2_settings import settings_of
 from jaxgen.training import parallel
 from tests import stylegan2_golden as golden_arrays
 
@@ -91,7 +92,7 @@ def test_ten_steps_follow_the_reference(name):
             golden.model,
             *(loss.discriminator_loss, loss.generator_loss, *transforms),
             image_shape=(side, side, 3),
-            settings=stylegan2.settings_of(config),
+            settings=settings_of(config),
             draws=draws,
         )
         params = jax.tree.map(jnp.asarray, golden.g["params"])
@@ -211,11 +212,11 @@ def test_style_mixing_changes_later_layers_from_a_random_one_on():
     assert losses[0] != losses[1]
 
 
-@pytest.mark.parametrize(("devices", "accumulate"), [(4, 1), (2, 2)])
-def test_the_same_trajectory_on_any_number_of_devices(devices, accumulate):
+@pytest.mark.parametrize(("devices", "accumulate", "pipeline"), [(4, 1, ""), (2, 2, "c")])
+def test_the_same_trajectory_on_any_number_of_devices(devices, accumulate, pipeline):
     results = []
     for count in (1, devices):
-        config = tiny(r1_interval=2, path_length_interval=2)
+        config = tiny(r1_interval=2, path_length_interval=2, ada_pipeline=pipeline, ada_initial_p=0.5, ada_kimg=0.5)
         config.grad_accum_steps = accumulate
         config.model.stddev_group = 2
         for player in (config.optimizers.generator, config.optimizers.discriminator):
@@ -230,9 +231,39 @@ def test_the_same_trajectory_on_any_number_of_devices(devices, accumulate):
     assert results[1][2] <= 7
 
 
+def test_augmentation_at_strength_0_is_none():
+    options = {"path_length_weight": 0.0, "ada_target": 0.9, "ada_interval": 3}
+    plain, augmented = (trained(tiny(ada_pipeline=name, **options), 1)[1][0] for name in ("", "bgc"))
+    assert augmented["loss_d"] == pytest.approx(plain["loss_d"], rel=1e-4)
+    assert augmented["loss_g"] == pytest.approx(plain["loss_g"], rel=1e-4)
+    assert "augmentation_p" not in plain
+
+
+def test_the_strength_follows_the_signs_of_the_real_logits():
+    config = tiny(path_length_weight=0.0, ada_pipeline="c", ada_target=0.6, ada_interval=2, ada_kimg=0.16)
+    config.recipe.ada_initial_p = 0.5
+    states, history, _ = trained(config, 4)
+    p, signs = [0.5], []
+    for step, line in enumerate(history):
+        signs.append(line["sign_real_d"])
+        if step % 2 == 0:  # by 16 images * 2 steps of 160
+            p.append(np.clip(p[-1] + 0.2 * np.sign(np.mean(signs) - 0.6), 0, 1))
+            signs = []
+        else:
+            p.append(p[-1])
+        assert line["augmentation_p"] == pytest.approx(p[-1])
+    assert float(states[-1]["strength"].p) == pytest.approx(p[-1])
+    assert len(set(np.round(p, 3))) > 1
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
+        ({"ada_pipeline": "bgd"}, "choices: b, bg, bgc"),
+        ({"ada_pipeline": "bgc", "diff_augment": "color"}, "choose one"),
+        ({"ada_pipeline": "bgc", "ada_initial_p": 2.0}, "ada_initial_p=2.0"),
+        ({"ada_pipeline": "bgc", "ada_target": 0.0}, "never augments"),
+        ({"diff_augment": "colour"}, "did you mean 'color'"),
         ({"r1_interval": 0}, "config.recipe.r1_interval=0"),
         ({"r1_gamma": -1.0}, "config.recipe.r1_gamma=-1.0"),
         ({"style_mixing": 1.5}, "config.recipe.style_mixing=1.5"),

@@ -1,0 +1,97 @@
+"""What a discriminator's images go through, at a strength that follows its overfitting (Karras et al. 2020, ADA)."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+from jaxgen import lookup
+from jaxgen.errors import UserError
+from jaxgen.ops import diff_augment
+from jaxgen.ops.ada import pipeline
+
+
+class Strength(struct.PyTreeNode):
+    """p, and the sum and number of the mean signs of D(real) since it last moved."""
+
+    p: jax.Array
+    signs: jax.Array
+    count: jax.Array
+
+
+class Augmentation(NamedTuple):
+    """One pipeline and how its strength moves (sections 2.2 and 3.1).
+
+    apply: `(images, key, ids, p) -> images`, for reals and fakes alike.
+    target: of r_t, the mean sign of D(real); 0: p stays as it was.
+    interval: steps from one move to the next. kimg: thousands of images in which p could go from 0 to 1.
+    batch_size: over all devices.
+    """
+
+    apply: Callable
+    initial_p: float
+    target: float
+    interval: int
+    kimg: float
+    batch_size: int
+
+    def init(self) -> Strength:
+        """At the start of training."""
+        return Strength(jnp.float32(self.initial_p), jnp.zeros(()), jnp.zeros(()))
+
+    def adapted(self, strength: Strength, sign: jax.Array, step: jax.Array) -> Strength:
+        """After a step: at every `interval`-th p moves by one size, up where r_t lies above the target, and stays in
+        [0, 1].
+
+        Args:
+          sign: the mean sign of D(real) of this step over all devices.
+        """
+        if not self.target:
+            return strength
+        signs, count = strength.signs + sign, strength.count + 1
+        size = self.batch_size * self.interval / (1000 * self.kimg)
+        p = jnp.clip(strength.p + size * jnp.sign(signs / count - self.target), 0, 1)
+        due = step % self.interval == 0
+        moved = Strength(p, jnp.zeros_like(signs), jnp.zeros_like(count))
+        return jax.tree.map(lambda a, b: jnp.where(due, a, b), moved, Strength(strength.p, signs, count))
+
+
+def build(settings, batch_size: int, image_shape: tuple[int, ...]) -> Augmentation | None:
+    """The augmentation that `config.recipe` asks for, if any: ADA's pipeline, or DiffAugment, which has no p.
+
+    Raises:
+      UserError: an unknown name, both kinds at once, or a number that cannot be.
+    """
+    policies = tuple(name.strip() for name in settings.diff_augment.split(",") if name.strip())
+    for name in policies:
+        if name not in diff_augment.CHOICES:
+            raise UserError(lookup.unknown("config.recipe.diff_augment", name, list(diff_augment.CHOICES)))
+    if policies and settings.ada_pipeline:
+        raise UserError("config.recipe.ada_pipeline and diff_augment: choose one, set the other to ''")
+    if policies:
+        return Augmentation(lambda x, key, ids, p: diff_augment.augment(x, key, ids, policies), 1.0, 0.0, 1, 1.0, 1)
+    if not settings.ada_pipeline:
+        return None
+    if settings.ada_pipeline not in pipeline.CHOICES:
+        raise UserError(lookup.unknown("config.recipe.ada_pipeline", settings.ada_pipeline, list(pipeline.CHOICES)))
+    if image_shape[-1] not in (1, 3):
+        raise UserError(f"config.recipe.ada_pipeline: images have {image_shape[-1]} channels, it takes 1 or 3")
+    if not 0 <= settings.ada_initial_p <= 1:
+        raise UserError(f"config.recipe.ada_initial_p={settings.ada_initial_p}: it must lie between 0 and 1")
+    if not 0 <= settings.ada_target < 1:
+        raise UserError(f"config.recipe.ada_target={settings.ada_target}: it must lie in [0, 1); 0 keeps p as it is")
+    if settings.ada_interval < 1 or not settings.ada_kimg > 0:
+        raise UserError("config.recipe.ada_interval and ada_kimg: they must be positive")
+    if not settings.ada_target and not settings.ada_initial_p:
+        raise UserError("config.recipe.ada_initial_p=0 with ada_target=0 never augments: set one of them")
+    groups = pipeline.CHOICES[settings.ada_pipeline]
+    return Augmentation(
+        lambda x, key, ids, p: pipeline.augment(x, key, ids, p, groups),
+        settings.ada_initial_p,
+        settings.ada_target,
+        settings.ada_interval,
+        settings.ada_kimg,
+        batch_size,
+    )

@@ -1,0 +1,40 @@
+"""The numbers of StyleGAN2's training, checked."""
+
+from typing import NamedTuple
+
+from jaxgen.errors import UserError
+
+
+class Settings(NamedTuple):
+    """Numbers of `config.recipe`, and the global batch size."""
+
+    batch_size: int
+    r1_gamma: float
+    r1_interval: int
+    path_length_weight: float
+    path_length_interval: int
+    path_length_decay: float
+    path_length_shrink: int
+    style_mixing: float
+    w_avg_beta: float
+    ema_kimg: float
+    ema_ramp: float
+
+
+def settings_of(config) -> Settings:
+    """The numbers of `config.recipe`.
+
+    Raises:
+      UserError: one of them cannot be.
+    """
+    values = {name: config.recipe[name] for name in Settings._fields if name != "batch_size"}
+    for key in ("r1_interval", "path_length_interval", "path_length_shrink"):
+        if values[key] < 1:
+            raise UserError(f"config.recipe.{key}={values[key]}: it must be at least 1")
+    for key in ("r1_gamma", "path_length_weight", "ema_kimg", "ema_ramp"):
+        if not values[key] >= 0:
+            raise UserError(f"config.recipe.{key}={values[key]}: it must be 0 (off) or more")
+    for key in ("style_mixing", "w_avg_beta", "path_length_decay"):
+        if not 0 <= values[key] <= 1:
+            raise UserError(f"config.recipe.{key}={values[key]}: it must lie between 0 and 1")
+    return Settings(config.batch_size, **values)
