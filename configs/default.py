@@ -31,6 +31,9 @@ def get_config() -> ConfigDict:
 
     # The run.
     config.seed = 0  # of parameters, latents and the order of the data
+    # A work directory (its best checkpoint, or its newest) or one of its checkpoints (DIR/checkpoints/STEP) to start
+    # from: weights, statistics and moving averages of all layers whose shapes agree; "": at random
+    config.init_from = ""
     config.steps = 3_000  # updates of the generator (or of the VAE) in all
     config.batch_size = 64  # examples per update, over all devices together
     config.grad_accum_steps = 1  # split each batch into this many parts and sum their gradients: less memory
@@ -66,7 +69,8 @@ def get_config() -> ConfigDict:
     # Data: see the README's table of sources.
     config.data = ConfigDict()
     # digits | mnist | fashion_mnist | cifar10 | svhn_cropped | covid_radiography | ieee8023 | folder | tfds:<name> |
-    # gaussian_ring | gaussian_grid | gaussian_1d (vectors, no images) | import path
+    # gaussian_ring | gaussian_grid | gaussian_1d (vectors, no images) | import path | none (no images: a converted
+    # network that is only sampled from)
     config.data.name = "digits"
     config.data.dir = ""  # where the original archives lie; for `folder` the folder or zip itself; "": cache_dir
     config.data.cache_dir = ""  # downloads and decoded arrays; "": $JAXGEN_CACHE or ~/.cache/jaxgen
@@ -84,6 +88,7 @@ def get_config() -> ConfigDict:
     config.data.limit = 0  # use the first n images of each split; 0: all
     config.data.skip_bad_images = False  # go on without unreadable images, and say how many
     config.data.labels = False  # True: refuse data without class labels
+    config.data.num_classes = 0  # refuse data with another number of classes; 0: any
     config.data.flip = False  # mirror images at random in training
     config.data.num_points = 100_000  # gaussian_*: points of the training split; the test split has a tenth of it
     config.data.seed = 0  # gaussian_*: of the points
@@ -155,6 +160,7 @@ def get_config() -> ConfigDict:
     config.recipe.style_mixing = 0.9  # probability that a batch of images mixes two latents each
     config.recipe.w_avg_beta = 0.995  # decay of the mean w that truncation pulls towards
     config.recipe.ema_kimg = 10.0  # half-life of the generator's moving average in thousands of images; 0: none
+    config.recipe.freeze_d_layers = 0  # so many of the discriminator's highest-resolution layers stay as they are
     # augmentation of all that the discriminator sees: "" | b | bg | bgc | bgcf | bgcfn | bgcfnc | g | c (Karras et al.
     # 2020, ADA), each with probability p
     config.recipe.ada_pipeline = ""

@@ -40,6 +40,17 @@ def to_dict(config) -> dict[str, Any]:
     return json.loads(config.to_json())
 
 
+def from_dict(found: dict[str, Any]) -> ConfigDict:
+    """The config that `to_dict` made plain, locked: lists are tuples again, keys newer than it at their defaults."""
+
+    def restored(value):
+        if isinstance(value, dict):
+            return {key: restored(inner) for key, inner in value.items()}
+        return tuple(map(restored, value)) if isinstance(value, list) else value
+
+    return ConfigDict(restored(completed(found))).lock()
+
+
 def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """`{"data": {"name": "mnist"}}` -> `{"data.name": "mnist"}`."""
     flat = {}
@@ -66,8 +77,11 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> dict[str, tuple[Any
     """Keys whose values differ so that the two are not the same training: key -> (old, new).
 
     `steps` may grow where every learning rate is constant, since then the longer run passes through the shorter one.
+    A network that was converted without data can be given any.
     """
     old, new = flatten(old), flatten(new)
+    if old.get("data.name") == "none":
+        old |= {key: value for key, value in new.items() if key.startswith("data.") and key != "data.num_classes"}
     schedules = [value for key, value in new.items() if key.endswith(".schedule")]
     free = _FREE + (("steps",) if all(s == "constant" for s in schedules) else ())
     different = {}

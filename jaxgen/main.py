@@ -3,6 +3,7 @@
     python -m jaxgen.main --config configs/dcgan_digits.py                     train (or resume), then evaluate
     python -m jaxgen.main --config configs/dcgan_digits.py --mode=sample       PNG files from the newest checkpoint
     python -m jaxgen.main --config configs/vae_mnist.py --config.data.dir=DIR  any key of the config can be overridden
+    python -m jaxgen.main --workdir runs/dcgan_digits --mode=sample            a run that there is, by its own config
 
 configs/default.py lists every key with its meaning. The same command after a kill resumes to the bit.
 """
@@ -15,14 +16,16 @@ from pathlib import Path
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from jaxgen import configuration
+from jaxgen import configuration, run_config
 from jaxgen.errors import UserError
 
 MODES = ("train", "evaluate", "sample", "project", "benchmark")
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _OF_CHECKPOINT = ("evaluate", "sample", "project")
 
-_CONFIG = config_flags.DEFINE_config_file("config", help_string="Experiment: a file of configs/.", lock_config=True)
+_CONFIG = config_flags.DEFINE_config_file(
+    "config", help_string="Experiment: a file of configs/, or the work directory of a run.", lock_config=True
+)
 _WORKDIR = flags.DEFINE_string("workdir", None, "Where everything of the run goes; default: runs/<config name>.")
 _MODE = flags.DEFINE_string(
     "mode",
@@ -41,7 +44,7 @@ _PROCESS_ID = flags.DEFINE_integer("process_id", None, "Number of this process, 
 
 def _parse_flags(argv: list[str]) -> list[str]:
     """Flags and config; every mistake in them is one line."""
-    path = _config_path(argv)
+    path, argv = _with_config_of_run(argv)
     if path is not None and not Path(path.split(":")[0]).is_file():
         raise UserError(f"--config={path}: no such file")
     try:
@@ -63,13 +66,30 @@ def _not_told_twice(record) -> bool:
     return record.name != "asyncio" and f"{os.sep}orbax{os.sep}" not in record.pathname
 
 
-def _config_path(argv: list[str]) -> str | None:
-    """What follows --config, before anything is parsed."""
+def _with_config_of_run(argv: list[str]) -> tuple[str | None, list[str]]:
+    """The config file, and the command line with it in place of a work directory; without any that of --workdir."""
+    path, where = _value_of("config", argv)
+    if where:
+        if path is not None:
+            path = run_config.as_config_file(path)
+            argv = [*argv[: where.start], f"--config={path}", *argv[where.stop :]]
+        return path, argv
+    folder, _ = _value_of("workdir", argv)
+    path = None if folder is None else run_config.as_config_file(folder)
+    if path is None or path == folder:
+        return None, argv
+    return path, [argv[0], f"--config={path}", *argv[1:]]
+
+
+def _value_of(flag: str, argv: list[str]) -> tuple[str | None, slice | None]:
+    """What follows --flag, before anything is parsed, and which arguments the two are."""
     for i, argument in enumerate(argv):
         name, equals, value = argument.partition("=")
-        if name in ("--config", "-config"):
-            return value if equals else argv[i + 1] if i + 1 < len(argv) else None
-    return None
+        if name in (f"--{flag}", f"-{flag}"):
+            if equals:
+                return value, slice(i, i + 1)
+            return (argv[i + 1], slice(i, i + 2)) if i + 1 < len(argv) else (None, slice(i, i + 1))
+    return None, None
 
 
 def _compilation_cache(setting: str) -> None:
@@ -101,8 +121,8 @@ def _main(argv: list[str]) -> None:
 
     if _DISTRIBUTED.value:
         parallel.start_processes(_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)
-    name = Path(flags.FLAGS["config"].config_filename.split(":")[0]).stem
-    workdir = Path(_WORKDIR.value or Path("runs") / name)
+    path = flags.FLAGS["config"].config_filename
+    workdir = Path(_WORKDIR.value or run_config.folder_of(path) or Path("runs") / Path(path.split(":")[0]).stem)
     mode = getattr(modes, _MODE.value)
     mode(_CONFIG.value, workdir, **({"checkpoint": _CHECKPOINT.value} if _MODE.value in _OF_CHECKPOINT else {}))
 

@@ -230,7 +230,7 @@ def sample(config, folder: Path, checkpoint: str) -> None:
 
     With `config.sample.latent_sampler` they are of that density of latents: samples/images_<name>, samples/<name>.png.
     """
-    with session.open_finished(config, folder, checkpoint) as (opened, state, step):
+    with session.open_finished(config, folder, checkpoint, needs_images=False) as (opened, state, step):
         sampler = config.sample.latent_sampler
         samplers = latent_samplers.fitted(opened, state.players, step, folder, (sampler,))
         if "points" in opened.views.names:

@@ -42,8 +42,11 @@ class Session(NamedTuple):
     clock: timing.Clock
 
 
-def open_session(config) -> Session:
+def open_session(config, needs_images: bool = True) -> Session:
     """Builds everything but the state; writes nothing but data caches.
+
+    Args:
+      needs_images: False: what follows does without, so that `data.name="none"` will do, and nothing is evaluated.
 
     Raises:
       UserError: anything in the config that cannot be.
@@ -67,6 +70,7 @@ def open_session(config) -> Session:
         dataset = open_dataset(config.data, progress=sys.stderr.isatty())
         train, test = dataset.splits[config.data.train_split], dataset.splits[config.data.test_split]
     num_classes = len(dataset.class_names) if train.labels is not None else 0
+    _check_data(config, train, num_classes, needs_images)
     if is_vectors(train.images) and not getattr(recipe_module, "VECTORS", False):
         raise UserError(
             f"config.recipe.name={config.recipe.name!r} trains on images, and {config.data.name} has vectors: "
@@ -78,11 +82,25 @@ def open_session(config) -> Session:
     references = (evaluation.Real(*part, dataset.class_names) for part in (test, train))
     reference, training = references
     latent_samplers.check_config(config, recipe.views)
-    evaluation.check(config.evaluation, reference, offered_views(recipe), split, training)
+    if needs_images:
+        evaluation.check(config.evaluation, reference, offered_views(recipe), split, training)
     # Shapes that do not fit together show here, before anything is written.
     jax.eval_shape(recipe.init, jax.random.key(0))
     views = Views(recipe, mesh, num_classes)
     return Session(config, dataset, train, test, mesh, recipe, feed, views, clock)
+
+
+def _check_data(config, train: Split, num_classes: int, needs_images: bool) -> None:
+    if needs_images and not len(train.images):
+        raise UserError(
+            f"config.data.name={config.data.name!r} has no images to train on or to measure against: name a data set, "
+            "such as --config.data.name=cifar10"
+        )
+    if config.data.num_classes and num_classes != config.data.num_classes:
+        raise UserError(
+            f"config.data.num_classes={config.data.num_classes}: {config.data.name} has {num_classes or 'no'} classes; "
+            "to train these weights on other classes start a new run with config.init_from"
+        )
 
 
 def upload(session: Session) -> tuple[jax.Array, jax.Array | None]:
@@ -185,10 +203,10 @@ def compile_steps(session: Session, state, images, labels) -> parallel.CompiledS
 
 
 @contextlib.contextmanager
-def open_finished(config, folder: Path, checkpoint: str):
+def open_finished(config, folder: Path, checkpoint: str, needs_images: bool = True):
     """The session, state and step of a checkpoint; the folder is locked, for a run that saves goes undisturbed."""
     workdir.check(folder, config)
-    opened = open_session(config)
+    opened = open_session(config, needs_images)
     with workdir.lock(folder):
         start_log(None, show=True)
         state, step = restore(opened, folder, checkpoint)

@@ -1,6 +1,5 @@
 """What `--real`, `--fake` and `--train` of `jaxgen.evaluate` may name, opened: images, statistics, or a trained run."""
 
-import json
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -9,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxgen import run_config
 from jaxgen.data.base import is_vectors
 from jaxgen.data.container import IMAGE_SUFFIXES, open_container
 from jaxgen.data.image_files import ImageFiles, folder_labels
@@ -167,18 +167,8 @@ def same_kind(real: Any, fake: Any, real_spec: str, fake_spec: str) -> None:
 
 
 def load_run_config(folder: Path, flag: str):
-    """The config that a work directory was made with, keys that are newer than it at their defaults."""
-    from configs import default
-
-    path = folder / "config.json"
-    if not path.exists():
-        raise UserError(f"{flag}=run:{folder}: no run there (no config.json)")
+    """The config that a work directory was made with, unlocked, keys that are newer than it at their defaults."""
     try:
-        found = json.loads(path.read_text())["config"]
-    except (ValueError, KeyError):
-        raise UserError(f"{flag}=run:{folder}: {path} is unreadable") from None
-    config = default.get_config()
-    with config.unlocked():
-        config.update(found)
-        config.evaluation.metrics = tuple(found["evaluation"]["metrics"])
-    return config
+        return run_config.read(folder).unlock()
+    except UserError as error:
+        raise UserError(f"{flag}=run:{folder}: {error}") from None

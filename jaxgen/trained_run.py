@@ -49,7 +49,7 @@ def open_run(folder: Path, options: Options, flag: str) -> Source:
         config.evaluation.update({"metrics": (), "latent_samplers": (), "seed": options.seed})
         config.sample.latent_sampler = latent_samplers.PRIOR
     config.best_metric = ""
-    opened = session.open_session(config)
+    opened = session.open_session(config, needs_images=False)
     state, step = session.restore(opened, folder, options.checkpoint)
     name = options.latent_sampler
     latent_samplers.check((name,), opened.views.names, f"--latent_sampler for {flag}=run:{folder}")

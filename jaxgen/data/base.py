@@ -80,6 +80,8 @@ def open_dataset(config, progress: bool = True) -> Dataset:
     source_name = "tfds" if config.name.startswith("tfds:") else config.name
     source = lookup.module("data", source_name, "data.name")
     load = lookup.need(source, "load", "data.name")
+    if getattr(source, "EMPTY", False):
+        return load(config)
 
     def build() -> Dataset:
         return _finish(_checked(load(config), config), config)

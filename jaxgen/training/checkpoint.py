@@ -26,11 +26,16 @@ def checksums(state: PyTree) -> dict[str, str]:
     for path, leaf in jax.tree_util.tree_flatten_with_path(parallel.local(state))[0]:
         if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
             leaf = jax.random.key_data(leaf)
-        array = np.ascontiguousarray(leaf)
-        digest = hashlib.sha256(f"{array.dtype}{array.shape}".encode())
-        digest.update(array.data if array.ndim else array.tobytes())
-        sums[jax.tree_util.keystr(path)] = digest.hexdigest()
+        sums[jax.tree_util.keystr(path)] = array_checksum(leaf)
     return sums
+
+
+def array_checksum(array) -> str:
+    """SHA-256 of an array's bytes, shape and dtype."""
+    array = np.ascontiguousarray(array)
+    digest = hashlib.sha256(f"{array.dtype}{array.shape}".encode())
+    digest.update(array.data if array.ndim else array.tobytes())
+    return digest.hexdigest()
 
 
 class Checkpoints:

@@ -122,14 +122,23 @@ def place(mesh: Mesh, batch: np.ndarray) -> jax.Array:
     return jax.device_put(batch, NamedSharding(mesh, P(DATA_AXIS)))
 
 
-def init_state(recipe: Recipe, mesh: Mesh, seed: int) -> TrainState:
-    """The state before the first step, the same on every device."""
+def init_state(
+    recipe: Recipe, mesh: Mesh, seed: int, start: Callable | None = None, given: PyTree = None
+) -> TrainState:
+    """The state before the first step, the same on every device.
 
-    def init(seed):
+    Args:
+      start: `(players, given) -> players`, which puts weights that are there already in the place of random ones; what
+        it replaces is not computed.
+      given: arrays for `start`.
+    """
+
+    def init(seed, given):
         key = jax.random.key(seed)
-        return TrainState(jnp.zeros((), jnp.int32), key, recipe.init(jax.random.fold_in(key, 0)))
+        players = recipe.init(jax.random.fold_in(key, 0))
+        return TrainState(jnp.zeros((), jnp.int32), key, start(players, given) if start else players)
 
-    return jax.jit(init, out_shardings=NamedSharding(mesh, P()))(np.uint32(seed))
+    return jax.jit(init, out_shardings=NamedSharding(mesh, P()))(np.uint32(seed), given)
 
 
 def abstract_state(recipe: Recipe, mesh: Mesh, seed: int) -> TrainState:

@@ -67,22 +67,36 @@ def bind(folder: Path, config, extra: dict[str, Any]) -> None:
     if not path.exists():
         write_atomic(path, json.dumps({"config": configuration.to_dict(config), **extra}, indent=1) + "\n")
         return
-    check(folder, config)
+    before = check(folder, config)
+    if before["config"]["data"]["name"] == "none" != config.data.name:  # converted without data, and now trained
+        write_atomic(path, json.dumps({**before, **extra, "config": configuration.to_dict(config)}, indent=1) + "\n")
 
 
-def check(folder: Path, config) -> None:
-    """Raises UserError unless `folder` holds a run of this config (keys that do not change training may differ)."""
+def note(folder: Path, name: str, value: Any) -> None:
+    """Adds to config.json what was found out after it was written."""
+    path = folder / "config.json"
+    write_atomic(path, json.dumps({**json.loads(path.read_text()), name: value}, indent=1) + "\n")
+
+
+def check(folder: Path, config) -> dict[str, Any]:
+    """The contents of config.json, if `folder` holds a run of this config; keys that do not change training may differ.
+
+    Raises:
+      UserError: no run there, or one of another config; the line names the keys that differ.
+    """
     path = folder / "config.json"
     if not path.exists():
         raise UserError(f"--workdir={folder}: no run there (no config.json); train first, or name the right folder")
     try:
-        found = json.loads(path.read_text())["config"]
-    except (ValueError, KeyError):
+        found = json.loads(path.read_text())
+        before = configuration.completed(found["config"])
+    except (ValueError, KeyError, TypeError):
         raise UserError(f"{path} is unreadable: move it away to start a new run") from None
-    different = configuration.differences(configuration.completed(found), configuration.to_dict(config))
+    different = configuration.differences(before, configuration.to_dict(config))
     if different:
         shown = "; ".join(
             f"config.{key}: {old!r} there, {new!r} now" for key, (old, new) in list(different.items())[:5]
         )
         more = f" and {len(different) - 5} more" if len(different) > 5 else ""
         raise UserError(f"--workdir={folder} belongs to another config ({shown}{more}): name another --workdir")
+    return {**found, "config": before}

@@ -31,7 +31,7 @@ _DTYPES = {
     "ComplexFloatStorage": np.complex64,
 }
 # What a damaged or hostile stream makes the unpickler, the zip reader or a shape check raise.
-_DAMAGE = (
+DAMAGE = (
     pickle.UnpicklingError,
     zipfile.BadZipFile,
     zlib.error,
@@ -74,12 +74,18 @@ class _Rebuild:
     __slots__ = ()
 
     def __call__(self, storage, offset, shape, strides, requires_grad=False, hooks=None, metadata=None):
-        numbers = (offset, *shape, *strides)
-        if not isinstance(storage, _View) or len(shape) != len(strides) or any(type(n) is not int for n in numbers):
+        if not isinstance(storage, _View):
             raise pickle.UnpicklingError("a tensor is described in a way that torch does not write")
-        if min(numbers) < 0:
-            raise pickle.UnpicklingError("a tensor has a negative size, stride or offset")
+        _check_layout(offset, shape, strides)
         return _Lazy(storage, offset, tuple(shape), tuple(strides))
+
+
+def _check_layout(offset: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> None:
+    numbers = (offset, *shape, *strides)
+    if len(shape) != len(strides) or any(type(n) is not int for n in numbers):
+        raise pickle.UnpicklingError("a tensor is described in a way that torch does not write")
+    if min(numbers) < 0:
+        raise pickle.UnpicklingError("a tensor has a negative size, stride or offset")
 
 
 class _Unpickler(pickle.Unpickler):
@@ -133,7 +139,7 @@ def read_torch_file(path: str | Path) -> Any:
         raise UserError(f"{path}: cannot be read ({error.strerror}); give the path of a .pth file") from None
     try:
         return _read_zip(data) if data[:2] == b"PK" else _read_legacy(data)
-    except _DAMAGE as error:
+    except DAMAGE as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(f"{path}: not a readable torch file of tensors, or damaged: {reason[:300]}") from None
 
@@ -154,13 +160,31 @@ def _read_zip(data: bytes) -> Any:
 
 
 def _read_legacy(data: bytes) -> Any:
+    tree, storages = _legacy_parts(data)
+    return _fill(tree, storages.__getitem__)
+
+
+def read_storage(data: bytes) -> np.ndarray:
+    """The elements [n] of a storage as torch pickles one by itself: the legacy format around nothing else.
+
+    Raises:
+      One of `DAMAGE`: not such bytes.
+    """
+    view, storages = _legacy_parts(data)
+    if not isinstance(view, _View):
+        raise pickle.UnpicklingError("a storage is described in a way that torch does not write")
+    return strided(np.frombuffer(storages[view.key], view.dtype)[view.start :], 0, (view.count,), (1,))
+
+
+def _legacy_parts(data: bytes) -> tuple[Any, dict[str, bytes]]:
+    """What was saved, its tensors lazy, and the bytes of each storage."""
     stream = io.BytesIO(data)
     plain = [_Unpickler(stream, tensors=False).load() for _ in range(3)]
     if plain[:2] != [_LEGACY_MAGIC, _LEGACY_PROTOCOL]:
         raise pickle.UnpicklingError("the file does not start as torch.save writes it")
     tree = _Unpickler(stream).load()
     keys = _Unpickler(stream, tensors=False).load()
-    sizes = {view.key: view.dtype.itemsize for view in _views(tree)}
+    sizes = {view.key: view.dtype.itemsize for view in ([tree] if isinstance(tree, _View) else _views(tree))}
     storages = {}
     for key in keys:
         (count,) = struct.unpack("<q", stream.read(8))
@@ -168,7 +192,7 @@ def _read_legacy(data: bytes) -> Any:
         storages[key] = stream.read(size) if 0 <= size <= len(data) else b""
         if len(storages[key]) != size:
             raise EOFError("the file ends early")
-    return _fill(tree, storages.__getitem__)
+    return tree, storages
 
 
 def _views(tree: Any) -> list[_View]:
@@ -188,16 +212,25 @@ def _fill(tree: Any, read) -> Any:
         storage = buffers[key, dtype]
         if start < 0 or count < 0 or start + count > storage.size:
             raise EOFError(f"storage {key[:40]!r} is shorter than its tensors need")
-        last = lazy.offset + sum((n - 1) * s for n, s in zip(lazy.shape, lazy.strides, strict=True))
-        if 0 in lazy.shape:
-            return np.empty(lazy.shape, dtype)
-        if last >= count:
-            raise ValueError(f"a tensor of shape {lazy.shape} reaches past the end of its storage")
-        # A view, not a copy: a tensor expanded over stride 0 then costs no memory, whatever shape it claims.
-        strides = [s * dtype.itemsize for s in lazy.strides]
-        return np.lib.stride_tricks.as_strided(storage[start + lazy.offset :], lazy.shape, strides, writeable=False)
+        return strided(storage[start : start + count], lazy.offset, lazy.shape, lazy.strides)
 
     return _walk(tree, array)
+
+
+def strided(storage: np.ndarray, offset: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> np.ndarray:
+    """A read-only tensor over a storage [n]; offset and strides count elements.
+
+    Raises:
+      One of `DAMAGE`: no layout that torch writes, or one that reaches past the storage.
+    """
+    _check_layout(offset, shape, strides)
+    if 0 in shape:
+        return np.empty(shape, storage.dtype)
+    if offset + sum((n - 1) * s for n, s in zip(shape, strides, strict=True)) >= len(storage):
+        raise ValueError(f"a tensor of shape {tuple(shape)} reaches past the end of its storage")
+    # A view, not a copy: a tensor expanded over stride 0 then costs no memory, whatever shape it claims.
+    strides = [s * storage.itemsize for s in strides]
+    return np.lib.stride_tricks.as_strided(storage[offset:], tuple(shape), strides, writeable=False)
 
 
 def _walk(tree: Any, function, done: dict | None = None) -> Any:

@@ -4,10 +4,15 @@ Theirs: dense weights [out, in], convolutions [out, in, k, k], constants [C, 4, 
 [4, 4, C]. Filters (`resample_filter`) are constants here.
 """
 
+import re
 from collections.abc import Mapping
 
 import numpy as np
 
+from jaxgen.ops.resample import BINOMIAL
+
+# The filter as it is stored with each layer, [4, 4]; it sums to 1.
+FILTER = np.outer(BINOMIAL, BINOMIAL).astype(np.float32)
 _BUFFERS = {"w_avg": "w_avg", "noise_const": "noise"}  # their name -> our collection
 _SKIPPED = "resample_filter"
 
@@ -36,6 +41,19 @@ def to_official(collections: Mapping[str, Mapping]) -> dict[str, np.ndarray]:
         for tree in collections.values()
         for path, array in _leaves(tree, ())
     }
+
+
+def with_filters(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """A network's tensors with the filters that its state dict also has: of every convolution but those to RGB, of
+    every resolution of G, and of those of D above 4x4.
+    """
+    layers = {
+        name.removesuffix(".weight")
+        for name, tensor in tensors.items()
+        if name.endswith(".weight") and np.ndim(tensor) == 4 and not name.endswith("torgb.weight")
+    }
+    blocks = {found[0] for name in tensors if (found := re.match(r"synthesis\.b\d+(?=\.)|b(?!4\.)\d+(?=\.)", name))}
+    return {**tensors, **{f"{path}.{_SKIPPED}": FILTER for path in sorted(layers | blocks)}}
 
 
 def _leaves(tree: Mapping, path: tuple[str, ...]):

@@ -1,0 +1,80 @@
+"""Published StyleGAN2 networks in, ours out.
+
+    python -m jaxgen.convert ffhq.pkl --workdir runs/ffhq                       NVIDIA's pickle (StyleGAN2-ADA, PyTorch)
+    python -m jaxgen.convert cifar10.pkl --workdir runs/c --data cifar10        ... with data, to evaluate and to train
+    python -m jaxgen.convert G.npz --workdir runs/g --config configs/stylegan2_cifar.py     ... settings of a config
+    python -m jaxgen.convert --export_weights out.npz --workdir runs/mine       ours, under the official tensor names
+
+Nothing in a pickle is executed, and torch is not needed. The work directory holds a checkpoint of step 0: `jaxgen.main
+--workdir DIR` samples from it, evaluates it, projects with it and trains it on; `config.init_from=DIR` starts another
+run from it.
+"""
+
+import argparse
+import logging
+import re
+import sys
+from pathlib import Path
+
+from jaxgen.errors import UserError
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str):
+        raise UserError(f"{message}; see --help")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="python -m jaxgen.convert",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("source", nargs="?", type=Path, metavar="FILE", help=".pkl of NVIDIA's, or .npz, .safetensors, .pth of tensors")
+    add("--workdir", type=Path, required=True, metavar="DIR", help="the run to make, or whose weights to write")
+    add(
+        "--config", metavar="FILE", help="data, training and evaluation as in this config; --config.key=value overrides"
+    )
+    add("--data", default="", metavar="NAME", help="a data source (cifar10), or a folder or zip of images")
+    add("--data_dir", default="", metavar="DIR", help="where the archives of --data lie")
+    add("--export_weights", type=Path, metavar="OUT", help="write the run's weights: .npz or .safetensors")
+    add("--checkpoint", default="latest", help="for --export_weights: latest, best or a step")
+    return parser
+
+
+def main(argv: list[str]) -> int:
+    """Parses and converts; bad input is one line and exit code 2."""
+    try:
+        arguments, overrides = _parser().parse_known_args(argv)
+        _check(arguments, overrides)
+        logging.basicConfig(level=logging.WARNING, format="%(message)s")
+        logging.getLogger("jaxgen").setLevel(logging.INFO)
+        # JAX is imported from here on, so that --help and typing mistakes answer at once.
+        from jaxgen.official import convert_command
+
+        if arguments.export_weights:
+            convert_command.export_weights(arguments.workdir, arguments.checkpoint, arguments.export_weights)
+        else:
+            convert_command.convert(arguments, overrides)
+    except UserError as error:
+        print(f"jaxgen: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _check(arguments: argparse.Namespace, overrides: list[str]) -> None:
+    for argument in overrides:
+        if not re.match(r"--(no)?config\.", argument):
+            raise UserError(f"unknown argument {argument!r}; see --help")
+    if overrides and not arguments.config:
+        raise UserError(f"{overrides[0]} changes a config that is not there: name it with --config FILE")
+    if bool(arguments.source) == bool(arguments.export_weights):
+        raise UserError("give either a FILE to convert, or --export_weights OUT; see --help")
+    if arguments.data_dir and not arguments.data:
+        raise UserError("--data_dir is of --data: name the data source too")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,171 @@
+"""What published networks are: the keys of `config.model` that make the same ones, or why there are none."""
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxgen.errors import UserError
+from jaxgen.models.stylegan2.official import FILTER
+from jaxgen.models.stylegan2.synthesis import width
+from jaxgen.official.network_pickle import Network
+
+_UNLIMITED_GROUP = 1 << 16  # `None` there: all images of a batch are one group
+# ADA's groups by the arguments of the augmentation pipeline that stand for them.
+_ADA_GROUPS = {"b": "xint", "g": "scale", "c": "brightness", "f": "imgfilter", "n": "noise", "c2": "cutout"}
+
+
+class Description(NamedTuple):
+    """model: keys of `config.model` and their values. resolution, channels: of the images. num_classes: 0 for none.
+
+    w_avg_beta: decay of the mean w. half_precision_resolutions: so many of the highest were trained in float16.
+    ada_pipeline, ada_p: of the training's augmentation, "" and 0.0 for none.
+    """
+
+    model: dict[str, Any]
+    resolution: int
+    channels: int
+    num_classes: int
+    w_avg_beta: float
+    half_precision_resolutions: int
+    ada_pipeline: str
+    ada_p: float
+
+
+def describe(networks: Mapping[str, Network], where: str, told: Mapping[str, Any] | None = None) -> Description:
+    """Reads sizes from the tensors, and what those do not show from the layers or the arguments they were made with.
+
+    Args:
+      networks: "G_ema" or "G", and perhaps "D" and "augment_pipe".
+      where: the file, for error lines.
+      told: `config.model` of a config that the user names, for what files of mere tensors do not tell.
+
+    Raises:
+      UserError: not a StyleGAN2, or one of a kind that jaxgen does not have.
+    """
+    name = "G_ema" if "G_ema" in networks else "G"
+    g, d = networks[name], networks.get("D")
+    tensors = g.tensors
+    if "synthesis.b4.const" not in tensors or "synthesis.b4.conv1.weight" not in tensors:
+        raise UserError(f"{where}: {name} is a {g.class_name or 'network'} without synthesis.b4, so no StyleGAN2")
+    for network in filter(None, (g, d)):
+        _check_filters_and_activations(network, where)
+    widths = _widths(tensors)
+    resolution = max(widths)
+    w_dim = tensors["synthesis.b4.conv1.affine.weight"].shape[1]
+    num_classes = tensors["mapping.embed.weight"].shape[1] if "mapping.embed.weight" in tensors else 0
+    layers = sum(tensor.startswith("mapping.fc") and tensor.endswith(".weight") for tensor in tensors)
+    if not layers or f"synthesis.b{resolution}.torgb.weight" not in tensors:
+        raise UserError(f"{where}: {name} has no mapping.fc0 or no synthesis.b{resolution}.torgb, so no StyleGAN2")
+    embedded = tensors["mapping.embed.weight"].shape[0] if num_classes else 0
+    z_dim = tensors["mapping.fc0.weight"].shape[1] - embedded
+    if z_dim != w_dim:
+        raise UserError(f"{where}: z_dim={z_dim} and w_dim={w_dim} of {name}: jaxgen has them equal only")
+    told = told or {}
+    clamp = _setting(g, "synthesis.b4.conv1", "conv_clamp", told.get("conv_clamp", 0.0))
+    model = {
+        "name": "stylegan2",
+        "latent_dim": int(w_dim),
+        "architecture": _generator_architecture(tensors),
+        "discriminator_architecture": "resnet" if d is None else _discriminator_architecture(d.tensors),
+        "mapping_layers": layers,
+        "mapping_lr_multiplier": _lr_multiplier(g, told.get("mapping_lr_multiplier", 0.01)),
+        **_channels(_setting(g, "", "channel_base", 0), _setting(g, "", "channel_max", 0), widths, where),
+        "conv_clamp": float(clamp or 0.0),
+        "stddev_group": told.get("stddev_group", 4),
+        "conditional": bool(num_classes),
+    }
+    if d is not None:
+        model["stddev_group"] = _setting(d, "b4.mbstd", "group_size", model["stddev_group"], "mbstd_group_size")
+        model["stddev_group"] = model["stddev_group"] or _UNLIMITED_GROUP
+        _check_discriminator(d, model, where)
+    return Description(
+        model,
+        resolution,
+        int(tensors[f"synthesis.b{resolution}.torgb.weight"].shape[0]),
+        int(num_classes),
+        float(_setting(g, "mapping", "w_avg_beta", 0.995) or 0.995),
+        int(_setting(g, "synthesis", "num_fp16_res", 0)),
+        *_augmentation(networks.get("augment_pipe")),
+    )
+
+
+def _setting(network: Network, module: str, name: str, default: Any, argument: str = "") -> Any:
+    """An attribute of a layer; else the argument that the network was made with; else `default`."""
+    attributes = network.attributes.get(module, {})
+    if name in attributes:
+        return attributes[name]
+    groups = [network.options.get(group) for group in ("synthesis_kwargs", "mapping_kwargs", "epilogue_kwargs")]
+    for options in (network.options, *filter(None, groups)):
+        if (argument or name) in options:
+            return options[argument or name]
+    return default
+
+
+def _widths(tensors: Mapping[str, np.ndarray]) -> dict[int, int]:
+    """Channels by resolution."""
+    widths, resolution = {}, 4
+    while (weight := tensors.get(f"synthesis.b{resolution}.conv1.weight")) is not None:
+        widths[resolution] = int(weight.shape[0])
+        resolution *= 2
+    return widths
+
+
+def _channels(base: Any, largest: Any, widths: Mapping[int, int], where: str) -> dict[str, int]:
+    """channel_base and channel_max: those that the network was made with, or those that its widths show."""
+    resolution = max(widths)
+    shown = widths[resolution] * resolution, max(widths.values())
+    for one, most in ((int(base or 0), int(largest or 0)), shown):
+        if one and all(width(r, one, most) == channels for r, channels in widths.items()):
+            return {"channel_base": one, "channel_max": most}
+    listed = ", ".join(f"{channels} at {r}" for r, channels in widths.items())
+    raise UserError(f"{where}: channels are {listed}: jaxgen has min(channel_base / resolution, channel_max) only")
+
+
+def _generator_architecture(tensors: Mapping[str, np.ndarray]) -> str:
+    if "synthesis.b8.skip.weight" in tensors:
+        return "resnet"
+    return "skip" if "synthesis.b4.torgb.weight" in tensors else "orig"
+
+
+def _discriminator_architecture(tensors: Mapping[str, np.ndarray]) -> str:
+    if "b8.skip.weight" in tensors:
+        return "resnet"
+    return "skip" if "b4.fromrgb.weight" in tensors else "orig"
+
+
+def _lr_multiplier(network: Network, default: float) -> float:
+    multiplier = _setting(network, "mapping.fc0", "bias_gain", None)
+    return float(_setting(network, "", "lr_multiplier", default) if multiplier is None else multiplier)
+
+
+def _check_filters_and_activations(network: Network, where: str) -> None:
+    for name, tensor in network.tensors.items():
+        if not np.isfinite(tensor).all():
+            raise UserError(f"{where}: {name} has values that are not finite: use weights of a finished training")
+        if name.endswith("resample_filter") and (tensor.shape != FILTER.shape or not np.allclose(tensor, FILTER)):
+            raise UserError(f"{where}: {name} is not the filter [1, 3, 3, 1]: jaxgen has StyleGAN2's only")
+    for path, attributes in network.attributes.items():
+        if attributes.get("activation", "lrelu") not in ("lrelu", "linear"):
+            raise UserError(f"{where}: {path} has the activation {attributes['activation']!r}: jaxgen has lrelu only")
+
+
+def _check_discriminator(d: Network, model: Mapping[str, Any], where: str) -> None:
+    """What is the same in G and D, or fixed, here."""
+    clamp = float(_setting(d, "b4.conv", "conv_clamp", model["conv_clamp"]) or 0.0)
+    if clamp != model["conv_clamp"]:
+        raise UserError(f"{where}: conv_clamp is {model['conv_clamp']} in G and {clamp} in D: jaxgen has one for both")
+    if _setting(d, "b4.mbstd", "num_channels", 1, "mbstd_num_channels") != 1:
+        raise UserError(f"{where}: D's minibatch standard deviation does not add one channel: jaxgen has that only")
+    if "mapping.embed.weight" in d.tensors and not math.isclose(_lr_multiplier(d, 0.01), 0.01):
+        raise UserError(f"{where}: D.mapping has another learning rate multiplier than 0.01: jaxgen has that only")
+
+
+def _augmentation(pipe: Network | None) -> tuple[str, float]:
+    """ADA's pipeline by its name in configs, and its p."""
+    if pipe is None:
+        return "", 0.0
+    used = [group for group, argument in _ADA_GROUPS.items() if _setting(pipe, "", argument, 0)]
+    name = "".join(group[0] for group in used)
+    return name, float(pipe.tensors.get("p", np.zeros(())).reshape(-1)[:1].sum())

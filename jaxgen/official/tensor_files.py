@@ -1,0 +1,115 @@
+"""Files of tensors under the official names, read and written: `.npz`, `.safetensors`; `.pt` and `.pth` read."""
+
+import os
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxgen.errors import UserError
+from jaxgen.metrics.extractors.torch_file import read_torch_file
+from jaxgen.official.network_pickle import Contents, Network, read_network_pickle
+
+WRITTEN = (".npz", ".safetensors")
+_NETWORKS = ("G", "D", "G_ema")
+
+
+def read_networks(path: Path) -> Contents:
+    """The networks in a file: NVIDIA's `.pkl`, or tensors by name, such as `G_ema.mapping.fc0.weight`.
+
+    Names without a prefix are those of G_ema.
+
+    Raises:
+      UserError: missing, unreadable or hostile file, or one without a generator.
+    """
+    readers = {".npz": _read_npz, ".safetensors": _read_safetensors, ".pt": read_torch_file, ".pth": read_torch_file}
+    if path.suffix not in readers:
+        contents = read_network_pickle(path)
+    else:
+        contents = Contents(_split(readers[path.suffix](path), path), {})
+    if not {"G", "G_ema"} & set(contents.networks):
+        there = ", ".join(sorted(contents.networks)) or "no network"
+        raise UserError(f"{path}: holds {there}; a generator, G_ema or G, is needed")
+    return contents
+
+
+def write_tensors(path: Path, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
+    """Writes the whole file, `.npz` or `.safetensors`, or nothing; `metadata` goes where the format has a place for it.
+
+    Raises:
+      UserError: another suffix, or safetensors is not installed.
+    """
+    arrays = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+    if path.suffix == ".npz":
+        _write_atomic(path, lambda temporary: _save_npz(temporary, arrays))
+    elif path.suffix == ".safetensors":
+        library = _safetensors(path)
+        _write_atomic(path, lambda temporary: library.save_file(arrays, temporary, metadata=dict(metadata)))
+    else:
+        raise UserError(f"{path}: weights are written as {' or '.join(WRITTEN)}; name such a file")
+
+
+def _save_npz(path: str, arrays: Mapping[str, np.ndarray]) -> None:
+    with open(path, "wb") as file:  # given a name, np.savez would add a suffix to it
+        np.savez(file, **arrays)
+
+
+def _write_atomic(path: Path, write: Callable[[str], Any]) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    try:
+        write(temporary)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _read_npz(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return dict(arrays)
+    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise UserError(f"{path}: cannot be read as .npz ({' '.join(str(error).split())[:200]})") from None
+
+
+def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
+    library = _safetensors(path)
+    try:
+        return library.load_file(path)
+    except Exception as error:  # its own class, and whatever the conversion to NumPy raises
+        raise UserError(f"{path}: cannot be read as .safetensors ({' '.join(str(error).split())[:200]})") from None
+
+
+def _safetensors(path: Path):
+    try:
+        from safetensors import numpy as library
+    except ImportError:
+        raise UserError(
+            f"{path}: needs the package safetensors (pip install 'jaxgen[safetensors]'), or use .npz"
+        ) from None
+    return library
+
+
+def _split(tensors: Any, path: Path) -> dict[str, Network]:
+    """Tensors by network: of `G.`, `D.`, `G_ema.` in front of their names, or of dicts by those keys."""
+    if not isinstance(tensors, Mapping):
+        raise UserError(f"{path}: holds a {type(tensors).__name__}, not tensors by name")
+    flat: dict[str, Any] = {}
+    for name, value in tensors.items():
+        inner = value.items() if isinstance(value, Mapping) else [("", value)]
+        flat |= {f"{name}.{rest}" if rest else str(name): tensor for rest, tensor in inner}
+    found: dict[str, dict[str, np.ndarray]] = {}
+    for name, tensor in flat.items():
+        if not isinstance(tensor, np.ndarray):
+            continue
+        network, _, rest = name.partition(".")
+        if network not in _NETWORKS:
+            network, rest = "G_ema", name
+        found.setdefault(network, {})[rest] = tensor
+    return {name: Network(tensors=tensors) for name, tensors in found.items()}

@@ -1,0 +1,110 @@
+"""A run's networks as arrays under their names: no data set is opened for it, no network is built."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+
+from jaxgen import configuration, lookup
+from jaxgen.errors import UserError
+from jaxgen.training.checkpoint import array_checksum
+
+log = logging.getLogger(__name__)
+_KINDS = ("params", "stats")
+
+
+class Arrays(NamedTuple):
+    """One checkpoint: {player: {"params": ..., "stats": ...}}, its step, and config.json's config, completed."""
+
+    players: dict[str, dict[str, Any]]
+    step: int
+    config: dict[str, Any]
+
+
+def load(folder: Path, which: str = "") -> Arrays:
+    """Parameters and statistics of a checkpoint, verified; nothing in the folder is touched.
+
+    Args:
+      folder: a work directory.
+      which: latest, best, the number of a step; "": the best if checkpoints were ranked, else the newest.
+
+    Raises:
+      UserError: no run, no such checkpoint, or a damaged one (the newest falls back to the one before).
+    """
+    try:
+        config = configuration.completed(json.loads((folder / "config.json").read_text())["config"])
+    except OSError:
+        raise UserError(f"{folder}: no run there (no config.json)") from None
+    except (ValueError, KeyError, TypeError):
+        raise UserError(f"{folder / 'config.json'} is unreadable") from None
+    checkpoints = folder / "checkpoints"
+    candidates = _candidates(checkpoints, which, config["best_metric"])
+    for step in candidates:
+        try:
+            return Arrays(_read(checkpoints / str(step)), step, config)
+        except Exception as error:  # truncated files raise anything, as in checkpoint.py; all are told
+            reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+            if step == candidates[-1]:
+                raise UserError(f"{checkpoints / str(step)} is damaged: {reason}") from error
+            log.error("checkpoint %d is damaged (%s); trying the one before", step, reason)
+    raise UserError(f"{checkpoints} holds no checkpoint: train first (--mode=train)")
+
+
+def _candidates(folder: Path, which: str, best_metric: str) -> list[int]:
+    """Steps to try, in this order."""
+    if not folder.is_dir():
+        return []
+    with ocp.CheckpointManager(folder.absolute(), options=ocp.CheckpointManagerOptions(read_only=True)) as manager:
+        steps = sorted(manager.all_steps(), reverse=True)
+    if which.isdigit():
+        if int(which) not in steps:
+            raise UserError(f"{folder}: no checkpoint of step {which}; there are {steps[::-1] or 'none'}")
+        return [int(which)]
+    if which not in ("", "latest", "best"):
+        raise UserError(f"--checkpoint={which!r}: choices: latest, best, or the number of a step")
+    if which != "latest":
+        best = _best(folder, steps, best_metric)
+        if best is not None:
+            return [best]
+        if which == "best":
+            raise UserError("--checkpoint=best: no checkpoint was ranked; train with config.best_metric and eval_every")
+    return steps
+
+
+def _best(folder: Path, steps: list[int], metric: str) -> int | None:
+    files = {step: folder / str(step) / "metrics" / "metrics" for step in steps}
+    ranked = {step: json.loads(file.read_text())[metric] for step, file in files.items() if metric and file.exists()}
+    if not ranked:
+        return None
+    lower = lookup.module("metrics", metric, "config.best_metric").DIRECTION == "lower"
+    return (min if lower else max)(ranked, key=lambda step: (ranked[step], -step if lower else step))
+
+
+def _read(folder: Path) -> dict[str, dict[str, Any]]:
+    with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as reader:
+        known = reader.metadata(folder.absolute() / "state").item_metadata.tree
+        wanted = jax.tree_util.tree_map_with_path(lambda path, _: 0 if _is_network(path) else ocp.PLACEHOLDER, known)
+        as_arrays = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), known)
+        arguments = ocp.args.PyTreeRestore(item=wanted, restore_args=as_arrays)
+        found = reader.restore(folder.absolute() / "state", args=arguments)
+    checksums = json.loads((folder / "meta" / "metadata").read_text())["checksums"]
+    players = {
+        name: {kind: player.get(kind) or {} for kind in _KINDS}
+        for name, player in found["players"].items()
+        if isinstance(player, dict) and "params" in player
+    }
+    for path, array in jax.tree_util.tree_flatten_with_path(players)[0]:
+        player, kind, *names = (part.key for part in path)
+        name = f".players['{player}'].{kind}" + "".join(f"['{part}']" for part in names)
+        if checksums.get(name) != array_checksum(array):
+            raise ValueError(f"checksum of {name} differs")
+    return players
+
+
+def _is_network(path) -> bool:
+    names = [getattr(part, "key", None) for part in path]
+    return len(names) > 2 and names[0] == "players" and names[2] in _KINDS
