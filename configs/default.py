@@ -160,7 +160,7 @@ def get_config() -> ConfigDict:
     config.recipe.style_mixing = 0.9  # probability that a batch of images mixes two latents each
     config.recipe.w_avg_beta = 0.995  # decay of the mean w that truncation pulls towards
     config.recipe.ema_kimg = 10.0  # half-life of the generator's moving average in thousands of images; 0: none
-    config.recipe.freeze_d_layers = 0  # so many of the discriminator's highest-resolution layers stay as they are
+    config.recipe.freeze_d_layers = 0  # so many of the discriminator's layers, from the image on, stay as they are
     # augmentation of all that the discriminator sees: "" | b | bg | bgc | bgcf | bgcfn | bgcfnc | g | c (Karras et al.
     # 2020, ADA), each with probability p
     config.recipe.ada_pipeline = ""

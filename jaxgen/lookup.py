@@ -29,6 +29,7 @@ _SHARED = {
         "constraints",
         "augmentation",
         "lazy_regularization",
+        "frozen_layers",
         "stylegan2_settings",
         "observations",
     },

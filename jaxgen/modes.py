@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from clu import parameter_overview
 
-from jaxgen import configuration, evaluation, latent_samplers, pictures, session, traversal
+from jaxgen import configuration, evaluation, initial_weights, latent_samplers, pictures, session, traversal
 from jaxgen.benchmark import benchmark
 from jaxgen.errors import UserError
 from jaxgen.metrics.table import format_table
@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 def train(config, folder: Path) -> None:
     """Trains to the end, resuming from the newest whole checkpoint, then evaluates into evaluation.json."""
     opened = session.open_session(config)
+    start = initial_weights.find(opened, folder)
     primary = parallel.is_primary()
     with contextlib.ExitStack() as stack:
         problem = {}
@@ -42,7 +43,7 @@ def train(config, folder: Path) -> None:
         start_log(folder / "log.txt" if primary else None, show=primary)
         stop = threading.Event()
         stack.enter_context(loop.listening(stop))
-        run, state, window, watch = _prepare(opened, folder, stop)
+        run, state, window, watch = _prepare(opened, folder, stop, start)
         start_step = int(state.step)
         if primary and start_step == 0:
             _describe(opened, folder, state)
@@ -61,13 +62,13 @@ def train(config, folder: Path) -> None:
         parallel.wait_for_all("finished")
 
 
-def _prepare(opened: session.Session, folder: Path, stop: threading.Event):
+def _prepare(opened: session.Session, folder: Path, stop: threading.Event, start: initial_weights.Start | None):
     config = opened.config
     checkpoints = session.open_checkpoints(opened, folder)
     found = checkpoints.restore(parallel.abstract_state(opened.recipe, opened.mesh, config.seed))
     compiled, flops = None, math.nan
     if found is None:
-        state, window = parallel.init_state(opened.recipe, opened.mesh, config.seed), {}
+        state, window = _initial_state(opened, folder, start), {}
         watch = alarms.Watch(config.alarms)
     else:
         state, meta = found
@@ -103,6 +104,16 @@ def _prepare(opened: session.Session, folder: Path, stop: threading.Event):
         stop=stop,
     )
     return run, state, window, watch
+
+
+def _initial_state(opened: session.Session, folder: Path, start: initial_weights.Start | None):
+    recipe, mesh, seed = opened.recipe, opened.mesh, opened.config.seed
+    if start is None:
+        return parallel.init_state(recipe, mesh, seed)
+    initial_weights.tell(start)
+    if parallel.is_primary():
+        workdir.note(folder, "init_from", start.origin)
+    return parallel.init_state(recipe, mesh, seed, initial_weights.placed, start.weights)
 
 
 def _added(now: dict[str, float], before: dict[str, float]) -> dict[str, float]:

@@ -10,7 +10,7 @@ import optax
 
 from jaxgen.recipes import optimizers
 
-_TOUCHED, _UNTOUCHED = "regularised", "not regularised"
+_TOUCHED, _UNTOUCHED, _FROZEN = "regularised", "not regularised", "frozen"
 
 
 class LazyOptimizer(NamedTuple):
@@ -25,7 +25,13 @@ class LazyOptimizer(NamedTuple):
     regularization: optax.GradientTransformation
 
 
-def lazy_optimizer(config, player: str, interval: int, untouched: Callable[[tuple[str, ...]], bool]) -> LazyOptimizer:
+def lazy_optimizer(
+    config,
+    player: str,
+    interval: int,
+    untouched: Callable[[tuple[str, ...]], bool],
+    frozen: frozenset[tuple[str, ...]] = frozenset(),
+) -> LazyOptimizer:
     """A player's optimiser for k + 1 updates in k = `interval` steps: the rate times k/(k+1), the decays to that power.
 
     Args:
@@ -34,6 +40,7 @@ def lazy_optimizer(config, player: str, interval: int, untouched: Callable[[tupl
       interval: k.
       untouched: whether the parameter at a path, such as ("b4", "out", "bias"), is one that the regularisation does
         not depend on.
+      frozen: paths of layers, such as ("b8", "conv0"), whose parameters no update changes.
     """
     ratio = interval / (interval + 1)
     values = ml_collections.ConfigDict(config.optimizers[player])
@@ -45,11 +52,17 @@ def lazy_optimizer(config, player: str, interval: int, untouched: Callable[[tupl
     def labels(params):
         def label(path, leaf):
             del leaf
-            return _UNTOUCHED if untouched(tuple(part.key for part in path)) else _TOUCHED
+            names = tuple(part.key for part in path)
+            if names[:-1] in frozen:
+                return _FROZEN
+            return _UNTOUCHED if untouched(names) else _TOUCHED
 
         return jax.tree_util.tree_map_with_path(label, params)
 
-    main = optax.partition({_TOUCHED: transform, _UNTOUCHED: transform}, labels)
+    transforms = {_TOUCHED: transform, _UNTOUCHED: transform}
+    if frozen:  # otherwise the optimiser's state keeps the form that it has in old checkpoints
+        transforms[_FROZEN] = optax.set_to_zero()
+    main = optax.partition(transforms, labels)
 
     def update(grads, state, params=None):
         updates, after = main.update(grads, state, params)

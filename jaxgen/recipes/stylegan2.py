@@ -22,6 +22,7 @@ from jaxgen.ops.random import example_ids, example_normal
 from jaxgen.recipes import augmentation
 from jaxgen.recipes.augmentation import Augmentation
 from jaxgen.recipes.base import Average, Batch, Outcome, Player, Recipe, average_over_devices, descend
+from jaxgen.recipes.frozen_layers import frozen_layers, stopped
 from jaxgen.recipes.lazy_regularization import LazyOptimizer, lazy_optimizer
 from jaxgen.recipes.stylegan2_settings import Settings, settings_of
 
@@ -48,15 +49,18 @@ def build(config, image_shape: tuple[int, int, int], num_classes: int) -> Recipe
         raise UserError(f"config.model.name={config.model.name!r} has no styles: recipe 'stylegan2' needs stylegan2")
     loss = lookup.member("jaxgen.losses.adversarial", config.recipe.loss, "config.recipe.loss")
     settings = settings_of(config)
+    layers = config.recipe.freeze_d_layers, config.model.discriminator_architecture, image_shape[0]
+    frozen = frozen_layers(*layers)
     return stylegan2(
         model,
         lookup.need(loss, "discriminator_loss", "config.recipe.loss"),
         lookup.need(loss, "generator_loss", "config.recipe.loss"),
         lazy_optimizer(config, "generator", settings.path_length_interval, enters_linearly),
-        lazy_optimizer(config, "discriminator", settings.r1_interval, enters_linearly),
+        lazy_optimizer(config, "discriminator", settings.r1_interval, enters_linearly, frozen),
         image_shape=image_shape,
         settings=settings,
         augment=augmentation.build(config.recipe, config.batch_size, image_shape),
+        frozen=frozen,
     )
 
 
@@ -76,6 +80,7 @@ def stylegan2(
     settings: Settings,
     draws: Draws | None = None,
     augment: Augmentation | None = None,
+    frozen: frozenset[tuple[str, str]] = frozenset(),
 ) -> Recipe:
     """The recipe from its parts. State: `{g, d, ema, path_length_mean, r1_penalty}`, with augmentation `strength`."""
     mapping, synthesis, discriminator, z_dim, num_ws = model
@@ -125,7 +130,7 @@ def stylegan2(
         return {**stats, "w_avg": w_mean + settings.w_avg_beta * (stats["w_avg"] - w_mean)}
 
     def logits_of(params, images, labels):
-        return discriminator.apply({"params": params}, images, labels)
+        return discriminator.apply({"params": stopped(params, frozen)}, images, labels)
 
     def shown(images, key, strength):
         """Images as the discriminator sees them."""
