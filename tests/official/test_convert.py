@@ -215,9 +215,17 @@ def test_it_can_be_given_data_and_then_belongs_to_them(converted):
         session.workdir.check(converted, config)
 
 
-@pytest.mark.parametrize("architectures", [("orig", "orig"), ("resnet", "skip")])
-def test_tensors_by_name_go_in_and_out(tmp_path, architectures, capsys):
+@pytest.mark.parametrize("architectures", [("orig", "orig"), ("skip", "skip"), ("resnet", "resnet")])
+def test_architectures_show_in_the_tensors(architectures):
+    tensors = tiny_tensors(architectures, 0)
+    described = describe({name: Network(tensors=part(tensors, name)) for name in ("G_ema", "D")}, "a.npz")
+    assert (described.model["architecture"], described.model["discriminator_architecture"]) == architectures
+    assert (described.resolution, described.channels, described.num_classes) == (8, 1, 0)
+
+
+def test_tensors_by_name_go_in_and_out(tmp_path, capsys):
     """Unconditional, with data and training of a config, whose model tells what tensors do not."""
+    architectures = ("resnet", "skip")
     tensors = tiny_tensors(architectures, 0)
     np.savez(tmp_path / "a.npz", **tensors)
     (tmp_path / "mine.py").write_text(

@@ -1,0 +1,83 @@
+"""A trained sampler as one file that runs without jaxgen: StableHLO of `jax.export`, the weights inside.
+
+    python -m jaxgen.export --workdir runs/stylegan2_cifar --out sampler.jax
+    python -m jaxgen.export --workdir runs/vae_mnist --out vae.jax --platforms cpu
+
+It takes latents float32 [n, ...] (and classes int32 [n] where the model knows them) and gives images uint8
+[n, H, W, C]. What loads it needs jax alone:
+
+    import numpy as np
+    from jax import export
+    sampler = export.deserialize(bytearray(open("sampler.jax", "rb").read()))
+    latents = np.random.RandomState(0).randn(1, *sampler.in_avals[0].shape[1:]).astype("float32")
+    images = np.asarray(sampler.call(latents))  # sampler.call(latents, np.zeros(1, "int32")) with classes
+"""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from jaxgen.errors import UserError
+from jaxgen.lookup import unknown
+
+PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str):
+        raise UserError(f"{message}; see --help")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="python -m jaxgen.export", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--workdir", type=Path, required=True, metavar="RUN", help="the run, or the converted network")
+    add("--out", type=Path, required=True, metavar="FILE", help="the artifact; what it takes goes to FILE.json")
+    add(
+        "--platforms",
+        default="cpu,cuda,tpu",
+        help=f"what it shall run on, of {', '.join(PLATFORMS)} (default: all but rocm)",
+    )
+    add("--checkpoint", default="latest", help="latest (default), best or a step")
+    add("--truncation", type=float, default=1.0, metavar="PSI", help="stylegan2: w is pulled to its mean (default: 1)")
+    add("--batch_size", type=int, default=0, help="fixes n; 0 (default): any number of images")
+    add("--data_dir", default="", metavar="DIR", help="where the run's data lie now, if not where they did")
+    return parser
+
+
+def main(argv: list[str]) -> int:
+    """Parses and exports; bad input is one line and exit code 2."""
+    try:
+        arguments = _parser().parse_args(argv)
+        arguments.platforms = _checked(arguments)
+        logging.basicConfig(level=logging.WARNING, format="%(message)s")
+        logging.getLogger("jaxgen").setLevel(logging.INFO)
+        # JAX is imported from here on, so that --help and typing mistakes answer at once.
+        from jaxgen import exported_sampler
+
+        exported_sampler.export(arguments)
+    except UserError as error:
+        print(f"jaxgen: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _checked(arguments: argparse.Namespace) -> tuple[str, ...]:
+    platforms = tuple(dict.fromkeys(name.strip() for name in arguments.platforms.split(",") if name.strip()))
+    for name in platforms:
+        if name not in PLATFORMS:
+            raise UserError(unknown("--platforms", name, list(PLATFORMS)))
+    if not platforms:
+        raise UserError("--platforms is empty: name at least one, such as cpu")
+    if arguments.batch_size < 0:
+        raise UserError(f"--batch_size={arguments.batch_size}: it must be 0 (any) or more")
+    if not arguments.out.absolute().parent.is_dir():
+        raise UserError(f"--out={arguments.out}: there is no folder {arguments.out.parent}; make it first")
+    return platforms
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
