@@ -207,6 +207,8 @@ def get_config() -> ConfigDict:
     config.evaluation.latent_samplers = ()  # "normal", "gaussian_mixture"; sample metrics are computed for each
     config.evaluation.mixture_components = 10  # of gaussian_mixture
     config.evaluation.sampler_images = 10_000  # training images that they are fitted to; 0: all
+    config.evaluation.path_space = "z"  # of path lengths: z (great circles) | w (straight lines; stylegan2)
+    config.evaluation.path_sampling = "full"  # where on the path: full (anywhere) | end (at its start)
     config.evaluation.pictures = True  # t-SNE, neighbours, real beside fake, after training
     config.evaluation.allow_few_samples = False  # compute and mark metrics that have fewer samples than they need
 
@@ -216,10 +218,33 @@ def get_config() -> ConfigDict:
     config.project.steps = 200  # Adam steps of each restart
     config.project.restarts = 2  # searches from different random latents; the best one counts
     config.project.learning_rate = 0.1
+    # In w, or with a w for every layer (stylegan2; Karras et al. 2020, appendix D), `num_images` and all below.
+    config.project.space = "z"  # z | w | w_plus
+    config.project.w_steps = 1_000  # Adam steps
+    config.project.w_learning_rate = 0.1  # after the first 5%; falls in the last 25%
+    config.project.w_samples = 10_000  # whose mean w is the start, and whose deviation scales the noise added to w
+    config.project.w_noise = 0.05  # of that deviation, falling to 0 over the first 75%
+    config.project.noise_weight = 1e5  # of the noise maps' autocorrelation in the loss
+    config.project.perceptual = "efficientnet_lite0"  # distance that is minimised: efficientnet_lite0 | lpips_vgg | ""
+    config.project.pixel_weight = 1.0  # of the mean squared error of pixels beside it
 
     config.sample = ConfigDict()
     config.sample.rows = 8  # the grid of fixed latents
     config.sample.columns = 8  # images in a row of it
     config.sample.num_images = 64  # --mode=sample: single PNG files in samples/images
+    # --mode=sample with any of these writes what they ask for into files of their own name in samples/:
+    # z = numpy.random.RandomState(seed).randn(1, z_dim) for each, as NVIDIA's scripts: (85, "100-103") is five of them
+    config.sample.seeds = ()
+    config.sample.label = -1  # the class of all; -1: seed (or number) modulo classes
+    config.sample.truncation = 1.0  # psi; 1: off (stylegan2)
+    config.sample.truncation_cutoff = 0  # only the first so many layers are truncated; 0: all
+    config.sample.noise_mode = ""  # const | random | none (stylegan2); "": const for seeds, random for numbered images
+    config.sample.style_mixing_rows = ()  # seeds; each gives all styles but those of the columns (stylegan2)
+    config.sample.style_mixing_columns = ()  # seeds, which give the layers of ...
+    config.sample.style_mixing_layers = "0-6"  # ... this range
+    config.sample.video = ""  # from seed to seed and back to the first: mp4 (extra `video`) | gif
+    config.sample.video_path = "spline"  # spline | slerp, in w where there is one, else in z
+    config.sample.video_frames = 60  # from one seed to the next
+    config.sample.video_fps = 30
     config.sample.latent_sampler = "prior"  # --mode=sample: prior | normal | gaussian_mixture (both fitted, see above)
     return config.lock()

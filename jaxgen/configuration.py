@@ -29,8 +29,8 @@ _FREE = (
 _AT_LEAST_ONE = {
     "model": ("latent_dim", "width"),
     "evaluation": ("num_samples", "num_samples_in_training", "batch_size", "likelihood_samples", "mixture_components"),
-    "project": ("num_images", "steps", "restarts"),
-    "sample": ("rows", "columns", "num_images"),
+    "project": ("num_images", "steps", "restarts", "w_steps", "w_samples"),
+    "sample": ("rows", "columns", "num_images", "video_frames", "video_fps"),
 }
 _CADENCES = ("log_every", "sample_every", "checkpoint_every", "eval_every", "histogram_every")
 

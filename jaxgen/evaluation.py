@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxgen.errors import UserError
 from jaxgen.gallery import Gallery, PointGallery
-from jaxgen.metrics.base import SAMPLE_VIEWS, VIEWS, Accumulator, Batch, Context
+from jaxgen.metrics.base import PATH_VIEWS, SAMPLE_VIEWS, VIEWS, Accumulator, Batch, Context
 from jaxgen.metrics.extractors.statistics_file import SavedStatistics
 from jaxgen.metrics.image_set import Chosen, RealImages
 from jaxgen.metrics.records import Clock, finite
@@ -221,7 +221,7 @@ class _Run:
         if gallery:
             accumulators["_gallery"] = self.gallery(view, selected, Path(gallery))
             seconds["_gallery"] = 0.0
-        epsilon = next((one.module.EPSILON for one in selected if view == "path"), None)
+        epsilon = next((one.module.EPSILON for one in selected if view in PATH_VIEWS), None)
         for ids, count in self.stream(n_fake, view):
             with Clock(seconds, view):
                 batch = self.batch(view, ids, count, epsilon)
@@ -263,7 +263,7 @@ class _Run:
 
     def batch(self, view: str, ids: np.ndarray, count: int, epsilon: float | None) -> Batch:
         real = self.place(self.real.images[ids]) if view in _OF_REAL else None
-        arguments = {"log_likelihood": (real, ids), "path": (ids, epsilon)}
+        arguments = {"log_likelihood": (real, ids), **dict.fromkeys(PATH_VIEWS, (ids, epsilon))}
         output = self.views[view](*arguments.get(view, (ids if real is None else real,)))
         if view in _IMAGES:
             expected = (len(ids), *self.image_shape())

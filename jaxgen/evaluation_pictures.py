@@ -131,6 +131,17 @@ def traversal(images: np.ndarray, names: list[str], values: np.ndarray) -> Image
     return _headed(_beside(_row_names(names, grid.height), grid, gap=0), shown)
 
 
+def progress(targets: np.ndarray, stages: dict[int, np.ndarray]) -> Image.Image:
+    """A row for each target: the target, then what the search had after so many steps, its last image at the end.
+
+    Args:
+      targets: uint8 [N, H, W, C]. stages: steps -> images like the targets.
+    """
+    rows = np.stack([targets, *stages.values()], axis=1)
+    grid = pictures.grid(_tiles(rows.reshape(-1, *targets.shape[1:])), 1 + len(stages))
+    return _headed(grid, f"target, then after {', '.join(map(str, stages))} steps")
+
+
 def duplicates(
     images: np.ndarray, pairs: np.ndarray, distances: np.ndarray | None = None, columns: int = 4
 ) -> Image.Image:

@@ -31,6 +31,7 @@ _SHARED = {
         "lazy_regularization",
         "frozen_layers",
         "stylegan2_settings",
+        "stylegan2_views",
         "observations",
     },
     "metrics": {
@@ -50,7 +51,7 @@ _SHARED = {
     "metrics.extractors": {
         *("base", "torch_file", "statistics_file", "weights_file", "winograd", "chunks", "input_paths"),
         *("inception_network", "inception_params"),
-        "lpips_vgg",
+        *("lpips_vgg", "perceptual"),
     },
 }
 

@@ -8,15 +8,24 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from clu import parameter_overview
 
-from jaxgen import configuration, evaluation, initial_weights, latent_samplers, pictures, session, traversal
+from jaxgen import (
+    configuration,
+    evaluation,
+    initial_weights,
+    latent_samplers,
+    pictures,
+    projection,
+    session,
+    style_projection,
+)
 from jaxgen.benchmark import benchmark
 from jaxgen.errors import UserError
+from jaxgen.lookup import unknown
 from jaxgen.metrics.table import format_table
-from jaxgen.projection import project
-from jaxgen.training import alarms, loop, parallel, point_samples, workdir
+from jaxgen.sampling import draw_fitted, draw_traversal, sample
+from jaxgen.training import alarms, loop, parallel, workdir
 from jaxgen.training.logging import TensorBoard, start_log
 
 __all__ = ["benchmark", "evaluate", "project", "sample", "train"]
@@ -136,7 +145,7 @@ def _finish(opened: session.Session, run: loop.Run, folder: Path, state: paralle
     if {"sample", "latents"} <= set(opened.views.names):
         picture = loop.interpolation_grid(config, opened.views, state.players)
         pictures.save(picture, folder / "samples" / "interpolation.png")
-    _draw_traversal(opened, state.players, folder)
+    draw_traversal(opened, state.players, folder)
     measured = loop.write_timing(run, step)
     log.info(
         "trained %d steps: %s images/s, %.1f s in steps, %.1f s compiling",
@@ -181,7 +190,7 @@ def _evaluate_to_file(opened, path: Path, state, step: int, measured: dict, stop
             settings = opened.config.evaluation
             gallery = path.parent / "evaluation" if settings.pictures else None
             samplers = latent_samplers.fitted(opened, state.players, step, path.parent, settings.latent_samplers)
-            _draw_fitted(opened, state.players, samplers, path.parent)
+            draw_fitted(opened, state.players, samplers, path.parent)
             results = session.evaluate(
                 opened, state.players, settings.num_samples, stop, samplers=samplers, gallery=gallery
             )
@@ -203,20 +212,6 @@ def _evaluate_to_file(opened, path: Path, state, step: int, measured: dict, stop
     return results
 
 
-def _draw_traversal(opened: session.Session, players, folder: Path) -> None:
-    if traversal.offered(opened) and (picture := traversal.draw(opened, players)) is not None:
-        pictures.save(picture, folder / "samples" / "traversal.png")
-
-
-def _draw_fitted(opened: session.Session, players, samplers, folder: Path) -> None:
-    """A grid for each fitted latent sampler, samples/<name>.png."""
-    rows, columns = opened.config.sample.rows, opened.config.sample.columns
-    for name, view in session.bound_views(opened, players, samplers).items():
-        if name.removeprefix("sample_") in samplers:
-            grid = pictures.grid(np.asarray(view(np.arange(rows * columns))), columns)
-            pictures.save(grid, folder / "samples" / f"{name.removeprefix('sample_')}.png")
-
-
 def _is_current(path: Path, opened: session.Session, step: int) -> bool:
     if not path.exists():
         return False
@@ -236,32 +231,9 @@ def evaluate(config, folder: Path, checkpoint: str) -> None:
         _evaluate_to_file(opened, folder / "evaluation.json", state, step, measured, lambda: False)
 
 
-def sample(config, folder: Path, checkpoint: str) -> None:
-    """Writes single PNG files, a grid and an interpolation from a checkpoint into samples/; of vectors points.csv.
-
-    With `config.sample.latent_sampler` they are of that density of latents: samples/images_<name>, samples/<name>.png.
-    """
-    with session.open_finished(config, folder, checkpoint, needs_images=False) as (opened, state, step):
-        sampler = config.sample.latent_sampler
-        samplers = latent_samplers.fitted(opened, state.players, step, folder, (sampler,))
-        if "points" in opened.views.names:
-            key, table = session.evaluation_key(config), folder / "samples" / "points.csv"
-            point_samples.write_table(table, opened.views, state.players, key, config.sample.num_images)
-            loop.write_samples(config, opened.views, state.players, table.parent, step, opened.test.images)
-            log.info("%d points in %s, their picture beside it", config.sample.num_images, table)
-            return
-        view = session.bound_views(opened, state.players, samplers)[f"sample_{sampler}" if samplers else "sample"]
-        images = folder / "samples" / (f"images_{sampler}" if samplers else "images")
-        count, batch = config.sample.num_images, 64
-        for start in range(0, count, batch):
-            ids = np.arange(start, start + batch)  # one shape for all batches: compiled once
-            for i, image in zip(ids, np.asarray(view(ids)), strict=True):
-                if i < count:
-                    pictures.save(pictures.single(image), images / f"{i:06d}.png")
-        _draw_fitted(opened, state.players, samplers, folder)
-        loop.write_samples(config, opened.views, state.players, folder / "samples", step, opened.test.images)
-        if "latents" in opened.views.names:
-            picture = loop.interpolation_grid(config, opened.views, state.players)
-            pictures.save(picture, folder / "samples" / "interpolation.png")
-        _draw_traversal(opened, state.players, folder)
-        log.info("%d images in %s, grids in %s", count, images, folder / "samples")
+def project(config, folder: Path, checkpoint: str) -> None:
+    """Inverts test images, by latents (`jaxgen.projection`) or by styles (`jaxgen.style_projection`)."""
+    space = config.project.space
+    if space not in ("z", *style_projection.SPACES):
+        raise UserError(unknown("config.project.space", space, ["z", *style_projection.SPACES]))
+    (projection if space == "z" else style_projection).project(config, folder, checkpoint)

@@ -18,6 +18,18 @@ log = logging.getLogger(__name__)
 _METRICS = ("psnr", "ssim", "feature_distance")
 
 
+def measure_pairs(config) -> None:
+    """Leaves metrics of pairs in the config, those that fit any image among them, and batches of a fitting size."""
+    metrics = list(dict.fromkeys([*_METRICS, *config.evaluation.metrics]))
+    with config.unlocked():
+        # No more at a time than there are, unless devices could not share them.
+        most = max(config.project.num_images, config.batch_size)
+        config.evaluation.batch_size = min(config.evaluation.batch_size, most)
+        config.evaluation.metrics = tuple(
+            name for name in metrics if lookup.module("metrics", name, "config.evaluation.metrics").NEEDS in PAIR_VIEWS
+        )
+
+
 def project(config, folder: Path, checkpoint: str) -> None:
     """Writes projection.json (metrics named `..._inversion`), projections.npz and a picture of the pairs.
 
@@ -26,13 +38,7 @@ def project(config, folder: Path, checkpoint: str) -> None:
     """
     settings = config.project
     budget = Budget(settings.steps, settings.restarts, settings.learning_rate)
-    metrics = list(dict.fromkeys([*_METRICS, *config.evaluation.metrics]))
-    with config.unlocked():
-        # No more at a time than there are, unless devices could not share them.
-        config.evaluation.batch_size = min(config.evaluation.batch_size, max(settings.num_images, config.batch_size))
-        config.evaluation.metrics = tuple(
-            name for name in metrics if lookup.module("metrics", name, "config.evaluation.metrics").NEEDS in PAIR_VIEWS
-        )
+    measure_pairs(config)
     with session.open_finished(config, folder, checkpoint) as (opened, state, step):
         if "points" in opened.views.names:
             raise UserError(f"--mode=project inverts images, and {config.data.name} has vectors")

@@ -14,7 +14,7 @@ import numpy as np
 from jaxgen import configuration, evaluation, latent_samplers, lookup
 from jaxgen.data.base import Dataset, Split, is_vectors, open_dataset
 from jaxgen.errors import UserError
-from jaxgen.metrics.base import SAMPLE_VIEWS
+from jaxgen.metrics.base import SAMPLE_VIEWS, path_view
 from jaxgen.provenance import software
 from jaxgen.recipes.base import Recipe
 from jaxgen.training import alarms, parallel, timing, workdir
@@ -83,7 +83,7 @@ def open_session(config, needs_images: bool = True) -> Session:
     reference, training = references
     latent_samplers.check_config(config, recipe.views)
     if needs_images:
-        evaluation.check(config.evaluation, reference, offered_views(recipe), split, training)
+        evaluation.check(config.evaluation, reference, offered_views(recipe, config.evaluation), split, training)
     # Shapes that do not fit together show here, before anything is written.
     jax.eval_shape(recipe.init, jax.random.key(0))
     views = Views(recipe, mesh, num_classes)
@@ -157,7 +157,10 @@ def bound_views(session: Session, players, samplers: Mapping[str, Any] | None = 
     }
     offered = {name: view for name, view in bound.items() if name in views.names}
     if set(views.names) >= _PATH_NEEDS:
-        offered["path"] = lambda ids, epsilon: views.path(players, jax.random.fold_in(key, 2), ids, epsilon)
+        paths = settings.path_space, settings.path_sampling
+        offered[path_view(*paths)] = lambda ids, epsilon: views.path(
+            players, jax.random.fold_in(key, 2), ids, epsilon, *paths
+        )
     for name, sampler in (samplers or {}).items():
         offered[f"sample_{name}"] = lambda ids, sampler=sampler: views.decode(
             players, sampler.draw(jax.random.fold_in(key, 3), ids), ids
@@ -165,15 +168,26 @@ def bound_views(session: Session, players, samplers: Mapping[str, Any] | None = 
     return offered
 
 
-def offered_views(recipe: Recipe) -> set[str]:
-    """Names of what `bound_views` will give."""
-    return set(recipe.views) | ({"path"} if set(recipe.views) >= _PATH_NEEDS else set())
+def offered_views(recipe: Recipe, settings) -> set[str]:
+    """Names of what `bound_views` will give; `settings`: `config.evaluation`.
+
+    Raises:
+      UserError: paths in a space that there is not.
+    """
+    for key, choices in (("path_space", ["z", "w"]), ("path_sampling", ["full", "end"])):
+        if settings[key] not in choices:
+            raise UserError(lookup.unknown(f"config.evaluation.{key}", settings[key], choices))
+    if settings.path_space == "w" and "mapping" not in recipe.views:
+        raise UserError("config.evaluation.path_space='w': only stylegan2 maps its latents to w; use 'z'")
+    paths = {path_view(settings.path_space, settings.path_sampling)} if set(recipe.views) >= _PATH_NEEDS else set()
+    return set(recipe.views) | paths
 
 
 def facts_of(session: Session, samplers: Mapping[str, Any] | None = None) -> dict[str, dict]:
     """What metrics must know of the views; `samplers`: of `latent_samplers.fitted`."""
     facts = {"sample": {"image_shape": session.train.images.shape[1:]}, **session.recipe.facts, **session.dataset.facts}
-    facts["path"] = {"space": "z", "sampling": "full"}
+    settings = session.config.evaluation
+    facts["path"] = {"space": settings.path_space, "sampling": settings.path_sampling}
     facts |= {f"sample_{name}": dict(sampler.facts) for name, sampler in (samplers or {}).items()}
     if "log_likelihood" in facts:
         facts["log_likelihood"] = {

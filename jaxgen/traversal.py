@@ -1,5 +1,7 @@
 """Latent traversals: one latent moves through -3 to 3 while the others stay (Higgins et al. 2017, figure 1)."""
 
+from collections.abc import Callable
+
 import numpy as np
 from PIL import Image
 
@@ -17,7 +19,7 @@ def offered(opened) -> bool:
     return {"latents", "decode"} <= set(opened.views.names) and len(opened.train.images.shape) == 4
 
 
-def draw(opened, players) -> Image.Image | None:
+def draw(opened, players, decode: Callable | None = None) -> Image.Image | None:
     """The latents that matter most, a row each; None where they are no vectors.
 
     With an encoder these are the dimensions of largest mean KL to the prior over the first 1,000 test images (in nats
@@ -27,7 +29,9 @@ def draw(opened, players) -> Image.Image | None:
     Args:
       opened: the run (`jaxgen.session.Session`).
       players: its trained state.
+      decode: latents [n, Z] -> images uint8 in place of the model's own way, such as with truncation.
     """
+    decode = decode or (lambda latents: _decoded(opened, players, latents))
     latents = np.asarray(opened.views.latents(fixed_key(opened.config), np.arange(1)))
     if latents.ndim != 2:
         return None
@@ -36,12 +40,12 @@ def draw(opened, players) -> Image.Image | None:
         start, weight = _encoded(opened, players)
         unit = "nats"
     else:
-        start, weight = latents[0], _change(opened, players, latents[0])
+        start, weight = latents[0], _change(decode, latents[0], opened.config.evaluation.batch_size)
         unit = "gray levels"
     axes = np.argsort(-weight, kind="stable")[:rows]
     names = [f"z[{axis}]  {weight[axis]:.2f} {unit}" for axis in axes]
     values = np.linspace(-REACH, REACH, COLUMNS)
-    return evaluation_pictures.traversal(_decoded(opened, players, walk(start, axes, values)), names, values)
+    return evaluation_pictures.traversal(decode(walk(start, axes, values)), names, values)
 
 
 def walk(start: np.ndarray, axes, values) -> np.ndarray:
@@ -69,11 +73,11 @@ def _encoded(opened, players) -> tuple[np.ndarray, np.ndarray]:
     return mean[0], kl_per_dimension(mean, log_variance)
 
 
-def _change(opened, players, start: np.ndarray) -> np.ndarray:
+def _change(decode: Callable, start: np.ndarray, batch: int) -> np.ndarray:
     """Mean absolute difference of the images at both ends of each axis, in gray levels [Z]."""
-    batch, changes = opened.config.evaluation.batch_size, []
+    changes = []
     for first in range(0, len(start), batch):
         axes = np.minimum(np.arange(first, first + batch), len(start) - 1)
-        ends = [_decoded(opened, players, walk(start, axes, [end])).astype(float) for end in (-REACH, REACH)]
+        ends = [decode(walk(start, axes, [end])).astype(float) for end in (-REACH, REACH)]
         changes.append(np.abs(ends[1] - ends[0]).mean((1, 2, 3))[: len(start) - first])
     return np.concatenate(changes)

@@ -34,8 +34,12 @@ VIEWS = {
     "log_likelihood": "real images: uint8 [n, H, W, C], ids int32 [n] -> nats per image, float32 [n]",
     "encode": "real images: uint8 [n, H, W, C] -> posterior mean and log-variance, float32 [n, Z] each",
     "path": "ids int32 [n], epsilon -> images float32 [n, H, W, C] in [-1, 1] at t and at t + epsilon between latents",
+    "path_z_end": "the same at t = 0: as path",
+    "path_w_full": "the same between points of w: as path",
+    "path_w_end": "the same at t = 0: as path",
 }
 PAIR_VIEWS = ("reconstruct", "project")
+PATH_VIEWS = ("path", "path_z_end", "path_w_full", "path_w_end")
 SAMPLE_VIEWS = ("sample", "sample_normal", "sample_gaussian_mixture")
 USES_KNOWN = (
     "real.statistics",  # context.real.statistics(extractor)
@@ -108,7 +112,7 @@ class Batch:
     """One batch on the device; only the first `count` of its B examples count, the rest is padding.
 
     output: what the view gave. fake: the same, where that is images uint8 [B, H, W, C].
-    real: the real images uint8 [B, H, W, C] that the view was given; None in "sample", "points" and "path".
+    real: the real images uint8 [B, H, W, C] that the view was given; None in views that are given none.
     """
 
     def __init__(self, output: Any, count: int, real: jax.Array | None, extractor: Callable[[str], Extractor]):
@@ -133,13 +137,19 @@ class Batch:
         return self._features[name, of]
 
 
+def path_view(space: str, sampling: str) -> str:
+    """The view of paths in "z" or "w", with t uniform ("full") or 0 ("end")."""
+    return "path" if (space, sampling) == ("z", "full") else f"path_{space}_{sampling}"
+
+
 def result_name(name: str, module: Any, view: str, extractor: Extractor | None) -> str:
     """The key of a number in evaluation.json, which says what it is of.
 
     With the canonical network on its canonical input path (and for a fixed or no extractor) the metric's own name;
     with another that name, or the module's `PREFIX`, and the extractor's label: `fd_efficientnet_lite0`. Pairs that
     come from inversion are no reconstructions: `psnr_inversion`; nor are samples from a fitted density of latents those
-    of the model's prior: `fid_gaussian_mixture`. With LABELLED the name always says the network.
+    of the model's prior: `fid_gaussian_mixture`; nor are paths in w those in z: `perceptual_path_length_w_full`. With
+    LABELLED the name always says the network.
     """
     label = name
     if module.EXTRACTOR == CHOSEN and (getattr(module, "LABELLED", False) or not extractor.canonical):
@@ -147,4 +157,6 @@ def result_name(name: str, module: Any, view: str, extractor: Extractor | None) 
         label = f"{prefix}_{extractor.label or extractor.name}"
     if view in SAMPLE_VIEWS[1:]:
         return f"{label}_{view.removeprefix('sample_')}"
+    if view in PATH_VIEWS[1:]:
+        return f"{label}_{view.removeprefix('path_')}"
     return f"{label}_inversion" if view == "project" else label

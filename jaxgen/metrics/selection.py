@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from jaxgen import lookup
 from jaxgen.errors import UserError
-from jaxgen.metrics.base import CHOSEN, PAIR_VIEWS, SAMPLE_VIEWS, USES_KNOWN, VIEWS, result_name
+from jaxgen.metrics.base import CHOSEN, PAIR_VIEWS, PATH_VIEWS, SAMPLE_VIEWS, USES_KNOWN, VIEWS, result_name
 from jaxgen.metrics.extractors.base import Extractor
 
 
@@ -69,7 +69,8 @@ def select(
         module = lookup.module("metrics", name, "evaluation.metrics")
         for attribute in ("NEEDS", "DIRECTION", "MIN_SAMPLES", "EXTRACTOR", "start"):
             lookup.need(module, attribute, "evaluation.metrics")
-        wanted = next((group for group in (PAIR_VIEWS, SAMPLE_VIEWS) if module.NEEDS in group), (module.NEEDS,))
+        groups = (PAIR_VIEWS, SAMPLE_VIEWS, PATH_VIEWS)
+        wanted = next((group for group in groups if module.NEEDS in group), (module.NEEDS,))
         views = [view for view in wanted if view in offered]
         if reason := _obstacle(module, views, offered, image_shape, has):
             skipped[name] = reason
@@ -97,7 +98,7 @@ def _obstacle(module: ModuleType, views: list[str], offered: list[str], image_sh
 
 
 # Views that no real image is compared with.
-_OF_NO_REAL = ("points", "path")
+_OF_NO_REAL = ("points", *PATH_VIEWS)
 
 
 def few_samples(one: Selected, n_real: int | None, n_fake: int, allow: bool) -> dict:

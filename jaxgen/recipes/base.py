@@ -38,6 +38,10 @@ class Recipe(NamedTuple):
       "sample": `(state, key, ids [n], labels [n] or None) -> images [n, H, W, C]` in [-1, 1];
       "points": the same for vectors, in place of "sample": -> [n, D] in the data's units;
       "latents": `(key, ids [n]) -> latents [n, ...]` and "decode": `(state, latents, labels) -> images` or points;
+      "mapping": `(state, latents, labels) -> w [n, D]` and "synthesis": `(state, ws, noise, key, ids) -> images`, which
+        "decode" is made of where there are styles: ws [n, L, D] or one w [n, D] for all L layers; noise "const",
+        "random" (of key and ids), "none", or a tree of maps [n, r, r] for each image; with them "w_average": `(state)
+        -> [D]` and "noise_maps": `(state) -> tree of [r, r]`, the network's constant ones;
       "discriminate": `(state, images or points [n, ...], labels) -> logits [n]` of the discriminator as it is;
       "reconstruct": `(state, images [n, H, W, C]) -> images`;
       "encode": `(state, images) -> mean [n, Z], log_variance [n, Z]` of the posterior;

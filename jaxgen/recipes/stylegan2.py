@@ -17,9 +17,9 @@ from jaxgen.losses.path_length import path_length_penalty, path_lengths
 from jaxgen.losses.penalties import r1
 from jaxgen.models.stylegan2 import StyleGAN2
 from jaxgen.models.stylegan2.mapping import broadcast
-from jaxgen.models.stylegan2.synthesis import CONST_NOISE, RandomNoise
+from jaxgen.models.stylegan2.synthesis import RandomNoise
 from jaxgen.ops.random import example_ids, example_normal
-from jaxgen.recipes import augmentation
+from jaxgen.recipes import augmentation, stylegan2_views
 from jaxgen.recipes.augmentation import Augmentation
 from jaxgen.recipes.base import Average, Batch, Outcome, Player, Recipe, average_over_devices, descend
 from jaxgen.recipes.frozen_layers import frozen_layers, stopped
@@ -233,21 +233,8 @@ def stylegan2(
             metrics["augmentation_p"] = state["strength"].p
         return state, metrics
 
-    def latents(key, ids):
-        return example_normal(key, ids, (z_dim,))
-
-    def show(state, latents, labels, noise):
-        params, stats = state["ema"].params, state["ema"].stats
-        return synthesize(params, stats, broadcast(map_latents(params, latents, labels), num_ws), noise)
-
-    def sample(state, key, ids, labels=None):
-        return show(state, latents(key, ids), labels, RandomNoise(jax.random.fold_in(key, 1), ids))
-
-    def decode(state, latents, labels=None):
-        """With the network's own constant noise, so that an image is a function of its latents."""
-        return show(state, latents, labels, CONST_NOISE)
-
-    return Recipe(init, update, {"sample": sample, "latents": latents, "decode": decode})
+    shown_views = stylegan2_views.views(map_latents, synthesize, z_dim, num_ws)
+    return Recipe(init, update, shown_views, facts={"synthesis": {"num_ws": num_ws}})
 
 
 def _ema(ema: Average, g: Player, step: jax.Array, settings: Settings) -> Average:

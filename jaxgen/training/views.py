@@ -56,13 +56,27 @@ class Views:
         def log_likelihood(players, images, key, ids, samples):
             return recipe.views["log_likelihood"](players, images.astype(jnp.float32) / 127.5 - 1, key, ids, samples)
 
-        def path(players, key, ids, epsilon, labels):
+        def path(players, key, ids, epsilon, labels, space, sampling):
             start, end = (recipe.views["latents"](jax.random.fold_in(key, i), ids) for i in (0, 1))
-            t = example_uniform(jax.random.fold_in(key, 2), ids, ())
-            flat = (latents.reshape(len(latents), -1) for latents in (start, end))
-            both = slerp(*flat, jnp.stack([t, t + epsilon], axis=1)).reshape(len(start), 2, *start.shape[1:])
-            images = (recipe.views["decode"](players, both[:, i], labels) for i in (0, 1))
+            t = jnp.zeros(ids.shape)
+            if sampling == "full":
+                t = example_uniform(jax.random.fold_in(key, 2), ids, ())
+            fractions = jnp.stack([t, t + epsilon], axis=1)
+            if space == "w":
+                start, end = (recipe.views["mapping"](players, latents, labels) for latents in (start, end))
+                both = start[:, None] + fractions[..., None] * (end - start)[:, None]
+                images = (recipe.views["synthesis"](players, both[:, i]) for i in (0, 1))
+            else:
+                flat = (latents.reshape(len(latents), -1) for latents in (start, end))
+                both = slerp(*flat, fractions).reshape(len(start), 2, *start.shape[1:])
+                images = (recipe.views["decode"](players, both[:, i], labels) for i in (0, 1))
             return tuple(image.astype(jnp.float32) for image in images)
+
+        def mapping(players, latents, labels):
+            return recipe.views["mapping"](players, latents, labels)
+
+        def synthesis(players, ws, noise, key, ids):
+            return to_uint8(recipe.views["synthesis"](players, ws, noise, key, ids))
 
         def project(players, images, key, ids, labels, budget):
             return invert(
@@ -75,7 +89,9 @@ class Views:
         self._discriminate = jax.jit(discriminate)
         self._encode = jax.jit(encode)
         self._log_likelihood = jax.jit(log_likelihood, static_argnums=4)
-        self._path = jax.jit(path)
+        self._path = jax.jit(path, static_argnums=(5, 6))
+        self._mapping, self._synthesis = jax.jit(mapping), jax.jit(synthesis, static_argnums=2)
+        self._recipe = recipe
         self._project = jax.jit(project, static_argnums=5)
         self._decode = jax.jit(decode)
         self._reconstruct = jax.jit(reconstruct)
@@ -123,11 +139,33 @@ class Views:
         images, ids = placed
         return self._log_likelihood(parallel.viewable(players), images, key, ids, samples)
 
-    def path(self, players: PyTree, key, ids: np.ndarray, epsilon: float) -> tuple[jax.Array, jax.Array]:
-        """Images float32 [n, H, W, C] in [-1, 1] at t and t + epsilon of great circles between random latents."""
+    def mapping(self, players: PyTree, latents: np.ndarray, ids: np.ndarray) -> jax.Array:
+        """w [n, D] of latents [n, Z]; classes as those of `sample`."""
+        placed = parallel.place(self._mesh, np.asarray(latents, np.float32))
+        return self._mapping(parallel.viewable(players), placed, self._labels(ids))
+
+    def synthesis(self, players: PyTree, ws: np.ndarray, noise: str, key, ids: np.ndarray) -> jax.Array:
+        """Images uint8 [n, H, W, C] of styles [n, L, D] or [n, D]; noise: const, none, or random by key and ids."""
+        placed = parallel.place(self._mesh, np.asarray(ws, np.float32)), noise, key
+        return self._synthesis(parallel.viewable(players), *placed, parallel.place(self._mesh, np.int32(ids)))
+
+    def w_average(self, players: PyTree) -> np.ndarray:
+        """The mean of w that truncation pulls towards, [D]."""
+        return np.asarray(self._recipe.views["w_average"](parallel.viewable(players)))
+
+    def path(
+        self, players: PyTree, key, ids: np.ndarray, epsilon: float, space: str = "z", sampling: str = "full"
+    ) -> tuple[jax.Array, jax.Array]:
+        """Images float32 [n, H, W, C] in [-1, 1] at t and t + epsilon of paths between random latents.
+
+        Args:
+          space: "z", great circles; "w", straight lines between what they are mapped to.
+          sampling: t is uniform in [0, 1] ("full"), or 0 ("end").
+        """
         ids = np.asarray(ids, np.int32)
         placed = parallel.place(self._mesh, ids)
-        return self._path(parallel.viewable(players), key, placed, np.float32(epsilon), self._labels(ids))
+        options = np.float32(epsilon), self._labels(ids), space, sampling
+        return self._path(parallel.viewable(players), key, placed, *options)
 
     def project(self, players: PyTree, images: np.ndarray, key, ids: np.ndarray, budget: Budget) -> Inversion:
         """Inversions of uint8 images [n, H, W, C], with images as uint8; see `jaxgen.training.inversion`."""

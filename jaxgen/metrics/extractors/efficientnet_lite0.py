@@ -17,7 +17,7 @@ beside other work on the same cores a third of it was seen).
 
 import functools
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import jax
@@ -149,8 +149,8 @@ def _depthwise(x, layer, stride):
     return y
 
 
-def network(params: dict, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Pooled features [B, 1280] and logits [B, 1000] of float32 images [B, H, W, 3] scaled to (x - 127) / 128."""
+def stages(params: dict, x: jax.Array) -> Iterator[jax.Array]:
+    """Activations [B, h, w, C] after each of the seven stages, of images [B, H, W, 3] scaled to (x - 127) / 128."""
     stem = params["stem"]
     x = jax.lax.conv_general_dilated(
         x, stem["kernel"], (2, 2), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"), precision="highest"
@@ -166,6 +166,12 @@ def network(params: dict, x: jax.Array) -> tuple[jax.Array, jax.Array]:
             x = _pointwise(x, block["project"])
             if repeat:
                 x = x + inputs
+        yield x
+
+
+def network(params: dict, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Pooled features [B, 1280] and logits [B, 1000] of float32 images [B, H, W, 3] scaled to (x - 127) / 128."""
+    *_, x = stages(params, x)
     features = _relu6(_pointwise(x, params["head"])).mean((1, 2))
     return features, _pointwise(features, params["classifier"])
 
@@ -199,6 +205,13 @@ def load(
         )
     path = Path(weights).expanduser().resolve() if str(weights) else None
     return _load(path, bool(allow_other_weights), int(side))
+
+
+@functools.cache
+def pretrained() -> dict:
+    """The known weights, for `stages`."""
+    tensors, _ = read(weights_path(), WEIGHTS, expected_shapes(), False)
+    return jax.tree.map(jnp.asarray, load_params(tensors))
 
 
 @functools.cache

@@ -142,15 +142,33 @@ def _convolution(x, kernel):
     )
 
 
-def _features(blocks, x):
-    """Activations after each block, of images [B, H, W, 1 or 3] in [-1, 1], each position's channels of unit length."""
+def _activations(blocks, x):
+    """Activations after each block, of images [B, H, W, 1 or 3] in [-1, 1]."""
     x = (x - jnp.asarray(_SHIFT)) / jnp.asarray(_SCALE)
     for number, block in enumerate(blocks):
         if number:
             x = jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
         for layer in block:
             x = jax.nn.relu(_convolution(x, layer["kernel"]) + layer["bias"])
-        yield x / (jnp.linalg.norm(x, axis=-1, keepdims=True) + 1e-10)
+        yield x
+
+
+def _features(blocks, x):
+    """Activations with each position's channels scaled to unit length."""
+    for y in _activations(blocks, x):
+        yield y / (jnp.linalg.norm(y, axis=-1, keepdims=True) + 1e-10)
+
+
+def embedding(params: dict, images: jax.Array) -> list[jax.Array]:
+    """Arrays [B, h, w, C] of images, such that the squared differences of two images' sum up to their `distance`.
+
+    Unlike that of a norm its gradient is defined where all channels are 0.
+    """
+    arrays = []
+    for y, weight in zip(_activations(params["blocks"], images), params["linear"], strict=True):
+        unit = y * jax.lax.rsqrt(jnp.sum(y**2, axis=-1, keepdims=True) + 1e-20)
+        arrays.append(unit * jnp.sqrt(weight / (y.shape[1] * y.shape[2])))
+    return arrays
 
 
 @jax.jit
