@@ -26,6 +26,8 @@ _FREE = (
     "data.cache_dir",
     "data.download",
 )
+# Keys of the data that a network is made for.
+_OF_NETWORK = ("data.image_size", "data.channels", "data.num_classes")
 _AT_LEAST_ONE = {
     "model": ("latent_dim", "width"),
     "evaluation": ("num_samples", "num_samples_in_training", "batch_size", "likelihood_samples", "mixture_components"),
@@ -77,11 +79,12 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> dict[str, tuple[Any
     """Keys whose values differ so that the two are not the same training: key -> (old, new).
 
     `steps` may grow where every learning rate is constant, since then the longer run passes through the shorter one.
-    A network that was converted without data can be given any.
+    A network that was converted without data can be given any of its size.
     """
     old, new = flatten(old), flatten(new)
     if old.get("data.name") == "none":
-        old |= {key: value for key, value in new.items() if key.startswith("data.") and key != "data.num_classes"}
+        free_data = (key for key in new if key.startswith("data.") and key not in _OF_NETWORK)
+        old |= {key: new[key] for key in free_data}
     schedules = [value for key, value in new.items() if key.endswith(".schedule")]
     free = _FREE + (("steps",) if all(s == "constant" for s in schedules) else ())
     different = {}

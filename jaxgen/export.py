@@ -4,7 +4,7 @@
     python -m jaxgen.export --workdir runs/vae_mnist --out vae.jax --platforms cpu
 
 It takes latents float32 [n, ...] (and classes int32 [n] where the model knows them) and gives images uint8
-[n, H, W, C]. What loads it needs jax alone:
+[n, H, W, C]. What loads it needs jax and flatbuffers alone:
 
     import numpy as np
     from jax import export

@@ -13,8 +13,10 @@ import pytest
 from configs import default
 from jaxgen import convert, export, exported_sampler, lookup, run_config, session
 from jaxgen.errors import UserError
+from jaxgen.models.stylegan2.mapping import broadcast, truncate
 from jaxgen.training import arrays
-from tests.official.test_convert import tiny_tensors
+from jaxgen.training.views import to_uint8
+from tests.official.test_convert import FAST_COMPILE, tiny_tensors
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 
@@ -30,7 +32,7 @@ def run(tmp_path_factory):
 
 def loader():
     """The documented lines."""
-    lines = export.__doc__.split("What loads it needs jax alone:")[1].strip("\n")
+    lines = export.__doc__.split("What loads it needs jax and flatbuffers alone:")[1].strip("\n")
     code = textwrap.dedent(lines).strip()
     assert len(code.splitlines()) == 5
     return code
@@ -60,7 +62,7 @@ def test_the_documented_loader_gives_the_samplers_bytes_where_there_is_no_jaxgen
     ema = jax.eval_shape(opened.recipe.init, jax.random.key(0))["ema"].replace(**found)
     expected = np.asarray(opened.views.decode({"ema": ema}, latents, np.arange(3)))
     assert (images.shape, images.dtype) == ((3, 8, 8, 1), np.uint8)
-    assert expected.std() > 1
+    assert np.abs(expected[1:].astype(int) - expected[:1]).mean() > 5  # images depend on their latents
     np.testing.assert_array_equal(images, expected)
     # The average alone is in it: neither the other generator nor the discriminator.
     weights = sum(leaf.nbytes for leaf in jax.tree.leaves(found))
@@ -121,6 +123,29 @@ def test_accelerators_get_plain_convolutions_and_a_cpu_its_own():
     both, chosen_later = dilated("cpu", "cuda")
     assert both >= count
     assert chosen_later
+
+
+def test_truncation_pulls_styles_to_their_mean():
+    recipe = built("stylegan2", "stylegan2", (8, 8, 1), 0, architecture="skip")
+    rng = np.random.default_rng(0)
+    abstract = jax.eval_shape(recipe.init, jax.random.key(0))
+    ema = jax.tree.map(lambda leaf: rng.normal(size=leaf.shape).astype(np.float32), abstract["ema"])
+    ema.params["mapping"] = jax.tree.map(lambda leaf: leaf * 100, ema.params["mapping"])  # its multiplier is 0.01
+    latents = rng.normal(size=(4, 8)).astype(np.float32)
+
+    def run(players, latents):
+        w = recipe.views["mapping"](players, latents)
+        ws = truncate(broadcast(w, 4), players["ema"].stats["w_avg"], 0.6)
+        samplers = [exported_sampler.sampler_of(recipe, abstract, 0, psi) for psi in (0.6, 0.0, 1.0)]
+        images = [sampler.function(players, latents) for sampler in samplers]
+        return images, to_uint8(recipe.views["synthesis"](players, ws))
+
+    images, expected = jax.jit(run, compiler_options=FAST_COMPILE)({"ema": ema}, latents)
+    truncated, average, whole = (np.asarray(part, int) for part in images)
+    assert np.abs(truncated - np.asarray(expected, int)).max() <= 1  # a rounding to the next gray level
+    assert np.abs(truncated - whole).mean() > 5
+    assert (average == average[:1]).all()
+    assert truncated.std(axis=0).max() > 5
 
 
 def test_a_program_that_depends_on_the_number_of_images_asks_for_it():

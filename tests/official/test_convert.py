@@ -50,7 +50,12 @@ def tiny_tensors(architectures=("skip", "resnet"), classes=CLASSES):
 
     rng = np.random.default_rng(0)
     shapes = jax.eval_shape(collections)
-    return weights.tensors_of(jax.tree.map(lambda leaf: rng.normal(size=leaf.shape).astype(np.float32), shapes))
+    tensors = weights.tensors_of(jax.tree.map(lambda leaf: rng.normal(size=leaf.shape).astype(np.float32), shapes))
+    # Weights of a layer with the multiplier 0.01 are 100 times larger, or all latents would make one image.
+    return {
+        name: tensor * np.float32(100 if "G" in name and "mapping.fc" in name else 1)
+        for name, tensor in tensors.items()
+    }
 
 
 def part(tensors, network):
@@ -206,7 +211,10 @@ def test_it_can_be_given_data_and_then_belongs_to_them(converted):
     config.data.num_classes = 0
     with pytest.raises(UserError, match=r"belongs to another config \(config.data.num_classes"):
         session.workdir.check(converted, config)
-    config.data.num_classes = CLASSES
+    config.data.update({"num_classes": CLASSES, "image_size": 16})
+    with pytest.raises(UserError, match=r"belongs to another config \(config.data.image_size"):
+        session.workdir.check(converted, config)
+    config.data.image_size = 8
     session.workdir.bind(converted, config, {"data": "of digits"})
     told = json.loads((converted / "config.json").read_text())
     assert (told["config"]["data"]["name"], told["data"], told["converted"]["kimg"]) == ("digits", "of digits", 123)
