@@ -4,6 +4,7 @@ w (one for all layers, or one for each) and the noise maps are found together by
 targets plus a penalty on noise maps that are no white noise, so that the picture is not painted with them.
 """
 
+import logging
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from jaxgen.training import parallel
 from jaxgen.training.views import to_uint8
 
 PyTree = Any
+log = logging.getLogger(__name__)
 _RAMP_UP, _RAMP_DOWN, _NOISE_UNTIL = 0.05, 0.25, 0.75
 _SMALLEST_MAP = 8
 _MEAN_SEED, _MEAN_BATCH = 123, 1000
@@ -177,7 +179,9 @@ class Projector:
         opt_state, deviation, progress = self._init(fit), place(np.float32(deviation)), {}
         for number in range(self._budget.steps):
             if number in shown:
-                progress[number] = np.asarray(self._result(players, params, embedded, fit)[0])
+                images, distance = self._result(players, params, embedded, fit)
+                progress[number] = np.asarray(images)
+                log.info("step %d of %d: mean distance %.4f", number, self._budget.steps, float(distance.mean()))
             fit, opt_state = self._step(
                 players, params, embedded, fit, opt_state, deviation, key, ids, np.int32(number)
             )

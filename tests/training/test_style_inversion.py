@@ -144,6 +144,41 @@ def test_w_plus_has_a_w_for_each_layer():
     assert (np.sign(ws[:, 0]) == -np.sign(ws[:, 1])).mean() > 0.8  # layers of opposite weight part
 
 
+def test_every_step_is_the_published_one():
+    """Steps by hand in float64 on the linear network, whose gradients are known: noise on w, loss, Adam, maps."""
+    budget = BUDGET._replace(steps=8, w_noise=0.5, noise_weight=0.3)
+    key, ids, deviation = jax.random.key(5), np.arange(2), np.array([2.0, 0.7])
+    noise = initial_noise({"a": jnp.zeros((4, 4))}, key, ids)
+    targets, weights = _targets()[:2], WEIGHTS.astype(np.float64)
+    start = Fit(np.ones((2, 1, 5)), noise)
+    projector = Projector(_linear, _pixels, 3, True, budget, _mesh(1))
+    found = projector.invert(WEIGHTS, None, targets, start, deviation, key, ids, ())
+
+    ws, maps = np.ones((2, 3, 5)), np.asarray(noise["a"], np.float64)
+    goal = (targets / 127.5 - 1).reshape(2, 16)
+    moments = [np.zeros((2, *part.shape)) for part in (ws, maps)]
+    for number in range(8):
+        scale = 0.5 * deviation * max(1 - number / 8 / 0.75, 0) ** 2
+        drawn = np.asarray(example_normal(jax.random.fold_in(key, number), jnp.asarray(ids), (3, 5)))
+        error = 2 / 16 * (LAYERS @ (ws + scale[:, None, None] * drawn) @ weights + 0.1 * maps.reshape(2, 16) - goal)
+        gradients = [np.einsum("np,dp,l->nld", error, weights, LAYERS), 0.1 * error.reshape(2, 4, 4)]
+        for axis in (1, 2):
+            product = (maps * np.roll(maps, 1, axis)).mean((1, 2))[:, None, None]
+            gradients[1] += 0.3 * 2 * product * (np.roll(maps, 1, axis) + np.roll(maps, -1, axis)) / 16
+        down = min((1 - number / 8) / 0.25, 1)
+        rate = 0.1 * min(number / 8 / 0.05, 1) * (0.5 - 0.5 * np.cos(np.pi * down))
+        for part, gradient, moment in zip((ws, maps), gradients, moments, strict=True):
+            moment[0] += 0.1 * (gradient - moment[0])
+            moment[1] += 0.001 * (gradient**2 - moment[1])
+            corrected = moment[0] / (1 - 0.9 ** (number + 1)), moment[1] / (1 - 0.999 ** (number + 1))
+            part -= rate * corrected[0] / (np.sqrt(corrected[1]) + 1e-8)
+        maps -= maps.mean((1, 2), keepdims=True)
+        maps /= maps.std((1, 2), keepdims=True)
+    np.testing.assert_allclose(found.fit.ws, ws, atol=1e-3)
+    np.testing.assert_allclose(found.fit.noise["a"], maps, atol=1e-3)
+    assert np.abs(ws - 1).max() > 0.1
+
+
 def test_at_rate_0_only_the_maps_are_normalised():
     found = _search((0, 1, 2, 3), learning_rate=0.0)
     np.testing.assert_array_equal(found.fit.ws, np.zeros((4, 1, 5)))
