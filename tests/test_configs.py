@@ -21,6 +21,7 @@ EXPERIMENTS = sorted(path for path in FOLDER.glob("*.py") if path.name not in ("
 NATIVE = {"digits": (8, 1, 10), "mnist": (28, 1, 10), "fashion_mnist": (28, 1, 10), "cifar10": (32, 3, 10)}
 NATIVE["svhn_cropped"] = (32, 3, 10)
 NATIVE["covid_radiography"] = (299, 1, 4)
+NATIVE["folder"] = (0, 0, 0)  # these experiments say their size
 VECTORS = {"gaussian_ring": (2,), "gaussian_grid": (2,), "gaussian_1d": (1,)}
 
 
@@ -48,24 +49,17 @@ def test_there_are_experiments():
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
-def test_an_experiment_builds(path):
+def test_an_experiment_builds_takes_a_step_and_shows_samples(path):
+    """Traced, not computed: shapes and types of the state, of a whole update and of the samples."""
     config = load(path)
     assert isinstance(config, ConfigDict)
     assert config.is_locked
     configuration.check(config)
-    recipe, _ = recipe_of(config)
-    state = jax.eval_shape(recipe.init, jax.random.key(0))
-    assert sum(leaf.size for leaf in jax.tree.leaves(state)) > 1000
     for name in config.evaluation.metrics:
         lookup.module("metrics", name, "config.evaluation.metrics")
-
-
-@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
-def test_an_experiment_can_take_a_step_and_show_samples(path):
-    """Traced, not computed: shapes and types of a whole update and of the samples."""
-    config = load(path)
     recipe, shape = recipe_of(config)
     state = jax.eval_shape(recipe.init, jax.random.key(0))
+    assert sum(leaf.size for leaf in jax.tree.leaves(state)) > 1000
     parts = config.grad_accum_steps
     lead = (recipe.batches, parts, config.batch_size // parts)
     batch = Batch(jax.ShapeDtypeStruct((*lead, *shape), jnp.float32), jax.ShapeDtypeStruct(lead, jnp.int32))
@@ -89,18 +83,22 @@ def test_an_experiment_can_take_a_step_and_show_samples(path):
     assert images.shape == (4, *shape)
 
 
+# Sizes at which a program is small; those of 28 and 32 pixels cost far more to compile.
+SMALL = {"latent_dim": 8, "discriminator_width": 4, "residual_blocks": 1, "hidden_layers": 2}
+SMALL |= {"num_codes": 16, "code_dim": 4, "prior_width": 8, "prior_layers": 1, "prior_heads": 2}  # vq_vae
+SMALL |= {"channel_base": 64, "channel_max": 8, "mapping_layers": 2, "stddev_group": 2}  # stylegan2
+
+
 def tiny(path):
     """The experiment with few channels and examples."""
     config = load(path)
+    config.model.update(SMALL)
     # Two maxout units: of one, XLA's unoptimised program makes NaN where the usual one is finite.
     config.model.width = 10 if config.model.architecture == "goodfellow" else 5
-    config.model.latent_dim, config.batch_size = 8, 4
-    config.model.discriminator_width = min(config.model.discriminator_width, 4)
-    config.model.channel_base, config.model.channel_max = 64, 8  # StyleGAN2's
+    config.batch_size = 4
     if config.recipe.ada_pipeline:  # its geometry is tested by itself, and takes long to compile
         config.recipe.ada_pipeline = "c"
     config.recipe.n_critic = min(config.recipe.n_critic, 2)
-    # The smallest images that the networks take: those of 28 and 32 pixels cost far more to compile.
     config.data.image_size = 20 if config.model.architecture == "pytorch_gan" else 8
     for optimizer in config.optimizers.values():
         optimizer.warmup_steps = 0
@@ -109,28 +107,43 @@ def tiny(path):
     return config
 
 
-# What two steps of a tiny experiment do not depend on.
-IDLE = ("data.name", "steps", "log_every", "sample_every", "checkpoint_every", "evaluation.", "sample.", "project.")
+def settings_of(config) -> frozenset:
+    """What tells the program of two steps from that of others: all that is not data, length or a positive number."""
+    networks = f"{config.recipe.name} of {config.model.name}"
+    found = {(networks, "data", VECTORS.get(config.data.name)), (networks, "dtype", config.compute_dtype)}
+    for part in (config.model, config.recipe):
+        found |= {(networks, key, value > 0 if isinstance(value, float) else value) for key, value in part.items()}
+    found |= {(networks, player, optimizer.name) for player, optimizer in config.optimizers.items()}
+    numbers = ("ada_interval", "instance_noise_steps", "beta_warmup", "r1_interval", "path_length_interval", "mixtures")
+    return frozenset(item for item in found if item[1] not in numbers)
 
 
-def distinct_at_tiny_width():
-    """One path for each set of experiments that are the same but for their data and length, as all here are small."""
-    first = {}
+def experiments_with_every_setting():
+    """Every experiment whose program is new; marked slow where all its settings occur in those before.
+
+    So each value of each setting of each kind of network takes its two real steps, not every combination.
+    """
+    programs = {}
     for path in EXPERIMENTS:
-        config = tiny(path)
-        flat = configuration.flatten(configuration.to_dict(config))
-        kept = [item for item in flat.items() if not item[0].startswith(IDLE)]
-        first.setdefault(str([VECTORS.get(config.data.name), kept]), path)
-    return list(first.values())
+        programs.setdefault(settings_of(tiny(path)), path)
+    left, covered, chosen = dict(programs), set(), []
+    while left:
+        settings = max(left, key=lambda settings: len(settings - covered))
+        marks = () if settings - covered else pytest.mark.slow
+        chosen.append(pytest.param(left.pop(settings), marks=marks, id=programs[settings].stem))
+        covered |= settings
+    return chosen
 
 
-def test_experiments_that_share_their_two_steps_are_few():
-    distinct = distinct_at_tiny_width()
-    assert {path.stem.rsplit("_", 1)[0] for path in EXPERIMENTS if path in distinct} >= {"dcgan", "vae", "sngan"}
-    assert len(EXPERIMENTS) / 2 < len(distinct) < len(EXPERIMENTS)
+def test_the_experiments_that_take_real_steps_have_every_setting():
+    chosen = experiments_with_every_setting()
+    quick = [param.values[0] for param in chosen if not param.marks]
+    every = set().union(*(settings_of(tiny(path)) for path in EXPERIMENTS))
+    assert set().union(*(settings_of(tiny(path)) for path in quick)) == every
+    assert len(quick) < len(chosen) < len(EXPERIMENTS)
 
 
-@pytest.mark.parametrize("path", distinct_at_tiny_width(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", experiments_with_every_setting())
 def test_an_experiment_takes_two_real_steps_at_tiny_width(path):
     """Computed, with few channels and examples: everything stays finite, and every trained network moves."""
     config = tiny(path)

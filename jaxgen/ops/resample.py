@@ -68,8 +68,11 @@ def upsample_conv(x, kernel, taps=BINOMIAL):
     if size == 1:  # filters and 1x1 convolutions commute: first the one that then has a quarter of the pixels
         return upsample(conv(x, kernel), taps)
     spread = conv(x, jnp.flip(kernel, (0, 1)), padding=size - 1, input_dilation=2)
-    extra = len(taps) + 2 - size
-    return upfirdn(spread, taps, padding=((extra) // 2 - (size // 2 - 1), (extra - 1) // 2 - (size // 2 - 1)), gain=4)
+    # What upsampling by 2 and a plain convolution would pad, less what the transposed one has added at each side.
+    half, extra = size // 2, len(taps) - 2
+    return upfirdn(
+        spread, taps, padding=(half + (extra + 1) // 2 + 1 - (size - 1), half + extra // 2 - (size - 2)), gain=4
+    )
 
 
 def downsample_conv(x, kernel, taps=BINOMIAL):

@@ -58,16 +58,26 @@ class Augmentation(NamedTuple):
         return jax.tree.map(lambda a, b: jnp.where(due, a, b), moved, Strength(strength.p, signs, count))
 
 
+def diff_augment_policies(settings) -> tuple[str, ...]:
+    """The names in `config.recipe.diff_augment`.
+
+    Raises:
+      UserError: one of them is unknown.
+    """
+    policies = tuple(name.strip() for name in settings.diff_augment.split(",") if name.strip())
+    for name in policies:
+        if name not in diff_augment.CHOICES:
+            raise UserError(lookup.unknown("config.recipe.diff_augment", name, list(diff_augment.CHOICES)))
+    return policies
+
+
 def build(settings, batch_size: int, image_shape: tuple[int, ...]) -> Augmentation | None:
     """The augmentation that `config.recipe` asks for, if any: ADA's pipeline, or DiffAugment, which has no p.
 
     Raises:
       UserError: an unknown name, both kinds at once, or a number that cannot be.
     """
-    policies = tuple(name.strip() for name in settings.diff_augment.split(",") if name.strip())
-    for name in policies:
-        if name not in diff_augment.CHOICES:
-            raise UserError(lookup.unknown("config.recipe.diff_augment", name, list(diff_augment.CHOICES)))
+    policies = diff_augment_policies(settings)
     if policies and settings.ada_pipeline:
         raise UserError("config.recipe.ada_pipeline and diff_augment: choose one, set the other to ''")
     if policies:

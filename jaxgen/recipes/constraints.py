@@ -10,6 +10,7 @@ from jaxgen import lookup
 from jaxgen.errors import UserError
 from jaxgen.ops import diff_augment
 from jaxgen.ops.random import example_normal, example_uniform
+from jaxgen.recipes.augmentation import diff_augment_policies
 from jaxgen.recipes.base import Player
 
 # The distance between two gray levels in [-1, 1].
@@ -84,10 +85,11 @@ def build(settings) -> Constraints:
         penalty = lookup.member("jaxgen.losses.penalties", settings.penalty, "config.recipe.penalty")
         if not callable(penalty):  # a module at an import path
             penalty = lookup.need(penalty, "penalty", "config.recipe.penalty")
-    augmentations = tuple(name.strip() for name in settings.diff_augment.split(",") if name.strip())
-    for name in augmentations:
-        if name not in diff_augment.CHOICES:
-            raise UserError(lookup.unknown("config.recipe.diff_augment", name, list(diff_augment.CHOICES)))
+    if settings.ada_pipeline:
+        raise UserError(
+            f"config.recipe.ada_pipeline={settings.ada_pipeline!r} belongs to recipe 'stylegan2': set it to '', or use "
+            "config.recipe.diff_augment"
+        )
     return Constraints(
         penalty,
         settings.penalty_weight,
@@ -95,7 +97,7 @@ def build(settings) -> Constraints:
         settings.dequantize,
         settings.instance_noise,
         settings.instance_noise_steps,
-        augmentations,
+        diff_augment_policies(settings),
     )
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import optax
 
 from jaxgen import lookup
 from jaxgen.errors import UserError
@@ -19,7 +20,7 @@ from jaxgen.models.stylegan2 import StyleGAN2
 from jaxgen.models.stylegan2.mapping import broadcast
 from jaxgen.models.stylegan2.synthesis import RandomNoise
 from jaxgen.ops.random import example_ids, example_normal
-from jaxgen.recipes import augmentation, stylegan2_views
+from jaxgen.recipes import augmentation, observations, stylegan2_views
 from jaxgen.recipes.augmentation import Augmentation
 from jaxgen.recipes.base import Average, Batch, Outcome, Player, Recipe, average_over_devices, descend
 from jaxgen.recipes.frozen_layers import frozen_layers, stopped
@@ -61,6 +62,7 @@ def build(config, image_shape: tuple[int, int, int], num_classes: int) -> Recipe
         settings=settings,
         augment=augmentation.build(config.recipe, config.batch_size, image_shape),
         frozen=frozen,
+        observer=observations.Observer(getattr(loss, "boundary", None), getattr(loss, "distance", False)),
     )
 
 
@@ -81,6 +83,7 @@ def stylegan2(
     draws: Draws | None = None,
     augment: Augmentation | None = None,
     frozen: frozenset[tuple[str, str]] = frozenset(),
+    observer: observations.Observer = observations.NOTHING,
 ) -> Recipe:
     """The recipe from its parts. State: `{g, d, ema, path_length_mean, r1_penalty}`, with augmentation `strength`."""
     mapping, synthesis, discriminator, z_dim, num_ws = model
@@ -171,19 +174,22 @@ def stylegan2(
         count = reals.shape[1]
 
         def loss_fn(params, stats, part):
-            reals, labels, key = part
+            reals, labels, key, number = part
             ws, w_mean = styles(g.params, "d", key, labels, count, step)
             fakes = jax.lax.stop_gradient(synthesize(g.params, g.stats, ws, noise_of(key, count)))
+            pairs = [observations.thumbnails(images, number, len(keys)) for images in (reals, fakes)]
             key_real, key_fake = jax.random.split(jax.random.fold_in(key, 5))
             reals, fakes = shown(reals, key_real, strength), shown(fakes, key_fake, strength)
             real_logits, fake_logits = logits_of(params, reals, labels), logits_of(params, fakes, labels)
             loss = jnp.mean(discriminator_loss(real_logits, fake_logits))
-            metrics = {"loss": loss, "real_logits": jnp.mean(real_logits), "fake_logits": jnp.mean(fake_logits)}
+            metrics = {"loss": loss, "pairs": pairs, **observer.of_logits(real_logits, fake_logits)}
             metrics["sign_real"] = jnp.mean(jnp.sign(real_logits))
             return loss, Outcome(stats, {**metrics, "w_mean": w_mean})
 
-        d, metrics, _ = descend(loss_fn, d, tx_d.main, (reals, labels, keys))
-        return d, g.replace(stats=moved(g.stats, metrics.pop("w_mean"))), metrics
+        d, metrics, _ = descend(loss_fn, d, tx_d.main, (reals, labels, keys, jnp.arange(len(keys))))
+        pairs = observations.of_pairs(*metrics.pop("pairs"))
+        g = g.replace(stats=moved(g.stats, metrics.pop("w_mean")))
+        return d, g, {f"{name}_d": value for name, value in metrics.items()} | pairs
 
     def r1_phase(d, reals, keys, labels, strength):
         def loss_fn(params, stats, part):
@@ -223,8 +229,8 @@ def stylegan2(
                 lambda d, last: (d, last),
                 *(d, r1_penalty),
             )
-        metrics = {f"{name}_d": value for name, value in metrics_d.items()}
-        metrics |= {f"{name}_g": value for name, value in metrics_g.items()}
+        metrics = metrics_d | {f"{name}_g": value for name, value in metrics_g.items()}
+        metrics |= {f"weight_norm_{name}": optax.tree.norm(player.params) for name, player in (("g", g), ("d", d))}
         metrics |= {"r1_penalty": r1_penalty, "path_length_mean": mean, "kimg": (step + 1) * settings.batch_size / 1000}
         ema = _ema(state["ema"], g, step, settings)
         state = {"g": g, "d": d, "ema": ema, "path_length_mean": mean, "r1_penalty": r1_penalty}

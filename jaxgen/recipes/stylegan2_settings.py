@@ -4,6 +4,16 @@ from typing import NamedTuple
 
 from jaxgen.errors import UserError
 
+# Settings of other GANs that would change nothing here.
+_NOT_HERE = {
+    "n_critic": 1,
+    "penalty": "",
+    "weight_clip": 0.0,
+    "label_smoothing": 0.0,
+    "dequantize": False,
+    "instance_noise": 0.0,
+}
+
 
 class Settings(NamedTuple):
     """Numbers of `config.recipe`, and the global batch size."""
@@ -27,6 +37,16 @@ def settings_of(config) -> Settings:
     Raises:
       UserError: one of them cannot be.
     """
+    for key, off in _NOT_HERE.items():
+        if config.recipe[key] != off:
+            raise UserError(
+                f"config.recipe.{key}={config.recipe[key]!r} is no part of recipe 'stylegan2': leave it {off!r}"
+            )
+    if config.compute_dtype != "float32":
+        raise UserError(
+            f"config.compute_dtype={config.compute_dtype!r}: StyleGAN2 computes in bfloat16 at its highest resolutions "
+            "only, config.model.bfloat16_resolutions; leave compute_dtype 'float32'"
+        )
     values = {name: config.recipe[name] for name in Settings._fields if name != "batch_size"}
     for key in ("r1_interval", "path_length_interval", "path_length_shrink"):
         if values[key] < 1:

@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
-from jaxgen.ops.conv import conv
-from jaxgen.ops.modulated_conv import modulated_conv
-from jaxgen.ops.resample import upsample_conv
+from jaxgen.ops import conv as ops_conv
+from jaxgen.ops import modulated_conv as ops_modulated_conv
+from jaxgen.ops import resample
 
+modulated_conv = jax.jit(ops_modulated_conv.modulated_conv, static_argnames=("demodulate", "up", "fused"))
+upsample_conv = jax.jit(resample.upsample_conv)
+conv = jax.jit(ops_conv.conv, static_argnames="padding")
 KEYS = jax.random.split(jax.random.key(0), 3)
 
 
@@ -26,12 +29,13 @@ def test_equals_the_equations(size, demodulate, up, fused):
     x, kernel, styles = inputs(size)
     y = modulated_conv(x, kernel, styles, demodulate=demodulate, up=up, fused=fused)
     for i in range(len(x)):
-        weight = np.asarray(kernel, np.float64) * np.asarray(styles[i], np.float64)[:, None]
+        weight = np.asarray(kernel, np.float64) * np.asarray(styles, np.float64)[i][:, None]
         if demodulate:
             weight = weight / np.sqrt((weight**2).sum((0, 1, 2)) + 1e-8)
-        weight = jnp.asarray(weight, jnp.float32)
-        expected = upsample_conv(x[i : i + 1], weight) if up == 2 else conv(x[i : i + 1], weight, padding=size // 2)
-        np.testing.assert_allclose(y[i], expected[0], rtol=1e-4, atol=2e-5)
+        weight = weight.astype(np.float32)
+        image = np.asarray(x)[i : i + 1]
+        expected = upsample_conv(image, weight) if up == 2 else conv(image, weight, padding=size // 2)
+        np.testing.assert_allclose(np.asarray(y)[i], np.asarray(expected)[0], rtol=1e-4, atol=2e-5)
 
 
 def test_demodulation_keeps_the_expected_variance():
@@ -61,7 +65,7 @@ def test_half_precision_does_not_overflow(fused):
 def test_derivatives_against_differences(fused):
     x, kernel, styles = inputs(n=2, side=3, c=2, o=2)
     check_grads(
-        lambda *a: jnp.sin(modulated_conv(*a, up=2, fused=fused)),
+        jax.jit(lambda *a: jnp.sin(modulated_conv(*a, up=2, fused=fused))),
         (x, kernel, styles),
         order=2,
         modes=["rev"],

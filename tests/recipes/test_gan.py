@@ -151,13 +151,13 @@ def test_a_penalty_adds_its_own_gradient_times_its_weight(tiny_config):
         return sample_batch(opened.feed, key, jnp.int32(0), example_ids(16), images, labels).images[0, 0]
 
     wrapped = jax.shard_map(reals_of, mesh=opened.mesh, in_specs=jax.P(), out_specs=jax.P(), check_vma=False)
-    reals = wrapped(images, labels)
+    reals = jax.jit(wrapped)(images, labels)
 
     def r1(params):
         slopes = jax.vmap(jax.grad(lambda x: discriminator.apply({"params": params}, x[None], None)[0]))(reals)
         return 0.5 * jnp.mean(jnp.sum(jnp.square(slopes), axis=(1, 2, 3)))
 
-    value, gradient = jax.value_and_grad(r1)(before)
+    value, gradient = jax.jit(jax.value_and_grad(r1))(before)
     assert float(metrics["penalty_d"][0]) == pytest.approx(float(value), rel=1e-4)
     expected = jax.tree.map(lambda g: -0.02 * 3e3 * g, gradient)
     got = jax.tree.map(np.subtract, after, without)
@@ -230,6 +230,7 @@ def test_constraints_do_not_depend_on_the_number_of_devices(tiny_config, penalty
         ("recipe.instance_noise", float("nan"), "it must be 0 or more"),
         ("recipe.instance_noise_steps", 0, "at least 1"),
         ("recipe.diff_augment", "color,cutuot", "did you mean 'cutout'"),
+        ("recipe.ada_pipeline", "bgc", "belongs to recipe 'stylegan2'"),
         ("recipe.label_smoothing", 0.5, r"it must be in \[0, 0.5\)"),
         ("recipe.n_critic", 0, "n_critic=0"),
         ("recipe.n_critic", 5, "share_fakes=True needs n_critic=1"),

@@ -22,6 +22,7 @@ from jaxgen.recipes.base import Average, Batch, Player
 from jaxgen.recipes.lazy_regularization import lazy_optimizer
 from jaxgen.recipes.stylegan2_settings import settings_of
 from jaxgen.training import parallel
+from jaxgen.training.checkpoint import Checkpoints, checksums
 from tests import stylegan2_golden as golden_arrays
 
 KEY = jax.random.key(0)
@@ -43,8 +44,8 @@ def tiny(**recipe):
     return config
 
 
-def trained(config, steps, devices=1):
-    """States before and after each step, what was logged, and the number of all-reduces."""
+def compiled_step(config, devices=1):
+    """The session, its first state, and a function of a state that takes one step; its program's text as `.text`."""
     config.num_devices = devices
     opened = session.open_session(config)
     state = parallel.init_state(opened.recipe, opened.mesh, config.seed)
@@ -55,12 +56,18 @@ def trained(config, steps, devices=1):
 
     sharded = jax.shard_map(step, mesh=opened.mesh, in_specs=P(), out_specs=P(), check_vma=devices > 1)
     compiled = jax.jit(sharded).lower(state, images, labels).compile(FAST_COMPILE)
+    return opened, state, lambda state: compiled(state, images, labels), compiled.as_text
+
+
+def trained(config, steps, devices=1):
+    """States before and after each step, what was logged, and the number of all-reduces."""
+    _, state, step, text = compiled_step(config, devices)
     states, history = [jax.device_get(parallel.local(state.players))], []
     for _ in range(steps):
-        state, metrics = compiled(state, images, labels)
+        state, metrics = step(state)
         states.append(jax.device_get(parallel.local(state.players)))
         history.append({name: float(value) for name, value in metrics.items()})
-    return states, history, compiled.as_text().count(" all-reduce(")
+    return states, history, text().count(" all-reduce(")
 
 
 @pytest.mark.slow
@@ -256,6 +263,31 @@ def test_the_strength_follows_the_signs_of_the_real_logits():
     assert len(set(np.round(p, 3))) > 1
 
 
+def test_a_checkpoint_goes_on_to_the_same_bits(tmp_path):
+    """The strength of the augmentation, the signs counted for its next move, w_avg and the mean path length too."""
+    config = tiny(r1_interval=3, path_length_interval=2, ada_pipeline="c", ada_interval=3, ada_kimg=0.16)
+    config.recipe.ada_initial_p = 0.5
+    opened, state, step, _ = compiled_step(config)
+    for done in range(1, 6):
+        state, _ = step(state)
+        if done == 2:
+            saved = Checkpoints(tmp_path / "checkpoints", keep=1)
+            saved.save(2, state, {})
+            saved.close()
+    restored, _ = Checkpoints(tmp_path / "checkpoints", keep=1).restore(
+        parallel.abstract_state(opened.recipe, opened.mesh, config.seed)
+    )
+    at_save = jax.device_get(restored.players)
+    for _ in range(3):
+        restored, _ = step(restored)
+    assert checksums(restored) == checksums(state)
+    end = jax.device_get(state.players)
+    assert at_save["strength"].p != end["strength"].p
+    assert at_save["strength"].count > 0
+    assert at_save["path_length_mean"] != end["path_length_mean"]
+    assert np.any(at_save["g"].stats["w_avg"] != end["g"].stats["w_avg"])
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -264,6 +296,8 @@ def test_the_strength_follows_the_signs_of_the_real_logits():
         ({"ada_pipeline": "bgc", "ada_initial_p": 2.0}, "ada_initial_p=2.0"),
         ({"ada_pipeline": "bgc", "ada_target": 0.0}, "never augments"),
         ({"diff_augment": "colour"}, "did you mean 'color'"),
+        ({"weight_clip": 0.1}, "config.recipe.weight_clip=0.1 is no part"),
+        ({"n_critic": 2}, "config.recipe.n_critic=2 is no part"),
         ({"r1_interval": 0}, "config.recipe.r1_interval=0"),
         ({"r1_gamma": -1.0}, "config.recipe.r1_gamma=-1.0"),
         ({"style_mixing": 1.5}, "config.recipe.style_mixing=1.5"),
@@ -272,6 +306,13 @@ def test_the_strength_follows_the_signs_of_the_real_logits():
 def test_refuses(changes, words):
     with pytest.raises(UserError, match=words):
         stylegan2.build(tiny(**changes), (8, 8, 1), 0)
+
+
+def test_refuses_half_precision_everywhere():
+    config = tiny()
+    config.compute_dtype = "bfloat16"
+    with pytest.raises(UserError, match="bfloat16_resolutions"):
+        stylegan2.build(config, (8, 8, 1), 0)
 
 
 def test_needs_a_model_with_styles():

@@ -1,0 +1,23 @@
+"""StyleGAN2 config-f (Karras et al. 2020) on a folder of 256x256 images: give --config.data.dir=FOLDER.
+
+R1 gamma 1, path length weight 2, style mixing 0.9, eight mapping layers, batch 64, rate 0.0025 and half the channels:
+the settings for 256x256 of Karras et al. 2020, Training GANs with limited data, section C; the rest is config-f.
+"""
+
+from configs import stylegan2_1024
+
+
+def get_config():
+    config = stylegan2_1024.get_config()
+    config.data.image_size = 256
+    config.model.channel_base = 16_384
+    config.model.stddev_group = 8
+    config.batch_size = 64
+    config.recipe.r1_gamma = 1.0
+    config.recipe.ema_kimg = 20.0
+    for player in (config.optimizers.generator, config.optimizers.discriminator):
+        player.learning_rate = 0.0025
+    config.steps = 390_620  # 25,000 kimg
+    config.steps_per_dispatch = 20
+    config.sample_every = config.checkpoint_every = 2_000
+    return config
