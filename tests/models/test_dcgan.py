@@ -29,8 +29,11 @@ def model(architecture, side, channels=3, width=64, batch_norm=True, dtype=jnp.f
 
 
 def variables(gan, side, channels=3):
-    g = gan.generator.init(KEY, jnp.zeros((2, 100)), None, train=False)
-    return g, gan.discriminator.init(KEY, jnp.zeros((2, side, side, channels)), None, train=False)
+    def init():
+        g = gan.generator.init(KEY, jnp.zeros((2, 100)), None, train=False)
+        return g, gan.discriminator.init(KEY, jnp.zeros((2, side, side, channels)), None, train=False)
+
+    return jax.jit(init)()
 
 
 def count(tree):

@@ -22,8 +22,11 @@ def model(architecture, shape=(28, 28, 1), dtype=jnp.float32, **changes):
 
 
 def variables(gan, shape=(28, 28, 1)):
-    g = gan.generator.init(KEY, jnp.zeros((2, gan.latent_dim)), None, train=False)
-    return g, gan.discriminator.init(KEY, jnp.zeros((2, *shape)), None, train=False)
+    def init():
+        g = gan.generator.init(KEY, jnp.zeros((2, gan.latent_dim)), None, train=False)
+        return g, gan.discriminator.init(KEY, jnp.zeros((2, *shape)), None, train=False)
+
+    return jax.jit(init)()
 
 
 def count(tree):
@@ -54,8 +57,13 @@ def test_parameter_counts(architecture, width, g_count, d_count):
 def test_shapes_and_ranges(architecture, shape):
     gan = model(architecture, shape, jnp.bfloat16, width=20)
     g, d = variables(gan, shape)
-    images = gan.generator.apply(g, 10 * jax.random.normal(KEY, (3, 100)), None, train=False)
-    logits = gan.discriminator.apply(d, images, None, train=False)
+
+    @jax.jit
+    def run(g, d):
+        images = gan.generator.apply(g, 10 * jax.random.normal(KEY, (3, 100)), None, train=False)
+        return images, gan.discriminator.apply(d, images, None, train=False)
+
+    images, logits = run(g, d)
     assert (images.shape, images.dtype) == ((3, *shape), jnp.float32)
     assert np.abs(images).max() <= 1
     assert (logits.shape, logits.dtype) == ((3,), jnp.float32)

@@ -26,9 +26,12 @@ def model(architecture, side=32, channels=3, classes=CLASSES, dtype=jnp.float32,
 
 
 def variables(gan, side=32, channels=3):
-    labels = jnp.zeros(2, int)
-    g = gan.generator.init(KEY, jnp.zeros((2, gan.latent_dim)), labels, train=False)
-    return g, gan.discriminator.init(KEY, jnp.zeros((2, side, side, channels)), labels, train=False)
+    def init():
+        labels = jnp.zeros(2, int)
+        g = gan.generator.init(KEY, jnp.zeros((2, gan.latent_dim)), labels, train=False)
+        return g, gan.discriminator.init(KEY, jnp.zeros((2, side, side, channels)), labels, train=False)
+
+    return jax.jit(init)()
 
 
 def count(tree):
@@ -91,7 +94,7 @@ def test_shapes(architecture, side, conditional, norm):
 @pytest.mark.parametrize("architecture", ["cnn", "resnet"])
 def test_classes_change_what_is_drawn_and_what_is_judged(architecture):
     gan = model(architecture, 16, conditional=True, spectral_norm=True)
-    g, d = jax.jit(lambda: variables(gan, 16))()
+    g, d = variables(gan, 16)
     # All classes start alike; move their scales apart.
     table = [path for path, _ in jax.tree.leaves_with_path(g["params"]) if "ConditionalBatchNorm" in str(path)]
     assert table
@@ -143,7 +146,8 @@ def test_spectral_norm_bounds_the_discriminator():
     grown = jax.tree.map_with_path(
         lambda path, x: 100 * x if "Conv_2" in str(path) and "kernel" in str(path) else x, d["params"]
     )
-    a, b = (gan.discriminator.apply({**d, "params": params}, images, labels) for params in (d["params"], grown))
+    judge = jax.jit(gan.discriminator.apply)
+    a, b = (judge({**d, "params": params}, images, labels) for params in (d["params"], grown))
     np.testing.assert_allclose(a, b, rtol=1e-4)
 
 

@@ -77,8 +77,11 @@ def test_equals_lax_up_to_double_backward(case, channels):
 @pytest.mark.parametrize("options", [{"stride": 2, "padding": 1}, {"input_dilation": 2, "padding": 2}], ids=str)
 def test_kernel_sizes(size, options):
     x, kernel = arrays(size=size, shape=(7, 6))
-    fast = jax.grad(penalty(lambda x, k: conv(x, k, **options)), (0, 1))(x, kernel)
-    assert_close(fast, jax.grad(penalty(lambda x, k: reference(x, k, **options)), (0, 1))(x, kernel))
+    fast, plain = (
+        jax.jit(jax.grad(penalty(lambda x, k, form=form: form(x, k, **options)), (0, 1)))(x, kernel)
+        for form in (conv, reference)
+    )
+    assert_close(fast, plain)
 
 
 def test_derivative_of_kernel_gradient():
@@ -88,7 +91,7 @@ def test_derivative_of_kernel_gradient():
         def loss(x, kernel):
             return jnp.sum(jnp.sin(operation(x, kernel)))
 
-        return jax.grad(lambda x, k: jnp.sum(jax.grad(loss, 1)(x, k) ** 2), (0, 1))(x, kernel)
+        return jax.jit(jax.grad(lambda x, k: jnp.sum(jax.grad(loss, 1)(x, k) ** 2), (0, 1)))(x, kernel)
 
     assert_close(sharpness(lambda x, k: conv(x, k, 2, 1)), sharpness(lambda x, k: reference(x, k, stride=2, padding=1)))
 
@@ -97,24 +100,25 @@ def test_derivative_of_kernel_gradient():
 def test_in_scan_and_under_vmap(options):
     x, kernel = arrays()
     gradient = jax.grad(penalty(lambda x, k: conv(x, k, **options)), (0, 1))
-    expected = gradient(x, kernel)
+    expected = jax.jit(gradient)(x, kernel)
     _, scanned = jax.jit(lambda: jax.lax.scan(lambda _, s: (None, gradient(x, s * kernel)), None, jnp.ones(2)))()
     assert_close(jax.tree.map(lambda g: g[1], scanned), expected)
-    mapped = jax.vmap(gradient)(jnp.stack([x, 2 * x]), jnp.stack([kernel, kernel]))
+    mapped = jax.jit(jax.vmap(gradient))(jnp.stack([x, 2 * x]), jnp.stack([kernel, kernel]))
     assert_close(jax.tree.map(lambda g: g[0], mapped), expected)
 
 
 def test_in_pieces_of_the_batch():
     # 24 images of 32x32x(16+16) floats do not fit one piece, and 24 is no power of two.
     x, kernel = arrays(16, 16, n=24, shape=(32, 32))
-    fast = jax.grad(lambda k: jnp.sum(jnp.sin(conv(x, k))))(kernel)
-    assert_close(fast, jax.grad(lambda k: jnp.sum(jnp.sin(reference(x, k))))(kernel))
+    fast = jax.jit(jax.grad(lambda k: jnp.sum(jnp.sin(conv(x, k)))))(kernel)
+    assert_close(fast, jax.jit(jax.grad(lambda k: jnp.sum(jnp.sin(reference(x, k)))))(kernel))
 
 
 @pytest.mark.parametrize("options", [{}, {"stride": 2, "padding": 1}, {"input_dilation": 2, "padding": 2}], ids=str)
 def test_bfloat16(options):
     x, kernel = arrays(20, 20, n=8)
 
+    @jax.jit
     def run(x, kernel):
         return jax.grad(lambda x, k: jnp.sum(jnp.sin(conv(x, k, **options))).astype(jnp.float32), (0, 1))(x, kernel)
 
@@ -126,7 +130,7 @@ def test_bfloat16(options):
 def test_long_sums_in_bfloat16_do_not_stall():
     # 2**14 ones: a bfloat16 sum would stop at 256.
     x = jnp.ones((16, 32, 32, 16), jnp.bfloat16)
-    gradient = jax.grad(lambda k: jnp.sum(conv(x, k, padding="VALID").astype(jnp.float32)))(
+    gradient = jax.jit(jax.grad(lambda k: jnp.sum(conv(x, k, padding="VALID").astype(jnp.float32))))(
         jnp.ones((1, 1, 16, 16), jnp.bfloat16)
     )
     np.testing.assert_array_equal(np.asarray(gradient, np.float32), 2.0**14)
@@ -147,7 +151,7 @@ def test_inside_shard_map(options, shared_kernel):
         return jax.lax.psum(value, "data"), gx, gk if shared_kernel else jax.lax.psum(gk, "data")
 
     sharded = jax.jit(jax.shard_map(run, mesh=mesh, in_specs=(P("data"), P()), out_specs=(P(), P("data"), P())))
-    value, gradients = jax.value_and_grad(loss, (0, 1))(x, kernel)
+    value, gradients = jax.jit(jax.value_and_grad(loss, (0, 1)))(x, kernel)
     assert_close(sharded(x, kernel), (value, *gradients))
 
 
