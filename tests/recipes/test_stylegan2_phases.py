@@ -52,11 +52,12 @@ class LinearDiscriminator(nn.Module):
         return jnp.sum(self.param("theta", nn.initializers.normal(1.0), images.shape[1:]) * images, axis=(1, 2, 3))
 
 
-def updated(*, r1_gamma=0.0, path_length_weight=0.0, interval=4, augment=None, step=0):
+def updated(*, r1_gamma=0.0, path_length_weight=0.0, interval=4, augment=None, step=0, style_mixing=0.0):
     """The state after one step of SGD from the same start, and the keys and counts of latents by phase."""
     config = default.get_config()
     config.recipe.name = config.model.name = "stylegan2"
-    config.recipe.update({"r1_gamma": r1_gamma, "path_length_weight": path_length_weight, "style_mixing": 0.0})
+    config.recipe.update({"r1_gamma": r1_gamma, "path_length_weight": path_length_weight})
+    config.recipe.style_mixing = style_mixing
     config.recipe.update({"r1_interval": interval, "path_length_interval": interval})
     config.batch_size = COUNT
     for player in ("generator", "discriminator"):
@@ -154,6 +155,16 @@ def test_every_phase_has_latents_of_its_own_and_the_path_length_half_a_batch():
         "d": COUNT,
     }
     assert len({key for key, _ in phases.values()}) == 3
+
+
+def test_style_mixing_gives_later_layers_the_styles_of_other_latents():
+    """Two layers: the crossover lies between them, so the first one's gradient comes from the first latents alone."""
+    alone, mixed = (updated(style_mixing=p) for p in (0.0, 1.0))
+    assert [sum(phase == "g" for phase, *_ in seen) for _, seen in (alone, mixed)] == [1, 2]
+    start = LinearSynthesis().init(jax.random.split(KEY, 3)[1], jnp.zeros((1, LAYERS, SIZE)))["params"]["a"]
+    steps = [np.asarray(state["g"].params["synthesis"]["a"] - start) for state, _ in (alone, mixed)]
+    assert np.allclose(steps[0][0], steps[0][1], atol=1e-6)  # one w for both: the same gradient
+    assert not np.allclose(steps[1][0], steps[1][1], atol=1e-3)
 
 
 @pytest.mark.parametrize(("step", "regularised"), [(0, True), (1, False), (3, False), (4, True)])
