@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-from jaxgen import session
+from jaxgen import run_views
 from jaxgen.errors import UserError
 from jaxgen.models.stylegan2.mapping import broadcast, truncate
 from jaxgen.sample_request import Request
@@ -56,7 +56,7 @@ class Painter:
 
     def __init__(self, opened: Any, players: Any, request: Request):
         self._views, self._players, self._request = opened.views, players, request
-        self._noise_key = jax.random.fold_in(session.evaluation_key(opened.config), 1)  # as that of "sample"
+        self._noise_key = jax.random.fold_in(run_views.evaluation_key(opened.config), 1)  # as that of "sample"
         self._num_classes = len(opened.dataset.class_names) if opened.train.labels is not None else 0
         images = max(len(request.seeds), len(request.rows) * len(request.columns))
         self._size = _BATCH if request.video or not images else min(images, _BATCH)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxgen import lookup, pictures, session
+from jaxgen import lookup, pictures, run_views, session
 from jaxgen.errors import UserError
 from jaxgen.metrics.base import PAIR_VIEWS
 from jaxgen.metrics.table import format_table
@@ -44,7 +44,7 @@ def project(config, folder: Path, checkpoint: str) -> None:
             raise UserError(f"--mode=project inverts images, and {config.data.name} has vectors")
         if not {"latents", "decode"} <= set(opened.views.names):
             raise UserError(f"--mode=project: the recipe {config.recipe.name!r} has no latents to search")
-        key = session.evaluation_key(config)
+        key = run_views.evaluation_key(config)
         found = {"latents": [], "images": [], "error": []}
 
         def invert(images):

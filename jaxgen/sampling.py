@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxgen import latent_samplers, pictures, sample_request, session, traversal, video
+from jaxgen import latent_samplers, pictures, run_views, sample_request, session, traversal, video
 from jaxgen.painter import Painter
 from jaxgen.training import loop, point_samples
 from jaxgen.training.views import slerp
@@ -44,12 +44,12 @@ def _plain(opened: session.Session, players, step: int, folder: Path) -> None:
     config, sampler = opened.config, opened.config.sample.latent_sampler
     samplers = latent_samplers.fitted(opened, players, step, folder, (sampler,))
     if "points" in opened.views.names:
-        key, table = session.evaluation_key(config), folder / "samples" / "points.csv"
+        key, table = run_views.evaluation_key(config), folder / "samples" / "points.csv"
         point_samples.write_table(table, opened.views, players, key, config.sample.num_images)
         loop.write_samples(config, opened.views, players, table.parent, step, opened.test.images)
         log.info("%d points in %s, their picture beside it", config.sample.num_images, table)
         return
-    view = session.bound_views(opened, players, samplers)[f"sample_{sampler}" if samplers else "sample"]
+    view = run_views.bound_views(opened, players, samplers)[f"sample_{sampler}" if samplers else "sample"]
     images = folder / "samples" / (f"images_{sampler}" if samplers else "images")
     count, batch = config.sample.num_images, 64
     for start in range(0, count, batch):
@@ -71,7 +71,7 @@ def _numbered(opened: session.Session, players, painter: Painter, request, folde
     config, views, suffix = opened.config, opened.views, request.suffix
     count, images = config.sample.num_images, folder / f"images{suffix}"
     ids = np.arange(count)
-    latents = np.asarray(views.latents(session.evaluation_key(config), ids))
+    latents = np.asarray(views.latents(run_views.evaluation_key(config), ids))
     shown = painter.of_latents(latents, painter.classes(ids), ids, usual_noise="random")
     for i, image in enumerate(image for batch in shown for image in batch):
         pictures.save(pictures.single(image), images / f"{i:06d}.png")
@@ -124,7 +124,7 @@ def draw_traversal(opened: session.Session, players, folder: Path) -> None:
 def draw_fitted(opened: session.Session, players, samplers, folder: Path) -> None:
     """A grid for each fitted latent sampler, samples/<name>.png."""
     rows, columns = opened.config.sample.rows, opened.config.sample.columns
-    for name, view in session.bound_views(opened, players, samplers).items():
+    for name, view in run_views.bound_views(opened, players, samplers).items():
         if name.removeprefix("sample_") in samplers:
             grid = pictures.grid(np.asarray(view(np.arange(rows * columns))), columns)
             pictures.save(grid, folder / "samples" / f"{name.removeprefix('sample_')}.png")

@@ -7,7 +7,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from jaxgen import evaluation_pictures, pictures, session
+from jaxgen import evaluation_pictures, pictures, run_views, session
 from jaxgen.errors import UserError
 from jaxgen.metrics.extractors import perceptual
 from jaxgen.metrics.perceptual_path_length import shrunk
@@ -76,7 +76,7 @@ class _Search:
     def __init__(self, opened: session.Session, players):
         config, settings = opened.config, opened.config.project
         self._opened, self._players = opened, players
-        self._key = session.evaluation_key(config)
+        self._key = run_views.evaluation_key(config)
         self._total = min(settings.num_images, len(opened.test.images))
         self._budget = Budget(settings.w_steps, settings.w_learning_rate, settings.w_noise, settings.noise_weight)
         shape = opened.train.images.shape[1:]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxgen import latent_samplers, session
+from jaxgen import latent_samplers, run_views, session
 from jaxgen.errors import UserError
 from jaxgen.evaluation import Real
 from jaxgen.sources import Options, Source, load_run_config
@@ -54,7 +54,7 @@ def open_run(folder: Path, options: Options, flag: str) -> Source:
     name = options.latent_sampler
     latent_samplers.check((name,), opened.views.names, f"--latent_sampler for {flag}=run:{folder}")
     samplers = latent_samplers.fitted(opened, state.players, step, folder, (name,))
-    views = session.bound_views(opened, state.players, samplers)
+    views = run_views.bound_views(opened, state.players, samplers)
     prior = next((views[view] for view in ("sample", "points") if view in views), None)
     if prior is None:
         raise UserError(f"{flag}=run:{folder}: its recipe {config.recipe.name!r} offers no samples")
@@ -62,4 +62,4 @@ def open_run(folder: Path, options: Options, flag: str) -> Source:
         del views["sample"]  # only what was asked for is measured, under a name that says so
     images = Samples(views.get(f"sample_{name}", prior), options.samples, options.batch_size)
     labels = (), f"run:{folder} step {step}{f', {name} latents' if samplers else ''}"
-    return Source(Real(images, None, *labels), views, session.facts_of(opened, samplers))
+    return Source(Real(images, None, *labels), views, run_views.facts_of(opened, samplers))

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgen import evaluation, session
+from jaxgen import evaluation, run_views, session
 from jaxgen.errors import UserError
 from jaxgen.metrics import perceptual_path_length
 from jaxgen.metrics.base import VIEWS, path_view, result_name
@@ -103,11 +103,11 @@ def test_each_way_of_measuring_has_a_view_and_a_name():
 
 def test_the_config_chooses(monkeypatch):
     run = stylegan2_runs.run(stylegan2_runs.tiny(evaluation__path_space="w", evaluation__path_sampling="end"))
-    offered = session.offered_views(run.opened.recipe, run.opened.config.evaluation)
-    bound = session.bound_views(run.opened, run.players)
+    offered = run_views.offered_views(run.opened.recipe, run.opened.config.evaluation)
+    bound = run_views.bound_views(run.opened, run.players)
     assert {name for name in bound if name.startswith("path")} == {"path_w_end"}
     assert "path_w_end" in offered
-    assert session.facts_of(run.opened)["path"] == {"space": "w", "sampling": "end"}
+    assert run_views.facts_of(run.opened)["path"] == {"space": "w", "sampling": "end"}
     asked = []
     monkeypatch.setattr(Views, "path", lambda self, *arguments: asked.append(arguments[3:]))
     bound["path_w_end"](np.arange(2), 0.5)

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from jaxgen import painter as painter_module
-from jaxgen import sample_request, sampling, session, video
+from jaxgen import run_views, sample_request, sampling, session, video
 from jaxgen.errors import UserError
 from jaxgen.models.stylegan2.mapping import broadcast
 from jaxgen.painter import Painter, closed_path, kept_long, seeded_latents
@@ -299,7 +299,7 @@ def test_numbered_samples_with_options_share_latents_and_noise_with_those_withou
         *(f"images_noise_random/{i:06d}.png" for i in range(3)),
         *(f"{name}_noise_random.png" for name in ("grid", "interpolation", "traversal")),
     }
-    key = session.evaluation_key(run.opened.config)
+    key = run_views.evaluation_key(run.opened.config)
     expected = np.asarray(run.opened.views.sample(run.players, key, np.arange(3)))
     for i, image in enumerate(expected):
         with Image.open(folder / "images_noise_random" / f"{i:06d}.png") as picture:
