@@ -146,9 +146,12 @@ def _check_filters_and_activations(network: Network, where: str) -> None:
             raise UserError(f"{where}: {name} has values that are not finite: use weights of a finished training")
         if name.endswith("resample_filter") and (tensor.shape != FILTER.shape or not np.allclose(tensor, FILTER)):
             raise UserError(f"{where}: {name} is not the filter [1, 3, 3, 1]: jaxgen has StyleGAN2's only")
-    for path, attributes in network.attributes.items():
-        if attributes.get("activation", "lrelu") not in ("lrelu", "linear"):
-            raise UserError(f"{where}: {path} has the activation {attributes['activation']!r}: jaxgen has lrelu only")
+    groups = {name: value for name, value in network.options.items() if isinstance(value, dict)}
+    for path, told in {**network.attributes, "the network": network.options, **groups}.items():
+        if told.get("activation", "lrelu") not in ("lrelu", "linear"):
+            raise UserError(f"{where}: {path} has the activation {told['activation']!r}: jaxgen has lrelu only")
+        if told.get("resample_filter", [1, 3, 3, 1]) not in ([1, 3, 3, 1], "<tensor>"):
+            raise UserError(f"{where}: {path} has the filter {told['resample_filter']}: jaxgen has [1, 3, 3, 1] only")
 
 
 def _check_discriminator(d: Network, model: Mapping[str, Any], where: str) -> None:

@@ -320,6 +320,19 @@ def test_layers_of_other_kinds_are_refused(tensors, attributes, words):
         describe(networks, "a.pkl")
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"mapping_kwargs": {"activation": "relu"}}, "mapping_kwargs has the activation 'relu'"),
+        ({"block_kwargs": {"resample_filter": [1, 1]}}, r"block_kwargs has the filter \[1, 1\]"),
+    ],
+)
+def test_arguments_of_other_kinds_are_refused(tensors, options, words):
+    networks = {"G": Network("Generator", options, part(tensors, "G"))}
+    with pytest.raises(UserError, match=words):
+        describe(networks, "a.pkl")
+
+
 def test_command_lines_that_cannot_be(tmp_path, capsys, converted):
     source = tmp_path / "a.npz"
     np.savez(source, **{"D.b4.conv.weight": np.zeros(3)})
