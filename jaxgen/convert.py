@@ -51,6 +51,7 @@ def main(argv: list[str]) -> int:
         _check(arguments, overrides)
         logging.basicConfig(level=logging.WARNING, format="%(message)s")
         logging.getLogger("jaxgen").setLevel(logging.INFO)
+        logging.getLogger("absl").setLevel(logging.ERROR)  # orbax tells of every folder it looks into
         # JAX is imported from here on, so that --help and typing mistakes answer at once.
         from jaxgen.official import convert_command
 

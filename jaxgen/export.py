@@ -44,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--checkpoint", default="latest", help="latest (default), best or a step")
     add("--truncation", type=float, default=1.0, metavar="PSI", help="stylegan2: w is pulled to its mean (default: 1)")
     add("--batch_size", type=int, default=0, help="fixes n; 0 (default): any number of images")
-    add("--data_dir", default="", metavar="DIR", help="where the run's data lie now, if not where they did")
+    add("--data_dir", default="", metavar="DIR", help="where the data of a run of an earlier version lie now")
     return parser
 
 
@@ -55,6 +55,7 @@ def main(argv: list[str]) -> int:
         arguments.platforms = _checked(arguments)
         logging.basicConfig(level=logging.WARNING, format="%(message)s")
         logging.getLogger("jaxgen").setLevel(logging.INFO)
+        logging.getLogger("absl").setLevel(logging.ERROR)  # orbax tells of every folder it looks into
         # JAX is imported from here on, so that --help and typing mistakes answer at once.
         from jaxgen import exported_sampler
 

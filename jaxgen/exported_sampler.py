@@ -11,7 +11,7 @@ import jax.export
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgen import run_config, session
+from jaxgen import configuration, lookup, run_config, session
 from jaxgen.errors import UserError
 from jaxgen.ops.backend import compile_for
 from jaxgen.provenance import software
@@ -50,10 +50,11 @@ def export(arguments: Any) -> None:
         config.num_devices = config.batch_size = config.grad_accum_steps = 1  # not of the sampler
         config.data.dir = arguments.data_dir or config.data.dir
     found = arrays.load(arguments.workdir, arguments.checkpoint)
-    opened = session.open_session(config, needs_images=False)
-    classes = len(opened.dataset.class_names) if opened.train.labels is not None else 0
-    expected = jax.eval_shape(opened.recipe.init, jax.random.key(0))
-    sampler = sampler_of(opened.recipe, expected, classes, arguments.truncation)
+    shape, classes = _data_of(config, arguments.workdir)
+    recipe_module = lookup.module("recipes", config.recipe.name, "config.recipe.name")
+    recipe = lookup.need(recipe_module, "build", "config.recipe.name")(config, shape, classes)
+    expected = jax.eval_shape(recipe.init, jax.random.key(0))
+    sampler = sampler_of(recipe, expected, classes, arguments.truncation)
     players = _filled(expected, found.players, arguments.workdir)
     exported = lowered(sampler, players, arguments.platforms, arguments.batch_size)
     data = bytes(exported.serialize())
@@ -67,7 +68,7 @@ def export(arguments: Any) -> None:
         "truncation": arguments.truncation,
         "run": str(arguments.workdir.absolute()),
         "step": found.step,
-        "config": session.settings_of(opened),
+        "config": configuration.to_dict(config),
         **software(),
     }
     path = Path(f"{arguments.out}.json")
@@ -81,6 +82,16 @@ def _config_of(folder: Path) -> Any:
         return run_config.read(folder)
     except UserError as error:
         raise UserError(f"--workdir={folder}: {error}") from None
+
+
+def _data_of(config: Any, folder: Path) -> tuple[tuple[int, ...], int]:
+    """Shape of an image (or vector) and number of classes of the run's data; without the data if the run tells them."""
+    told = json.loads((folder / "config.json").read_text())
+    if "example_shape" in told:
+        return tuple(told["example_shape"]), told["num_classes"]
+    opened = session.open_session(config, needs_images=False)  # a run of an earlier version
+    classes = len(opened.dataset.class_names) if opened.train.labels is not None else 0
+    return opened.train.images.shape[1:], classes
 
 
 def _filled(expected: dict[str, Any], found: Mapping[str, Any], folder: Path) -> dict[str, Any]:

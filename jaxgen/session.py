@@ -207,6 +207,8 @@ def provenance(session: Session) -> dict[str, Any]:
         **software(),
         "device": parallel.describe_devices(session.mesh),
         "seeds": [session.config.seed],
+        "example_shape": list(session.train.images.shape[1:]),
+        "num_classes": len(session.dataset.class_names) if session.train.labels is not None else 0,
         "data": json.loads(json.dumps(session.dataset.info, default=str)),
     }
 
