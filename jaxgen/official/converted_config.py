@@ -4,7 +4,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from configs import default
+from configs import default, stylegan2_auto
 from jaxgen.data.container import open_container
 from jaxgen.errors import UserError
 from jaxgen.official.description import Description
@@ -12,7 +12,6 @@ from jaxgen.ops.ada import pipeline
 
 # What training does with the numbers; everything else of `config.model` is the network's own.
 _COMPUTATION = ("bfloat16_resolutions", "fused_modulation")
-_KIMG = 25_000
 
 
 def converted_config(
@@ -22,7 +21,7 @@ def converted_config(
 
     Args:
       training_set: what the file says of its data.
-      base: a config to take data, training and evaluation from; None: those that StyleGAN2-ADA's `auto` trains with.
+      base: a config to take data, training and evaluation from; None: those of `configs/stylegan2_auto.py`.
       data: the name of a data source, or a folder or zip of images; "": that of `base`, or none.
       data_dir: `config.data.dir`, where the source's archives lie.
     """
@@ -53,19 +52,11 @@ def _source(data: str, data_dir: str) -> dict[str, str]:
 
 
 def _training(description: Description, training_set: dict[str, Any]) -> Any:
-    """The settings that the ADA paper's code derives from the resolution (`auto`, one device)."""
-    side = description.resolution
-    config = default.get_config()
-    batch = max(min(4096 // side, 32), 4)
-    config.batch_size = batch
-    config.steps_per_dispatch = 20
-    config.steps = _KIMG * 1000 // batch // 20 * 20
-    config.sample_every = config.checkpoint_every = 5_000
-    for player in (config.optimizers.generator, config.optimizers.discriminator):
-        player.update({"learning_rate": 0.002 if side >= 1024 else 0.0025, "b1": 0.0, "b2": 0.99})
-    config.recipe.r1_gamma = 0.0002 * side**2 / batch
-    config.recipe.ema_kimg = batch * 10 / 32
+    """The settings that the ADA paper's code derives from the resolution, for training on: the average has settled."""
+    config = stylegan2_auto.get_config(f"{description.resolution},1").unlock()
+    config.num_devices = 0
+    config.model.bfloat16_resolutions = 0  # it would round coarser than their float16
+    config.recipe.ema_ramp = 0.0
+    config.recipe.ada_pipeline = description.ada_pipeline if description.ada_pipeline in pipeline.CHOICES else ""
     config.data.flip = bool(training_set.get("xflip", False))
-    if description.ada_pipeline in pipeline.CHOICES:
-        config.recipe.ada_pipeline = description.ada_pipeline
     return config
