@@ -9,5 +9,5 @@ from configs import sngan_ring
 def get_config():
     config = sngan_ring.get_config()
     config.data.name = "gaussian_grid"
-    config.steps = 8_000
+    config.steps = 12_000  # at 8,000 the worst of five seeds had 89.9% of its samples near a mode
     return config
