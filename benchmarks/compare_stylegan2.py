@@ -6,8 +6,8 @@ Needs the extra `benchmarks` (PyTorch). The `cifar` settings at full width (or `
 device. An iteration's time is that of one without R1 plus a sixteenth of what R1 adds. PyTorch runs with fused and
 with plain modulated convolutions, each in both memory formats; the ratio is to the fastest of the four.
 
-The compiled iteration's operations (XLA's count) are compared with those that the networks' convolutions and dense
-layers need: a forward pass once, its derivative by inputs once more and by weights once more.
+The iteration's operations, R1 included, as XLA counts them (with plain convolutions) are compared with those that the
+networks need, `jaxgen/models/stylegan2/operations.py`.
 """
 
 import argparse
@@ -28,40 +28,15 @@ import torch
 from pytorch_stylegan2 import Training
 
 from jaxgen import provenance
-from jaxgen.models.stylegan2.synthesis import resolutions, width
+from jaxgen.models import stylegan2 as networks
+from jaxgen.models.stylegan2.operations import step_operations
+from jaxgen.models.stylegan2.synthesis import width
 from jaxgen.recipes import stylegan2
 from jaxgen.training import parallel
 from jaxgen.training.batches import Feed
 
 SIDE, CHANNELS, IMAGES = 32, 3, 1024
 INTERVAL = 16
-
-
-def multiplications(model) -> tuple[int, int]:
-    """Products in one image's forward pass through generator ("skip") and discriminator ("orig")."""
-    generator, discriminator = 0, model.mapping_layers * model.latent_dim**2
-    generator, discriminator = discriminator, 0
-    for r in resolutions(SIDE):
-        channels, below = (width(side, model.channel_base, model.channel_max) for side in (r, r // 2))
-        layers = [(channels, channels, r)] if r == 4 else [(below, channels, r // 2), (channels, channels, r)]
-        # At half the side where the resolution is doubled: zeros between the pixels are not multiplied.
-        generator += sum(9 * a * b * side**2 + model.latent_dim * a for a, b, side in layers)
-        generator += (channels * r**2 + model.latent_dim) * CHANNELS
-        if r == 4:
-            discriminator += 9 * (channels + 1) * channels * 16 + 16 * channels**2 + channels
-        else:
-            discriminator += 9 * channels * channels * r**2 + 9 * channels * below * (r // 2) ** 2
-    top = width(SIDE, model.channel_base, model.channel_max)
-    return generator, discriminator + CHANNELS * top * SIDE**2
-
-
-def operations(model, batch: int) -> tuple[float, float]:
-    """Floating-point operations of an iteration without R1, and of R1: two for each product."""
-    g, d = multiplications(model)
-    # Generator's turn: both forward, D's inputs, G's inputs and weights. D's turn: G forward, D on two batches.
-    main = (g + d + d + 2 * g) + (g + 2 * 3 * d)
-    # R1: forward, gradient by the image, then the derivative of both by the weights and by what lies between.
-    return 2.0 * batch * main, 2.0 * batch * 6 * d
 
 
 class JaxTraining:
@@ -122,7 +97,7 @@ def compare(config, batch: int, rounds: int) -> dict:
     speed = {name: batch / statistics.median(values) for name, values in seconds.items()}
     best = max((name for name in sides if name != "jaxgen"), key=speed.get)
     ratios = [theirs / ours for ours, theirs in zip(seconds["jaxgen"], seconds[best], strict=True)]
-    main, r1 = operations(model, batch)
+    needed = step_operations(networks.build(model, (SIDE, SIDE, CHANNELS), 0, jnp.float32), SIDE, CHANNELS, batch)
     return {
         "batch": batch,
         "images_per_s": speed,
@@ -131,7 +106,7 @@ def compare(config, batch: int, rounds: int) -> dict:
         "seconds": seconds,
         "parameters": sides["jaxgen"].parameters,
         "operations_xla": sides["jaxgen"].compiled.flops_per_step,
-        "operations_needed": main + r1,
+        "operations_needed": needed["main"] + needed["r1"],
         "compile_s": sides["jaxgen"].compiled.compile_seconds,
     }
 

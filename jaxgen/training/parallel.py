@@ -19,6 +19,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from jaxgen.errors import UserError
+from jaxgen.ops.backend import compile_for
 from jaxgen.ops.random import DATA_AXIS, example_ids
 from jaxgen.recipes.base import Recipe, average_over_devices
 from jaxgen.training.batches import Feed, sample_batch
@@ -39,7 +40,7 @@ class CompiledSteps(NamedTuple):
 
     run: `(state, images, labels) -> state, {name: [K]}`; the state that went in is gone (donated).
     compile_seconds: tracing and compiling together.
-    flops_per_step: floating-point operations of one step on all devices, as XLA counts them; nan where it does not.
+    flops_per_step: floating-point operations of one step on all devices, `count_operations`.
     collectives: all-reduces in the compiled program (those inside its loop counted once).
     """
 
@@ -189,15 +190,29 @@ def compile_steps(
         return jax.shard_map(run, mesh=mesh, in_specs=P(), out_specs=P(), check_vma=mesh.size > 1)
 
     arguments = _replicated_shapes(mesh, (state, images, labels))
-    # One step alone, lowered but not compiled: XLA counts a loop's body once, whatever its length.
-    analysis = jax.jit(sharded(1)).lower(*arguments).cost_analysis() or {}
-    flops = analysis.get("flops", math.nan) * mesh.size
+    flops = count_operations(recipe, feed, mesh, state, images, labels)
     start = time.perf_counter()
     compiled = jax.jit(sharded(steps), donate_argnums=0).lower(*arguments).compile()
     seconds = time.perf_counter() - start
     text = compiled.as_text()
     collectives = text.count(" all-reduce(") + text.count(" all-reduce-start(")
     return CompiledSteps(compiled, seconds, flops, collectives)
+
+
+def count_operations(recipe: Recipe, feed: Feed, mesh: Mesh, state: TrainState, images, labels) -> float:
+    """Floating-point operations of one step on all devices, as XLA counts them; nan where it does not.
+
+    Counted with plain convolutions on every platform: the CPU's own forms multiply less, or in loops, whose bodies XLA
+    counts once. Critic updates and parts of a batch that a loop goes through are counted once too.
+    """
+
+    def run(state, images, labels):
+        return train_step(recipe, feed, state, images, labels)
+
+    with compile_for("tpu"):
+        step = jax.shard_map(run, mesh=mesh, in_specs=P(), out_specs=P(), check_vma=mesh.size > 1)
+        lowered = jax.jit(step).lower(*_replicated_shapes(mesh, (state, images, labels)))
+    return (lowered.cost_analysis() or {}).get("flops", math.nan) * mesh.size
 
 
 def describe_devices(mesh: Mesh) -> dict[str, Any]:

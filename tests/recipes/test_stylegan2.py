@@ -15,7 +15,9 @@ from jaxgen import session
 from jaxgen.errors import UserError
 from jaxgen.losses import adversarial
 from jaxgen.losses.path_length import path_length_penalty, path_lengths
+from jaxgen.models import stylegan2 as networks
 from jaxgen.models.stylegan2 import official
+from jaxgen.models.stylegan2.operations import step_operations
 from jaxgen.models.stylegan2.synthesis import CONST_NOISE
 from jaxgen.recipes import stylegan2
 from jaxgen.recipes.base import Average, Batch, Player
@@ -256,6 +258,30 @@ def test_the_strength_follows_the_signs_of_the_real_logits():
         assert line["augmentation_p"] == pytest.approx(p[-1])
     assert float(states[-1]["strength"].p) == pytest.approx(p[-1])
     assert len(set(np.round(p, 3))) > 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "phases"),
+    [
+        ({"r1_gamma": 0.0, "path_length_weight": 0.0}, ("main",)),
+        ({"path_length_weight": 0.0}, ("main", "r1")),
+        ({"r1_gamma": 0.0, "path_length_shrink": 1}, ("main", "path_length")),
+    ],
+)
+@pytest.mark.parametrize(("generator", "discriminator"), [("skip", "orig"), ("resnet", "resnet")])
+def test_a_step_has_the_operations_that_its_networks_need(generator, discriminator, changes, phases):
+    """Within 1.15: filters, activations and Adam are not counted, products with padding are."""
+    config = tiny(**changes)
+    config.data.image_size, config.num_devices = 32, 1
+    config.model.update({"channel_base": 2048, "channel_max": 64, "latent_dim": 32})
+    config.model.update({"architecture": generator, "discriminator_architecture": discriminator})
+    opened = session.open_session(config)
+    state = parallel.abstract_state(opened.recipe, opened.mesh, 0)
+    images = jax.ShapeDtypeStruct(opened.train.images.shape, jnp.uint8)
+    counted = parallel.count_operations(opened.recipe, opened.feed, opened.mesh, state, images, None)
+    model = networks.build(config.model, (32, 32, 1), 0, jnp.float32)
+    needed = step_operations(model, 32, 1, config.batch_size)
+    assert 1 / 1.15 < counted / sum(needed[phase] for phase in phases) < 1.15
 
 
 def test_a_checkpoint_goes_on_to_the_same_bits(tmp_path):
