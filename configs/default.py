@@ -214,7 +214,8 @@ def get_config() -> ConfigDict:
 
     # --mode=project: latents whose images come closest to test images; the same budget for every model.
     config.project = ConfigDict()
-    config.project.num_images = 64  # test images
+    config.project.images = ""  # a folder, a zip or a file of images to invert; "": those of the test split
+    config.project.num_images = 64  # the first so many of them
     config.project.steps = 200  # Adam steps of each restart
     config.project.restarts = 2  # searches from different random latents; the best one counts
     config.project.learning_rate = 0.1

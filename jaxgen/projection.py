@@ -7,9 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from jaxgen import lookup, pictures, run_views, session
+from jaxgen.data import image_options
+from jaxgen.data.container import IMAGE_SUFFIXES, open_container
+from jaxgen.data.image_files import ImageFiles
 from jaxgen.errors import UserError
+from jaxgen.evaluation import Real
 from jaxgen.metrics.base import PAIR_VIEWS
 from jaxgen.metrics.table import format_table
+from jaxgen.sources import Options, open_source
 from jaxgen.training import workdir
 from jaxgen.training.inversion import Budget
 
@@ -28,6 +33,33 @@ def measure_pairs(config) -> None:
         config.evaluation.metrics = tuple(
             name for name in metrics if lookup.module("metrics", name, "config.evaluation.metrics").NEEDS in PAIR_VIEWS
         )
+
+
+def targets_of(opened: session.Session) -> Real:
+    """What `config.project` asks to invert: its first `num_images`, uint8, in the model's size and channels.
+
+    Raises:
+      UserError: `config.project.images` names nothing that can be read as images.
+    """
+    config = opened.config
+    if not config.project.images:
+        real = session.real_split(opened, config.data.test_split)
+        return real._replace(images=real.images[: config.project.num_images])
+    side, _, channels = opened.train.images.shape[1:]
+    flag = "config.project.images"
+    path = Path(config.project.images).expanduser()
+    if path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
+        images = ImageFiles(open_container(path.parent), [path.name], f"{flag}={path}", channels)
+    else:
+        images = open_source(config.project.images, Options(channels), flag).real.images
+    if images is None or len(images.shape) != 4:
+        raise UserError(f"{flag}={config.project.images}: holds no images: name a folder, a zip or a file of images")
+    wanted = config.data.copy_and_resolve_references()
+    wanted.image_size, wanted.channels = side, channels
+    chosen = [
+        image_options.apply(images[i : i + 1], wanted) for i in range(min(len(images), config.project.num_images))
+    ]
+    return Real(np.concatenate(chosen), split=config.project.images)
 
 
 def project(config, folder: Path, checkpoint: str) -> None:
@@ -56,10 +88,10 @@ def project(config, folder: Path, checkpoint: str) -> None:
                 found[name].append(np.asarray(values))
             return inversion.images
 
-        results = session.evaluate(opened, state.players, settings.num_images, views={"project": invert})
-        count = min(settings.num_images, len(opened.test.images))
-        arrays = {name: np.concatenate(parts)[:count] for name, parts in found.items()}
-        targets = opened.test.images[:count]
+        real = targets_of(opened)
+        targets = real.images
+        results = session.evaluate(opened, state.players, settings.num_images, real=real, views={"project": invert})
+        arrays = {name: np.concatenate(parts)[: len(targets)] for name, parts in found.items()}
         for record in results.values():
             if "view" in record:
                 record["inversion"] = {**budget._asdict(), "objective": "mean squared error of pixels, search in z"}

@@ -173,16 +173,20 @@ def evaluate(
     num_samples: int,
     stop=lambda: False,
     *,
+    real: evaluation.Real | None = None,
     views=None,
     samplers: Mapping[str, Any] | None = None,
     gallery: Path | None = None,
 ) -> dict[str, Any]:
-    """Runs the metrics of the config on what the recipe offers (or on `views`); see `jaxgen.evaluation.evaluate`."""
+    """Runs the metrics of the config on what the recipe offers (or on `views`); see `jaxgen.evaluation.evaluate`.
+
+    real: what it is measured against; None: the test split.
+    """
     settings = session.config.evaluation.copy_and_resolve_references()
     settings.num_samples = num_samples
     return evaluation.evaluate(
         settings,
-        real_split(session, session.config.data.test_split),
+        real_split(session, session.config.data.test_split) if real is None else real,
         bound_views(session, players, samplers) if views is None else views,
         train=real_split(session, session.config.data.train_split),
         facts=facts_of(session, samplers),

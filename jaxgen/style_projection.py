@@ -9,10 +9,11 @@ import numpy as np
 
 from jaxgen import evaluation_pictures, pictures, run_views, session
 from jaxgen.errors import UserError
+from jaxgen.evaluation import Real
 from jaxgen.metrics.extractors import perceptual
 from jaxgen.metrics.perceptual_path_length import shrunk
 from jaxgen.metrics.table import format_table
-from jaxgen.projection import measure_pairs
+from jaxgen.projection import measure_pairs, targets_of
 from jaxgen.training import style_inversion, workdir
 from jaxgen.training.style_inversion import Budget, Fit, Projector
 
@@ -41,8 +42,11 @@ def project(config, folder: Path, checkpoint: str) -> None:
             raise UserError(
                 f"config.project.space={space!r} is for models with styles (stylegan2); {config.model.name} has none: z"
             )
-        search = _Search(opened, state.players)
-        results = session.evaluate(opened, state.players, config.project.num_images, views={"project": search})
+        real = targets_of(opened)
+        search = _Search(opened, state.players, real)
+        results = session.evaluate(
+            opened, state.players, config.project.num_images, real=real, views={"project": search}
+        )
         arrays, stages = search.arrays()
         results = {name if name.startswith("_") else f"{name}_{space}": record for name, record in results.items()}
         for record in results.values():
@@ -73,11 +77,11 @@ def _check(config) -> None:
 class _Search:
     """The view "project" of an evaluation: inverts the images that it is given, in order, and keeps what it found."""
 
-    def __init__(self, opened: session.Session, players):
+    def __init__(self, opened: session.Session, players, targets: Real):
         config, settings = opened.config, opened.config.project
         self._opened, self._players = opened, players
         self._key = run_views.evaluation_key(config)
-        self._total = min(settings.num_images, len(opened.test.images))
+        self._labels_of_targets, self._total = targets.labels, len(targets.images)
         self._budget = Budget(settings.w_steps, settings.w_learning_rate, settings.w_noise, settings.noise_weight)
         shape = opened.train.images.shape[1:]
         self._distance = perceptual.load(settings.perceptual, "config.project.perceptual", shape)
@@ -146,10 +150,11 @@ class _Search:
 
     def _labels(self, ids: np.ndarray) -> np.ndarray:
         """The targets' own classes; of a model without classes all are the same."""
-        labels = self._opened.test.labels
-        if labels is None or not self._opened.config.model.conditional:
+        if not self._opened.config.model.conditional:
             return np.zeros(len(ids), int)
-        return labels[ids]
+        if self._labels_of_targets is None:  # images of one's own: their class is said, as for samples
+            return np.full(len(ids), max(self._opened.config.sample.label, 0))
+        return self._labels_of_targets[ids]
 
     def _start(self, label: int) -> tuple[np.ndarray, float]:
         """Mean and deviation of w, of this class."""

@@ -12,6 +12,7 @@ from jaxgen.errors import UserError
 from jaxgen.metrics import feature_distance
 from jaxgen.metrics.extractors import lpips_vgg
 from jaxgen.metrics.psnr import psnr
+from jaxgen.projection import targets_of
 from tests import stylegan2_runs
 from tests.stylegan2_runs import FAST_COMPILE, tiny
 
@@ -65,6 +66,27 @@ def test_latents_images_numbers_and_pictures_are_written(run, monkeypatch, tmp_p
         assert pairs.size == (8 * 50 + 2, 2 * 50 + 2)
 
 
+def test_images_of_one_s_own_come_in_the_model_s_size(run, tmp_path):
+    rng = np.random.default_rng(0)
+    for name, shape in (("a.png", (20, 16, 3)), ("b.jpg", (20, 16, 3))):
+        Image.fromarray(rng.integers(0, 256, shape, np.uint8)).save(tmp_path / name)
+    gray = np.asarray(Image.open(tmp_path / "a.png").convert("L"))[2:18]  # the middle square
+    expected = np.asarray(Image.fromarray(gray).resize((8, 8), Image.Resampling.LANCZOS))
+
+    def targets(path, **changes):
+        return targets_of(run.opened._replace(config=_config(images=str(path), **changes)))
+
+    assert targets(tmp_path).images.shape == (2, 8, 8, 1)
+    for one in (targets(tmp_path / "a.png"), targets(tmp_path, num_images=1)):
+        np.testing.assert_array_equal(one.images, expected[None, ..., None])
+    for path, words in ((tmp_path / "c.png", "no such file"), (tmp_path / "d.npz", "no such file")):
+        with pytest.raises(UserError, match=f"config.project.images.*{words}"):
+            targets(path)
+    np.save(tmp_path / "points.npy", np.zeros((5, 2), np.float32))
+    with pytest.raises(UserError, match="holds no images"):
+        targets(tmp_path / "points.npy")
+
+
 class _Nothing:
     def update(self, batch):
         assert batch.real.shape == batch.fake.shape
@@ -76,7 +98,8 @@ class _Nothing:
 def test_the_start_is_the_mean_w_of_the_target_s_own_class(run):
     from jaxgen.style_projection import _Search
 
-    search = _Search(run.opened._replace(config=_config(space="w")), run.players)
+    opened = run.opened._replace(config=_config(space="w"))
+    search = _Search(opened, run.players, targets_of(opened))
     labels = run.opened.test.labels
     assert list(search._labels(np.array([0, 3, 1]))) == [labels[0], labels[3], labels[1]]
     z = np.random.RandomState(123).randn(50, 8)
