@@ -11,7 +11,10 @@ from configs import stylegan2_ada_cifar
 
 
 def get_config(sizes: str = "32,1"):
-    resolution, devices, *given = (int(part) for part in sizes.split(","))
+    parts = sizes.split(",")
+    if not (2 <= len(parts) <= 3 and all(part.isdigit() and int(part) for part in parts)):
+        raise ValueError(f"{sizes!r}: give resolution,devices or resolution,devices,batch, such as 256,8")
+    resolution, devices, *given = map(int, parts)
     # What fits into a device's memory, 64 at most, and one image for each device at least.
     batch = given[0] if given else max(min(devices * min(4_096 // resolution, 32), 64), devices)
     config = stylegan2_ada_cifar.get_config()

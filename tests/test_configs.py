@@ -192,6 +192,24 @@ def test_an_experiment_changes_only_known_keys_and_keeps_their_types(path):
     assert mine != defaults or path.stem == "dcgan_digits"
 
 
+def test_stylegan2_auto_follows_the_rules_of_its_paper_s_code():
+    from configs import stylegan2_auto
+
+    for sizes, batch, gamma, channels, rate in (
+        ("256,8", 64, 0.2048, 16_384, 0.0025),
+        ("1024,8", 32, 6.5536, 32_768, 0.002),
+        ("512,4,16", 16, 3.2768, 32_768, 0.0025),
+    ):
+        config = stylegan2_auto.get_config(sizes)
+        configuration.check(config)
+        assert (config.batch_size, config.recipe.r1_gamma) == (batch, pytest.approx(gamma))
+        assert (config.model.channel_base, config.optimizers.generator.learning_rate) == (channels, rate)
+        assert config.steps * batch == pytest.approx(25e6, rel=1e-4)
+    for wrong in ("256", "256,0", "256,8,x", "256,8,4,4"):
+        with pytest.raises(ValueError, match="such as 256,8"):
+            stylegan2_auto.get_config(wrong)
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
