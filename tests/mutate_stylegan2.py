@@ -75,7 +75,7 @@ MUTATIONS = [
 def copied(folder: Path) -> Path:
     """The repository's files in `folder`, with the shared arrays beside it where there are any."""
     target = folder / "jaxgen"
-    shutil.copytree(ROOT, target, ignore=shutil.ignore_patterns(".git", ".venv", "runs", "*cache*"))
+    shutil.copytree(ROOT, target, ignore=shutil.ignore_patterns(".git", ".venv", "runs", ".*_cache", "__pycache__"))
     if (ROOT.parent / "shared").exists():
         (folder / "shared").symlink_to((ROOT.parent / "shared").resolve())
     return target
