@@ -33,7 +33,7 @@ MUTATIONS = [
         "settings.path_length_weight",
         PHASES,
     ),
-    ("1 idle steps", f"{RECIPE}/stylegan2.py", "if settings.path_length_weight:", "if True:", PHASES),
+    ("1 idle steps", f"{RECIPE}/stylegan2.py", "if settings.path_length_weight:", "if True:", f"{OF_RECIPE}::test_without_weights_there_are_no_regularisation_steps"),
     ("2 at step 0", f"{RECIPE}/stylegan2.py", "step % settings.r1_interval == 0", "step % settings.r1_interval == 1", PHASES),
     ("2 fresh z", f"{RECIPE}/stylegan2.py", "path_length_phase(g, mean, keys[1]", "path_length_phase(g, mean, keys[0]", PHASES),
     ("2 fresh z of D", f"{RECIPE}/stylegan2.py", "reals, keys[2], labels", "reals, keys[0], labels", PHASES),
