@@ -6,6 +6,9 @@ from jaxgen.metrics.base import Batch, Context
 
 NEEDS = "encode"
 DIRECTION = "higher"
+TITLE, UNIT = "active units", ""
+MEANING = "Latent dimensions that the encoder uses; the others carry nothing."
+SETTINGS = ("units", "threshold")
 MIN_SAMPLES = 100
 EXTRACTOR = None
 THRESHOLD = 0.01

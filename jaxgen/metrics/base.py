@@ -11,7 +11,10 @@ A metric `name` is a module `jaxgen.metrics.<name>` (or the user's own, by impor
   `{"value": float, "spread": float or None, "spread_kind": str, ...}`, further keys as it likes;
 - optionally `USES`: what else it reads, any of `USES_KNOWN`; it is skipped, with the reason, where that is missing;
 - optionally `unsuitable(image_shape) -> reason or None`: why images [H, W, C] cannot be measured; it is then skipped;
-- optionally `PREFIX` and `LABELLED`: see `result_name`.
+- optionally `PREFIX` and `LABELLED`: see `result_name`;
+- for reports: `TITLE`, the name that people know it by; `UNIT` ("" for a plain number); `MEANING`, one sentence of what
+  the number says; optionally `CANONICAL_TITLE`, which only the canonical network's number has, and `SETTINGS`, those
+  keys of its result that are settings: numbers under different ones do not compare.
 """
 
 from collections.abc import Callable

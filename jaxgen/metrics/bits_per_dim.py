@@ -6,6 +6,9 @@ from jaxgen.metrics.base import Batch, Context
 
 NEEDS = "log_likelihood"
 DIRECTION = "lower"
+TITLE, UNIT = "bits/dim", "bits per dimension"
+MEANING = "What it costs to encode an unseen image under the model; a bound for a VAE."
+SETTINGS = ("pixels", "discrete", "samples", "dimensions")
 MIN_SAMPLES = 1
 EXTRACTOR = None
 

@@ -15,6 +15,12 @@ from jaxgen.metrics.collected import Collected
 
 NEEDS = "sample"
 DIRECTION = "lower"
+TITLE, UNIT = "class histogram distance", ""
+MEANING = (
+    "How far the class shares of the samples are from the data's (0: equal, 1: disjoint); large "
+    "where classes are dropped."
+)
+SETTINGS = ("classifier_examples", "missing_below")
 MIN_SAMPLES = 1000
 EXTRACTOR = CHOSEN
 USES = ("train.features", "train.labels", "real.features")

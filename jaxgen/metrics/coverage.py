@@ -6,6 +6,9 @@ from jaxgen.metrics.manifold import K_DENSITY, measured
 
 NEEDS = "sample"
 DIRECTION = "higher"
+TITLE, UNIT = "coverage", ""
+MEANING = "Share of real images with a sample nearby: low where the model leaves out part of the data."
+SETTINGS = ("k",)
 MIN_SAMPLES = 1000
 EXTRACTOR = CHOSEN
 USES = ("real.features",)

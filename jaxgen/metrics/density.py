@@ -9,6 +9,11 @@ from jaxgen.metrics.manifold import K_DENSITY, measured
 
 NEEDS = "sample"
 DIRECTION = "higher"
+TITLE, UNIT = "density", ""
+MEANING = (
+    "How many real neighbourhoods hold each sample: near 1 for real data, low for samples that look like no image."
+)
+SETTINGS = ("k",)
 MIN_SAMPLES = 1000
 EXTRACTOR = CHOSEN
 USES = ("real.features",)

@@ -18,6 +18,8 @@ from jaxgen.metrics.manifold import count_within, nearest
 
 NEEDS = "sample"
 DIRECTION = "lower"
+TITLE, UNIT = "near-duplicates", "share of samples"
+MEANING = "Share of samples that nearly repeat another one: a sign of collapse."
 MIN_SAMPLES = 1000
 EXTRACTOR = CHOSEN
 USES = ("real.features", "real.images")

@@ -5,6 +5,11 @@ from jaxgen.metrics.frechet import Distance
 
 NEEDS = "sample"
 DIRECTION = "lower"
+TITLE, UNIT = "Frechet distance", ""
+MEANING = (
+    "Distance between the features of samples and of real images; sees both quality and variety, and "
+    "falls with the number of samples."
+)
 # The covariance of 1,280 features is rank-deficient up to 1,280 images; the field's floor of 2,048 clears it.
 MIN_SAMPLES = 2048
 EXTRACTOR = "efficientnet_lite0"

@@ -6,6 +6,9 @@ from jaxgen.metrics.base import CHOSEN, Batch, Context
 
 NEEDS = "reconstruct"
 DIRECTION = "lower"
+TITLE, UNIT = "feature distance", ""
+MEANING = "How far a copy is from its original in a network's features (0: it shows the same)."
+SETTINGS = ("distance",)
 MIN_SAMPLES = 1
 EXTRACTOR = CHOSEN
 LABELLED = True  # no network is the canonical one for it

@@ -12,6 +12,9 @@ from jaxgen.metrics.perceptual_path_length import PathLengths
 
 NEEDS = "path"
 DIRECTION = "lower"
+TITLE, UNIT = "feature path length", ""
+MEANING = "How unevenly images change along a path between latents; small is smooth."
+SETTINGS = ("epsilon", "percentiles")
 MIN_SAMPLES = 1000
 EXTRACTOR = CHOSEN
 LABELLED = True  # no network is the canonical one for it

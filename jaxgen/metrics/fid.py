@@ -5,6 +5,12 @@ from jaxgen.metrics.frechet import Distance
 
 NEEDS = "sample"
 DIRECTION = "lower"
+TITLE, UNIT = "Frechet distance", ""
+CANONICAL_TITLE = "FID"
+MEANING = (
+    "Distance between the features of samples and of real images; sees both quality and variety, and "
+    "falls with the number of samples."
+)
 # The covariance of 2,048 features is rank-deficient up to 2,048 images.
 MIN_SAMPLES = 2048
 EXTRACTOR = CHOSEN

@@ -21,6 +21,10 @@ from jaxgen.metrics.frechet import (
 
 NEEDS = "sample"
 DIRECTION = "lower"
+TITLE, UNIT = "Frechet distance, extrapolated", ""
+CANONICAL_TITLE = "FID-infinity"
+MEANING = "The Frechet distance that infinitely many samples would have."
+SETTINGS = ("points", "smallest_size")
 # The smallest number that its authors evaluate with.
 MIN_SAMPLES = 5000
 EXTRACTOR = CHOSEN

@@ -12,6 +12,10 @@ from jaxgen.metrics.collected import Collected
 
 NEEDS = "sample"
 DIRECTION = "lower"
+TITLE, UNIT = "kernel distance", ""
+CANONICAL_TITLE = "KID"
+MEANING = "Distance between the features of samples and of real images, unbiased at any number of them."
+SETTINGS = ("subsets", "subset_size", "kernel")
 SUBSETS, SUBSET_SIZE = 100, 1000
 MIN_SAMPLES = SUBSET_SIZE
 EXTRACTOR = CHOSEN

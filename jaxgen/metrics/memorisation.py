@@ -15,6 +15,12 @@ from jaxgen.metrics.manifold import nearest
 
 NEEDS = "sample"
 DIRECTION = "lower"
+TITLE, UNIT = "memorisation", "share of samples"
+MEANING = (
+    "Share of samples as near to a training image as the nearest hundredth of unseen real images: "
+    "0.01 is usual, much more means copies."
+)
+SETTINGS = ("n_train", "threshold_quantile")
 MIN_SAMPLES = 1000
 EXTRACTOR = CHOSEN
 USES = ("train.features", "train.images", "real.features")

@@ -11,6 +11,9 @@ from jaxgen.metrics.base import Batch, Context
 
 NEEDS = "points"
 DIRECTION = "higher"
+TITLE, UNIT = "modes covered", "modes"
+MEANING = "How many of the mixture's components have a sample within three standard deviations."
+SETTINGS = ("modes", "limit_in_std")
 MIN_SAMPLES = 2500
 EXTRACTOR = None
 USES = ("facts.centres",)

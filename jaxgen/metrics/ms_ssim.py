@@ -11,6 +11,9 @@ from jaxgen.metrics.ssim import TAPS, MeanOverPairs, terms
 
 NEEDS = "reconstruct"
 DIRECTION = "higher"
+TITLE, UNIT = "MS-SSIM", ""
+MEANING = "Structural likeness of a copy to its original over several scales (1: identical)."
+SETTINGS = ("data_range", "scales", "weights")
 MIN_SAMPLES = 1
 EXTRACTOR = None
 # Exponents of the five scales, finest first, as Wang et al. fitted them to viewers' judgements.

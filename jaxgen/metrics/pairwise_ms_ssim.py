@@ -15,6 +15,9 @@ from jaxgen.metrics.subset import StreamSubset, indices
 
 NEEDS = "sample"
 DIRECTION = "none"
+TITLE, UNIT = "MS-SSIM among samples", ""
+MEANING = "How alike samples are to each other; far above the real images' value it means collapse."
+SETTINGS = ("images", "scales", "weights")
 MIN_SAMPLES = 100
 EXTRACTOR = None
 USES = ("real.images",)

@@ -16,6 +16,12 @@ from jaxgen.metrics.subset import StreamSubset, indices
 
 NEEDS = "sample"
 DIRECTION = "higher"
+TITLE, UNIT = "Parzen log-likelihood", "nats per image"
+MEANING = (
+    "Log-density of test images under Gaussians on the samples, as in the GAN paper; a poor judge "
+    "that rewards memorising."
+)
+SETTINGS = ("samples", "validation_images", "test_images")
 MIN_SAMPLES = 1000
 EXTRACTOR = None
 USES = ("real.images", "train.images")

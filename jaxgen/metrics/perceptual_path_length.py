@@ -15,6 +15,9 @@ from jaxgen.metrics.extractors import lpips_vgg
 
 NEEDS = "path"
 DIRECTION = "lower"
+TITLE, UNIT = "perceptual path length", ""
+MEANING = "How unevenly images change along a path between latents, as LPIPS sees it; small is smooth."
+SETTINGS = ("epsilon", "percentiles")
 MIN_SAMPLES = 1000
 EXTRACTOR = None
 EPSILON = 1e-4

@@ -6,6 +6,9 @@ from jaxgen.metrics.manifold import K, measured
 
 NEEDS = "sample"
 DIRECTION = "higher"
+TITLE, UNIT = "precision", ""
+MEANING = "Share of samples that lie among the real images: fidelity."
+SETTINGS = ("k",)
 MIN_SAMPLES = 1000
 EXTRACTOR = CHOSEN
 USES = ("real.features",)

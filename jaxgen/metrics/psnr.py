@@ -10,6 +10,9 @@ from jaxgen.metrics.base import Batch, Context
 
 NEEDS = "reconstruct"
 DIRECTION = "higher"
+TITLE, UNIT = "PSNR", "dB"
+MEANING = "How near a copy's pixels are to the original's; 10 dB more is a tenth of the squared error."
+SETTINGS = ("data_range",)
 MIN_SAMPLES = 1
 EXTRACTOR = None
 DATA_RANGE = 255

@@ -6,6 +6,9 @@ from jaxgen.metrics.manifold import K, measured
 
 NEEDS = "sample"
 DIRECTION = "higher"
+TITLE, UNIT = "recall", ""
+MEANING = "Share of real images that lie among the samples: variety."
+SETTINGS = ("k",)
 MIN_SAMPLES = 1000
 EXTRACTOR = CHOSEN
 USES = ("real.features",)

@@ -12,6 +12,9 @@ from jaxgen.metrics.base import Batch, Context
 
 NEEDS = "reconstruct"
 DIRECTION = "higher"
+TITLE, UNIT = "SSIM", ""
+MEANING = "Structural likeness of a copy to its original (1: identical)."
+SETTINGS = ("data_range",)
 MIN_SAMPLES = 1
 EXTRACTOR = None
 DATA_RANGE = 255

@@ -7,6 +7,8 @@ from jaxgen.metrics.base import Batch, Context
 
 NEEDS = "points"
 DIRECTION = "lower"
+TITLE, UNIT = "Wasserstein distance", "of the data"
+MEANING = "How far probability must be moved to turn the samples' distribution into the data's."
 MIN_SAMPLES = 1000
 EXTRACTOR = None
 USES = ("real.images",)
