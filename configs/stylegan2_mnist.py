@@ -1,7 +1,7 @@
 """StyleGAN2 (Karras et al. 2020) on MNIST at 32x32, an eighth of the `cifar` settings' width (see `stylegan2_cifar`).
 
-Their rate, decays, mapping and R1 weight (the general rule, 0.0002 * 32^2 / batch, gives the same 0.01 to a digit);
-no mirrored images: these are digits. The sizes of network and batch and the length of run are ours.
+Their rate, decays, mapping and R1 weight; no mirrored images: these are digits. The sizes of network and batch and
+the length of the run are ours.
 """
 
 from configs import stylegan2_tiny

@@ -11,26 +11,16 @@ run from it.
 """
 
 import argparse
-import logging
 import re
 import sys
 from pathlib import Path
 
+from jaxgen.command import Parser, run
 from jaxgen.errors import UserError
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str):
-        raise UserError(f"{message}; see --help")
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="python -m jaxgen.convert",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = Parser("convert", __doc__)
     add = parser.add_argument
     add("source", nargs="?", type=Path, metavar="FILE", help=".pkl of NVIDIA's, or .npz, .safetensors, .pth of tensors")
     add("--workdir", type=Path, required=True, metavar="DIR", help="the run to make, or whose weights to write")
@@ -46,12 +36,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str]) -> int:
     """Parses and converts; bad input is one line and exit code 2."""
-    try:
+
+    def work():
         arguments, overrides = _parser().parse_known_args(argv)
         _check(arguments, overrides)
-        logging.basicConfig(level=logging.WARNING, format="%(message)s")
-        logging.getLogger("jaxgen").setLevel(logging.INFO)
-        logging.getLogger("absl").setLevel(logging.ERROR)  # orbax tells of every folder it looks into
         # JAX is imported from here on, so that --help and typing mistakes answer at once.
         from jaxgen.official import convert_command
 
@@ -59,10 +47,8 @@ def main(argv: list[str]) -> int:
             convert_command.export_weights(arguments.workdir, arguments.checkpoint, arguments.export_weights)
         else:
             convert_command.convert(arguments, overrides)
-    except UserError as error:
-        print(f"jaxgen: error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    return 0
+
+    return run(work)
 
 
 def _check(arguments: argparse.Namespace, overrides: list[str]) -> None:

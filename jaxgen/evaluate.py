@@ -9,23 +9,15 @@ SPEC is a folder or zip of images (FOLDER:part or FILE.zip:part for what lies be
 """
 
 import argparse
-import logging
 import os
 import sys
 from pathlib import Path
 
-from jaxgen.errors import UserError
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str):
-        raise UserError(f"{message}; see --help")
+from jaxgen.command import Parser, run
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="python -m jaxgen.evaluate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser("evaluate", __doc__)
     add = parser.add_argument
     add("--real", required=True, metavar="SPEC", help="the reference images, or their saved statistics")
     add("--fake", metavar="SPEC", help="the images to judge")
@@ -54,19 +46,16 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str]) -> int:
     """Parses, evaluates, prints a table; bad input is one line and exit code 2."""
-    try:
+
+    def work():
         arguments = _parser().parse_args(argv)
-        logging.basicConfig(level=logging.WARNING, format="%(message)s")
-        logging.getLogger("jaxgen").setLevel(logging.INFO)
         _prepare_jax(arguments.cache_dir)
         # JAX is imported from here on, so that --help and typing mistakes answer at once.
         from jaxgen import evaluate_command
 
         evaluate_command.run(arguments)
-    except UserError as error:
-        print(f"jaxgen: error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    return 0
+
+    return run(work)
 
 
 def _prepare_jax(cache_dir: str) -> None:

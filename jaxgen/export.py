@@ -14,25 +14,18 @@ It takes latents float32 [n, ...] (and classes int32 [n] where the model knows t
 """
 
 import argparse
-import logging
 import sys
 from pathlib import Path
 
+from jaxgen.command import Parser, run
 from jaxgen.errors import UserError
 from jaxgen.lookup import unknown
 
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str):
-        raise UserError(f"{message}; see --help")
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="python -m jaxgen.export", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser("export", __doc__)
     add = parser.add_argument
     add("--workdir", type=Path, required=True, metavar="RUN", help="the run, or the converted network")
     add("--out", type=Path, required=True, metavar="FILE", help="the artifact; what it takes goes to FILE.json")
@@ -50,20 +43,16 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str]) -> int:
     """Parses and exports; bad input is one line and exit code 2."""
-    try:
+
+    def work():
         arguments = _parser().parse_args(argv)
         arguments.platforms = _checked(arguments)
-        logging.basicConfig(level=logging.WARNING, format="%(message)s")
-        logging.getLogger("jaxgen").setLevel(logging.INFO)
-        logging.getLogger("absl").setLevel(logging.ERROR)  # orbax tells of every folder it looks into
         # JAX is imported from here on, so that --help and typing mistakes answer at once.
         from jaxgen import exported_sampler
 
         exported_sampler.export(arguments)
-    except UserError as error:
-        print(f"jaxgen: error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    return 0
+
+    return run(work)
 
 
 def _checked(arguments: argparse.Namespace) -> tuple[str, ...]:

@@ -11,8 +11,6 @@ from configs import default
 from jaxgen import session
 from jaxgen.training import parallel
 
-FAST_COMPILE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
-
 
 def tiny(**changes):
     """Digits at 8x8, eight channels, ten classes; changes as `model__conditional=False`."""
@@ -41,7 +39,7 @@ class Run(NamedTuple):
 
 def run(config) -> Run:
     opened = session.open_session(config)
-    players = dict(jax.jit(opened.recipe.init, compiler_options=FAST_COMPILE)(jax.random.key(0)))
+    players = dict(jax.jit(opened.recipe.init)(jax.random.key(0)))
     rng = np.random.default_rng(0)
 
     def moved(path, leaf):

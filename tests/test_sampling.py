@@ -20,7 +20,7 @@ from jaxgen.training import parallel
 from jaxgen.training.views import to_uint8
 from tests import stylegan2_golden as golden_arrays
 from tests import stylegan2_runs
-from tests.stylegan2_runs import FAST_COMPILE, tiny
+from tests.stylegan2_runs import tiny
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def by_hand(run):
     def show(ws, noise):
         return to_uint8(views["synthesis"](run.players, ws, noise))
 
-    compiled = jax.jit(show, static_argnums=1, compiler_options=FAST_COMPILE)
+    compiled = jax.jit(show, static_argnums=1)
 
     def make(seeds, classes, change=lambda ws: ws, noise="const"):
         z = np.stack([np.random.RandomState(seed).randn(1, 8)[0] for seed in seeds]).astype(np.float32)
@@ -132,7 +132,7 @@ def test_images_and_truncated_styles_are_the_reference_s(painted):
         own = jax.tree.map(lambda maps: jnp.stack([maps] * len(w)), views["noise_maps"](state))
         return w, views["synthesis"](state, w, own), views["synthesis"](state, w, "none")
 
-    w, images, noiseless = jax.jit(both, compiler_options=FAST_COMPILE)(golden.arrays["inputs/z"][0, 0])
+    w, images, noiseless = jax.jit(both)(golden.arrays["inputs/z"][0, 0])
     for shown, name in ((images, "const"), (noiseless, "none")):
         expected = golden.images(f"expect/image_noise_{name}")
         np.testing.assert_allclose(shown, expected, atol=1e-5 * np.abs(expected).max())

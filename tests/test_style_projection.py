@@ -14,7 +14,7 @@ from jaxgen.metrics.extractors import lpips_vgg
 from jaxgen.metrics.psnr import psnr
 from jaxgen.projection import targets_of
 from tests import stylegan2_runs
-from tests.stylegan2_runs import FAST_COMPILE, tiny
+from tests.stylegan2_runs import tiny
 
 CHANGES = {"num_images": 5, "w_steps": 20, "w_samples": 50, "perceptual": ""}
 
@@ -54,7 +54,7 @@ def test_latents_images_numbers_and_pictures_are_written(run, monkeypatch, tmp_p
     for name in maps:
         block, layer = name.removeprefix("noise/").split(".")
         noise[block][layer] = {"noise_const": found[name]}
-    synthesis = jax.jit(run.opened.recipe.views["synthesis"], compiler_options=FAST_COMPILE)
+    synthesis = jax.jit(run.opened.recipe.views["synthesis"])
     shown = synthesis(run.players, found[space], noise)
     assert np.abs(np.clip(np.asarray(shown) * 127.5 + 128, 0, 255).astype(int) - found["images"]).max() <= 1
     distance = ((np.asarray(shown) - (found["targets"] / 127.5 - 1)) ** 2).mean((1, 2, 3))

@@ -1,5 +1,6 @@
 """The config of a converted network's work directory."""
 
+from pathlib import Path
 from typing import Any
 
 from ml_collections import ConfigDict
@@ -41,8 +42,6 @@ def converted_config(
 
 
 def _source(data: str, data_dir: str) -> dict[str, str]:
-    from pathlib import Path
-
     if Path(data).expanduser().exists():
         if data_dir:
             raise UserError(f"--data={data} is a folder or zip of images itself: leave out --data_dir")

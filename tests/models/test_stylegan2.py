@@ -20,8 +20,6 @@ from jaxgen.models.stylegan2.synthesis import RandomNoise, SynthesisLayer, ToRGB
 from tests import stylegan2_golden as golden_arrays
 
 KEY = jax.random.key(0)
-# Programs that run once: compiling them well would take longer than computing them badly.
-FAST_COMPILE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
 
 def close(actual, expected, tolerance):
@@ -47,7 +45,7 @@ def test_images_and_logits_equal_the_reference(name):
         return ws, images, *others, *(golden_arrays.logits(golden, params_d, x) for x in (reals, images))
 
     arguments = params, golden.d["params"], golden.arrays["inputs/z"][0, 0], golden.images("inputs/reals")[0]
-    ws, images, noiseless, fused, real, fake = jax.jit(run, compiler_options=FAST_COMPILE)(*arguments)
+    ws, images, noiseless, fused, real, fake = jax.jit(run)(*arguments)
     close(ws, expect["ws"], 1e-5)
     close(truncate(ws, average, 0.7), expect["ws_psi0.7"], 1e-5)
     close(truncate(ws, average, 0.5, cutoff=4), expect["ws_psi0.5_cutoff4"], 1e-5)
@@ -111,7 +109,7 @@ def test_gradients_equal_the_reference(name):
             )
 
         lowered = everything.lower(params_g, params_d)
-        gradients, (lengths, mean), penalties = lowered.compile(FAST_COMPILE)(params_g, params_d)
+        gradients, (lengths, mean), penalties = lowered.compile()(params_g, params_d)
     close(penalties, golden.arrays["expect/r1_penalty"], 1e-5)
     close(lengths, golden.arrays["expect/path_lengths"], 1e-5)
     close(mean, golden.arrays["expect/path_length_mean_after"], 1e-5)
@@ -192,7 +190,7 @@ def test_every_architecture_makes_and_judges_images(architecture):
         logits, discriminator = model.discriminator.init_with_output(KEY, images)
         return images, logits, synthesis["params"], discriminator["params"]
 
-    images, logits, synthesis, discriminator = jax.jit(run, compiler_options=FAST_COMPILE)()
+    images, logits, synthesis, discriminator = jax.jit(run)()
     assert images.shape == (4, 16, 16, 2)
     assert images.dtype == logits.dtype == jnp.float32
     assert logits.shape == (4,)

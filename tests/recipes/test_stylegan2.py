@@ -10,7 +10,6 @@ import pytest
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
-from configs import default
 from jaxgen import session
 from jaxgen.errors import UserError
 from jaxgen.losses import adversarial
@@ -26,23 +25,18 @@ from jaxgen.recipes.stylegan2_settings import settings_of
 from jaxgen.training import parallel
 from jaxgen.training.checkpoint import Checkpoints, checksums
 from tests import stylegan2_golden as golden_arrays
+from tests import stylegan2_runs
 
 KEY = jax.random.key(0)
-FAST_COMPILE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
 
 def tiny(**recipe):
-    """Digits at 8x8, eight channels."""
-    config = default.get_config()
-    config.data.image_size, config.data.limit = 8, 64
-    config.recipe.name = config.model.name = "stylegan2"
-    config.model.update({"architecture": "skip", "latent_dim": 8, "mapping_layers": 2, "channel_base": 64})
-    config.model.update({"channel_max": 8, "stddev_group": 4})
+    """Digits at 8x8, eight channels, no classes; changes of `config.recipe`."""
+    config = stylegan2_runs.tiny(model__conditional=False)
     config.recipe.update(recipe)
     for player in (config.optimizers.generator, config.optimizers.discriminator):
         player.update({"learning_rate": 0.002, "b1": 0.0, "b2": 0.99})
-    config.batch_size, config.num_devices, config.steps, config.steps_per_dispatch = 16, 1, 4, 1
-    config.evaluation.metrics = ("psnr",)
+    config.steps, config.steps_per_dispatch = 4, 1
     return config
 
 
@@ -57,7 +51,7 @@ def compiled_step(config, devices=1):
         return parallel.train_step(opened.recipe, opened.feed, state, images, labels)
 
     sharded = jax.shard_map(step, mesh=opened.mesh, in_specs=P(), out_specs=P(), check_vma=devices > 1)
-    compiled = jax.jit(sharded).lower(state, images, labels).compile(FAST_COMPILE)
+    compiled = jax.jit(sharded).lower(state, images, labels).compile()
     return opened, state, lambda state: compiled(state, images, labels), compiled.as_text
 
 
@@ -123,7 +117,7 @@ def test_ten_steps_follow_the_reference(name):
             labels = None if golden.labels is None else golden.labels[None, None]
             return update(state, Batch(reals[step][None, None], labels), KEY, step)
 
-        run = jax.jit(lambda state: jax.lax.scan(body, state, jnp.arange(10)), compiler_options=FAST_COMPILE)
+        run = jax.jit(lambda state: jax.lax.scan(body, state, jnp.arange(10)))
         state, metrics = run(state)
     losses = np.stack([metrics["loss_g"], metrics["loss_d"]], 1)
     count = 5 if name == "cifar_like" else 10

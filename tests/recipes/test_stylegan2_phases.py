@@ -20,7 +20,6 @@ from jaxgen.recipes.stylegan2_settings import settings_of
 KEY = jax.random.key(0)
 LAYERS, SIZE, SIDE, COUNT = 2, 3, 2, 8
 RATE, GAMMA, WEIGHT = 0.1, 0.7, 0.3
-FAST_COMPILE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
 
 class LinearMapping(nn.Module):
@@ -87,7 +86,7 @@ def updated(*, r1_gamma=0.0, path_length_weight=0.0, interval=4, augment=None, s
         batch = Batch(jax.random.normal(jax.random.key(5), (1, 1, COUNT, SIDE, SIDE, 1)), None)
         return update(recipe.init(KEY), batch, KEY, step)[0]
 
-    state = jax.jit(run, compiler_options=FAST_COMPILE)(np.int32(step))
+    state = jax.jit(run)(np.int32(step))
     jax.effects_barrier()
     return jax.device_get(state), seen
 

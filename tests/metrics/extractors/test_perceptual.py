@@ -10,8 +10,6 @@ import pytest
 from jaxgen.errors import UserError
 from jaxgen.metrics.extractors import lpips_vgg, perceptual
 
-FAST_COMPILE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
-
 
 def _distance(embed, params, a, b):
     pairs = zip(embed(params, a), embed(params, b), strict=True)
@@ -52,7 +50,6 @@ def test_gradients_are_finite_where_all_channels_are_0(images):
     assert any((activation.sum(-1) == 0).any() for activation in activations)
     gradient = jax.jit(
         jax.grad(lambda x: _distance(lpips_vgg.embedding, params, x, images[0][:1]).sum()),
-        compiler_options=FAST_COMPILE,
     )(black)
     assert np.isfinite(gradient).all()
 
@@ -68,7 +65,7 @@ def disc():
 def test_efficientnet_tells_more_damage_from_less(disc):
     image, noise = disc
     network = perceptual.load("efficientnet_lite0", "key", (16, 16, 1))
-    embed = jax.jit(network.embed, compiler_options=FAST_COMPILE)
+    embed = jax.jit(network.embed)
     arrays = embed(network.params, jnp.asarray(np.concatenate([image + s * noise for s in (0, 0.05, 0.2)])))
     assert [array.shape[1:] for array in arrays] == [(64, 64, 16), (32, 32, 24), (16, 16, 40), (8, 8, 112), (4, 4, 320)]
     for array in arrays:  # each place has length 1, weighted alike
@@ -82,7 +79,7 @@ def test_efficientnet_has_the_gradient_of_its_distance(disc, monkeypatch):
     image, noise = disc
     network = perceptual.load("efficientnet_lite0", "key", (16, 16, 1))
 
-    @functools.partial(jax.jit, compiler_options=FAST_COMPILE)
+    @functools.partial(jax.jit)
     def value_and_grad(params, images, other):
         def distance(images):
             return _distance(network.embed, params, images, other).sum()
