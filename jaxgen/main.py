@@ -4,6 +4,7 @@
     python -m jaxgen.main --config configs/dcgan_digits.py --mode=sample       PNG files from the newest checkpoint
     python -m jaxgen.main --config configs/vae_mnist.py --config.data.dir=DIR  any key of the config can be overridden
     python -m jaxgen.main --workdir runs/dcgan_digits --mode=sample            a run that there is, by its own config
+    python -m jaxgen.main --config configs/study_digits.py                     a study: many runs, compared in a report
 
 configs/default.py lists every key with its meaning. The same command after a kill resumes to the bit.
 """
@@ -18,6 +19,7 @@ from ml_collections import config_flags
 
 from jaxgen import configuration, run_config
 from jaxgen.errors import UserError
+from jaxgen.study import definition, parent
 
 MODES = ("train", "evaluate", "sample", "project", "benchmark")
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -113,6 +115,11 @@ def _main(argv: list[str]) -> None:
         from jaxgen.lookup import unknown
 
         raise UserError(unknown("--mode", _MODE.value, list(MODES)))
+    path = flags.FLAGS["config"].config_filename
+    workdir = Path(_WORKDIR.value or run_config.folder_of(path) or Path("runs") / Path(path.split(":")[0]).stem)
+    if definition.is_study(_CONFIG.value):
+        _study(path, workdir)
+        return
     configuration.check(_CONFIG.value)
     _compilation_cache(_CONFIG.value.compilation_cache)
     # JAX is imported here and not above, so that --help and typing mistakes answer at once.
@@ -121,10 +128,17 @@ def _main(argv: list[str]) -> None:
 
     if _DISTRIBUTED.value:
         parallel.start_processes(_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)
-    path = flags.FLAGS["config"].config_filename
-    workdir = Path(_WORKDIR.value or run_config.folder_of(path) or Path("runs") / Path(path.split(":")[0]).stem)
     mode = getattr(modes, _MODE.value)
     mode(_CONFIG.value, workdir, **({"checkpoint": _CHECKPOINT.value} if _MODE.value in _OF_CHECKPOINT else {}))
+
+
+def _study(path: str, workdir: Path) -> None:
+    """Runs a study; its runs are processes of their own, and this one leaves the devices alone."""
+    from jaxgen.study import modes
+
+    if _DISTRIBUTED.value:
+        raise UserError("--distributed is for single runs: a study does its runs one after the other on one machine")
+    modes.run(definition.read(_CONFIG.value, path), workdir, _MODE.value, _CHECKPOINT.value)
 
 
 def _quiet_about_full_disks() -> None:
@@ -144,6 +158,7 @@ def _quiet_about_full_disks() -> None:
 
 def run() -> None:
     """Entry point: bad input ends in one line on stderr and exit code 2."""
+    parent.follow()
     _quiet_about_full_disks()
     try:
         app.run(_main, flags_parser=_parse_flags)

@@ -16,7 +16,7 @@ from jaxgen.errors import UserError
 from jaxgen.recipes.base import Batch
 
 FOLDER = Path(default.__file__).parent
-EXPERIMENTS = sorted(path for path in FOLDER.glob("*.py") if path.name not in ("default.py", "__init__.py"))
+EXPERIMENTS = sorted(path for path in FOLDER.glob("*.py") if not path.name.startswith(("default", "study_", "_")))
 # What each source's images are like before anything is resized: (side, channels), classes.
 NATIVE = {"digits": (8, 1, 10), "mnist": (28, 1, 10), "fashion_mnist": (28, 1, 10), "cifar10": (32, 3, 10)}
 NATIVE["svhn_cropped"] = (32, 3, 10)

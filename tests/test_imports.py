@@ -15,6 +15,7 @@ ALLOWED = {
     "training": {"training", "recipes", "data", "ops", "pictures", "configuration", "errors", "lookup"},
     "point_pictures": {"pictures"},
     "metrics": {"metrics", "ops", "errors", "fetch", "lookup"},
+    "study": {"study", "training", "report", "run_config", "configuration", "lookup", "errors"},
     "evaluation": {"metrics", "gallery", "lookup", "errors"},
 }
 ALLOWED["models"] |= {"errors", "lookup"}

@@ -52,6 +52,20 @@ def lock(folder: Path) -> IO:
     return file
 
 
+def holder(folder: Path) -> str | None:
+    """The process that holds the lock of a work directory ("unknown" if it does not say), or None."""
+    try:
+        with open(folder / ".lock", "a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                file.seek(0)
+                return file.read().strip() or "unknown"
+    except FileNotFoundError:
+        pass
+    return None
+
+
 def bind(folder: Path, config, extra: dict[str, Any]) -> None:
     """Writes config.json, or checks that the folder belongs to the same config.
 

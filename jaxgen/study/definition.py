@@ -1,0 +1,228 @@
+"""A study's config becomes entries and runs, every mistake in it found before the first run starts."""
+
+import math
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ml_collections import ConfigDict
+
+from jaxgen import configuration, lookup, run_config
+from jaxgen.errors import UserError
+
+ORDERS = ("seeds", "entries")
+BUDGETS = ("steps", "images", "seconds")
+# Steps of a run whose budget is time: it is never reached.
+_ENDLESS = 10**9
+_STUDY_KEYS = {"title", "seeds", "order", "lanes", "budget", "redo", "entries"}
+_ENTRY_KEYS = {"config", "title", "seeds", "budget"}
+# Names that need no heavy import to be checked: key, package.
+_NAMES = (("model.name", "models"), ("recipe.name", "recipes"), ("data.name", "data"))
+
+
+class Run(NamedTuple):
+    """One process.
+
+    entry: the name of its entry. seeds: one, or all of them as lanes of one program.
+    workdir: below the study's folder. arguments: of `python -m jaxgen.main`, but for --workdir.
+    config: what they come to.
+    """
+
+    entry: str
+    seeds: tuple[int, ...]
+    workdir: str
+    arguments: tuple[str, ...]
+    config: ConfigDict
+
+    @property
+    def label(self) -> str:
+        """What to call it."""
+        return f"{self.entry} seed{'s' if len(self.seeds) > 1 else ''} {', '.join(map(str, self.seeds))}"
+
+
+class Entry(NamedTuple):
+    """One thing that is compared: an experiment with changes, as often as there are seeds."""
+
+    name: str
+    title: str
+    config: str
+    overrides: dict[str, Any]
+    seeds: tuple[int, ...]
+    budget: dict[str, float]
+    runs: tuple[Run, ...]
+
+
+class Study(NamedTuple):
+    """Everything that a study's config says."""
+
+    name: str
+    title: str
+    file: str
+    order: str
+    redo: tuple[str, ...]
+    entries: tuple[Entry, ...]
+
+    def runs(self) -> list[Run]:
+        """All runs in the order in which they are to be done."""
+        if self.order == "entries":
+            return [run for entry in self.entries for run in entry.runs]
+        longest = max(len(entry.runs) for entry in self.entries)
+        rounds = ([entry.runs[i] for entry in self.entries if i < len(entry.runs)] for i in range(longest))
+        return [run for one in rounds for run in one]
+
+
+def is_study(config) -> bool:
+    """Whether a config file's content is a study rather than a run."""
+    return isinstance(config, ConfigDict) and "entries" in config and "steps_per_dispatch" in config
+
+
+def read(config: ConfigDict, file: str) -> Study:
+    """The study that the config `file` describes.
+
+    Raises:
+      UserError: anything that cannot be, with the entry that it is in.
+    """
+    if config.order not in ORDERS:
+        raise UserError(lookup.unknown("config.order", config.order, list(ORDERS)))
+    if not config.entries:
+        raise UserError(f"{file}: the study has no entries; add some with default_study.add(study, NAME, CONFIG)")
+    file = file.split(":")[0]
+    entries = tuple(_entry(name, config, Path(file)) for name in config.entries)
+    redo = tuple(part.strip() for name in config.redo for part in str(name).split(",") if part.strip())
+    for name in redo:
+        if name not in config.entries:
+            raise UserError(lookup.unknown("config.redo", name, sorted(config.entries)))
+    name = Path(file).stem
+    return Study(name, config.title or name, shown(Path(file)), config.order, redo, entries)
+
+
+def shown(path: Path) -> str:
+    """A path as people would type it here."""
+    path = path.absolute()
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _entry(name: str, study: ConfigDict, file: Path) -> Entry:
+    where = f"config.entries.{name}"
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", name):
+        raise UserError(f"{where}: a name is made of letters, digits, _ and -, since its folder has it too")
+    entry = study.entries[name]
+    if not (isinstance(entry, ConfigDict) and set(entry) >= _ENTRY_KEYS):
+        raise UserError(f"{where}: entries are made with default_study.add(study, {name!r}, CONFIG)")
+    seeds = _seeds(entry.seeds, f"{where}.seeds") or _seeds(study.seeds, "config.seeds")
+    if not seeds:
+        raise UserError("config.seeds=(): name one seed at least")
+    overrides = {**_changes(study, _STUDY_KEYS), **_changes(entry, _ENTRY_KEYS)}
+    budget = _budget(entry.budget, f"{where}.budget") or _budget(study.budget, "config.budget")
+    if budget and "steps" in overrides:
+        raise UserError(f"{where}: steps={overrides['steps']} and budget.{next(iter(budget))} both say how long: one")
+    path = _find(entry.config, file.absolute().parent, where)
+    if is_study(_load(path, {}, where)):
+        raise UserError(f"{where}: {path} is a study itself; an entry is an experiment")
+    lanes = [seeds] if study.lanes else [(seed,) for seed in seeds]
+    runs = []
+    for group in lanes:
+        changes = {**overrides, **_of_seeds(group, where)}
+        config = _load(path, changes, where)
+        if budget:
+            changes |= _lengths(budget, config, where)
+            config = _load(path, changes, where)
+        _check(config, where)
+        folder = f"runs/{name}" if study.lanes else f"runs/{name}/seed_{group[0]}"
+        runs.append(Run(name, group, folder, (f"--config={path}", *_flags(changes)), config))
+    return Entry(name, entry.title or name, path, overrides, seeds, budget, tuple(runs))
+
+
+def _seeds(values, key: str) -> tuple[int, ...]:
+    for seed in values:
+        if type(seed) is not int or seed < 0:
+            raise UserError(f"{key}={values!r}: seeds are whole numbers from 0 on")
+    if len(set(values)) < len(values):
+        raise UserError(f"{key}={values!r} names a seed twice")
+    return tuple(values)
+
+
+def _of_seeds(seeds: tuple[int, ...], where: str) -> dict[str, Any]:
+    if len(seeds) == 1:
+        return {"seed": seeds[0]}
+    if tuple(range(seeds[0], seeds[0] + len(seeds))) != seeds:
+        raise UserError(f"{where}: with lanes the seeds must be consecutive, such as (0, 1, 2), and not {seeds}")
+    return {"seed": seeds[0], "num_seeds": len(seeds)}
+
+
+def _changes(part: ConfigDict, own: set[str]) -> dict[str, Any]:
+    """The run's keys that are set in a study or an entry, by their dotted names."""
+    flat = configuration.flatten(part.to_dict())
+    return {key: value for key, value in flat.items() if key.partition(".")[0] not in own and value is not None}
+
+
+def _budget(budget: ConfigDict, key: str) -> dict[str, float]:
+    given = {name: budget[name] for name in BUDGETS if budget[name]}
+    for name, value in given.items():
+        if not (math.isfinite(value) and value > 0):
+            raise UserError(f"{key}.{name}={value}: it must be 0 (none) or more")
+    if len(given) > 1:
+        raise UserError(f"{key} has {' and '.join(given)}: a run is as long as one of them says")
+    return given
+
+
+def _lengths(budget: dict[str, float], config: ConfigDict, where: str) -> dict[str, Any]:
+    """The run's own keys that a budget comes to."""
+    (kind, value), per_dispatch = next(iter(budget.items())), config.steps_per_dispatch
+    if kind == "steps":
+        return {"steps": value}
+    if kind == "seconds":
+        return {"budget.seconds": value, "steps": _ENDLESS // per_dispatch * per_dispatch}
+    steps = value // config.batch_size // per_dispatch * per_dispatch
+    if not steps:
+        raise UserError(
+            f"{where}: budget.images={value} is less than one dispatch of {per_dispatch} steps of {config.batch_size} "
+            "images: give it more, or lower steps_per_dispatch"
+        )
+    return {"steps": steps}
+
+
+def _find(name: str, folder: Path, where: str) -> str:
+    """What --config is to be for an entry's experiment."""
+    from configs import default
+
+    package = Path(default.__file__).parent
+    stem, colon, argument = name.partition(":")
+    for path in (Path(stem), folder / stem, folder / f"{stem}.py", package / f"{stem}.py"):
+        if stem and path.is_file():
+            return f"{shown(path)}{colon}{argument}"
+        if stem and (path / "config.json").is_file():
+            return shown(path)
+    known = {path.stem for place in (folder, package) for path in place.glob("*.py")}
+    known = sorted(one for one in known if not one.startswith(("default", "study_", "_")))
+    raise UserError(lookup.unknown(f"{where}.config", name, known, "a path"))
+
+
+def _flags(changes: dict[str, Any]) -> list[str]:
+    return [f"--config.{key}={value}" for key, value in changes.items()]
+
+
+def _load(path: str, changes: dict[str, Any], where: str) -> ConfigDict:
+    try:
+        return run_config.load(path, _flags(changes))
+    except UserError as error:
+        raise UserError(f"{where} ({path}): {error}") from error
+
+
+def _check(config: ConfigDict, where: str) -> None:
+    """What can be known to be wrong before the data are opened."""
+    try:
+        configuration.check(config)
+        for key, package in _NAMES:
+            group, name = key.split(".")
+            _check_name(package, config[group][name], f"config.{key}")
+        for name in config.evaluation.metrics:
+            _check_name("metrics", name, "config.evaluation.metrics")
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from error
+
+
+def _check_name(package: str, name: str, key: str) -> None:
+    known = lookup.choices(package)
+    if name not in known and "." not in name and ":" not in name:
+        raise UserError(lookup.unknown(key, name, known, "an import path such as my_package.my_module"))

@@ -1,0 +1,46 @@
+"""What a run's work directory tells about how far it is: the files decide, whatever was noted elsewhere."""
+
+import json
+from pathlib import Path
+
+from jaxgen import configuration
+from jaxgen.errors import UserError
+from jaxgen.training import workdir
+
+
+def evaluated(folder: Path) -> dict | None:
+    """`_run` of evaluation.json with its config's missing keys filled in, or None."""
+    try:
+        run = json.loads((folder / "evaluation.json").read_text())["_run"]
+        return {**run, "step": int(run["step"]), "config": configuration.completed(run["config"])}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # none yet, or one that was written by hand or by an older version: evaluated again
+
+
+def is_current(folder: Path, config) -> bool:
+    """Whether evaluation.json was written with the evaluation settings of `config`."""
+    run = evaluated(folder)
+    return run is not None and run["config"]["evaluation"] == configuration.to_dict(config)["evaluation"]
+
+
+def is_finished(folder: Path, config) -> bool:
+    """Whether a run was trained to its end and evaluated with the settings of `config`."""
+    run = evaluated(folder)
+    return run is not None and is_current(folder, config) and run["step"] >= config.steps
+
+
+def newest_step(folder: Path) -> int | None:
+    """The step of the newest finished checkpoint, or None."""
+    steps = [int(path.name) for path in (folder / "checkpoints").glob("*") if path.name.isdigit()]
+    return max(steps, default=None)
+
+
+def difference(folder: Path, config) -> str | None:
+    """Why what was trained in `folder` is not a run of `config` (or the beginning of one), or None."""
+    if not (folder / "config.json").exists():
+        return None
+    try:
+        workdir.check(folder, config)
+    except UserError as error:
+        return str(error).partition("belongs to another config (")[2].rpartition("): name another")[0] or str(error)
+    return None

@@ -1,0 +1,110 @@
+"""study.json: what a study consists of, and what became of each run."""
+
+import json
+import shlex
+import time
+from pathlib import Path
+from typing import Any
+
+from jaxgen.errors import UserError
+from jaxgen.study.definition import Entry, Run, Study
+from jaxgen.training.workdir import write_atomic
+
+FILE = "study.json"
+WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
+
+
+class Record:
+    """The contents of study.json, written whole after every change.
+
+    `{name, title, created, config, order, entries: [{name, title, config, overrides, seeds, budget, workdirs, status,
+    attempts, message, seconds, runs: [{seeds, workdir, status, attempts, message, exit_code, seconds, command}]}]}`.
+    An entry's status is that of its runs: failed if one is and none is left to do. Entries that have runs and are no
+    longer in the study stay, with `"defined": false`.
+
+    Args:
+      folder: the study's.
+      study: what is to be in it.
+
+    Raises:
+      UserError: the folder belongs to another study, or to a run.
+    """
+
+    def __init__(self, folder: Path, study: Study):
+        self._path = folder / FILE
+        before = self._read(folder, study.name)
+        known = {run["workdir"]: run for entry in before.get("entries", []) for run in entry["runs"]}
+        self._content = {
+            "name": study.name,
+            "title": study.title,
+            "created": before.get("created") or time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+            "config": study.file,
+            "order": study.order,
+            "entries": [self._entry(entry, known, folder) for entry in study.entries],
+        }
+        names = {entry.name for entry in study.entries}
+        self.left = [
+            {**entry, "defined": False}
+            for entry in before.get("entries", [])
+            if entry["name"] not in names and any((folder / one).exists() for one in entry["workdirs"])
+        ]
+        self._content["entries"] += self.left
+        self._runs = {run["workdir"]: run for entry in self._content["entries"] for run in entry["runs"]}
+
+    def _read(self, folder: Path, name: str) -> dict[str, Any]:
+        if not self._path.exists():
+            if (folder / "config.json").exists():
+                raise UserError(f"--workdir={folder} holds a single run, not a study: name another")
+            return {}
+        try:
+            before = json.loads(self._path.read_text())
+            owner = before["name"]
+            [run["workdir"] for entry in before["entries"] for run in entry["runs"]]
+        except (ValueError, KeyError, TypeError):
+            raise UserError(f"{self._path} is unreadable: move it away; finished runs are found again") from None
+        if owner != name:
+            raise UserError(f"--workdir={folder} belongs to the study {owner!r}: name another for {name!r}")
+        return before
+
+    def _entry(self, entry: Entry, known: dict[str, dict], folder: Path) -> dict[str, Any]:
+        fresh = {"status": WAITING, "attempts": 0, "message": "", "exit_code": None, "seconds": 0.0}
+        runs = []
+        for run in entry.runs:
+            command = shlex.join(["python", "-m", "jaxgen.main", *run.arguments, f"--workdir={folder / run.workdir}"])
+            kept = {key: known.get(run.workdir, fresh).get(key, fresh[key]) for key in fresh}
+            runs.append({"seeds": list(run.seeds), "workdir": run.workdir, **kept, "command": command})
+        return {
+            "name": entry.name,
+            "title": entry.title,
+            "config": entry.config,
+            "overrides": entry.overrides,
+            "seeds": list(entry.seeds),
+            "budget": entry.budget,
+            "workdirs": [run.workdir for run in entry.runs],
+            "runs": runs,
+        }
+
+    @property
+    def entries(self) -> list[dict[str, Any]]:
+        """As in the file."""
+        return self._content["entries"]
+
+    def of(self, run: Run) -> dict[str, Any]:
+        """What is known of a run: status, attempts, message, exit_code, seconds, command."""
+        return self._runs[run.workdir]
+
+    def note(self, run: Run, **values) -> None:
+        """Changes what is known of a run; `write` makes it last."""
+        self._runs[run.workdir].update(values)
+
+    def write(self) -> None:
+        """Writes study.json, each entry's status worked out from its runs."""
+        for entry in self._content["entries"]:
+            runs = entry["runs"]
+            statuses = {run["status"] for run in runs}
+            order = (RUNNING, WAITING, FAILED, DONE)
+            entry["status"] = next(status for status in order if status in statuses)
+            entry["attempts"] = sum(run["attempts"] for run in runs)
+            entry["message"] = next((run["message"] for run in runs if run["status"] == FAILED), "")
+            entry["seconds"] = round(sum(run["seconds"] for run in runs), 3)
+        write_atomic(self._path, json.dumps(self._content, indent=1) + "\n")

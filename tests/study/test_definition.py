@@ -1,0 +1,132 @@
+"""What a study's config comes to, and what each mistake in one is answered with."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from configs import default, default_study
+from jaxgen import configuration, run_config
+from jaxgen.errors import UserError
+from jaxgen.study import definition
+
+# ml_collections 1.1.0 loads config files by a method that Python has deprecated.
+pytestmark = pytest.mark.filterwarnings(r"ignore:the load_module\(\) method is deprecated")
+STUDIES = sorted(Path(default.__file__).parent.glob("study_*.py"))
+
+
+@pytest.fixture
+def study():
+    """Two entries, two seeds."""
+    study = default_study.get_config()
+    study.seeds = (3, 5)
+    study.evaluation.metrics = ("psnr",)
+    default_study.add(study, "gan", "dcgan_digits", "DCGAN").model.width = 16
+    default_study.add(study, "vae", "vae_digits")
+    return study
+
+
+def read(study):
+    return definition.read(study, "configs/study_mine.py")
+
+
+def test_runs_have_the_entry_s_config_with_the_changes_of_both(study):
+    found = read(study)
+    assert (found.name, found.title, found.order) == ("study_mine", "study_mine", "seeds")
+    assert [entry.title for entry in found.entries] == ["DCGAN", "vae"]
+    assert found.entries[0].overrides == {"evaluation.metrics": ("psnr",), "model.width": 16}
+    run = found.entries[0].runs[1]
+    assert (run.entry, run.seeds, run.workdir, run.label) == ("gan", (5,), "runs/gan/seed_5", "gan seed 5")
+    expected = run_config.load("configs/dcgan_digits.py", [])
+    with expected.unlocked():
+        expected.seed, expected.model.width, expected.evaluation.metrics = 5, 16, ("psnr",)
+    assert run.config.to_dict() == expected.to_dict()
+    again = run_config.load(run.arguments[0].removeprefix("--config="), list(run.arguments[1:]))
+    assert again.to_dict() == expected.to_dict()  # the command line says all of it
+
+
+def test_order(study):
+    study.entries.vae.seeds = (0, 1, 2)
+    labels = [run.label for run in read(study).runs()]
+    assert labels == ["gan seed 3", "vae seed 0", "gan seed 5", "vae seed 1", "vae seed 2"]
+    study.order = "entries"
+    labels = [run.label for run in read(study).runs()]
+    assert labels == ["gan seed 3", "gan seed 5", "vae seed 0", "vae seed 1", "vae seed 2"]
+
+
+def test_budgets_become_steps(study):
+    study.budget.images = 100_000  # batches of 64, dispatches of 20 and 10 steps
+    gan, vae = read(study).entries
+    assert (gan.runs[0].config.steps, vae.runs[0].config.steps) == (1560, 1560)
+    assert gan.budget == {"images": 100_000}
+    study.entries.vae.budget.steps = 70
+    assert read(study).entries[1].runs[0].config.steps == 70
+
+
+def test_every_key_of_a_run_but_the_study_s_own_can_be_set():
+    run, study = (configuration.flatten(module.get_config().to_dict()) for module in (default, default_study))
+    own = {"title", "seeds", "order", "lanes", "redo", "budget.steps", "budget.images", "budget.seconds"}
+    assert set(study) - set(run) == own - set(run)
+    assert set(run) - set(study) <= {"seed", "num_seeds"}
+    assert all(study[key] is None for key in set(study) - own)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda s: s.update(order="random"), ["config.order='random'", "seeds, entries"]),
+        (lambda s: s.update(seeds=()), ["config.seeds=()", "one seed"]),
+        (lambda s: s.update(seeds=(1, 1)), ["config.seeds=(1, 1)", "twice"]),
+        (lambda s: s.update(seeds=(1.5,)), ["config.seeds=(1.5,)", "whole numbers"]),
+        (lambda s: s.entries.gan.update(seeds=(-1,)), ["entries.gan.seeds", "whole numbers"]),
+        (lambda s: s.entries.gan.update(config="dcgan_digit"), ["entries.gan.config", "did you mean 'dcgan_digits'"]),
+        (lambda s: s.entries.gan.update(config="default_study"), ["entries.gan", "is a study itself"]),
+        (lambda s: s.entries.gan.model.update(name="dcgann"), ["entries.gan: config.model.name", "mean 'dcgan'"]),
+        (lambda s: s.evaluation.update(metrics=("fidd",)), ["entries.gan: config.evaluation.metrics", "mean 'fid'"]),
+        (lambda s: s.update(batch_size=0), ["entries.gan: config.batch_size=0"]),
+        (lambda s: s.update(steps=30), ["entries.gan: config.steps=30", "steps_per_dispatch=20", "use 40"]),
+        (lambda s: s.budget.update(steps=100, images=9), ["config.budget has steps and images"]),
+        (lambda s: s.budget.update(images=-1), ["config.budget.images=-1"]),
+        (lambda s: s.budget.update(images=64), ["entries.gan", "budget.images=64", "20 steps of 64 images"]),
+        (lambda s: s.update(steps=100, budget={"steps": 200}), ["entries.gan", "steps=100", "budget.steps"]),
+        (lambda s: s.update(redo=("gun",)), ["config.redo='gun'", "did you mean 'gan'"]),
+        (lambda s: s.update(lanes=True), ["entries.gan", "consecutive", "(3, 5)"]),
+        (lambda s: default_study.add(s, "a b", "vae_digits"), ["entries.a b", "letters"]),
+    ],
+)
+def test_mistakes_name_what_is_wrong(study, change, words):
+    change(study)
+    with pytest.raises(UserError) as raised:
+        read(study)
+    assert all(word in str(raised.value) for word in words), raised.value
+
+
+def test_a_study_without_entries_or_with_entries_of_another_kind():
+    study = default_study.get_config()
+    with pytest.raises(UserError, match="no entries"):
+        read(study)
+    with study.unlocked():
+        study.entries.gan = "dcgan_digits"
+    with pytest.raises(UserError, match=r"config.entries.gan: entries are made with default_study.add"):
+        read(study)
+
+
+def test_a_misspelt_key_cannot_be_set(study):
+    with pytest.raises(AttributeError, match="widht"):
+        study.entries.gan.model.widht = 3
+    with pytest.raises(AttributeError, match="titel"):
+        study.titel = "x"
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_the_studies_of_configs_can_be_run(path):
+    text = path.read_text()
+    assert len(text.splitlines()) <= 40
+    assert ast.get_docstring(ast.parse(text))
+    study = run_config.load(str(path), [])
+    assert definition.is_study(study)
+    found = definition.read(study, str(path))
+    assert len(found.entries) >= 2
+    assert found.title != found.name
+    folders = [run.workdir for run in found.runs()]
+    assert len(set(folders)) == len(folders)
