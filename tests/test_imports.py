@@ -17,6 +17,7 @@ ALLOWED = {
     "metrics": {"metrics", "ops", "errors", "fetch", "lookup"},
     "study": {"study", "training", "report", "run_config", "configuration", "lookup", "errors"},
     "evaluation": {"metrics", "gallery", "lookup", "errors"},
+    "report": {"report", "command", "configuration", "lookup", "errors", "training"},  # of training only its files
 }
 ALLOWED["models"] |= {"errors", "lookup"}
 ALLOWED["training"] |= {"point_pictures"}

@@ -1,0 +1,15 @@
+"""Runs become one HTML page and one Markdown file: which model is better, what it cost, whether to believe it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def build(directories: Sequence[Path], out: Path) -> Path:
+    """Writes the report of every run below the directories into `out`; returns the path of its page, index.html.
+
+    Raises:
+      UserError: no run in any of them, or `out` cannot be written.
+    """
+    from jaxgen.report.page import build as build_page  # matplotlib takes a second, which --help need not wait for
+
+    return build_page(directories, out)

@@ -1,0 +1,207 @@
+"""Everything that a report says, as data; the page and its Markdown twin are two ways to write it down."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from jaxgen.report import command, features, grids, images, plots
+from jaxgen.report.comparison import Table, tables
+from jaxgen.report.costs import cost, hardware
+from jaxgen.report.find import Found, Study
+from jaxgen.report.findings import Finding, findings
+from jaxgen.report.grids import Grid
+from jaxgen.report.groups import Model, Section, sections
+from jaxgen.report.metric import Metric
+from jaxgen.report.numbers import duration
+from jaxgen.report.run import Run
+from jaxgen.report.words import Sentence, summary
+
+
+class Figure(NamedTuple):
+    """An SVG element, its name among the files of the Markdown twin, and its caption."""
+
+    svg: str
+    name: str
+    caption: str
+
+
+class Card(NamedTuple):
+    """A run: its findings, numbers, and all that is needed to make it again."""
+
+    run: Run
+    anchor: str
+    model: Model
+    findings: list[Finding]
+    changes: list[tuple[str, str, str]]
+    facts: list[tuple[str, str]]
+    numbers: list[tuple[str, str, str]]
+    skipped: list[tuple[str, str]]
+    command: str
+    warning: str
+    config: str
+
+
+@dataclass
+class Chapter:
+    """What there is to say about one data set."""
+
+    section: Section
+    summary: list[Sentence]
+    table: Table | None
+    leaderboard: Grid | None
+    pairs: Grid | None
+    effectiveness: Grid
+    efficiency: Grid
+    reliability: Grid
+    metrics: list[Metric]
+    figures: dict[str, Figure] = field(default_factory=dict)
+    training: list[Figure] = field(default_factory=list)
+    kinds: list[images.Kind] = field(default_factory=list)
+    cards: list[Card] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Report:
+    """title; chapters by data set; lost: sentences about runs that left nothing to compare."""
+
+    title: str
+    chapters: list[Chapter]
+    lost: list[Sentence]
+    counts: str
+
+
+def contents(found: Found, title: str) -> Report:
+    """The whole report of what was found."""
+    parts, unknown = sections(found)
+    chapters = [_chapter(section, len(section.runs) / max(len(found.runs), 1)) for section in parts]
+    lost = [sentence for study in found.studies for sentence in _of_study(study, found.runs)]
+    lost += [
+        Sentence(f"{run.place}:", f"Left out: {'; '.join([*run.problems, 'no config tells what it is'])}.", "bad")
+        for run in unknown
+    ]
+    models = sum(len(section.models) for section in parts)
+    runs = sum(len(section.runs) for section in parts)
+    counts = f"{runs} run{'s' * (runs != 1)} of {models} model{'s' * (models != 1)} on "
+    counts += f"{len(parts)} data set{'s' * (len(parts) != 1)}"
+    return Report(title, chapters, lost, counts)
+
+
+def _of_study(study: Study, runs: Sequence[Run]) -> list[Sentence]:
+    """Entries of a study that failed, or have not left a run."""
+    if study.problem:
+        return [Sentence(f"{study.folder.name}:", f"{study.problem.capitalize()}.", "bad")]
+    out = []
+    for entry in study.entries:
+        has = any((run.entry or {}).get("name") == entry["name"] and run.entry["study"] == study.name for run in runs)
+        status = entry.get("status")
+        if status == "failed":
+            tries = entry.get("attempts")
+            after = f" after {tries} attempt{'s' * (tries != 1)}" if isinstance(tries, int) else ""
+            why = str(entry.get("message") or "the study does not say why").rstrip(".")
+            out.append(Sentence(f"{entry['name']}, failed{after}:", f"{why}.", "bad"))
+        elif not has or status in ("waiting", "running"):
+            state = "it is missing" if status == "done" else f"it is {status}" if status else "it has not begun"
+            out.append(Sentence(f"{entry['name']}, not there yet:", f"The study planned it; {state}.", "warning"))
+    return out
+
+
+def _chapter(section: Section, share: float) -> Chapter:
+    every = tables(section)
+    deciding = next((t for t in every[:1] if t.metric.direction != "none"), None)
+    found = {run.place: findings(run, every) for run in section.runs}
+    costs = {model.number: cost(model) for model in section.models}
+    chapter = Chapter(
+        section,
+        summary(section, deciding, found, costs),
+        deciding,
+        grids.leaderboard(deciding, found) if deciding else None,
+        grids.pairs(deciding) if deciding and any(d.p is not None for d in deciding.differences.values()) else None,
+        grids.effectiveness(section, every, found),
+        grids.efficiency(section, costs, deciding),
+        grids.reliability(section, deciding, found),
+        [table.metric for table in every],
+    )
+    _draw(chapter, section, deciding)
+    chapter.kinds, broken = images.kinds(section, share)
+    chapter.notes += [f"{text}." for text in broken]
+    chapter.cards = [_card(run, model, found) for model in section.models for run in model.runs]
+    return chapter
+
+
+def _draw(chapter: Chapter, section: Section, table: Table | None) -> None:
+    def add(name: str, svg: str | None, caption: str) -> None:
+        if svg is not None:
+            chapter.figures[name] = Figure(svg, f"{section.slug}_{name}.svg", caption)
+
+    if table and table.ranked:
+        dots = "Each mark is a seed, the stroke the mean, the pale bar the 95% interval of the mean."
+        add("leaderboard", plots.leaderboard(table, f"{section.slug}-a"), dots)
+        caption = "Quality against the time to train: towards the "
+        caption += f"{'lower' if table.metric.direction == 'lower' else 'upper'} left is better and cheaper."
+        add("quality", plots.quality_against_cost(table, f"{section.slug}-b"), caption)
+        caption = (
+            "Quality against wall-clock while training, measured on evaluation.num_samples_in_training samples; the "
+            "last point is the final evaluation, whose number of samples may differ."
+        )
+        add("progress", plots.progress(section, table.metric, f"{section.slug}-c"), caption)
+    plane = features.plane(section, f"{section.slug}-d")
+    if plane is not None:
+        absent = f" Not in it, for want of such features: {', '.join(plane.absent)}." if plane.absent else ""
+        add("plane", plane.figure, plane.caption + absent)
+    for model in section.models:
+        svg = plots.training(model, f"{model.slug}-t")
+        if svg is not None:
+            chapter.training.append(Figure(svg, f"{model.slug}_training.svg", f"Losses of {model.name}"))
+
+
+def _card(run: Run, model: Model, found: Mapping[str, list[Finding]]) -> Card:
+    facts = run.facts
+    packages = facts.get("packages") if isinstance(facts.get("packages"), dict) else {}
+    parameters = facts.get("parameters") if isinstance(facts.get("parameters"), dict) else {}
+    rows = [
+        ("folder", str(run.folder)),
+        ("seed", run.seed),
+        ("step", run.step),
+        ("parameters", ", ".join(f"{name} {count:,}" for name, count in parameters.items() if isinstance(count, int))),
+        ("trained", duration(run.timing.get("step_seconds")) if run.timing else ""),
+        ("hardware", hardware(run)),
+        ("commit", facts.get("commit")),
+        ("jaxgen", facts.get("jaxgen")),
+        ("Python", facts.get("python")),
+        ("packages", ", ".join(f"{name} {version}" for name, version in packages.items())),
+        ("resumed", f"{run.resumes} time{'s' * (run.resumes != 1)}"),
+    ]
+    numbers = [
+        (key, _exact(record.get("value")), _exact(record.get("spread")) + _over(record))
+        for key, record in run.results.items()
+    ]
+    moved = command.places(run.config)
+    warning = f"Paths of the machine it ran on: {', '.join(moved)}; set your own." if moved else ""
+    return Card(
+        run,
+        grids.run_anchor(run),
+        model,
+        found[run.place],
+        [(key, _plain(old), _plain(new)) for key, (old, new) in command.changes(run).items()],
+        [(name, str(value)) for name, value in rows if value not in (None, "")],
+        numbers,
+        sorted(run.skipped.items()),
+        command.reproduce(run),
+        warning,
+        json.dumps(run.config, indent=1),
+    )
+
+
+def _exact(value) -> str:
+    known = isinstance(value, int | float) and not isinstance(value, bool)
+    return f"{value:.6g}" if known else "–"
+
+
+def _over(record: dict) -> str:
+    return f" ({record['spread_kind']})" if record.get("spread_kind") and record.get("spread") is not None else ""
+
+
+def _plain(value) -> str:
+    return value if isinstance(value, str) and value else json.dumps(value)

@@ -1,0 +1,93 @@
+"""t-SNE of all models of a section with the real data, from the features that their evaluations left."""
+
+import hashlib
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxgen.report import plots
+from jaxgen.report.groups import Section
+from jaxgen.report.images import shown_run
+
+_FILE = "evaluation/features.npz"
+_POINTS, _EACH = 2000, 300  # in all, and of each set at most
+REAL = "real data"
+
+
+class Features(NamedTuple):
+    """What evaluation left of one run: features of samples [n, D] and of real examples [m, D], and the network."""
+
+    real: np.ndarray
+    fake: np.ndarray
+    extractor: str
+
+    @property
+    def kind(self) -> tuple[str, str]:
+        """Features of one kind lie in one space and have the same real examples."""
+        return self.extractor, hashlib.sha256(np.ascontiguousarray(self.real).tobytes()).hexdigest()
+
+
+def read(path: Path) -> Features | None:
+    """The file's features, None where it is missing or damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            real, fake = (np.asarray(file[name], np.float32) for name in ("real", "fake"))
+            extractor = str(file["extractor"])
+    except (OSError, ValueError, KeyError, EOFError, AttributeError):
+        return None
+    whole = real.ndim == fake.ndim == 2 and real.shape[1] == fake.shape[1] and len(real) and len(fake)
+    return Features(real, fake, extractor) if whole and np.isfinite(real).all() else None
+
+
+class Plane(NamedTuple):
+    """The figure, what it shows, and the models that are not in it."""
+
+    figure: str
+    caption: str
+    absent: list[str]
+
+
+def plane(section: Section, prefix: str) -> Plane | None:
+    """The figure of a section, None where no run left features."""
+    found = {model.number: read(shown_run(section, model).folder / _FILE) for model in section.models}
+    kinds = [features.kind for features in found.values() if features is not None]
+    if not kinds:
+        return None
+    usual = max(kinds, key=kinds.count)
+    used = {n: features for n, features in found.items() if features is not None and features.kind == usual}
+    used = {n: features for n, features in used.items() if np.isfinite(features.fake).all()}
+    if not used:
+        return None
+    each = min(_EACH, _POINTS // (len(used) + 1))
+    first = next(iter(used.values()))
+    parts = {None: first.real, **{n: features.fake for n, features in used.items()}}
+    parts = {n: part[np.linspace(0, len(part) - 1, min(each, len(part))).astype(int)] for n, part in parts.items()}
+    places, how = _places(np.concatenate(list(parts.values())), first.extractor)
+    names = {model.number: model.name for model in section.models} | {None: REAL}
+    ends = np.cumsum([len(part) for part in parts.values()])[:-1]
+    by_name = dict(zip((names[n] for n in parts), np.split(places, ends), strict=True))
+    figure = plots.plane(by_name, {names[n]: n for n in parts}, prefix)
+    absent = [model.name for model in section.models if model.number not in used]
+    return Plane(figure, how, absent)
+
+
+def _places(points: np.ndarray, extractor: str) -> tuple[np.ndarray, str]:
+    """Points in the plane [n, 2], and how they came there."""
+    if points.shape[1] == 2:
+        return points, "The points themselves: the data has two dimensions."
+    from sklearn.decomposition import PCA
+    from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
+
+    points = points.astype(np.float64)
+    with threadpool_limits(1):
+        few = PCA(min(50, *points.shape), random_state=0).fit_transform(points)
+        perplexity = min(30.0, (len(few) - 1) / 3)
+        places = TSNE(perplexity=perplexity, init="pca", random_state=0).fit_transform(few)
+    how = (
+        f"One t-SNE (van der Maaten and Hinton 2008) of {extractor} features of all models and the real data together, "
+        "on 50 principal components. A good model's points mix with the real ones; distances between far groups, and "
+        "the axes, mean nothing."
+    )
+    return places, how

@@ -1,0 +1,94 @@
+"""Finds runs and studies below directories."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jaxgen.errors import UserError
+from jaxgen.report.run import Run, read
+
+# A folder that has one of these is the work directory of a run.
+_OF_RUN = ("config.json", "metrics.jsonl", "evaluation.json")
+# Folders of a run, and of a study, that hold no runs.
+_SKIPPED = {"checkpoints", "tensorboard", "samples", "evaluation", "latent_samplers", "report", "figures"}
+
+
+class Study(NamedTuple):
+    """What study.json says: where, its name, its entries, and what is wrong with the file ("" if nothing)."""
+
+    folder: Path
+    name: str
+    entries: list[dict[str, Any]]
+    problem: str = ""
+
+
+class Found(NamedTuple):
+    """Everything below the directories of a report."""
+
+    runs: list[Run]
+    studies: list[Study]
+
+
+def find(directories: Sequence[Path]) -> Found:
+    """Reads every run and study below the directories, in the order of their names.
+
+    Raises:
+      UserError: no such directory, or nothing in any of them.
+    """
+    runs, studies, seen = [], [], set()
+    for directory in directories:
+        if not directory.is_dir():
+            raise UserError(f"{directory}: no such directory; name one that holds runs")
+        for folder in _folders(directory):
+            if folder.resolve() in seen:
+                continue
+            seen.add(folder.resolve())
+            if (folder / "study.json").exists():
+                studies.append(_study(folder))
+            if any((folder / name).exists() for name in _OF_RUN):
+                runs += read(folder, _place(folder, directory, len(directories) > 1))
+    if not runs and not any(study.entries for study in studies):
+        listed = ", ".join(map(str, directories))
+        raise UserError(f"{listed}: no run there (no config.json, no study.json); name a directory that holds runs")
+    for study in studies:
+        _assign(study, runs)
+    return Found(runs, studies)
+
+
+def _folders(top: Path) -> list[Path]:
+    found = []
+    for name, below, files in os.walk(top):
+        found.append(Path(name))
+        is_run = any(file in files for file in _OF_RUN)
+        # The folders of a run's seeds are read with it.
+        below[:] = sorted(b for b in below if not b.startswith(".") and b not in _SKIPPED and not is_run)
+    return found
+
+
+def _place(folder: Path, top: Path, several: bool) -> str:
+    inner = folder.relative_to(top).as_posix()
+    if inner == ".":
+        return folder.resolve().name
+    return f"{top.resolve().name}/{inner}" if several else inner
+
+
+def _study(folder: Path) -> Study:
+    try:
+        found = json.loads((folder / "study.json").read_text())
+        entries = [entry for entry in found["entries"] if isinstance(entry, dict) and "name" in entry]
+        return Study(folder, str(found.get("name") or folder.name), entries)
+    except (OSError, ValueError, KeyError, TypeError):
+        return Study(folder, folder.name, [], "study.json is unreadable")
+
+
+def _assign(study: Study, runs: list[Run]) -> None:
+    """Gives each run of the study its entry."""
+    for entry in study.entries:
+        places = {(study.folder / str(place)).resolve() for place in entry.get("workdirs") or ()}
+        places.add((study.folder / "runs" / str(entry["name"])).resolve())
+        for run in runs:
+            folder = run.folder.resolve()
+            if folder in places or any(place in folder.parents for place in places):
+                run.entry = {**entry, "study": study.name}

@@ -1,0 +1,260 @@
+"""The tables of a section, as data that the page and its Markdown twin both show."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from jaxgen.report.comparison import Row, Table, number
+from jaxgen.report.costs import Cost, curve, reached
+from jaxgen.report.findings import LEVELS, Finding
+from jaxgen.report.groups import Model, Section
+from jaxgen.report.numbers import duration, interval, large, probability, rounded, significant
+from jaxgen.report.words import disqualified
+
+
+class Cell(NamedTuple):
+    """text, smaller text below it; look: "best", "bad", "warning", "muted" or ""; anchor: what it links to."""
+
+    text: str
+    small: str = ""
+    look: str = ""
+    anchor: str = ""
+
+
+NOTHING = Cell("–", look="muted")
+
+
+class Badge(NamedTuple):
+    """A finding's word or two, and how bad it is."""
+
+    text: str
+    level: str
+
+
+@dataclass
+class Grid:
+    """A table: heads with smaller text below them, rows of cells (the first names the row), notes below it.
+
+    badges: of each row, beside its name.
+    """
+
+    caption: str
+    heads: list[Cell]
+    rows: list[list[Cell]]
+    notes: list[str] = field(default_factory=list)
+    badges: list[list[Badge]] = field(default_factory=list)
+
+
+def badges(model: Model, found: Mapping[str, Sequence[Finding]], least: str = "warning") -> list[Badge]:
+    """What was found of a model's runs, each once, the worst first."""
+    allowed = LEVELS[: LEVELS.index(least) + 1]
+    kinds: dict[str, list[str]] = {}
+    for run in model.runs:
+        for finding in {f.kind: f for f in reversed(found[run.place]) if f.level in allowed}.values():
+            kinds.setdefault(finding.kind, []).append(finding.level)
+    out = []
+    for kind, levels in kinds.items():
+        share = f" ({len(levels)} of {len(model.runs)})" if len(model.runs) > 1 else ""
+        out.append(Badge(f"{kind}{share}", min(levels, key=LEVELS.index)))
+    return sorted(out, key=lambda badge: LEVELS.index(badge.level))
+
+
+def leaderboard(table: Table, found: Mapping[str, Sequence[Finding]]) -> Grid:
+    """Models by the deciding metric."""
+    metric = table.metric
+    heads = [Cell("model"), Cell(f"{metric.title} {metric.arrow}".strip(), metric.of), Cell("95% interval")]
+    heads += [Cell("deviation", "over seeds"), Cell("best", "seed"), Cell("worst", "seed"), Cell("seeds")]
+    heads.append(Cell("against the best", "p by Welch, Holm"))
+    sound = [row for row in table.ranked if not disqualified(row.model, found)]
+    grid = Grid(f"Leaderboard by {metric.name}", heads, [])
+    for row in table.rows:
+        place = f"{sound.index(row) + 1}. " if row in sound else ""
+        name = Cell(f"{place}{row.model.name}", anchor=row.model.slug)
+        grid.rows.append([name, *_standing(row, table, sound)])
+        grid.badges.append(badges(row.model, found))
+    grid.notes += [
+        f"Not ranked: {other.run.place} ({_other(other, metric.key)}): {other.reason}." for other in table.others
+    ]
+    if any(row.summary.n == 1 for row in table.ranked):
+        grid.notes.append(
+            "With a single seed there is no interval, and nothing can be said of a difference's significance."
+        )
+    if any(row.summary.n > 1 for row in table.ranked):
+        count = sum(difference.p is not None for difference in table.differences.values())
+        grid.notes.append(
+            "Mean over seeds; interval of the mean by Student's t; two-sided Welch t-tests, p-values corrected by "
+            f"Holm's method for the {count} pair{'s' * (count != 1)} of models that could be tested."
+        )
+    return grid
+
+
+def _standing(row: Row, table: Table, sound: list[Row]) -> list[Cell]:
+    if row.summary is None:
+        return [NOTHING] * 7
+    s, metric = row.summary, table.metric
+    seeds = sorted(row.values.items(), key=lambda item: item[1], reverse=metric.direction == "higher")
+    first, last = seeds[0], seeds[-1]
+    ends = [Cell(rounded(value, row.error), str(seed)) for seed, value in (first, last)] if s.n > 1 else [NOTHING] * 2
+    best = sound[0] if sound else None
+    if row is best:
+        against = Cell("the best")
+    elif best is None:
+        against = NOTHING
+    else:
+        difference = table.against(row.model, best.model)
+        gap = f"{'+' if difference.value > 0 else ''}{rounded(difference.value, row.error)}"
+        if difference.corrected is None:
+            against = Cell(gap, "one seed: no test" if min(s.n, best.summary.n) < 2 else "no spread: no test", "muted")
+        else:
+            word = "significant" if difference.significant else "not told apart"
+            against = Cell(gap, f"{probability(difference.corrected)}, {word}")
+    deviation = Cell(significant(s.deviation, 3)) if s.deviation is not None else NOTHING
+    around = Cell(interval(s.low, s.high, row.error)) if s.low is not None else NOTHING
+    value = Cell(rounded(s.mean, row.error), look="best" if row is best else "")
+    return [value, around, deviation, *ends, Cell(str(s.n)), against]
+
+
+def _other(other, key: str) -> str:
+    record = other.run.results.get(key)
+    return "no such number" if record is None else rounded(number(record), record.get("spread"))
+
+
+def pairs(table: Table) -> Grid:
+    """All differences between two models, with intervals and both p-values."""
+    heads = [Cell("pair"), Cell("difference"), Cell("95% interval"), Cell("p", "Welch"), Cell("p", "corrected by Holm")]
+    grid = Grid(f"Differences by {table.metric.name}, the first less the second", heads, [])
+    names = {row.model.number: row.model.name for row in table.ranked}
+    for (a, b), d in table.differences.items():
+        half = None if d.low is None else (d.high - d.low) / 4
+        look = "best" if d.significant else ""
+        cells = [Cell(rounded(d.value, half)), Cell(interval(d.low, d.high, half) or "–")]
+        cells += [Cell(probability(d.p)), Cell(probability(d.corrected), look=look)]
+        grid.rows.append([Cell(f"{names[a]} – {names[b]}"), *cells])
+    return grid
+
+
+def effectiveness(section: Section, tables: Sequence[Table], found: Mapping[str, Sequence[Finding]]) -> Grid:
+    """Every model's mean of every metric."""
+    heads = [Cell("model")] + [Cell(f"{t.metric.title} {t.metric.arrow}".strip(), t.metric.of) for t in tables]
+    grid = Grid("All numbers of the evaluations, means over seeds", heads, [])
+    order = {row.model.number: i for i, row in enumerate(tables[0].rows)} if tables else {}
+    for model in sorted(section.models, key=lambda model: order.get(model.number, 0)):
+        cells = [Cell(model.name, anchor=model.slug)]
+        for table in tables:
+            row = next(row for row in table.rows if row.model is model)
+            cells.append(_mean(row, table, found))
+        grid.rows.append(cells)
+        grid.badges.append([])
+    grid.notes.append(
+        "± is the standard deviation over seeds. Bold: the best of the models that neither collapsed nor copy. "
+        "†: some runs were evaluated with other settings and are left out."
+    )
+    return grid
+
+
+def _mean(row: Row, table: Table, found) -> Cell:
+    mark = " †" if row.others else ""
+    if row.summary is None:
+        return Cell("†", "other settings", "muted") if mark else NOTHING
+    sound = [r for r in table.ranked if not disqualified(r.model, found)]
+    best = bool(sound) and table.metric.direction != "none" and row.summary.mean == sound[0].summary.mean
+    small = "" if row.summary.deviation is None else f"± {significant(row.summary.deviation, 2)}"
+    return Cell(rounded(row.summary.mean, row.error) + mark, small, "best" if best and row in sound else "")
+
+
+def efficiency(section: Section, costs: Mapping[int, Cost], table: Table | None) -> Grid:
+    """Time, speed, memory and arithmetic of every model."""
+    heads = [Cell("model"), Cell("time to train", "a seed"), Cell("of it compiling"), Cell("step"), Cell("images/s")]
+    heads += [Cell("peak memory", "host"), Cell("peak memory", "device"), Cell("parameters"), Cell("FLOPs", "a step")]
+    heads += [Cell("FLOPs", "training"), Cell("evaluation")]
+    goal = _goal(section, table)
+    if goal is not None:
+        heads.append(Cell("time to reach", f"{table.metric.title} {rounded(goal)}"))
+    grid = Grid("What the models cost, means over seeds", heads, [])
+    for model in section.models:
+        c = costs[model.number]
+        shared = f"{c.shared} seeds in one program" if c.shared > 1 else ""
+        cells = [
+            Cell(model.name, shared, anchor=model.slug),
+            Cell(duration(c.train_seconds)),
+            Cell(duration(c.compile_seconds)),
+        ]
+        cells += [Cell("–" if c.step_ms is None else f"{significant(c.step_ms, 3)} ms"), Cell(_whole(c.images_per_s))]
+        cells += [Cell(_memory(c.host_memory_mb)), Cell(_memory(c.device_memory_mb)), Cell(large(c.parameters))]
+        cells += [Cell(large(c.flops_per_step)), Cell(large(c.flops)), Cell(duration(c.evaluation_seconds or None))]
+        if goal is not None:
+            times = [reached(curve(run, table.metric), table.metric, goal) for run in model.runs]
+            known = [time for time in times if time is not None]
+            cells.append(Cell(duration(sum(known) / len(known)), _of(len(known), len(times))) if known else NOTHING)
+        grid.rows.append(cells)
+        grid.badges.append([])
+    hardware = sorted({name for c in costs.values() for name in c.hardware})
+    if len(hardware) > 1:
+        grid.notes.append(f"Trained on different hardware ({'; '.join(hardware)}): times and speeds do not compare.")
+    elif hardware:
+        grid.notes.append(f"All on: {hardware[0]}.")
+    if goal is not None:
+        grid.notes.append(
+            "The goal is the worst of the models' last numbers, so that each of them reaches it; measured on "
+            "evaluation.num_samples_in_training samples, a step counting the mean time of all."
+        )
+    if any(c.shared > 1 for c in costs.values()):
+        grid.notes.append(
+            "Of seeds in one program the time to train is each one's part; all else is of the whole program."
+        )
+    return grid
+
+
+def _goal(section: Section, table: Table | None) -> float | None:
+    """The worst last number of the curves, where two models or more have one."""
+    if table is None or table.metric.direction == "none":
+        return None
+    ends = [[p[-1][1] for run in m.runs if (p := curve(run, table.metric))] for m in section.models]
+    worst = max if table.metric.direction == "lower" else min
+    last = [worst(values) for values in ends if values]
+    return worst(last) if len(last) > 1 else None
+
+
+def _whole(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.0f}" if value >= 100 else significant(value, 3)
+
+
+def _memory(mb: float | None) -> str:
+    return "–" if mb is None else f"{mb:,.0f} MiB" if mb < 10_000 else f"{mb / 1024:,.1f} GiB"
+
+
+def _of(part: int, whole: int) -> str:
+    return "" if part == whole else f"{part} of {whole} runs"
+
+
+def reliability(section: Section, table: Table | None, found: Mapping[str, Sequence[Finding]]) -> Grid:
+    """Every run: how it ended, how often it was resumed, its alarms and findings."""
+    metric = table.metric if table else None
+    heads = [Cell("run"), Cell("seed"), Cell("steps"), Cell("resumed"), Cell("alarms"), Cell("still on")]
+    if metric:
+        heads.append(Cell(f"{metric.title} {metric.arrow}".strip(), metric.of))
+    grid = Grid("Every run", heads, [])
+    for model in section.models:
+        for run in model.runs:
+            steps = run.config.get("steps")
+            step = "–" if run.step is None else f"{run.step:,}"
+            whole = "" if run.finished or not isinstance(steps, int) else f"of {steps:,}"
+            again = f"{run.restarts} began anew" if run.restarts else ""
+            on = sum(event.get("ended") is None for event in run.alarms)
+            cells = [Cell(run.place, anchor=run_anchor(run)), Cell("–" if run.seed is None else str(run.seed))]
+            cells += [Cell(step, whole, "warning" if whole else ""), Cell(str(run.resumes), again)]
+            cells += [Cell(str(len(run.alarms))), Cell(str(on), look="bad" if on else "")]
+            if metric:
+                record = run.results.get(metric.key, {})
+                error = record.get("standard_error", record.get("spread"))
+                cells.append(Cell(rounded(number(record), error if isinstance(error, float) else None)))
+            grid.rows.append(cells)
+            kinds = {f.kind: f for f in reversed(found[run.place]) if f.level != "note"}
+            grid.badges.append([Badge(f.kind, f.level) for f in reversed(kinds.values())])
+    grid.notes.append("Resumed: how often a run went on from a checkpoint after it was cut off, as its log tells.")
+    return grid
+
+
+def run_anchor(run) -> str:
+    """The anchor of a run's card."""
+    return "run-" + "".join(c if c.isascii() and c.isalnum() else f"_{ord(c):x}_" for c in run.place)

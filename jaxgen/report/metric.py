@@ -1,0 +1,104 @@
+"""What a metric is called, what it says and which way is better, from the metric's own module where there is one."""
+
+import importlib
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, NamedTuple
+
+from jaxgen import lookup
+
+# What decides a leaderboard, best first: the first of these that the models have in common.
+_DECIDING = (
+    *("fid", "fid_infinity", "kid", "classifier_two_sample", "train_synthetic_test_real", "modes", "wasserstein_1d"),
+    *("bits_per_dim", "coverage", "recall", "precision", "ssim", "psnr"),
+)
+_ARROWS = {"lower": "↓", "higher": "↑"}
+
+
+class Metric(NamedTuple):
+    """A number of evaluation.json.
+
+    key: there. base: the metric's module. title, of: what it is called, and the network (or the latents) that it is of.
+    settings: keys of its record that numbers must share to be comparable.
+    """
+
+    key: str
+    base: str
+    title: str
+    of: str
+    unit: str
+    meaning: str
+    direction: str
+    settings: tuple[str, ...]
+
+    @property
+    def arrow(self) -> str:
+        """Which way is better."""
+        return _ARROWS.get(self.direction, "")
+
+    @property
+    def name(self) -> str:
+        """Title and network."""
+        return f"{self.title} ({self.of})" if self.of else self.title
+
+    def better(self, a: float, b: float) -> bool:
+        """Whether a is better than b."""
+        return a < b if self.direction == "lower" else a > b
+
+
+def describe(key: str, record: Mapping[str, Any]) -> Metric:
+    """The metric of a record; one without a module of jaxgen's own has its key for a name."""
+    base = str(record.get("metric") or _base(key))
+    base = "fid" if base == "fd_efficientnet_lite0" else base  # the same number by its two names
+    direction = record.get("direction")
+    direction = direction if direction in _ARROWS else "none"
+    # A user's own metric is not imported: a file of results must not make the report run code.
+    module = importlib.import_module(f"jaxgen.metrics.{base}") if base in _built_in() else None
+    if module is None or not hasattr(module, "TITLE"):
+        return Metric(key, base, key, "", str(record.get("unit") or ""), "", direction, ())
+    prefix, canonical = getattr(module, "PREFIX", base), getattr(module, "CANONICAL_TITLE", "")
+    by_prefix = prefix != base and key.startswith(f"{prefix}_")
+    of = key.removeprefix(prefix if by_prefix else base).strip("_")
+    proper = key == base or (prefix != base and not by_prefix)  # the canonical network's number
+    if not of and not canonical and record.get("extractor"):
+        of = str(record["extractor"])
+    title = canonical if canonical and proper else module.TITLE
+    return Metric(key, base, title, of, module.UNIT, module.MEANING, direction, getattr(module, "SETTINGS", ()))
+
+
+@cache
+def _built_in() -> frozenset[str]:
+    return frozenset(lookup.choices("metrics"))
+
+
+def _base(key: str) -> str:
+    """The metric whose number `key` is, in files that do not say it: the longest name that it starts with."""
+    if key.startswith("fd_infinity"):
+        return "fid_infinity"
+    if key.startswith("fd_"):
+        return "fid"
+    if key.startswith("classifier_score"):
+        return "inception_score"
+    fitting = [name for name in _built_in() if key == name or key.startswith(f"{name}_")]
+    return max(fitting, key=len, default=key)
+
+
+def is_metric(key: str) -> bool:
+    """Whether a number of metrics.jsonl is one of an evaluation and not of the training."""
+    return _base(key) in _built_in()
+
+
+def deciding(metrics: Mapping[str, Metric], counts: Mapping[str, int]) -> str | None:
+    """The key of the metric that a leaderboard goes by; None where there is none with a direction.
+
+    Args:
+      counts: key -> how many models have it. One that more of them have goes before one that decides more.
+    """
+    order = {name: rank for rank, name in enumerate(_DECIDING)}
+    candidates = [key for key, metric in metrics.items() if metric.direction in _ARROWS]
+
+    def standing(key):
+        plain = key == metrics[key].base or key == f"fd_{metrics[key].of}"
+        return (-counts[key], order.get(metrics[key].base, len(order)), not plain, key)
+
+    return min(candidates, key=standing, default=None)

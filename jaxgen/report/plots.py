@@ -1,0 +1,169 @@
+"""The figures of a section, each an SVG element."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from jaxgen.report import svg
+from jaxgen.report.comparison import Table
+from jaxgen.report.costs import curve, train_seconds
+from jaxgen.report.groups import Model, Section
+from jaxgen.report.metric import Metric
+
+_POINTS = 160  # of a curve
+_LINES = 4  # losses of a training plot
+_LOSSES = ("loss", "elbo", "bits")
+
+
+def leaderboard(table: Table, prefix: str) -> str:
+    """Every seed's number as a dot, the mean and its interval as a bar, best model on top."""
+    rows = table.ranked[::-1]
+    with svg.settings():
+        figure, ((axes,),) = svg.styled(6.4, 0.75 + 0.32 * len(rows))
+        for y, row in enumerate(rows):
+            colour, summary = svg.colour(row.model.number), row.summary
+            if summary.low is not None:
+                axes.plot([summary.low, summary.high], [y, y], color=colour, lw=5, alpha=0.3, solid_capstyle="butt")
+            axes.plot([summary.mean], [y], "|", color=colour, ms=13, mew=2)
+            mark = svg.marker(row.model.number)
+            axes.scatter(list(row.values.values()), [y] * len(row.values), s=22, color=colour, marker=mark, zorder=3)
+        axes.set_yticks(range(len(rows)), [_label(row.model.name) for row in rows])
+        axes.set_ylim(-0.6, len(rows) - 0.4)
+        axes.set_xlabel(_axis(table.metric))
+        axes.grid(axis="y", visible=False)
+        return svg.render(figure, prefix)
+
+
+def quality_against_cost(table: Table, prefix: str) -> str | None:
+    """The deciding number over the time to train, one mark for each run; None without times."""
+    with svg.settings():
+        figure, ((axes,),) = svg.styled(6.4, 3.6)
+        shown, times = 0, []
+        for row in table.ranked:
+            runs = [(train_seconds(run), row.values[run.seed]) for run in row.model.runs if run.seed in row.values]
+            runs = [(seconds, value) for seconds, value in runs if seconds]
+            if not runs:
+                continue
+            shown += 1
+            times += [seconds for seconds, _ in runs]
+            axes.scatter(*zip(*runs, strict=True), s=34, alpha=0.9, **_look(row.model), label=_label(row.model.name))
+        if shown < 2:
+            return None
+        _time_axis(axes, times)
+        axes.set_ylabel(_axis(table.metric))
+        _legend(figure, shown)
+        return svg.render(figure, prefix)
+
+
+def progress(section: Section, metric: Metric, prefix: str) -> str | None:
+    """The number over the seconds of training where it was measured on the way; None where no run did."""
+    with svg.settings():
+        figure, ((axes,),) = svg.styled(6.4, 3.6)
+        shown, times = 0, []
+        for model in section.models:
+            label = _label(model.name)
+            for run in model.runs:
+                points = curve(run, metric)
+                if len(points) < 2:
+                    continue
+                colour, mark = svg.colour(model.number), svg.marker(model.number)
+                axes.plot(*zip(*points, strict=True), color=colour, marker=mark, ms=4, lw=1.4, label=label)
+                times += [seconds for seconds, _ in points]
+                shown, label = shown + bool(label), None
+        if not shown:
+            return None
+        _time_axis(axes, times)
+        axes.set_ylabel(_axis(metric))
+        _legend(figure, shown)
+        return svg.render(figure, prefix)
+
+
+def training(model: Model, prefix: str) -> str | None:
+    """The losses of a model over its steps, one line for each seed; None where none was logged."""
+    names = _losses(model)
+    if not names:
+        return None
+    with svg.settings():
+        figure, ((axes,),) = svg.styled(3.4, 2.3)
+        values = []
+        for number, name in enumerate(names):
+            label = _label(name)
+            for run in model.runs:
+                points = [(line["step"], line[name]) for line in run.lines if _finite(line.get(name))]
+                if points:
+                    points = _thinned(points)
+                    axes.plot(*zip(*points, strict=True), color=svg.COLOURS[number], lw=1, alpha=0.85, label=label)
+                    values += [value for _, value in points]
+                    label = None
+        low, high = np.quantile(values, [0.01, 0.99])
+        if high > low:  # a single spike would press all else flat
+            axes.set_ylim(low - 0.08 * (high - low), high + 0.08 * (high - low))
+        axes.set_xlabel("step")
+        axes.set_title(_label(model.name))
+        figure.legend(loc="outside lower center", ncols=4, fontsize=8)
+        return svg.render(figure, prefix)
+
+
+def plane(places: Mapping[str, np.ndarray], numbers: Mapping[str, int | None], prefix: str) -> str:
+    """Points [n, 2] of the real data (number None, drawn first, as crosses) and of models in one plane."""
+    with svg.settings():
+        figure, ((axes,),) = svg.styled(6.4, 5.6)
+        for name, points in places.items():
+            number = numbers[name]
+            look = (
+                {"color": svg.COLOURS[6], "marker": "x", "linewidths": 0.7, "alpha": 0.75}
+                if number is None
+                else {"color": svg.colour(number), "marker": svg.marker(number), "linewidths": 0, "alpha": 0.65}
+            )
+            axes.scatter(*points.T, s=12, label=f"{_label(name)} ({len(points)})", **look)
+        axes.set(xticks=[], yticks=[])
+        axes.grid(visible=False)
+        for spine in axes.spines.values():
+            spine.set_visible(False)
+        figure.legend(loc="outside lower center", ncols=3, markerscale=1.8, fontsize=8)
+        return svg.render(figure, prefix)
+
+
+def _losses(model: Model) -> list[str]:
+    last = [line for run in model.runs for line in run.lines[-3:]]
+    names = sorted({name for line in last for name, value in line.items() if _finite(value)})
+    return [name for name in names if name.startswith(_LOSSES)][:_LINES]
+
+
+def _finite(value) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _thinned(points: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
+    """At most so many points, each the mean of its neighbours."""
+    if len(points) <= _POINTS:
+        return list(points)
+    parts = np.array_split(np.asarray(points, np.float64), _POINTS)
+    return [tuple(part.mean(0)) for part in parts]
+
+
+def _look(model: Model) -> dict:
+    return {"color": svg.colour(model.number), "marker": svg.marker(model.number)}
+
+
+def _label(name: str) -> str:
+    """A name as matplotlib shows it: not too long, and without the underscore at the start that hides it."""
+    name = name if len(name) <= 42 else f"{name[:20]}…{name[-20:]}"
+    return f" {name}" if name.startswith("_") else name
+
+
+def _axis(metric: Metric) -> str:
+    unit = f", {metric.unit}" if metric.unit else ""
+    better = {"lower": " (lower is better)", "higher": " (higher is better)"}.get(metric.direction, "")
+    return f"{metric.name}{unit}{better}"
+
+
+def _time_axis(axes, times: Sequence[float]) -> None:
+    axes.set_xlabel("seconds of training, compilation included")
+    if max(times) > 8 * min(times) > 0:
+        axes.set_xscale("log")
+
+
+def _legend(figure, count: int) -> None:
+    figure.legend(loc="outside lower center", ncols=min(count, 3), fontsize=8)

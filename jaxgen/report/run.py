@@ -1,0 +1,195 @@
+"""One run as its work directory tells it; whatever is damaged or missing is said, never raised."""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jaxgen import configuration
+
+_RESUMED = re.compile(r"resuming at step (\d+) of (\d+)")
+_ERROR = re.compile(r"^\S+ \S+ ERROR (.*)", re.MULTILINE)
+_STARTED = re.compile(r"\bcompiling \d+ steps for")
+
+
+@dataclass
+class Run:
+    """What is known of a run.
+
+    folder: its work directory; of a seed that shares its program with others, its folder `seed_<s>`.
+    place: the folder as the report names it.
+    config: as nested dict, complete; {} where it cannot be read.
+    results: {metric: record of evaluation.json}; skipped: {metric: reason}.
+    facts: `_run` of evaluation.json over what config.json holds beside the config.
+    step: that was evaluated, or else the last that metrics.jsonl knows.
+    lines: of metrics.jsonl, this seed's.
+    lanes: how many seeds shared its program; timing is that of all of them.
+    resumes, restarts: how often it went on from a checkpoint, and how often it began again without one.
+    error: the line that ended it, if its log has one after the last start.
+    problems: what is wrong with its files, one sentence each.
+    entry: the entry of study.json that it belongs to.
+    """
+
+    folder: Path
+    place: str
+    config: dict[str, Any] = field(default_factory=dict)
+    results: dict[str, dict] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+    timing: dict[str, float | None] = field(default_factory=dict)
+    alarms: list[dict] = field(default_factory=list)
+    lines: list[dict[str, float]] = field(default_factory=list)
+    step: int | None = None
+    lanes: int = 1
+    resumes: int = 0
+    restarts: int = 0
+    error: str = ""
+    problems: list[str] = field(default_factory=list)
+    entry: dict[str, Any] | None = None
+
+    @property
+    def seed(self) -> int | None:
+        """Of the training."""
+        return self.config.get("seed")
+
+    @property
+    def evaluated(self) -> bool:
+        """Whether there are numbers of it."""
+        return bool(self.results)
+
+    @property
+    def finished(self) -> bool:
+        """Whether it was trained to its last step."""
+        return self.step is not None and self.step >= self.config.get("steps", math.inf)
+
+    def files(self, pattern: str) -> list[Path]:
+        """Its files of that pattern, by name."""
+        return sorted(path for path in self.folder.glob(pattern) if path.is_file() and not path.name.startswith("."))
+
+
+def read(folder: Path, place: str) -> list[Run]:
+    """The run of a work directory, or one for each seed that was trained there."""
+    written, problems = _json(folder / "config.json")
+    config, wrong = _config(written.get("config"))
+    program = Run(folder, place, config, problems=problems + wrong)
+    program.facts = {key: value for key, value in written.items() if key != "config"}
+    program.timing, wrong = _json(folder / "timing.json", needed=False)
+    program.problems += wrong
+    alarms, wrong = _json(folder / "alarms.json", needed=False)
+    program.alarms, program.problems = _events(alarms.get("events")), program.problems + wrong
+    program.lines, wrong = _lines(folder / "metrics.jsonl")
+    program.problems += wrong
+    _read_log(program)
+    seeds = _seeds(folder, config)
+    if not seeds:
+        _read_results(program, folder)
+        return [program]
+    return [_lane(program, seed, len(seeds)) for seed in seeds]
+
+
+def _seeds(folder: Path, config: Mapping) -> list[int]:
+    """The seeds that share the program of a work directory; none where it is a run of one seed."""
+    count = config.get("num_seeds", 1)
+    if isinstance(count, int) and count > 1:
+        return list(range(config.get("seed", 0), config.get("seed", 0) + count))
+    return []
+
+
+def _lane(program: Run, seed: int, lanes: int) -> Run:
+    lane = Run(program.folder / f"seed_{seed}", f"{program.place}/seed_{seed}", {**program.config, "seed": seed})
+    lane.config["num_seeds"] = 1
+    for name in ("facts", "timing"):
+        setattr(lane, name, dict(getattr(program, name)))
+    lane.lines = [line for line in program.lines if line.get("seed") in (seed, None)]
+    lane.alarms = [event for event in program.alarms if event.get("seed") in (seed, None)]
+    lane.lanes, lane.resumes, lane.restarts = lanes, program.resumes, program.restarts
+    lane.error, lane.problems = program.error, list(program.problems)
+    _read_results(lane, lane.folder)
+    return lane
+
+
+def _read_results(run: Run, folder: Path) -> None:
+    """Adds evaluation.json; the last step of the log where there is none."""
+    steps = [line["step"] for line in run.lines]
+    run.step = max(steps, default=None)
+    found, problems = _json(folder / "evaluation.json", needed=False)
+    run.problems += problems
+    told = found.get("_run") if isinstance(found.get("_run"), dict) else {}
+    for key, record in found.items():
+        if not key.startswith("_") and isinstance(record, dict) and "value" in record:
+            run.results[key] = record
+    if isinstance(found.get("_skipped"), dict):
+        run.skipped = {str(key): str(value) for key, value in found["_skipped"].items()}
+    if told:
+        run.step = told["step"] if isinstance(told.get("step"), int) else run.step
+        if not run.config:
+            run.config, _ = _config(told.get("config"))
+        elif isinstance(told.get("config"), dict):
+            # Evaluations may be made anew under other settings than those the run was trained with.
+            run.config = {**run.config, **{k: told["config"][k] for k in ("evaluation",) if k in told["config"]}}
+        run.facts |= {key: value for key, value in told.items() if key not in ("config", "alarms")}
+        run.timing = run.timing or (told.get("timing") if isinstance(told.get("timing"), dict) else {})
+        if isinstance(told.get("alarms"), list):
+            run.alarms = _events(told["alarms"])
+
+
+def _config(found: Any) -> tuple[dict, list[str]]:
+    if found is None:
+        return {}, []
+    try:
+        return configuration.completed(found), []
+    except (AttributeError, TypeError, ValueError):
+        return {}, ["config.json holds no config"]
+
+
+def _json(path: Path, needed: bool = True) -> tuple[dict, list[str]]:
+    """A JSON object of a file and what is wrong with it."""
+    try:
+        found = json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}, [f"there is no {path.name}"] if needed else []
+    except (OSError, ValueError):
+        return {}, [f"{path.name} is unreadable"]
+    return (found, []) if isinstance(found, dict) else ({}, [f"{path.name} is unreadable"])
+
+
+def _events(found: Any) -> list[dict]:
+    keys = {"alarm", "step", "message"}
+    return [e for e in found if isinstance(e, dict) and keys <= e.keys()] if isinstance(found, list) else []
+
+
+def _lines(path: Path) -> tuple[list[dict], list[str]]:
+    """The whole lines of metrics.jsonl."""
+    try:
+        text = path.read_text()
+    except FileNotFoundError:
+        return [], []
+    except (OSError, ValueError):
+        return [], [f"{path.name} is unreadable"]
+    lines, damaged = [], 0
+    for line in text.splitlines(keepends=True):
+        if not line.endswith("\n"):
+            continue  # a run that is under way, or was killed, is in the middle of it
+        try:
+            found = json.loads(line)
+            lines.append({**found, "step": int(found["step"])})
+        except (ValueError, KeyError, TypeError):
+            damaged += 1
+    return lines, [f"{path.name} has {damaged} damaged line{'s' * (damaged > 1)}"] if damaged else []
+
+
+def _read_log(run: Run) -> None:
+    """Resumptions, starts without a checkpoint, and the error that ended the run, from log.txt."""
+    try:
+        text = (run.folder / "log.txt").read_text(errors="replace")
+    except OSError:
+        return
+    resumed = [found for found in _RESUMED.finditer(text) if int(found[1]) < int(found[2])]
+    starts = list(_STARTED.finditer(text))
+    run.resumes = len(resumed)
+    run.restarts = max(0, len(starts) - 1 - len(resumed))
+    errors = list(_ERROR.finditer(text, starts[-1].start() if starts else 0))
+    run.error = errors[-1][1].strip() if errors else ""

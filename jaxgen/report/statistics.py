@@ -1,0 +1,87 @@
+"""Means over seeds with Student's intervals, Welch's t-test between models, Holm's correction for many tests."""
+
+import math
+import warnings
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+CONFIDENCE = 0.95
+LEVEL = 0.05
+
+
+class Summary(NamedTuple):
+    """n values: their mean, standard deviation (ddof 1) and the 95% interval of the mean; None where n is 1."""
+
+    n: int
+    mean: float
+    deviation: float | None
+    low: float | None
+    high: float | None
+
+    @property
+    def error(self) -> float | None:
+        """Standard error of the mean."""
+        return None if self.deviation is None else self.deviation / math.sqrt(self.n)
+
+
+def summarise(values: Sequence[float]) -> Summary:
+    """Mean of at least one value, interval from Student's t with n - 1 degrees of freedom."""
+    array = np.asarray(values, np.float64)
+    mean = float(array.mean())
+    if len(array) < 2:
+        return Summary(len(array), mean, None, None, None)
+    deviation = float(array.std(ddof=1))
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(array) - 1)) * deviation / math.sqrt(len(array))
+    return Summary(len(array), mean, deviation, mean - half, mean + half)
+
+
+class Difference(NamedTuple):
+    """Mean of a less mean of b, its 95% interval and the two-sided p-value, corrected too once `correct` has it.
+
+    p is None where no test can be made: fewer than two values on a side, or no spread on either.
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+    p: float | None
+    corrected: float | None = None
+
+    @property
+    def significant(self) -> bool:
+        """Whether the corrected p-value is below 0.05."""
+        return self.corrected is not None and self.corrected < LEVEL
+
+
+def welch(a: Sequence[float], b: Sequence[float]) -> Difference:
+    """Welch's t-test, which lets the two have different spreads.
+
+    Not paired: seeds of different models share no draw but the order of the data.
+    """
+    difference = float(np.mean(a) - np.mean(b))
+    if min(len(a), len(b)) < 2 or (np.ptp(a) == 0 and np.ptp(b) == 0):
+        return Difference(difference, None, None, None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of values that are nearly equal: the p-value stays right
+        result = stats.ttest_ind(a, b, equal_var=False)
+        interval = result.confidence_interval(CONFIDENCE)
+    return Difference(difference, float(interval.low), float(interval.high), float(result.pvalue))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's (1979) step-down correction: p-values such that all below 0.05 hold together at that level."""
+    order, corrected, largest = np.argsort(p_values, kind="stable"), [0.0] * len(p_values), 0.0
+    for rank, i in enumerate(order):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[i]))
+        corrected[i] = largest
+    return corrected
+
+
+def correct(differences: dict) -> dict:
+    """The same differences with p-values corrected for all of them that have one."""
+    tested = [key for key, difference in differences.items() if difference.p is not None]
+    corrected = dict(zip(tested, holm([differences[key].p for key in tested]), strict=True))
+    return {key: d._replace(corrected=corrected.get(key)) for key, d in differences.items()}

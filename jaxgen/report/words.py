@@ -1,0 +1,201 @@
+"""The summary of a section in words: which model is better, whether that is chance, what it cost, what went wrong."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from jaxgen.report.comparison import Row, Table
+from jaxgen.report.costs import Cost
+from jaxgen.report.findings import DISQUALIFYING, LEVELS, Finding
+from jaxgen.report.groups import Model, Section
+from jaxgen.report.numbers import duration, interval, large, percent, probability, rounded, significant
+
+# A spread over seeds beyond this share of the mean is worth a word.
+_WIDE = 0.1
+
+
+class Sentence(NamedTuple):
+    """A lead, to be set bold, and what follows it."""
+
+    lead: str
+    text: str
+    level: str = ""
+
+
+def affected(model: Model, found: Mapping[str, Sequence[Finding]], kinds: Sequence[str]) -> list[str]:
+    """Places of the model's runs that have a finding of these kinds."""
+    return [run.place for run in model.runs if any(f.kind in kinds and f.level == "bad" for f in found[run.place])]
+
+
+def disqualified(model: Model, found: Mapping[str, Sequence[Finding]]) -> bool:
+    """Whether half of the model's runs or more have collapsed, diverged or copy."""
+    return 2 * len(affected(model, found, DISQUALIFYING)) >= len(model.runs)
+
+
+def summary(
+    section: Section, table: Table | None, found: Mapping[str, Sequence[Finding]], costs: Mapping[int, Cost]
+) -> list[Sentence]:
+    """The section's sentences.
+
+    Args:
+      table: of the deciding metric; None where nothing was measured.
+      found: findings by the run's place. costs: by the model's number.
+    """
+    out = []
+    if table is None or not table.ranked:
+        out.append(Sentence("Which is better?", "Nothing can be said: no run has a number that models could share."))
+    else:
+        sound = [row for row in table.ranked if not disqualified(row.model, found)]
+        out.append(_better(table, sound, found))
+        if len(sound) > 1:
+            out.append(_significance(table, sound))
+        if sound:
+            out.append(_cost(sound, costs))
+            out.append(_belief(sound[0], table, found))
+    return out + _went_wrong(section, found)
+
+
+def _number(row: Row) -> str:
+    value = rounded(row.summary.mean, row.error)
+    if row.summary.low is None:
+        return f"{value} (one seed)"
+    around = interval(row.summary.low, row.summary.high, row.error)
+    return f"{value} {around} over {row.summary.n} seeds"
+
+
+def _better(table: Table, sound: list[Row], found) -> Sentence:
+    metric, lead = table.metric, "Which is better?"
+    out = [row for row in table.ranked if row not in sound]
+    if not sound:
+        return Sentence(
+            lead, "None can be called good: every model with a number collapsed, diverged or copies.", "bad"
+        )
+    best = sound[0]
+    ahead = [row for row in out if table.ranked.index(row) < table.ranked.index(best)]
+    text = f"{best.model.name} is best by {metric.name}: {_number(best)}."
+    if len(sound) == 1:
+        text = (
+            f"{best.model.name} has {metric.name} {_number(best)}, and there is no other sound model to compare with."
+        )
+    else:
+        second = sound[1]
+        text += f" Next comes {second.model.name} with {_number(second)}{_by_how_much(best, second)}."
+    if ahead:
+        names = ", ".join(f"{row.model.name} ({_why(row.model, found)})" for row in ahead)
+        text += f" With a better number, but not to be believed: {names}."
+    return Sentence(lead, text)
+
+
+def _why(model: Model, found) -> str:
+    kinds = [kind for kind in DISQUALIFYING if affected(model, found, (kind,))]
+    return " and ".join("copies training data" if kind == "copies" else kind for kind in kinds)
+
+
+def _by_how_much(best: Row, second: Row) -> str:
+    a, b = best.summary.mean, second.summary.mean
+    if a == b:
+        return ", the same"
+    if a and a * b > 0:
+        return f", {percent(abs(b - a) / abs(a))} {'more' if b > a else 'less'}"
+    return f", a difference of {significant(abs(b - a), 3)}"
+
+
+def _significance(table: Table, sound: list[Row]) -> Sentence:
+    lead, (best, second) = "Is that chance?", sound[:2]
+    tested = sum(difference.p is not None for difference in table.differences.values())
+    alone = [row.model.name for row in (best, second) if row.summary.n < 2]
+    if alone:
+        who = " and ".join(alone)
+        text = f"Nothing can be said: {who} {'has' if len(alone) == 1 else 'have'} a single seed, and another seed may "
+        return Sentence(lead, text + "turn the order round. Train at least three.", "warning")
+    difference = table.against(best.model, second.model)
+    method = f"Welch's t-test over seeds, corrected by Holm for {tested} pair{'s' * (tested != 1)}"
+    if difference.p is None:
+        same = best.summary.mean == second.summary.mean
+        text = "the two are equal." if same else "neither spreads over its seeds, so that no test can be made."
+        return Sentence(lead, f"{best.model.name} and {second.model.name}: {text}")
+    p = probability(difference.corrected)
+    if difference.significant:
+        text = f"No: the difference to {second.model.name} is significant ({method}: {p})."
+    else:
+        text = f"It may be: the difference to {second.model.name} is not significant ({method}: {p})."
+    equal = [
+        row.model.name
+        for row in sound[2:]
+        if row.summary.n > 1 and not table.against(best.model, row.model).significant and row.summary.n > 1
+    ]
+    if equal:
+        text += f" Not told apart from {best.model.name} either: {', '.join(equal)}."
+    return Sentence(lead, text, "" if difference.significant else "warning")
+
+
+def _cost(sound: list[Row], costs: Mapping[int, Cost]) -> Sentence:
+    best, lead = sound[0], "What did it cost?"
+    mine = costs[best.model.number]
+    if mine.train_seconds is None:
+        return Sentence(lead, f"Nobody knows: {best.model.name} has left no times.")
+    text = f"{best.model.name} took {duration(mine.train_seconds)} to train a seed, compilation included"
+    if mine.shared > 1:
+        text += f" (a {mine.shared}th of a program that trained {mine.shared} seeds)"
+    if mine.parameters:
+        text += f", with {large(mine.parameters)} parameters"
+    text += "."
+    others = [(costs[row.model.number], row.model.name) for row in sound[1:]]
+    others = [(cost.train_seconds, name, cost) for cost, name in others if cost.train_seconds]
+    if others:
+        seconds, name, cheapest = min(others, key=lambda other: other[0])
+        ratio = seconds / mine.train_seconds
+        text += f" {name} took {duration(seconds)}, {_times(ratio)}."
+        if cheapest.hardware != mine.hardware:
+            text += " They ran on different hardware, so their times do not compare."
+    return Sentence(lead, text)
+
+
+def _times(ratio: float) -> str:
+    if 0.95 < ratio < 1.05:
+        return "about as long"
+    return f"{significant(ratio, 2)} times as long" if ratio > 1 else f"{significant(1 / ratio, 2)} times shorter"
+
+
+def _belief(best: Row, table: Table, found) -> Sentence:
+    doubts, model, seeds = [], best.model, best.summary.n
+    if seeds == 1:
+        doubts.append("it is a single seed")
+    elif best.summary.mean and best.summary.deviation / abs(best.summary.mean) > _WIDE:
+        doubts.append(f"its seeds spread by {percent(best.summary.deviation / abs(best.summary.mean))}")
+    if seeds < len(model.runs):
+        doubts.append(f"only {seeds} of its {len(model.runs)} runs count here")
+    kinds = sorted({f.kind for run in model.runs for f in found[run.place] if f.level != "note"})
+    if kinds:
+        doubts.append(f"it was found: {', '.join(kinds)}")
+    if len({run.facts.get("commit") for run in model.runs}) > 1:
+        doubts.append("its seeds were trained by different commits")
+    if any(f.kind == "uncommitted code" for run in model.runs for f in found[run.place]):
+        doubts.append("its code differed from the commit it names")
+    if others := table.others:
+        left = "run was" if len(others) == 1 else "runs were"
+        doubts.append(f"{len(others)} {left} evaluated with other settings and stayed out of the comparison")
+    if not doubts:
+        spread = percent(best.summary.deviation / abs(best.summary.mean)) if best.summary.mean else "nothing"
+        return Sentence(
+            "Can it be believed?", f"Yes: {seeds} seeds that spread by {spread}, and nothing else was found."
+        )
+    return Sentence("Can it be believed?", f"With care: {'; '.join(doubts)}.", "warning")
+
+
+def _went_wrong(section: Section, found) -> list[Sentence]:
+    """One sentence for each model and kind of trouble."""
+    out = []
+    for model in section.models:
+        by_kind: dict[tuple[str, str], list] = {}
+        for run in model.runs:
+            for finding in found[run.place]:
+                if finding.level != "note":
+                    by_kind.setdefault((finding.level, finding.kind), []).append((run, finding))
+        for (level, kind), cases in by_kind.items():
+            places = list(dict.fromkeys(run.place for run, _ in cases))
+            which = ""
+            if len(model.runs) > 1:
+                seeds = ", ".join(dict.fromkeys(str(run.seed) for run, _ in cases))
+                which = f" ({len(places)} of {len(model.runs)} runs: seed{'s' * (len(places) > 1)} {seeds})"
+            out.append(Sentence(f"{model.name}, {kind}{which}:", cases[0][1].text, level))
+    return sorted(out, key=lambda sentence: LEVELS.index(sentence.level))
