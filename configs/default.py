@@ -35,6 +35,10 @@ def get_config() -> ConfigDict:
     # from: weights, statistics and moving averages of all layers whose shapes agree; "": at random
     config.init_from = ""
     config.steps = 3_000  # updates of the generator (or of the VAE) in all
+    config.budget = ConfigDict()
+    # A run ends before its last step once its training steps have taken so many seconds (compilation, evaluation and
+    # saving are not counted), over all its restarts; 0: no such limit. Such a run is not reproducible to the bit.
+    config.budget.seconds = 0.0
     config.batch_size = 64  # examples per update, over all devices together
     config.grad_accum_steps = 1  # split each batch into this many parts and sum their gradients: less memory
     config.compute_dtype = "float32"  # float32 | bfloat16 (parameters and optimiser state stay float32)

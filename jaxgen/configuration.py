@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import math
 import re
 import traceback
 from pathlib import Path
@@ -78,7 +79,8 @@ def completed(old: dict[str, Any]) -> dict[str, Any]:
 def differences(old: dict[str, Any], new: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
     """Keys whose values differ so that the two are not the same training: key -> (old, new).
 
-    `steps` may grow where every learning rate is constant, since then the longer run passes through the shorter one.
+    `budget.seconds` may grow, and `steps` where every learning rate is constant, since then the longer run passes
+    through the shorter one.
     A network that was converted without data can be given any of its size.
     """
     old, new = flatten(old), flatten(new)
@@ -94,7 +96,14 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> dict[str, tuple[Any
         different[key] = (old.get(key), new.get(key))
     if "steps" not in different and new.get("steps", 0) < old.get("steps", 0):
         different["steps"] = (old["steps"], new["steps"])
+    if "budget.seconds" in different and _is_longer(new["budget.seconds"], old["budget.seconds"]):
+        del different["budget.seconds"]
     return different
+
+
+def _is_longer(seconds: float, before: float) -> bool:
+    """Whether one `budget.seconds` ends a run later than another; 0 never does."""
+    return bool(before) and (not seconds or seconds > before)
 
 
 def check(config) -> None:
@@ -120,6 +129,7 @@ def check(config) -> None:
                 f"config.{key}={config[key]} is no multiple of config.steps_per_dispatch={per_dispatch}: "
                 f"use {near}, or change steps_per_dispatch"
             )
+    _check_budget(config)
     if config.batch_size % config.grad_accum_steps:
         raise UserError(
             f"config.batch_size={config.batch_size} does not divide into config.grad_accum_steps="
@@ -137,6 +147,18 @@ def check(config) -> None:
     _check_parts(config)
     if not 0 <= config.recipe.ema_decay < 1:
         raise UserError(f"config.recipe.ema_decay={config.recipe.ema_decay}: it must be in [0, 1); 0 is none")
+
+
+def _check_budget(config) -> None:
+    seconds = config.budget.seconds
+    if not (math.isfinite(seconds) and seconds >= 0):
+        raise UserError(f"config.budget.seconds={seconds}: it must be 0 (no limit) or more")
+    for name, optimizer in config.optimizers.items():
+        if seconds and optimizer.schedule != "constant":
+            raise UserError(
+                f"config.budget.seconds={seconds:g} with config.optimizers.{name}.schedule={optimizer.schedule!r}: the "
+                "schedule must know the last step; set config.steps alone, or a constant schedule"
+            )
 
 
 def _check_parts(config) -> None:

@@ -64,7 +64,8 @@ def train(config, folder: Path) -> None:
             raise
         run.checkpoints.close()
         if not complete:
-            log.info("stopped at step %d of %d, saved: the same command goes on from here", state.step, config.steps)
+            goal = loop.goal(config)
+            log.info("stopped at step %d of %s, saved: the same command goes on from here", state.step, goal)
             return
         if primary:
             _finish(opened, run, folder, state)
@@ -85,12 +86,12 @@ def _prepare(opened: session.Session, folder: Path, stop: threading.Event, start
         window, opened.clock.seconds = meta["window"], _added(opened.clock.seconds, meta["seconds"])
         watch = alarms.Watch(config.alarms, meta.get("alarms"))  # none in checkpoints of earlier versions
         checkpoints.set_aside_after(int(state.step))
-        log.info("resuming at step %d of %d", state.step, config.steps)
-        if int(state.step) < config.steps and (reason := watch.stopping()):
+        log.info("resuming at step %d of %s", state.step, loop.goal(config))
+        if not loop.is_over(config, int(state.step), opened.clock) and (reason := watch.stopping()):
             checkpoints.close()
             raise UserError(reason)
     images, labels = session.upload(opened)
-    if int(state.step) < config.steps:
+    if not loop.is_over(config, int(state.step), opened.clock):
         compiled = session.compile_steps(opened, state, images, labels)
         opened.clock.seconds["compile"] += compiled.compile_seconds
         flops = compiled.flops_per_step

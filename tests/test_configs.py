@@ -216,6 +216,11 @@ def test_stylegan2_auto_follows_the_rules_of_its_paper_s_code():
         ({"eval_every": 250, "checkpoint_every": 500}, "config.eval_every=250"),
         ({"compute_dtype": "float64"}, "choices: float32, bfloat16"),
         ({"best_metric": "psnr"}, "eval_every"),
+        ({"budget": {"seconds": -1.0}}, "config.budget.seconds=-1"),
+        (
+            {"budget": {"seconds": 9.0}, "optimizers": {"vae": {"schedule": "cosine"}}},
+            "seconds=9 with config.optimizers.vae.schedule='cosine'",
+        ),
     ],
 )
 def test_check_refuses(changes, words):
@@ -240,5 +245,9 @@ def test_differences_name_what_changes_training_and_let_the_rest_go():
     # A longer run passes through the shorter one only if no schedule knows the end.
     assert configuration.differences(old, plain(steps=6_000)) == {}
     assert configuration.differences(old, plain(steps=1_000)) == {"steps": (3_000, 1_000)}
+    short, long, endless = (plain(budget__seconds=seconds) for seconds in (5.0, 9.0, 0.0))
+    assert configuration.differences(short, long) == configuration.differences(short, endless) == {}
+    assert configuration.differences(long, short) == {"budget.seconds": (9.0, 5.0)}
+    assert configuration.differences(endless, short) == {"budget.seconds": (0.0, 5.0)}
     linear = {"optimizers__generator__schedule": "linear"}
     assert configuration.differences(plain(**linear), plain(steps=6_000, **linear)) == {"steps": (3_000, 6_000)}

@@ -26,7 +26,10 @@ def is_current(folder: Path, config) -> bool:
 def is_finished(folder: Path, config) -> bool:
     """Whether a run was trained to its end and evaluated with the settings of `config`."""
     run = evaluated(folder)
-    return run is not None and is_current(folder, config) and run["step"] >= config.steps
+    if run is None or not is_current(folder, config):
+        return False
+    spent = (run.get("timing") or {}).get("step_seconds", 0.0)  # rounded to milliseconds
+    return run["step"] >= config.steps or 0 < config.budget.seconds <= spent + 1e-3
 
 
 def newest_step(folder: Path) -> int | None:

@@ -102,32 +102,42 @@ class Progress:
       steps: in all.
       done: at the start.
       batch_size: for images per second.
+      seconds: where this ends the run rather than `steps`: how long the steps take in all.
       every: seconds between plain lines; later a fortieth of the time that the run has taken, for short logs.
     """
 
-    def __init__(self, steps: int, done: int, batch_size: int, every: float = 5.0):
+    def __init__(self, steps: int, done: int, batch_size: int, every: float = 5.0, seconds: float = 0.0):
         self._steps, self._batch_size, self._every = steps, batch_size, every
+        self._seconds = seconds
         self._start, self._first, self._last_line = time.monotonic(), done, 0.0
         self._bar = None
         if sys.stderr.isatty():
-            self._bar = tqdm(total=steps, initial=done, unit="step", dynamic_ncols=True, smoothing=0.1)
+            self._bar = tqdm(
+                total=None if seconds else steps, initial=done, unit="step", dynamic_ncols=True, smoothing=0.1
+            )
 
-    def update(self, step: int, losses: dict[str, float], alarms: tuple[str, ...] = ()) -> None:
-        """Shows where the run is, and the names of alarms that are on."""
+    def update(self, step: int, losses: dict[str, float], alarms: tuple[str, ...] = (), spent: float = 0.0) -> None:
+        """Shows where the run is, and the names of alarms that are on; spent: seconds of all steps so far."""
         elapsed = time.monotonic() - self._start
         rate = (step - self._first) / elapsed if elapsed > 0 else 0.0
         shown = {name: f"{value:.4g}" for name, value in losses.items() if name.startswith(("loss", "negative_elbo"))}
         if alarms:
             shown["ALARM"] = ", ".join(alarms)
         if self._bar is not None:
+            if self._seconds:
+                shown = {"of time": f"{100 * min(spent / self._seconds, 1):.0f}%", **shown}
             self._bar.set_postfix({"img/s": f"{rate * self._batch_size:.0f}", **shown}, refresh=False)
             self._bar.update(step - self._bar.n)
         elif time.monotonic() - self._last_line >= max(self._every, elapsed / 40) or step == self._steps:
             self._last_line = time.monotonic()
             left = (self._steps - step) / rate if rate else 0.0
+            place = f"step {step}/{self._steps} ({100 * step // self._steps}%)"
+            if self._seconds:
+                left = max(self._seconds - spent, 0.0)
+                place = f"step {step} ({100 * min(spent / self._seconds, 1):.0f}% of {self._seconds:g} s)"
             losses_text = "  ".join(f"{name} {value}" for name, value in shown.items())
             print(
-                f"step {step}/{self._steps} ({100 * step // self._steps}%)  {rate:.1f} steps/s  "
+                f"{place}  {rate:.1f} steps/s  "
                 f"{rate * self._batch_size:.0f} images/s  {_clock(left)} left  {losses_text}",
                 file=sys.stderr,
                 flush=True,

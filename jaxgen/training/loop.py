@@ -71,10 +71,20 @@ def listening(stop: threading.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def is_over(config, step: int, clock: timing.Clock) -> bool:
+    """Whether training has come to its end: the last step is done, or `budget.seconds` of steps are spent."""
+    return step >= config.steps or 0 < config.budget.seconds <= clock.seconds["step"]
+
+
+def goal(config) -> str:
+    """How many steps there are to be, in words."""
+    return f"as many as {config.budget.seconds:g} s hold" if config.budget.seconds else f"{config.steps}"
+
+
 def train(
     run: Run, state: parallel.TrainState, window: dict[str, list[float]], watch: Watch
 ) -> tuple[parallel.TrainState, bool]:
-    """Trains to `config.steps`.
+    """Trains to `config.steps`, or until `config.budget.seconds` are spent.
 
     Args:
       run: the parts.
@@ -93,9 +103,10 @@ def train(
     files = _Files(run, step) if primary else None
     if files is not None:
         watch.record(run.workdir, step)  # without what a killed run saw after the checkpoint
-    progress = Progress(config.steps, step, config.batch_size) if primary else None
+    progress = Progress(config.steps, step, config.batch_size, seconds=config.budget.seconds) if primary else None
     pending: list[tuple[int, dict[str, jax.Array]]] = []
     stopped = False  # by an alarm
+    over = is_over(config, step, run.clock)
 
     def drain(leave: int) -> None:
         while len(pending) > leave:
@@ -107,25 +118,27 @@ def train(
             if progress is not None:
                 count = len(next(iter(values.values())))
                 last = {name: series[-1] for name, series in values.items()}
-                progress.update(first + count - 1, last, watch.active)
+                progress.update(first + count - 1, last, watch.active, spent=run.clock.seconds["step"])
 
     try:
-        while step < config.steps:
+        while not over:
             with run.clock.measure("step"):
                 state, metrics = run.steps.run(state, run.images, run.labels)
                 pending.append((step + 1, metrics))
                 step += config.steps_per_dispatch
-                due = {name: _due(step, every, config.steps) for name, every in _cadences(config).items()}
-                due["checkpoint"] |= step == config.steps  # the end is always kept
-                asked = _asked_to_stop(run, step)
-                # One dispatch stays under way while the numbers of the one before are read.
-                drain(0 if asked or any(due.values()) else 1)
+                drain(1)  # one dispatch stays under way while the numbers of the one before are read
+            over, asked = _is_over_everywhere(run, step), _asked_to_stop(run, step)
+            due = {name: _due(step, every, over) for name, every in _cadences(config).items()}
+            due["checkpoint"] |= over  # the end is always kept
+            if asked or any(due.values()):
+                with run.clock.measure("step"):
+                    drain(0)
             if due["log"]:
                 values = {name: float(np.mean(series)) for name, series in window.items()}
                 news = watch.judge(step, window, values)
                 window.clear()
                 # Each process judges the same numbers; where their rounding may differ, one is enough to stop all.
-                stopped = step < config.steps and bool(config.alarms.stop) and parallel.anywhere(bool(watch.stopping()))
+                stopped = not over and bool(config.alarms.stop) and parallel.anywhere(bool(watch.stopping()))
                 if files is not None:
                     files.line(step, values)
                     files.alarms(step, watch, news)
@@ -135,7 +148,7 @@ def train(
             if due["histograms"] and files is not None:
                 files.tensorboard.histograms(step, parallel.local(state.players))
             results = {}
-            if due["evaluation"] and step < config.steps:
+            if due["evaluation"] and not over:
                 with run.clock.measure("evaluation"):
                     results = _evaluate_everywhere(run, state.players)
                 if files is not None:
@@ -164,7 +177,7 @@ def train(
             watch.record(run.workdir, step)
     if stopped:
         raise UserError(watch.stopping() or "stopped by an alarm of another process; the state is saved")
-    return state, step >= config.steps
+    return state, over
 
 
 def _cadences(config) -> dict[str, int]:
@@ -177,8 +190,15 @@ def _cadences(config) -> dict[str, int]:
     }
 
 
-def _due(step: int, every: int, last: int) -> bool:
-    return bool(every) and (step % every == 0 or step == last)
+def _due(step: int, every: int, over: bool) -> bool:
+    return bool(every) and (step % every == 0 or over)
+
+
+def _is_over_everywhere(run: Run, step: int) -> bool:
+    """`is_over`; where the processes' clocks differ, one is enough, and they agree at log steps only."""
+    if step < run.config.steps and jax.process_count() > 1 and run.config.budget.seconds:
+        return step % run.config.log_every == 0 and parallel.anywhere(is_over(run.config, step, run.clock))
+    return is_over(run.config, step, run.clock)
 
 
 def _asked_to_stop(run: Run, step: int) -> bool:

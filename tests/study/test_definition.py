@@ -61,6 +61,10 @@ def test_budgets_become_steps(study):
     assert gan.budget == {"images": 100_000}
     study.entries.vae.budget.steps = 70
     assert read(study).entries[1].runs[0].config.steps == 70
+    study.budget.update({"images": 0, "seconds": 60.0})
+    gan, vae = read(study).entries
+    assert (gan.runs[0].config.budget.seconds, vae.runs[0].config.budget.seconds) == (60.0, 0.0)
+    assert gan.runs[0].config.steps >= 10**8
 
 
 def test_every_key_of_a_run_but_the_study_s_own_can_be_set():

@@ -52,3 +52,11 @@ def test_progress_in_a_pipe_is_sparse(capsys):
     for step in range(1, 1000):
         progress.update(step, {"loss": 1.0})
     assert len(capsys.readouterr().err.splitlines()) <= 1
+
+
+def test_progress_of_a_run_that_time_ends(capsys):
+    progress = Progress(10**9, 0, batch_size=64, every=0.0, seconds=60.0)
+    progress.update(50, {"loss": 1.25}, spent=15.0)
+    line = capsys.readouterr().err
+    assert line.startswith("step 50 (25% of 60 s)")
+    assert "0:00:45 left" in line

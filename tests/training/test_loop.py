@@ -1,6 +1,8 @@
 """The loop's cadences: lines, pictures, evaluations during training, the best checkpoint."""
 
+import itertools
 import json
+import types
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from PIL import Image
 
 from jaxgen import modes, session
 from jaxgen.errors import UserError
+from jaxgen.training import timing
 
 
 def rows(folder):
@@ -89,3 +92,39 @@ def test_a_longer_run_goes_on_from_the_shorter_one(tiny_config, tmp_path):
     whole.steps = 40
     modes.train(whole, tmp_path / "b")
     assert (tmp_path / "a" / "metrics.jsonl").read_bytes() == (tmp_path / "b" / "metrics.jsonl").read_bytes()
+
+
+def checksums(folder, step):
+    return json.loads((folder / "checkpoints" / str(step) / "meta" / "metadata").read_text())["checksums"]
+
+
+def test_time_ends_a_run_with_all_that_an_end_has(tiny_config, tmp_path, monkeypatch):
+    """With a clock that ticks once when it is looked at: every block of work takes a second."""
+    monkeypatch.setattr(timing, "time", types.SimpleNamespace(perf_counter=itertools.count().__next__))
+    config = tiny_config("vae")
+    config.compilation_cache = ""
+    config.steps, config.budget.seconds = 10_000, 7.0
+    folder = tmp_path / "timed"
+    modes.train(config, folder)
+    # 5 steps a second, and each line of metrics.jsonl (every 10 steps) waits for one second more.
+    assert [row["step"] for row in rows(folder)] == [10, 20, 25]
+    assert json.loads((folder / "evaluation.json").read_text())["_run"]["step"] == 25
+    assert sorted(path.name for path in (folder / "samples").glob("step_*"))[-1] == "step_0000025.png"
+    assert json.loads((folder / "timing.json").read_text())["step_seconds"] == 8
+    ends = [checksums(folder, 25)]
+    modes.train(config, folder)  # complete: nothing is trained
+    assert [row["step"] for row in rows(folder)] == [10, 20, 25]
+    assert not (folder / "checkpoints" / "30").exists()
+    config.budget.seconds = 12.0
+    modes.train(config, folder)
+    assert [row["step"] for row in rows(folder)] == [10, 20, 25, 30, 40]
+    ends.append(checksums(folder, 40))
+    plain = tiny_config("vae")
+    plain.compilation_cache = ""
+    for step, end in zip((25, 40), ends, strict=True):
+        plain.steps = step
+        modes.train(plain, tmp_path / "plain")
+        assert checksums(tmp_path / "plain", step) == end  # the run of so many steps
+    config.budget.seconds = 6.0
+    with pytest.raises(UserError, match=r"config.budget.seconds: 7.0 there, 6.0 now"):
+        modes.train(config, folder)
