@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from jaxgen import report
 from jaxgen.errors import UserError
 from jaxgen.study import files
 from jaxgen.study.child import COMMAND, Child, Stop
@@ -182,9 +183,5 @@ class _Conductor:
         return not self._stop.asked
 
     def _report(self) -> None:
-        try:
-            from jaxgen import report
-        except ImportError:
-            self._display.say("there is no report yet: jaxgen.report is missing")
-            return
+        self._display.say("writing the report ...")
         self._display.say(f"report: {report.build([self._folder], self._folder / 'report')}")

@@ -1,0 +1,259 @@
+"""Studies of runs that only write files: what is done, in what order, what a failure, a change and a kill lead to."""
+
+import json
+import os
+import random
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from configs import default_study
+from jaxgen.errors import UserError
+from jaxgen.study import definition, modes
+from jaxgen.training import workdir
+
+# ml_collections 1.1.0 loads config files by a method that Python has deprecated.
+pytestmark = pytest.mark.filterwarnings(r"ignore:the load_module\(\) method is deprecated")
+ROOT = Path(__file__).parents[2]
+
+
+def small_study(**changes):
+    """Two entries, two seeds, four steps; what their experiment changes is changed here, so that a fake run sees it."""
+    study = default_study.get_config()
+    study.seeds = (0, 1)
+    study.steps = 4
+    study.model.latent_dim = 8
+    study.steps_per_dispatch = study.log_every = study.checkpoint_every = study.sample_every = 1
+    study.evaluation.update({"metrics": ("psnr",), "num_samples": 9, "allow_few_samples": True})
+    default_study.add(study, "gan", "dcgan_digits").model.width = 8
+    default_study.add(study, "wide", "dcgan_digits").model.width = 16
+    study.update(changes)
+    return study
+
+
+@pytest.fixture
+def do(tmp_path, monkeypatch):
+    """`do(study, mode, plan)`: the study in tmp_path/"study" by `fake_run`; returns study.json. `do.reports` counts."""
+
+    def build(directories, out):
+        assert list(directories) == [out.parent]
+        run.reports += 1
+        return out / "index.html"
+
+    monkeypatch.setattr(modes.report, "build", build)
+
+    def run(study=None, mode="train", plan=None, moment=0.0, checkpoint="latest"):
+        (tmp_path / "plan.json").write_text(json.dumps(plan or {}))
+        found = definition.read(study or small_study(), "configs/study_small.py")
+        modes.run(found, tmp_path / "study", mode, checkpoint, fake(tmp_path, moment))
+        return record(tmp_path / "study")
+
+    run.reports = 0
+    return run
+
+
+def fake(folder, moment):
+    return [sys.executable, str(Path(__file__).with_name("fake_run.py")), folder / "plan.json", str(moment), str(ROOT)]
+
+
+def record(folder):
+    return json.loads((folder / "study.json").read_text())
+
+
+def started(tmp_path):
+    return [line.split()[0] for line in (tmp_path / "study" / "started").read_text().splitlines()]
+
+
+def values(folder):
+    files = sorted(folder.glob("runs/*/seed_*/evaluation.json"))
+    return {str(path.relative_to(folder)): json.loads(path.read_text())["psnr"]["value"] for path in files}
+
+
+def test_all_runs_are_done_once_and_reported(do, tmp_path):
+    found = do()
+    assert started(tmp_path) == ["gan/seed_0", "wide/seed_0", "gan/seed_1", "wide/seed_1"]
+    assert [(entry["name"], entry["status"], entry["attempts"]) for entry in found["entries"]] == [
+        ("gan", "done", 2),
+        ("wide", "done", 2),
+    ]
+    assert found["entries"][0]["workdirs"] == ["runs/gan/seed_0", "runs/gan/seed_1"]
+    assert found["entries"][0]["seconds"] > 0
+    assert values(tmp_path / "study")["runs/gan/seed_1/evaluation.json"] == 1 + 0.08 + 10
+    created = found["created"]
+    found = do()
+    assert len(started(tmp_path)) == 4  # nothing is left to do
+    assert (found["created"], do.reports) == (created, 2)
+    do(small_study(order="entries", seeds=(0, 1, 2)))
+    assert started(tmp_path)[4:] == ["gan/seed_2", "wide/seed_2"]  # what was added
+
+
+def test_a_failed_run_stops_nothing_and_is_tried_again(do, tmp_path):
+    plan = {"gan/seed_0": ["fail", "train"], "wide/seed_0": ["crash", "fail"]}
+    with pytest.raises(UserError) as raised:
+        do(plan=plan)
+    line = str(raised.value)
+    assert line.startswith("2 of 4 runs failed: gan seed 0: loss_g became nan at step 7 (exit code 2); and wide seed 0")
+    assert do.reports == 1
+    gan, wide = record(tmp_path / "study")["entries"]
+    assert (gan["status"], gan["message"]) == ("failed", "loss_g became nan at step 7")
+    assert [run["status"] for run in wide["runs"]] == ["failed", "done"]
+    assert wide["runs"][0]["exit_code"] == -signal.SIGKILL
+    assert wide["message"].startswith("killed by SIGKILL (out of memory?)")
+    assert "loss_g became nan" in (tmp_path / "study" / "logs" / "gan_seed_0.log").read_text()
+    with pytest.raises(UserError, match="1 of 4 runs failed: wide seed 0"):
+        do(plan=plan)
+    assert started(tmp_path)[4:] == ["gan/seed_0", "wide/seed_0"]
+    gan, wide = do()["entries"]
+    assert (gan["status"], gan["message"], gan["attempts"]) == ("done", "", 3)
+    assert (wide["status"], wide["message"], wide["attempts"]) == ("done", "", 4)
+
+
+def test_a_run_that_someone_stops_is_no_failure_but_told(do, tmp_path):
+    with pytest.raises(UserError, match="1 of 4 runs failed: gan seed 1: it was stopped before its end"):
+        do(plan={"gan/seed_1": ["stop"]})
+    assert record(tmp_path / "study")["entries"][0]["status"] == "waiting"
+    assert do()["entries"][0]["status"] == "done"
+    assert values(tmp_path / "study")["runs/gan/seed_1/evaluation.json"] == 1 + 0.08 + 10
+
+
+def test_an_entry_that_changed_is_refused_by_name_or_done_anew(do, tmp_path):
+    do()
+    other = small_study()
+    other.entries.wide.model.width = 32
+    with pytest.raises(UserError) as raised:
+        do(other)
+    line = str(raised.value)
+    for word in ("the entry 'wide' has changed", "config.model.width: 16 there, 32 now", "--config.redo=wide"):
+        assert word in line
+    assert (len(started(tmp_path)), do.reports) == (4, 1)
+    other.redo = ("wide",)
+    for _ in range(2):  # what is done anew is so once
+        do(other)
+        assert started(tmp_path)[4:] == ["wide/seed_0", "wide/seed_1"]
+    assert values(tmp_path / "study")["runs/wide/seed_0/evaluation.json"] == 0.32 + 10
+    longer = small_study(steps=6, redo=("wide", "gan"))
+    longer.entries.wide.model.width = 32
+    do(longer)  # no change of what was trained: all go on
+    assert values(tmp_path / "study")["runs/wide/seed_0/evaluation.json"] == 0.32 + 21
+
+
+def test_an_entry_that_left_keeps_its_runs(do, tmp_path, capsys):
+    do()
+    smaller = small_study()
+    with smaller.unlocked():
+        del smaller.entries["wide"]
+    found = do(smaller)
+    assert [(entry["name"], entry.get("defined", True)) for entry in found["entries"]] == [
+        ("gan", True),
+        ("wide", False),
+    ]
+    assert "wide is no longer in the study" in capsys.readouterr().err
+    assert do()["entries"][1]["attempts"] == 2  # and comes back as it was
+
+
+def test_evaluate_evaluates_again_and_trains_nothing(do, tmp_path, capsys):
+    study = small_study()
+    do(plan={}, study=small_study(seeds=(0,)))
+    study.evaluation.metrics = ("psnr", "ssim")
+    do(study, mode="evaluate")
+    assert "gan seed 1: not trained yet" in capsys.readouterr().err
+    lines = (tmp_path / "study" / "started").read_text().splitlines()
+    assert lines[2:] == ["gan/seed_0 evaluate", "wide/seed_0 evaluate"]
+    assert "ssim" in json.loads((tmp_path / "study" / "runs" / "gan" / "seed_0" / "evaluation.json").read_text())
+    do(study, mode="evaluate")  # of these settings already
+    assert len(started(tmp_path)) == 4
+    do(study, mode="evaluate", checkpoint="best")
+    assert len(started(tmp_path)) == 6
+    assert [run["status"] for run in do(study)["entries"][0]["runs"]] == ["done", "done"]
+    assert started(tmp_path)[6:] == ["gan/seed_1", "wide/seed_1"]
+
+
+def test_other_modes_and_other_folders_are_refused(do, tmp_path):
+    with pytest.raises(UserError, match=r"--mode=sample is for single runs, and study_small is a study .*gan/seed_0"):
+        do(mode="sample")
+    assert not (tmp_path / "study").exists()
+    do(small_study(seeds=(0,)))
+    with workdir.lock(tmp_path / "study"), pytest.raises(UserError, match=f"in use by another run .*{os.getpid()}"):
+        do()
+    content = tmp_path / "study" / "study.json"
+    content.write_text(content.read_text().replace("study_small", "study_large"))
+    with pytest.raises(UserError, match="belongs to the study 'study_large'"):
+        do()
+    content.write_text("{")
+    with pytest.raises(UserError, match=r"study.json is unreadable"):
+        do()
+    content.unlink()
+    do(small_study(seeds=(0,)))  # the files of the runs tell that they are done
+    assert len(started(tmp_path)) == 2
+    found = definition.read(small_study(), "configs/study_small.py")
+    with pytest.raises(UserError, match="a single run, not a study"):
+        modes.run(found, tmp_path / "study" / "runs" / "gan" / "seed_0", "train", "latest", ["false"])
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_reaches_the_run_which_saves(do, tmp_path, capsys, number):
+    study = small_study(steps=400)
+    started_file = tmp_path / "study" / "runs" / "gan" / "seed_0" / "checkpoints" / "3"
+
+    def interrupt():
+        while not started_file.exists():
+            time.sleep(0.01)
+        os.kill(os.getpid(), number)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    found = do(study, moment=0.02)
+    thread.join()
+    assert "stopped, 4 of 4 runs left: the same command goes on" in capsys.readouterr().err
+    assert found["entries"][0]["runs"][0]["status"] == "waiting"
+    assert (started(tmp_path), do.reports) == (["gan/seed_0"], 0)
+    assert workdir.holder(tmp_path / "study" / "runs" / "gan" / "seed_0") is None
+    assert 3 <= len(list(started_file.parent.iterdir())) < 400
+
+
+DRIVER = """
+import sys
+from pathlib import Path
+from jaxgen import run_config
+from jaxgen.study import definition, modes
+
+modes.report.build = lambda directories, out: out
+study = definition.read(run_config.load(sys.argv[1], []), sys.argv[1])
+modes.run(study, Path(sys.argv[2]), "train", "latest", sys.argv[3:])
+assert "jax" not in sys.modules  # the devices belong to the runs
+"""
+
+
+def test_killed_at_random_moments_ends_as_if_untouched(do, tmp_path, start_process):
+    (tmp_path / "drive.py").write_text(DRIVER)
+    (tmp_path / "plan.json").write_text("{}")
+    source = Path(__file__).read_text()
+    body = source[source.index("def small_study") : source.index("@pytest.fixture")].replace(
+        "small_study(**", "get_config(**"
+    )
+    (tmp_path / "study_small.py").write_text(f"from configs import default_study\n\n\n{body}")
+    folder, moments, killed_runs = tmp_path / "killed", random.Random(0), 0
+    command = [tmp_path / "drive.py", tmp_path / "study_small.py", folder, *fake(tmp_path, 0.05)]
+    for kill in range(4):
+        process = start_process(*command, PYTHONPATH=str(ROOT))
+        goal = 4 * kill + moments.randrange(4)  # steps of all runs
+        while process.poll() is None and len(list(folder.glob("runs/*/*/checkpoints/*"))) < goal:
+            time.sleep(0.01)
+        assert process.poll() is None  # or nothing is killed
+        process.kill()
+        process.wait()
+        under_way = [where for where in folder.glob("runs/*/*") if workdir.holder(where)]
+        killed_runs += len(under_way)
+        for where in under_way if kill % 2 else []:  # and its run with it; else it is left to save and end
+            os.kill(int(workdir.holder(where)), signal.SIGKILL)
+    assert killed_runs >= 2
+    assert start_process(*command, PYTHONPATH=str(ROOT)).wait() == 0
+    found = record(folder)
+    assert {run["status"] for entry in found["entries"] for run in entry["runs"]} == {"done"}
+    do()
+    assert values(folder) == values(tmp_path / "study")
+    assert len(values(folder)) == 4
