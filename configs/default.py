@@ -233,6 +233,12 @@ def get_config() -> ConfigDict:
     config.project.perceptual = "efficientnet_lite0"  # distance that is minimised: efficientnet_lite0 | lpips_vgg | ""
     config.project.pixel_weight = 1.0  # of the mean squared error of pixels beside it
 
+    # --mode=plan: the training step compiled for hardware that is not here.
+    config.plan = ConfigDict()
+    config.plan.num_images = 0  # of the training split, to plan without the data; 0: as the data has
+    config.plan.largest_batch = True  # search the largest batch that fits (TPUs; compiles the step some more times)
+    config.plan.max_batch = 65_536  # the search ends here
+
     config.sample = ConfigDict()
     config.sample.rows = 8  # the grid of fixed latents
     config.sample.columns = 8  # images in a row of it

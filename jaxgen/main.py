@@ -21,7 +21,7 @@ from jaxgen import configuration, run_config
 from jaxgen.errors import UserError
 from jaxgen.study import definition, parent
 
-MODES = ("train", "evaluate", "sample", "project", "benchmark")
+MODES = ("train", "evaluate", "sample", "project", "benchmark", "plan")
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _OF_CHECKPOINT = ("evaluate", "sample", "project")
 
@@ -33,9 +33,11 @@ _MODE = flags.DEFINE_string(
     "mode",
     "train",
     "train: train or resume, then evaluate; evaluate: the checkpoint again; sample: picture files; "
-    "project: invert test images; benchmark: time the step, JSON on the last line.",
+    "project: invert test images; benchmark: time the step, JSON on the last line; "
+    "plan: compile it for --topology, which need not be here, JSON on the last line.",
 )
 _CHECKPOINT = flags.DEFINE_string("checkpoint", "latest", "For evaluate, sample and project: latest, best, or a step.")
+_TOPOLOGY = flags.DEFINE_string("topology", None, "For plan: a TPU slice such as v5e:2x4, or GPUs such as h100:8.")
 _DISTRIBUTED = flags.DEFINE_bool(
     "distributed", False, "This is one of several processes; clusters that JAX knows (SLURM, TPU) need no more."
 )
@@ -122,6 +124,8 @@ def _main(argv: list[str]) -> None:
         return
     configuration.check(_CONFIG.value)
     _compilation_cache(_CONFIG.value.compilation_cache)
+    if _MODE.value == "plan":
+        os.environ.setdefault("JAX_PLATFORMS", "cpu")  # libtpu is there to compile, not to look for TPUs
     # JAX is imported here and not above, so that --help and typing mistakes answer at once.
     from jaxgen import modes
     from jaxgen.training import parallel
@@ -129,7 +133,10 @@ def _main(argv: list[str]) -> None:
     if _DISTRIBUTED.value:
         parallel.start_processes(_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)
     mode = getattr(modes, _MODE.value)
-    mode(_CONFIG.value, workdir, **({"checkpoint": _CHECKPOINT.value} if _MODE.value in _OF_CHECKPOINT else {}))
+    extra = {"checkpoint": _CHECKPOINT.value} if _MODE.value in _OF_CHECKPOINT else {}
+    if _MODE.value == "plan":
+        extra = {"topology": _TOPOLOGY.value}
+    mode(_CONFIG.value, workdir, **extra)
 
 
 def _study(path: str, workdir: Path) -> None:

@@ -24,11 +24,12 @@ from jaxgen.benchmark import benchmark
 from jaxgen.errors import UserError
 from jaxgen.lookup import unknown
 from jaxgen.metrics.table import format_table
+from jaxgen.planning import plan as planning
 from jaxgen.sampling import draw_fitted, draw_traversal, sample
 from jaxgen.training import alarms, loop, parallel, workdir
 from jaxgen.training.logging import TensorBoard, start_log
 
-__all__ = ["benchmark", "evaluate", "project", "sample", "train"]
+__all__ = ["benchmark", "evaluate", "plan", "project", "sample", "train"]
 log = logging.getLogger(__name__)
 
 
@@ -230,6 +231,12 @@ def evaluate(config, folder: Path, checkpoint: str) -> None:
         timing_file = folder / "timing.json"
         measured = json.loads(timing_file.read_text()) if timing_file.exists() else {}
         _evaluate_to_file(opened, folder / "evaluation.json", state, step, measured, lambda: False)
+
+
+def plan(config, folder: Path, topology: str | None) -> None:
+    """Plans the training for hardware that is not here; the last line of stdout is JSON. Writes nothing."""
+    del folder
+    planning.plan(config, topology)
 
 
 def project(config, folder: Path, checkpoint: str) -> None:

@@ -76,7 +76,8 @@ def open_session(config, needs_images: bool = True) -> Session:
             "use recipe.name=gan"
         )
     recipe = lookup.need(recipe_module, "build", "config.recipe.name")(config, train.images.shape[1:], num_classes)
-    feed = Feed(config.batch_size, recipe.batches, config.grad_accum_steps, config.data.flip)
+    shape = () if is_vectors(train.images) else train.images.shape[1:]
+    feed = Feed(config.batch_size, recipe.batches, config.grad_accum_steps, config.data.flip, shape)
     split = f"{config.data.name}:{config.data.test_split}"
     references = (evaluation.Real(*part, dataset.class_names) for part in (test, train))
     reference, training = references
@@ -103,10 +104,11 @@ def _check_data(config, train: Split, num_classes: int, needs_images: bool) -> N
 
 
 def upload(session: Session) -> tuple[jax.Array, jax.Array | None]:
-    """The training split on every device."""
+    """The training split on every device, images as rows of bytes (`Feed.shape`)."""
     with session.clock.measure("data"):
         labels = None if session.train.labels is None else parallel.replicate(session.mesh, session.train.labels)
-        return parallel.replicate(session.mesh, session.train.images), labels
+        rows = session.train.images.reshape(len(session.train.images), -1)
+        return parallel.replicate(session.mesh, rows), labels
 
 
 def open_checkpoints(session: Session, workdir: Path) -> Checkpoints:

@@ -14,6 +14,8 @@ from jaxgen.errors import UserError
 _CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 _BATCHES = {"train": [f"data_batch_{i}.bin" for i in range(1, 6)], "test": ["test_batch.bin"]}
 _FOLDER = "cifar-10-batches-bin"
+# What is known without the files, for --mode=plan.
+EXAMPLES = {"side": 32, "channels": 3, "classes": 10, "train": 50_000, "test": 10_000}
 _RECORD = 1 + 3 * 32 * 32  # label, then the red, green and blue planes
 
 

@@ -16,12 +16,15 @@ class Feed(NamedTuple):
     batches: batches per step (the recipe's n_critic).
     parts: gradient-accumulation parts per batch.
     flip: mirror images left to right at random.
+    shape: (H, W, C) of an image, where they are stored as rows of bytes; () where each keeps its own shape. On a TPU
+      rows can be picked as they lie, images only after the whole set has been put in another order, at every step.
     """
 
     batch_size: int
     batches: int = 1
     parts: int = 1
     flip: bool = False
+    shape: tuple[int, ...] = ()
 
     @property
     def examples(self) -> int:
@@ -37,7 +40,8 @@ def sample_batch(feed: Feed, key: jax.Array, step: jax.Array, ids: jax.Array, im
       key: the run's key for data; the same at every step.
       step: steps done.
       ids: [b] numbers of this device's examples within a part.
-      images: [N, H, W, C] uint8, or vectors [N, D] float32, which stay as they are; the whole training split.
+      images: [N, H, W, C] uint8, or their rows [N, H * W * C], or vectors [N, D] float32, which stay as they are; the
+        whole training split.
       labels: [N] int32, or None.
     """
     first = step * (feed.batches * feed.batch_size)
@@ -46,6 +50,7 @@ def sample_batch(feed: Feed, key: jax.Array, step: jax.Array, ids: jax.Array, im
     index = shuffled_index(jax.random.fold_in(key, 0), position.ravel(), images.shape[0])
     # The barrier keeps XLA from fusing gather and cast, which on a CPU is five times slower.
     picked = jax.lax.optimization_barrier(images[index])
+    picked = picked.reshape(len(picked), *(feed.shape or picked.shape[1:]))
     if picked.dtype == jnp.uint8:
         picked = picked.astype(jnp.float32) / 127.5 - 1
     if feed.flip:

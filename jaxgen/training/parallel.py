@@ -5,9 +5,8 @@ share of the batch, and the recipe averages over the mesh axis.
 """
 
 import json
-import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -15,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 from jax.experimental import multihost_utils
-from jax.sharding import AxisType, Mesh, NamedSharding
+from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from jaxgen.errors import UserError
@@ -23,6 +22,7 @@ from jaxgen.ops.backend import compile_for
 from jaxgen.ops.random import DATA_AXIS, example_ids
 from jaxgen.recipes.base import Recipe, average_over_devices
 from jaxgen.training.batches import Feed, sample_batch
+from jaxgen.training.operations import Cost, cost_of
 
 PyTree = Any
 
@@ -40,7 +40,7 @@ class CompiledSteps(NamedTuple):
 
     run: `(state, images, labels) -> state, {name: [K]}`; the state that went in is gone (donated).
     compile_seconds: tracing and compiling together.
-    flops_per_step: floating-point operations of one step on all devices, `count_operations`.
+    flops_per_step: operations of one step on all devices in products, on average: `step_cost`.
     collectives: all-reduces in the compiled program (those inside its loop counted once).
     """
 
@@ -89,6 +89,13 @@ def make_mesh(num_devices: int, batch_size: int) -> Mesh:
             f"config.batch_size={batch_size} does not divide over {len(devices)} devices: use {fits}, "
             "or set config.num_devices"
         )
+    return Mesh(np.array(devices), (DATA_AXIS,), axis_types=(AxisType.Auto,))
+
+
+def mesh_of_others(devices: Sequence | int) -> Mesh | AbstractMesh:
+    """A mesh over devices that are not here: of a topology to compile for, or just so many to lower for."""
+    if isinstance(devices, int):
+        return AbstractMesh((devices,), (DATA_AXIS,), axis_types=(AxisType.Auto,))
     return Mesh(np.array(devices), (DATA_AXIS,), axis_types=(AxisType.Auto,))
 
 
@@ -163,56 +170,61 @@ def train_step(recipe: Recipe, feed: Feed, state: TrainState, images, labels) ->
     return TrainState(state.step + 1, state.key, players), average_over_devices(metrics)
 
 
-def compile_steps(
+def lower_steps(
     recipe: Recipe, feed: Feed, mesh: Mesh, state: TrainState, images, labels, *, steps: int, unroll: int = 1
-) -> CompiledSteps:
-    """Compiles `steps` training steps into one program for the mesh.
+) -> jax.stages.Lowered:
+    """`steps` training steps as one program for the mesh, `state, images, labels -> state, metrics`, not compiled yet.
 
     Args:
       recipe: what a step does.
       feed: how batches are drawn.
-      mesh: from `make_mesh`.
+      mesh: from `make_mesh`, or of devices that are not here.
       state: concrete or abstract; its shapes count, so that a fresh and a restored state get the same program.
-      images: [N, H, W, C] uint8, on every device.
+      images: [N, H, W, C] uint8, on every device; or its shape.
       labels: [N] int32, or None.
       steps: K.
       unroll: copies of the step in the loop's body.
     """
 
-    def sharded(count):
-        def run(state, images, labels):
-            def body(state, _):
-                return train_step(recipe, feed, state, images, labels)
+    def run(state, images, labels):
+        def body(state, _):
+            return train_step(recipe, feed, state, images, labels)
 
-            return jax.lax.scan(body, state, None, length=count, unroll=min(unroll, count))
+        return jax.lax.scan(body, state, None, length=steps, unroll=min(unroll, steps))
 
-        # On one device nothing differs between devices; without the types that say so XLA keeps no idle all-reduces.
-        return jax.shard_map(run, mesh=mesh, in_specs=P(), out_specs=P(), check_vma=mesh.size > 1)
+    return jax.jit(_on_each_device(run, mesh), donate_argnums=0).lower(
+        *_replicated_shapes(mesh, (state, images, labels))
+    )
 
-    arguments = _replicated_shapes(mesh, (state, images, labels))
-    flops = count_operations(recipe, feed, mesh, state, images, labels)
+
+def _on_each_device(run: Callable, mesh: Mesh) -> Callable:
+    # On one device nothing differs between devices; without the types that say so XLA keeps no idle all-reduces.
+    return jax.shard_map(run, mesh=mesh, in_specs=P(), out_specs=P(), check_vma=mesh.size > 1)
+
+
+def compile_steps(
+    recipe: Recipe, feed: Feed, mesh: Mesh, state: TrainState, images, labels, *, steps: int, unroll: int = 1
+) -> CompiledSteps:
+    """Compiles `steps` training steps into one program for the mesh; see `lower_steps`."""
+    operations = step_cost(recipe, feed, mesh, state, images, labels).operations * mesh.size
     start = time.perf_counter()
-    compiled = jax.jit(sharded(steps), donate_argnums=0).lower(*arguments).compile()
+    compiled = lower_steps(recipe, feed, mesh, state, images, labels, steps=steps, unroll=unroll).compile()
     seconds = time.perf_counter() - start
     text = compiled.as_text()
     collectives = text.count(" all-reduce(") + text.count(" all-reduce-start(")
-    return CompiledSteps(compiled, seconds, flops, collectives)
+    return CompiledSteps(compiled, seconds, operations, collectives)
 
 
-def count_operations(recipe: Recipe, feed: Feed, mesh: Mesh, state: TrainState, images, labels) -> float:
-    """Floating-point operations of one step on all devices, as XLA counts them; nan where it does not.
+def abstract_step(recipe: Recipe, feed: Feed, mesh) -> Callable:
+    """One step on every device of the mesh, `state, images, labels -> state, metrics`, to be traced."""
+    return _on_each_device(lambda state, images, labels: train_step(recipe, feed, state, images, labels), mesh)
 
-    Counted with plain convolutions on every platform: the CPU's own forms multiply less, or in loops, whose bodies XLA
-    counts once. Critic updates and parts of a batch that a loop goes through are counted once too.
-    """
 
-    def run(state, images, labels):
-        return train_step(recipe, feed, state, images, labels)
-
-    with compile_for("tpu"):
-        step = jax.shard_map(run, mesh=mesh, in_specs=P(), out_specs=P(), check_vma=mesh.size > 1)
-        lowered = jax.jit(step).lower(*_replicated_shapes(mesh, (state, images, labels)))
-    return (lowered.cost_analysis() or {}).get("flops", math.nan) * mesh.size
+def step_cost(recipe: Recipe, feed: Feed, mesh: Mesh, state: TrainState, images, labels) -> Cost:
+    """What one step costs each device, `jaxgen.training.operations`; with plain convolutions on every platform."""
+    arguments = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), (state, images, labels))
+    with compile_for("tpu"):  # the CPU's own forms of convolutions multiply less
+        return cost_of(abstract_step(recipe, feed, mesh), *arguments, step=lambda arguments: arguments[0].step)
 
 
 def describe_devices(mesh: Mesh) -> dict[str, Any]:

@@ -1,0 +1,30 @@
+"""A step for GPUs that are not here: lowered for CUDA, which proves it a program for them; its memory is estimated."""
+
+from typing import NamedTuple
+
+import jax
+
+from jaxgen.ops.backend import compile_for
+from jaxgen.planning.memory_estimate import Estimate, estimate
+from jaxgen.planning.subject import Subject
+from jaxgen.training import parallel
+
+
+class Lowered(NamedTuple):
+    """arguments: bytes of state and data on each GPU; estimate: of the rest; stablehlo_bytes: of the program."""
+
+    arguments: float
+    estimate: Estimate
+    stablehlo_bytes: int
+
+
+def lower_step(subject: Subject, count: int) -> Lowered:
+    """Lowers one training step for `count` GPUs."""
+    mesh = parallel.mesh_of_others(count)
+    shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), subject.arguments)
+    with compile_for("gpu"):
+        step = parallel.abstract_step(subject.recipe, subject.feed, mesh)
+        exported = jax.export.export(jax.jit(step), platforms=["cuda"])(*shapes)
+        beside = estimate(jax.make_jaxpr(step)(*shapes))
+    arguments = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes))
+    return Lowered(float(arguments), beside, len(exported.mlir_module_serialized))

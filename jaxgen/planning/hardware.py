@@ -1,0 +1,103 @@
+"""What is planned for: slices of TPUs, for which libtpu compiles without any, and GPUs, for which it is estimated."""
+
+import importlib.util
+import os
+import re
+from typing import NamedTuple
+
+import numpy as np
+from jax.experimental import topologies
+from jax.sharding import Mesh
+
+from jaxgen.errors import UserError
+from jaxgen.lookup import unknown
+from jaxgen.training import parallel
+
+GIB = 2**30
+
+
+class Chip(NamedTuple):
+    """The makers' figures of one chip.
+
+    teraflops: of products in bfloat16 (TPUs compute those of float32 in bfloat16 too, as XLA's default is).
+    teraflops_float32: of products of float32 numbers by XLA's default (TF32 on GPUs).
+    memory_gib: of the chip; gigabytes_per_second: to and from it.
+    link_gigabytes_per_second: of all its links to other chips, one way.
+    """
+
+    teraflops: float
+    teraflops_float32: float
+    memory_gib: float
+    gigabytes_per_second: float
+    link_gigabytes_per_second: float
+
+
+# Google Cloud's pages "TPU v4", "TPU v5e", "TPU v5p", "TPU v6e": interconnects are told for both ways together.
+_TPUS = {
+    "v4": Chip(275, 275, 32, 1228, 150),
+    "v5e": Chip(197, 197, 16, 819, 100),
+    "v5p": Chip(459, 459, 95, 2765, 300),
+    "v6e": Chip(918, 918, 32, 1640, 224),
+}
+# NVIDIA's data sheets of the SXM forms, without sparsity; NVLink is told for both ways together.
+_GPUS = {
+    "a100-40gb": Chip(312, 156, 40 * 1e9 / GIB, 1555, 300),
+    "a100-80gb": Chip(312, 156, 80 * 1e9 / GIB, 2039, 300),
+    "h100": Chip(989, 495, 80 * 1e9 / GIB, 3350, 450),
+    "h200": Chip(989, 495, 141 * 1e9 / GIB, 4800, 450),
+}
+
+
+# It would ask Google's metadata server, complains if it is told nothing of hosts, and lets one process at a time use
+# the TPUs that are not here.
+_LIBTPU = {
+    "TPU_SKIP_MDS_QUERY": "1",
+    "TPU_WORKER_HOSTNAMES": "localhost",
+    "TPU_WORKER_ID": "0",
+    "TPU_ACCELERATOR_TYPE": "v5litepod-8",  # of a machine; what is compiled for is the topology's
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
+}
+
+
+class Hardware(NamedTuple):
+    """name: as asked for; mesh: of TPUs to compile for, or None for GPUs; hops: between the chips farthest apart."""
+
+    name: str
+    chip: Chip
+    count: int
+    mesh: Mesh | None
+    hops: int
+
+
+def open_hardware(topology: str) -> Hardware:
+    """The hardware of `--topology`: v5e:2x4 (a TPU slice) or h100:8 (GPUs of one machine).
+
+    Raises:
+      UserError: not of that form, no such chip, libtpu is missing, or there is no such slice.
+    """
+    name, _, size = topology.partition(":")
+    if name in _GPUS:
+        if not re.fullmatch(r"[1-9][0-9]*", size):
+            raise UserError(f"--topology={topology!r}: a number of GPUs must follow, such as {name}:8")
+        return Hardware(topology, _GPUS[name], int(size), None, 1)
+    if name not in _TPUS:
+        raise UserError(unknown("--topology", name, [*_TPUS, *_GPUS]) + "; such as v5e:2x4 or h100:8")
+    if not re.fullmatch(r"[1-9][0-9]*(x[1-9][0-9]*){1,2}", size):
+        raise UserError(f"--topology={topology!r}: the sides of the slice must follow, such as v5e:2x4 or v5p:2x2x1")
+    sides = [int(side) for side in size.split("x")]
+    mesh = parallel.mesh_of_others(_devices(topology, sides))
+    return Hardware(topology, _TPUS[name], mesh.size, mesh, sum(side // 2 for side in sides))
+
+
+def _devices(topology: str, sides: list[int]):
+    if importlib.util.find_spec("libtpu") is None:
+        raise UserError(f"--topology={topology}: compiling for TPUs needs libtpu: pip install 'jaxgen[plan]'")
+    for key, value in _LIBTPU.items():
+        os.environ.setdefault(key, value)
+    # A slice smaller than a host's chips must say so.
+    small = {} if np.prod(sides) >= 4 else {"chips_per_host_bounds": (*sides, 1)[:3]}
+    try:
+        return topologies.get_topology_desc(platform="tpu", topology_name=topology, **small).devices
+    except Exception as error:  # libtpu's own, of several types
+        reason = str(error).splitlines()[0][:200]
+        raise UserError(f"--topology={topology!r}: libtpu knows no such slice ({reason})") from None

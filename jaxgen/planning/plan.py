@@ -1,0 +1,201 @@
+"""`--mode=plan`: whether a config's step fits on hardware that is not here, and how long the run would take there."""
+
+import json
+import logging
+import math
+from typing import Any
+
+from jaxgen.errors import UserError
+from jaxgen.planning import gpu, largest_batch, subject
+from jaxgen.planning.estimate import Roofline, roofline
+from jaxgen.planning.hardware import GIB, Hardware, open_hardware
+from jaxgen.planning.program import Program, TooLarge, compile_step
+from jaxgen.planning.subject import Subject
+from jaxgen.training import parallel
+from jaxgen.training.logging import start_log
+from jaxgen.training.operations import Cost
+
+log = logging.getLogger(__name__)
+
+
+def plan(config, topology: str | None) -> dict[str, Any]:
+    """Compiles (or, for GPUs, lowers) one training step, prints what it takes and gives it as plain values too.
+
+    Args:
+      config: the whole config; `config.plan` is for this alone.
+      topology: such as "v5e:2x4" or "h100:8"; see `jaxgen.planning.hardware`.
+
+    Raises:
+      UserError: no such hardware, a config that cannot be, or data whose size is not known.
+    """
+    if not topology:
+        raise UserError("--mode=plan needs --topology: what to plan for, such as v5e:2x4 or h100:8")
+    start_log(None, show=True)
+    hardware = open_hardware(topology)
+    examples = subject.examples_of(config)
+    planned = subject.build(config, examples, config.batch_size, hardware.mesh, hardware.count)
+    mesh = hardware.mesh or parallel.mesh_of_others(hardware.count)
+    cost = parallel.step_cost(planned.recipe, planned.feed, mesh, *planned.arguments)
+    result = {
+        "topology": hardware.name,
+        "devices": hardware.count,
+        "batch_size": config.batch_size,
+        "device_memory_bytes": int(hardware.chip.memory_gib * GIB),
+        "bytes": {**subject.state_bytes(planned.state), "data": _bytes_of_data(examples)},
+        "operations_per_step_per_device": cost.operations,
+        "operations_of_the_busiest_step": cost.busiest_operations,
+        "collective_bytes_per_step": cost.collective_bytes,
+    }
+    if hardware.mesh is None:
+        result |= _of_gpus(config, planned, hardware, cost)
+    else:
+        result |= _of_tpus(config, planned, hardware, cost)
+    for line in describe(result):
+        print(line)
+    print(json.dumps(result))
+    return result
+
+
+def _bytes_of_data(examples) -> int:
+    arrays = [examples.images] + ([] if examples.labels is None else [examples.labels])
+    return sum(math.prod(array.shape) * array.dtype.itemsize for array in arrays)
+
+
+def _of_tpus(config, planned: Subject, hardware: Hardware, cost: Cost) -> dict[str, Any]:
+    log.info("compiling one step for %s (%d chips) ...", hardware.name, hardware.count)
+    program = compile_step(planned, hardware.mesh)
+    found: dict[str, Any] = {
+        "fits": isinstance(program, Program),
+        "compile_seconds": round(program.compile_seconds, 1),
+    }
+    if isinstance(program, Program):
+        # XLA counts loops once and of conditions the dearest branch; its bytes are put right in the same proportion.
+        share = cost.operations / program.operations if program.operations > 0 else 1.0
+        accessed = program.bytes_accessed * share
+        bound = roofline(hardware, cost, accessed, len(program.collectives))
+        found |= {
+            "program_bytes": {
+                "arguments": program.arguments,
+                "temporaries": program.temporaries,
+                "outputs": program.outputs - program.aliased,
+                "code": program.code,
+                "all": program.bytes,
+            },
+            "operations_compiled": program.operations,
+            "bytes_accessed_per_step": accessed,
+            "collectives": [collective._asdict() for collective in program.collectives],
+            **_time(config, planned.feed.batch_size, bound),
+        }
+    else:
+        found["needs_bytes"] = None if math.isnan(program.needs) else int(program.needs)
+    if config.plan.largest_batch:
+        found["largest_batch"] = _largest_batch(config, planned, hardware, program)
+    return found
+
+
+def _largest_batch(config, planned: Subject, hardware: Hardware, program: Program | TooLarge) -> int:
+    def compile_batch(batch: int) -> Program | TooLarge:
+        again = subject.build(config, planned.examples, batch, hardware.mesh, hardware.count)
+        return compile_step(again, hardware.mesh)
+
+    unit = hardware.count * config.grad_accum_steps
+    limit = max(config.batch_size, config.plan.max_batch)
+    return largest_batch.search(compile_batch, config.batch_size, program, unit, limit)[0]
+
+
+def _of_gpus(config, planned: Subject, hardware: Hardware, cost: Cost) -> dict[str, Any]:
+    lowered = gpu.lower_step(planned, hardware.count)
+    bfloat16 = config.compute_dtype == "bfloat16"
+    bound = roofline(hardware, cost, lowered.estimate.traffic, 1 if cost.collective_bytes else 0, bfloat16=bfloat16)
+    needs = lowered.arguments + lowered.estimate.peak
+    return {
+        "estimated": True,
+        "fits": needs < 0.9 * hardware.chip.memory_gib * GIB,  # the rest is XLA's pool, CUDA and cuDNN
+        "program_bytes": {
+            "arguments": int(lowered.arguments),
+            "temporaries": int(lowered.estimate.peak),
+            "all": int(needs),
+        },
+        "stablehlo_bytes": lowered.stablehlo_bytes,
+        "bytes_accessed_per_step": lowered.estimate.traffic,
+        **_time(config, planned.feed.batch_size, bound),
+    }
+
+
+def _time(config, batch_size: int, bound: Roofline) -> dict[str, Any]:
+    return {
+        "roofline_seconds": bound._asdict(),
+        "images_per_second": batch_size / bound.step,
+        "days": config.steps * bound.step / 86_400,
+        "peak_fraction": bound.peak_fraction,
+        "limit": bound.limit,
+    }
+
+
+def describe(result: dict[str, Any]) -> list[str]:
+    """The lines that a person reads."""
+    memory = result["device_memory_bytes"]
+    lines = [
+        f"{result['topology']}: {result['devices']} devices, batch {result['batch_size']} "
+        f"({result['batch_size'] // result['devices']} each)"
+    ]
+    note = ", estimated" if result.get("estimated") else ""
+    if result["fits"]:
+        used = result["program_bytes"]["all"]
+        lines.append(f"fits: yes, {_size(used)} of {_size(memory)} on each device ({used / memory:.0%}){note}")
+    elif result.get("needs_bytes"):
+        lines.append(f"fits: no, it needs {_size(result['needs_bytes'])} and a device has {_size(memory)}")
+    else:
+        needs = f", it needs {_size(result['program_bytes']['all'])}" if "program_bytes" in result else ""
+        lines.append(f"fits: no{needs}; a device has {_size(memory)}{note}")
+    rows = [(name, _size(size)) for name, size in result["bytes"].items()]
+    if "program_bytes" in result:
+        rows.append(("activations and temporaries" + note, _size(result["program_bytes"]["temporaries"])))
+    rows += [
+        ("operations a step and device", f"{result['operations_per_step_per_device'] / 1e9:,.2f} GFLOP"),
+        ("collectives a step", _size(result["collective_bytes_per_step"])),
+    ]
+    if "roofline_seconds" in result:
+        bound = result["roofline_seconds"]
+        rows += [
+            ("bytes moved a step and device" + note, _size(result["bytes_accessed_per_step"])),
+            *((f"time of {name}", _milliseconds(bound[name])) for name in ("products", "memory", "collectives")),
+            ("a step, at least", f"{_milliseconds(bound['step'])}, held up by {result['limit']}"),
+            ("of the peak, at most", f"{result['peak_fraction']:.1%}"),
+            ("images a second, at most", f"{result['images_per_second']:,.0f}"),
+            ("the whole run, at least", _duration(result["days"])),
+        ]
+    if "largest_batch" in result:
+        rows.append(("largest batch that fits", f"{result['largest_batch']:,}"))
+    width = max(len(name) for name, _ in rows)
+    lines += [f"  {name:<{width}}  {value:>12}" for name, value in rows]
+    for kind, bytes_, sometimes, count in _grouped(result.get("collectives", ())):
+        every = "in some steps" if sometimes else "every step"
+        lines.append(f"  {count} x {kind} of {_size(bytes_)}, {every}")
+    return lines
+
+
+def _grouped(collectives) -> list[tuple[str, int, bool, int]]:
+    counts: dict[tuple[str, int, bool], int] = {}
+    for entry in collectives:
+        key = (entry["kind"], entry["bytes"], entry["sometimes"])
+        counts[key] = counts.get(key, 0) + 1
+    return [(*key, count) for key, count in sorted(counts.items(), key=lambda item: -item[0][1])]
+
+
+def _size(size: float) -> str:
+    for unit, bytes_ in (("GiB", GIB), ("MiB", GIB / 2**10), ("KiB", 2**10)):
+        if size >= bytes_:
+            return f"{size / bytes_:,.2f} {unit}"
+    return f"{size:,.0f} B"
+
+
+def _duration(days: float) -> str:
+    for unit, in_days in (("days", 1.0), ("hours", 1 / 24)):
+        if days >= in_days:
+            return f"{days / in_days:,.2f} {unit}"
+    return f"{1440 * days:.2f} minutes"
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{1000 * seconds:,.3f} ms"

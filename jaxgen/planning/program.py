@@ -1,0 +1,122 @@
+"""The compiled program of a step, as the compiler for the hardware tells of it: memory, traffic, collectives."""
+
+import contextlib
+import math
+import re
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jax.experimental.compilation_cache import compilation_cache
+from jax.sharding import Mesh
+
+from jaxgen.ops.backend import compile_for
+from jaxgen.planning.subject import Subject
+from jaxgen.training import parallel
+
+# Of bytes each element takes.
+_SIZES = {"f32": 4, "bf16": 2, "f16": 2, "s32": 4, "u32": 4, "pred": 1, "u8": 1, "s8": 1, "f64": 8, "s64": 8, "u64": 8}
+_COLLECTIVE = re.compile(
+    r"= (?P<shape>\(?[a-z0-9]+\[[^=]*?) (?P<kind>all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute)"
+    r"(-start)?\("
+)
+_ARRAY = re.compile(r"([a-z0-9]+)\[([0-9,]*)\]")
+
+
+class Collective(NamedTuple):
+    """kind: as XLA names it; bytes: of its results; sometimes: under a condition, so not in every step."""
+
+    kind: str
+    bytes: int
+    sometimes: bool
+
+
+class Program(NamedTuple):
+    """One training step on one device.
+
+    arguments, outputs, aliased, temporaries: bytes; outputs that take an argument's place are aliased.
+    operations, bytes_accessed: as XLA counts them: loops once, of conditions the dearest branch.
+    """
+
+    arguments: int
+    outputs: int
+    aliased: int
+    temporaries: int
+    code: int
+    operations: float
+    bytes_accessed: float
+    collectives: tuple[Collective, ...]
+    compile_seconds: float
+
+    @property
+    def bytes(self) -> int:
+        """What lies in memory at most."""
+        return self.arguments + self.outputs - self.aliased + self.temporaries + self.code
+
+
+class TooLarge(NamedTuple):
+    """The compiler found no way to fit the program; needs: bytes, nan where it does not say."""
+
+    needs: float
+    compile_seconds: float
+
+
+def compile_step(subject: Subject, mesh: Mesh) -> Program | TooLarge:
+    """Compiles one training step for the TPUs of `mesh`."""
+    start = time.perf_counter()
+    try:
+        with compile_for("tpu"), _without_cache():
+            lowered = parallel.lower_steps(subject.recipe, subject.feed, mesh, *subject.arguments, steps=1)
+            compiled = lowered.compile()
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        return TooLarge(_needed(str(error)), time.perf_counter() - start)
+    memory, costs = compiled.memory_analysis(), compiled.cost_analysis() or {}
+    return Program(
+        memory.argument_size_in_bytes,
+        memory.output_size_in_bytes,
+        memory.alias_size_in_bytes,
+        memory.temp_size_in_bytes,
+        memory.generated_code_size_in_bytes,
+        float(costs.get("flops", np.nan)),
+        float(costs.get("bytes accessed", np.nan)),
+        collectives_of(compiled.as_text()),
+        time.perf_counter() - start,
+    )
+
+
+@contextlib.contextmanager
+def _without_cache() -> Iterator[None]:
+    """A program for a TPU can be put into JAX's compilation cache, and not be read back where there is none."""
+    before = jax.config.jax_enable_compilation_cache
+    jax.config.update("jax_enable_compilation_cache", False)
+    compilation_cache.reset_cache()  # JAX decides once whether there is one
+    try:
+        yield
+    finally:
+        jax.config.update("jax_enable_compilation_cache", before)
+        compilation_cache.reset_cache()
+
+
+def _needed(message: str) -> float:
+    """Bytes that the compiler says it would need ("Used 20.50G of 15.75G hbm")."""
+    found = re.search(r"[Uu]sed ([0-9.]+)([KMGT]) of", message)
+    return float(found[1]) * 1024 ** (1 + "KMGT".index(found[2])) if found else math.nan
+
+
+def collectives_of(hlo: str) -> tuple[Collective, ...]:
+    """Every collective of a compiled program, in the order of its text."""
+    found = []
+    for line in hlo.splitlines():
+        match = _COLLECTIVE.search(line)
+        if match:
+            arrays = _ARRAY.findall(match["shape"])
+            size = sum(
+                _SIZES.get(kind, 0) * math.prod(int(side) for side in sides.split(",") if side)
+                for kind, sides in arrays
+            )
+            found.append(Collective(match["kind"], size, re.search(r"/cond/|/branch_\d", line) is not None))
+    return tuple(found)

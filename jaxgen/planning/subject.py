@@ -1,0 +1,112 @@
+"""What is planned: the recipe, the feed and the shapes of a config, without its data where that is known."""
+
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+
+from jaxgen import lookup
+from jaxgen.data.base import is_vectors, open_dataset
+from jaxgen.errors import UserError
+from jaxgen.recipes.base import Recipe
+from jaxgen.training import parallel
+from jaxgen.training.batches import Feed
+
+
+class Examples(NamedTuple):
+    """The training split's arrays, as shapes."""
+
+    images: jax.ShapeDtypeStruct
+    labels: jax.ShapeDtypeStruct | None
+    num_classes: int
+
+
+class Subject(NamedTuple):
+    """One config at one batch size, abstract from the first to the last array."""
+
+    recipe: Recipe
+    feed: Feed
+    examples: Examples
+    state: parallel.TrainState
+
+    @property
+    def arguments(self) -> tuple:
+        """What `parallel.lower_steps` and `parallel.step_cost` take, all but the mesh; images as rows."""
+        images = self.examples.images
+        rows = jax.ShapeDtypeStruct((images.shape[0], math.prod(images.shape[1:])), images.dtype)
+        return self.state, rows, self.examples.labels
+
+
+def examples_of(config) -> Examples:
+    """Shapes of the training split: by what `config.plan` and the source say of it, else by opening it.
+
+    Raises:
+      UserError: it is not known and cannot be opened.
+    """
+    settings = config.data
+    source = lookup.module("data", "tfds" if settings.name.startswith("tfds:") else settings.name, "data.name")
+    facts = getattr(source, "EXAMPLES", {})
+    number = config.plan.num_images or settings.limit or facts.get(settings.train_split, 0)
+    if not facts and not config.plan.num_images:
+        try:
+            dataset = open_dataset(settings, progress=False)
+        except UserError as error:
+            raise UserError(
+                f"{error}; to plan without the data set config.plan.num_images, data.image_size, data.channels and, "
+                "with classes, data.num_classes"
+            ) from None
+        images, labels = dataset.splits[settings.train_split]
+        if is_vectors(images):
+            shape = jax.ShapeDtypeStruct(images.shape, jnp.float32)
+        else:
+            shape = jax.ShapeDtypeStruct(images.shape, jnp.uint8)
+        classes = len(dataset.class_names) if labels is not None else 0
+        return Examples(shape, None if labels is None else jax.ShapeDtypeStruct(labels.shape, jnp.int32), classes)
+    side, channels = settings.image_size or facts.get("side", 0), settings.channels or facts.get("channels", 0)
+    if not side or not channels:
+        raise UserError(f"to plan for data.name={settings.name!r} set data.image_size and data.channels")
+    classes = settings.num_classes or facts.get("classes", 0)
+    labels = jax.ShapeDtypeStruct((number,), jnp.int32) if classes else None
+    return Examples(jax.ShapeDtypeStruct((number, side, side, channels), jnp.uint8), labels, classes)
+
+
+def build(config, examples: Examples, batch_size: int, mesh: Mesh | None, devices: int) -> Subject:
+    """The subject with `batch_size` examples over all devices.
+
+    Raises:
+      UserError: anything in the config that cannot be, or a batch that does not divide.
+    """
+    config = config.copy_and_resolve_references()
+    config.batch_size = batch_size
+    part = batch_size // config.grad_accum_steps
+    if batch_size % config.grad_accum_steps or part % devices:
+        raise UserError(
+            f"config.batch_size={batch_size} in config.grad_accum_steps={config.grad_accum_steps} parts does not "
+            f"divide over {devices} devices: use {round_up(batch_size, devices * config.grad_accum_steps)}"
+        )
+    module = lookup.module("recipes", config.recipe.name, "config.recipe.name")
+    shape = examples.images.shape[1:]
+    recipe = lookup.need(module, "build", "config.recipe.name")(config, shape, examples.num_classes)
+    feed = Feed(batch_size, recipe.batches, config.grad_accum_steps, config.data.flip, () if len(shape) == 1 else shape)
+    mesh = mesh or parallel.make_mesh(1, batch_size)  # of which only shapes are asked
+    return Subject(recipe, feed, examples, parallel.abstract_state(recipe, mesh, config.seed))
+
+
+def round_up(value: int, step: int) -> int:
+    """The next multiple of `step`."""
+    return -(-value // step) * step
+
+
+def state_bytes(state: parallel.TrainState) -> dict[str, int]:
+    """Bytes of the state on every device, by what they are for: parameters, optimiser, statistics, averages."""
+    found = {"parameters": 0, "optimiser": 0, "statistics and averages": 0}
+    for player in state.players.values():
+        parts = {"statistics and averages": player}
+        if hasattr(player, "opt_state"):
+            parts = {"parameters": player.params, "optimiser": player.opt_state}
+            parts["statistics and averages"] = player.stats
+        for name, tree in parts.items():
+            found[name] += sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
+    return found

@@ -1,0 +1,206 @@
+"""What a training step costs, read from its jaxpr before any compiler: products, all-reduced bytes, live memory.
+
+Loops count as often as they run. Work that only every k-th step does counts 1/k: conditions that follow from the step's
+number alone are evaluated over `STEPS` steps.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
+
+# Divisible by 1 to 10, 12, 14, 15, 16, 20 and 30: the intervals in which steps repeat.
+STEPS = 5_040
+_COLLECTIVES = ("psum", "psum_invariant", "all_gather", "all_gather_invariant", "reduce_scatter", "all_to_all")
+
+
+class Cost(NamedTuple):
+    """Of one step on one device, on average.
+
+    operations: two for each product of matrix multiplications and convolutions; products with padding and with the
+      zeros of dilation are left out. Elementwise work is not counted, nor are the bodies of loops of unknown length
+      more than once.
+    collective_bytes: what enters all-reduces and other collectives.
+    busiest_operations: of the steps that do most.
+    """
+
+    operations: float = 0.0
+    collective_bytes: float = 0.0
+    busiest_operations: float = 0.0
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(*(mine + its for mine, its in zip(self, other, strict=True)))
+
+    def times(self, count: float) -> "Cost":
+        """The cost of doing it `count` times."""
+        return Cost(*(value * count for value in self))
+
+
+def cost_of(function: Callable, *arguments: Any, step: Callable[[Any], jax.Array]) -> Cost:
+    """The cost of `function(*arguments)`.
+
+    Args:
+      function: traced, not computed.
+      arguments: arrays or `jax.ShapeDtypeStruct`s; for the cost on one device, with the shapes of all (in `shard_map`).
+      step: `arguments -> the scalar` among their leaves that is the step's number.
+    """
+    closed = jax.make_jaxpr(function)(*arguments)
+    marked = step(arguments)
+    known = [_numbers_of(leaf is marked) for leaf in jax.tree.leaves(arguments)]
+    return _walk(closed, known)
+
+
+def _numbers_of(is_step: bool) -> np.ndarray | None:
+    return np.arange(STEPS) if is_step else None
+
+
+def _walk(closed: ClosedJaxpr | Jaxpr, known: list) -> Cost:
+    """Cost of a jaxpr, `known` telling the values of its arguments in each of `STEPS` steps, or None."""
+    jaxpr, constants = (closed.jaxpr, closed.consts) if hasattr(closed, "consts") else (closed, ())
+    values = {var: value for var, value in zip(jaxpr.invars, known, strict=True) if value is not None}
+    for var, constant in zip(jaxpr.constvars, constants, strict=False):
+        if np.ndim(constant) == 0 and isinstance(constant, int | float | bool | np.generic | np.ndarray):
+            values[var] = np.asarray(constant)
+
+    def read(var):
+        return np.asarray(var.val) if isinstance(var, Literal) else values.get(var)
+
+    total = Cost()
+    for equation in jaxpr.eqns:
+        inputs = [read(var) for var in equation.invars]
+        total += _cost_of_equation(equation, inputs)
+        for var, value in zip(equation.outvars, _evaluate(equation, inputs), strict=True):
+            if value is not None:
+                values[var] = value
+    return total
+
+
+def _cost_of_equation(equation, inputs) -> Cost:
+    name, params = equation.primitive.name, equation.params
+    if name == "dot_general":
+        operations = _dot(equation)
+        return Cost(operations, 0.0, operations)
+    if name == "conv_general_dilated":
+        operations = _convolution(equation)
+        return Cost(operations, 0.0, operations)
+    if name in _COLLECTIVES:
+        return Cost(collective_bytes=sum(_bytes(var.aval) for var in equation.invars))
+    if name == "scan":
+        # What the loop carries changes; what it only reads stays known.
+        constants = [*inputs[: params["num_consts"]], *[None] * (len(inputs) - params["num_consts"])]
+        return _walk(params["jaxpr"], constants).times(params["length"])
+    if name == "while":
+        return _walk(params["body_jaxpr"], [None] * len(params["body_jaxpr"].jaxpr.invars))
+    if name == "cond":
+        return _branches(params["branches"], inputs[0], inputs[1:])
+    inner = [value for value in params.values() if isinstance(value, ClosedJaxpr | Jaxpr)]
+    if not inner:
+        return Cost()
+    # Functions within the function; of a custom derivative the one that is called.
+    body = inner[0]
+    count = len((body.jaxpr if hasattr(body, "consts") else body).invars)
+    return _walk(body, inputs if count == len(inputs) else [None] * count)
+
+
+def _branches(branches, index, inputs) -> Cost:
+    costs = [_walk(branch, inputs) for branch in branches]
+    busiest = max(cost.busiest_operations for cost in costs)
+    if index is None:  # decided by data: the dearest one
+        return max(costs, key=lambda cost: (cost.operations, cost.collective_bytes))
+    shares = np.bincount(np.broadcast_to(index, (STEPS,)).astype(int), minlength=len(costs)) / STEPS
+    total = Cost()
+    for cost, share in zip(costs, shares, strict=True):
+        total += cost.times(share)
+    return total._replace(busiest_operations=busiest)
+
+
+_SCALAR = {
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "max": np.maximum,
+    "min": np.minimum,
+    "rem": np.fmod,
+    "eq": np.equal,
+    "ne": np.not_equal,
+    "lt": np.less,
+    "le": np.less_equal,
+    "gt": np.greater,
+    "ge": np.greater_equal,
+    "and": np.logical_and,
+    "or": np.logical_or,
+    "not": np.logical_not,
+    "sign": np.sign,
+    "clamp": lambda low, x, high: np.clip(x, low, high),
+}
+
+
+def _evaluate(equation, inputs) -> list:
+    """Values of the results where they follow from known scalars, None elsewhere."""
+    unknown = [None] * len(equation.outvars)
+    name, params = equation.primitive.name, equation.params
+    if not inputs or any(value is None for value in inputs) or any(var.aval.shape for var in equation.outvars):
+        return unknown
+    if name in _SCALAR:
+        return [_SCALAR[name](*inputs)]
+    if name == "select_n":
+        return [np.choose(np.asarray(inputs[0]).astype(int), inputs[1:])]
+    if name in ("convert_element_type", "copy", "squeeze", "broadcast_in_dim", "stop_gradient", "pvary", "pcast"):
+        dtype = params.get("new_dtype")
+        return [inputs[0] if dtype is None else np.asarray(inputs[0]).astype(dtype)]
+    if name in ("pjit", "jit", "closed_call", "core_call"):
+        return _evaluate_function(params["jaxpr"], inputs)
+    return unknown
+
+
+def _evaluate_function(closed: ClosedJaxpr, inputs) -> list:
+    values = dict(zip(closed.jaxpr.invars, inputs, strict=True))
+
+    def read(var):
+        return np.asarray(var.val) if isinstance(var, Literal) else values.get(var)
+
+    for equation in closed.jaxpr.eqns:
+        values.update(zip(equation.outvars, _evaluate(equation, [read(v) for v in equation.invars]), strict=True))
+    return [read(var) for var in closed.jaxpr.outvars]
+
+
+def _bytes(aval) -> float:
+    return math.prod(aval.shape) * aval.dtype.itemsize
+
+
+def _dot(equation) -> float:
+    (contracted, _), _ = equation.params["dimension_numbers"]
+    left = equation.invars[0].aval.shape
+    return 2.0 * math.prod(equation.outvars[0].aval.shape) * math.prod(left[axis] for axis in contracted)
+
+
+def _convolution(equation) -> float:
+    params = equation.params
+    numbers = params["dimension_numbers"]
+    image, kernel = (var.aval.shape for var in equation.invars[:2])
+    out = equation.outvars[0].aval.shape
+    pairs = 1
+    for i, (out_axis, image_axis, kernel_axis) in enumerate(
+        zip(numbers.out_spec[2:], numbers.lhs_spec[2:], numbers.rhs_spec[2:], strict=True)
+    ):
+        pairs *= _valid_pairs(
+            out[out_axis],
+            image[image_axis],
+            kernel[kernel_axis],
+            params["window_strides"][i],
+            params["padding"][i][0],
+            params["lhs_dilation"][i],
+            params["rhs_dilation"][i],
+        )
+    batch = out[numbers.out_spec[0]]
+    features_out, features_in = kernel[numbers.rhs_spec[0]], kernel[numbers.rhs_spec[1]]  # the latter of one group
+    return 2.0 * batch * features_out * features_in * pairs / params["batch_group_count"]
+
+
+def _valid_pairs(out, image, kernel, stride, padding, image_dilation, kernel_dilation) -> int:
+    """Pairs of output position and kernel tap on one axis that meet a pixel of the image."""
+    at = np.arange(out)[:, None] * stride + np.arange(kernel)[None] * kernel_dilation - padding
+    return int(np.sum((at >= 0) & (at <= (image - 1) * image_dilation) & (at % image_dilation == 0)))

@@ -1,0 +1,119 @@
+"""Plans from the configs: for GPUs wherever this runs, for TPUs where libtpu is installed."""
+
+import importlib.util
+import json
+
+import jax
+import pytest
+
+from configs import default, sngan_cifar, stylegan2_256
+from jaxgen.errors import UserError
+from jaxgen.planning import subject
+from jaxgen.planning.hardware import open_hardware
+from jaxgen.planning.plan import plan
+
+needs_libtpu = pytest.mark.skipif(
+    importlib.util.find_spec("libtpu") is None, reason="compiles for TPUs: pip install -c constraints.txt '.[plan]'"
+)
+
+
+def result_of(capsys):
+    lines = capsys.readouterr().out.splitlines()
+    return lines[:-1], json.loads(lines[-1])
+
+
+def test_gpus_are_lowered_for_and_estimated(tiny_config, capsys):
+    plan(tiny_config("gan"), "h100:2")
+    lines, result = result_of(capsys)
+    assert result["fits"]
+    assert result["estimated"]
+    assert "fits: yes" in lines[1]
+    assert "estimated" in lines[1]
+    assert result["stablehlo_bytes"] > 1000
+    parameters = result["bytes"]["parameters"]
+    assert 2 * parameters < result["bytes"]["optimiser"] < 2 * parameters + 100  # Adam's two moments, and its counts
+    assert result["program_bytes"]["arguments"] > result["bytes"]["data"] + 3 * parameters
+    seconds = result["roofline_seconds"]
+    assert seconds["step"] == pytest.approx(max(seconds["products"], seconds["memory"]) + seconds["collectives"])
+    assert result["images_per_second"] == pytest.approx(16 / seconds["step"])
+    assert result["days"] == pytest.approx(20 * seconds["step"] / 86_400)
+
+
+@needs_libtpu
+def test_tpus_are_compiled_for(tiny_config, capsys):
+    """Twice the chips with the same batch each: all-reduces alone, of the gradients, and the same operations."""
+    results = {}
+    for topology, devices in (("v5e:1x1", 1), ("v5e:1x2", 2)):
+        config = tiny_config("gan")
+        config.batch_size, config.plan.largest_batch = 8 * devices, False
+        plan(config, topology)
+        lines, results[devices] = result_of(capsys)
+        assert results[devices]["fits"]
+        assert any("of the peak" in line for line in lines)
+    assert results[1]["collectives"] == []
+    assert {entry["kind"] for entry in results[2]["collectives"]} == {"all-reduce"}
+    moved = sum(entry["bytes"] for entry in results[2]["collectives"])
+    expected = results[2]["bytes"]["parameters"] + 2 * 16 * 8 * 8 * 4  # gradients, and the images that are compared
+    assert expected <= moved < expected + 1_000  # and statistics of BatchNorm
+    assert results[2]["operations_compiled"] == pytest.approx(results[1]["operations_compiled"], rel=0.02)
+    assert results[2]["operations_compiled"] == pytest.approx(results[2]["operations_of_the_busiest_step"], rel=0.15)
+
+
+@needs_libtpu
+def test_a_slice_that_there_is_not_is_refused():
+    with pytest.raises(UserError, match=r"--topology='v5e:3x5': libtpu knows no such slice"):
+        open_hardware("v5e:3x5")
+
+
+def test_known_data_need_not_be_there():
+    config = sngan_cifar.get_config()
+    examples = subject.examples_of(config)
+    assert examples.images.shape == (50_000, 32, 32, 3)
+    assert examples.labels.shape == (50_000,)
+    assert examples.num_classes == 10
+    config.data.limit = 100
+    assert subject.examples_of(config).images.shape[0] == 100
+
+
+def test_unknown_data_can_be_described():
+    config = stylegan2_256.get_config()
+    with pytest.raises(UserError, match=r"to plan without the data set config.plan.num_images"):
+        subject.examples_of(config)
+    config.plan.num_images = 5000
+    examples = subject.examples_of(config)
+    assert examples.images.shape == (5000, 256, 256, 3)
+    assert examples.labels is None
+
+
+def test_data_that_is_here_is_opened():
+    examples = subject.examples_of(default.get_config())
+    assert examples.images.shape == (1437, 16, 16, 1)
+    assert examples.num_classes == 10
+
+
+def test_a_batch_that_does_not_divide_names_the_next(tiny_config):
+    config = tiny_config("gan")
+    with pytest.raises(UserError, match=r"batch_size=18 .* over 4 devices: use 20"):
+        subject.build(config, subject.examples_of(config), 18, None, 4)
+
+
+@pytest.mark.parametrize(
+    ("topology", "message"),
+    [
+        (None, "--mode=plan needs --topology"),
+        ("v5:2x4", "--topology='v5' is unknown: did you mean 'v5p'"),
+        ("v5e", "the sides of the slice must follow"),
+        ("v5e:2by4", "the sides of the slice must follow"),
+        ("h100:two", "a number of GPUs must follow, such as h100:8"),
+    ],
+)
+def test_mistakes_are_one_line(tiny_config, topology, message):
+    with pytest.raises(UserError, match=message):
+        plan(tiny_config("gan"), topology)
+
+
+def test_state_bytes_are_all_there_is(tiny_config):
+    config = tiny_config("gan")
+    built = subject.build(config, subject.examples_of(config), 16, None, 1)
+    leaves = jax.tree.leaves(built.state.players)
+    assert sum(subject.state_bytes(built.state).values()) == sum(leaf.size * leaf.dtype.itemsize for leaf in leaves)

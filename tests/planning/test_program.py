@@ -1,0 +1,33 @@
+"""What is read from a compiled program and from the compiler's refusals."""
+
+import math
+
+from jaxgen.planning.program import Collective, Program, _needed, collectives_of
+
+HLO = """
+  %all-reduce.1 = (f32[2,64]{1,0:T(2,128)S(1)}, bf16[128]{0}) all-reduce(%a, %b), channel_id=1, metadata={op_name="x"}
+  %psum.2 = f32[256]{0} all-reduce-start(%c), channel_id=2, metadata={op_name="jit(run)/while/body/cond/branch_1_fun"}
+  %done = f32[256]{0} all-reduce-done(%psum.2)
+  %get = f32[2,64]{1,0} get-tuple-element(%all-reduce.1), index=0
+  %gathered = u8[8,3]{1,0} all-gather(%d), dimensions={0}
+  %scalar = f32[] all-reduce(%e), to_apply=%sum
+"""
+
+
+def test_collectives_with_their_bytes():
+    assert collectives_of(HLO) == (
+        Collective("all-reduce", 4 * 128 + 2 * 128, False),
+        Collective("all-reduce", 1024, True),
+        Collective("all-gather", 24, False),
+        Collective("all-reduce", 4, False),
+    )
+
+
+def test_what_a_program_needs_leaves_out_aliases():
+    program = Program(100, 90, 80, 30, 5, 1.0, 1.0, (), 0.0)
+    assert program.bytes == 145
+
+
+def test_what_the_compiler_says_that_it_would_need():
+    assert _needed("RESOURCE_EXHAUSTED: Ran out of memory ... Used 20.50G of 15.75G hbm. Exceeded") == 20.5 * 2**30
+    assert math.isnan(_needed("RESOURCE_EXHAUSTED: no more of it"))
