@@ -16,6 +16,8 @@ _GRID, _COLUMNS = 64, 8
 _NEIGHBOURS, _ROWS = 5, 12
 _PAIRS = 16
 _TRAIN_AT_ONCE = 5000
+# Features of so many samples and real images are left for pictures of several models in one plane.
+_LEFT = 400
 
 
 class Gallery:
@@ -72,6 +74,7 @@ class Gallery:
             return drawn
         chosen = indices(len(context.real.images), _KEPT, context.seed)
         real = np.asarray(context.extract(context.real.images[chosen])[0])
+        save_features(self._folder, real, fake, context.extractor)
         if len(samples) + len(real) > 10:
             drawn["tsne"] = evaluation_pictures.tsne(real, fake, context.seed, f"t-SNE of {context.extractor} features")
         if context.real.labels is not None:
@@ -98,9 +101,26 @@ class PointGallery:
         if self._context.real is None or self._context.real.images is None:
             return []
         real, fake = np.asarray(self._context.real.images[:]), np.concatenate(self._points)
+        save_features(self._folder, real, fake, "")
         path = self._folder / "real_and_generated.png"
         pictures.save(point_pictures.cloud(real, fake, f"{len(fake)} generated points"), path)
         return [path]
+
+
+def save_features(folder: Path, real: np.ndarray, fake: np.ndarray, extractor: str) -> None:
+    """Writes features.npz: `real` and `fake` [n, D], at most 400 of each, and the network's name ("": the data itself).
+
+    What jaxgen.report needs to show several models and the real data in one plane; the same settings give the same
+    real examples.
+    """
+    parts = {}
+    for name, part in (("real", real), ("fake", fake)):
+        chosen = np.linspace(0, len(part) - 1, min(len(part), _LEFT)).astype(int)
+        parts[name] = part[chosen].astype(np.float16 if extractor else np.float32)
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / ".features.npz"
+    np.savez(temporary, extractor=np.array(extractor), **parts)
+    temporary.replace(folder / "features.npz")
 
 
 def _some(real, seed: int) -> np.ndarray:

@@ -27,7 +27,7 @@ from jaxgen.metrics.table import format_table
 from jaxgen.planning import plan as planning
 from jaxgen.sampling import draw_fitted, draw_traversal, sample
 from jaxgen.training import alarms, loop, parallel, workdir
-from jaxgen.training.logging import TensorBoard, start_log
+from jaxgen.training.logging import TensorBoard, error_kept, start_log
 
 __all__ = ["benchmark", "evaluate", "plan", "project", "sample", "train"]
 log = logging.getLogger(__name__)
@@ -51,6 +51,7 @@ def train(config, folder: Path) -> None:
         if problem:
             raise UserError(problem["refused"])
         start_log(folder / "log.txt" if primary else None, show=primary)
+        stack.enter_context(error_kept(folder / "log.txt" if primary else None))
         stop = threading.Event()
         stack.enter_context(loop.listening(stop))
         run, state, window, watch = _prepare(opened, folder, stop, start)

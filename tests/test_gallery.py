@@ -32,11 +32,21 @@ def _draw(folder, batch_size=7, **changes):
 def test_pictures_of_pixels_and_features(tmp_path):
     names = {"real_beside_fake", "nearest_training_images", "figure2", "closest_pairs", "tsne"}
     assert _draw(tmp_path) == names
-    assert {path.name for path in tmp_path.iterdir()} == {f"{name}.png" for name in names}
-    for path in tmp_path.iterdir():
+    assert {path.name for path in tmp_path.iterdir()} == {"features.npz", *(f"{name}.png" for name in names)}
+    for path in tmp_path.glob("*.png"):
         with Image.open(path) as image:
             assert min(image.size) > 100
             assert len(image.convert("RGB").getcolors(2**24)) > 20
+
+
+def test_features_are_left_for_pictures_of_several_models(tmp_path):
+    _draw(tmp_path)
+    with np.load(tmp_path / "features.npz") as left:
+        real, fake = (_extract(images)[0] for images in (REAL, FAKE))
+        np.testing.assert_allclose(left["real"], real, rtol=1e-3)
+        assert left["fake"].shape == fake.shape
+        assert {tuple(row) for row in left["fake"]} == {tuple(row) for row in np.asarray(fake, np.float16)}
+        assert str(left["extractor"])
 
 
 def test_labels_add_the_classes(tmp_path):

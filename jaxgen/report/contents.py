@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from jaxgen.report import command, features, grids, images, plots
+from jaxgen.report import command, features, grids, images, plots, run_grids
 from jaxgen.report.comparison import Table, tables
 from jaxgen.report.costs import cost, hardware
-from jaxgen.report.find import Found, Study
+from jaxgen.report.find import Found, Study, noted
 from jaxgen.report.findings import Finding, findings
 from jaxgen.report.grids import Grid
 from jaxgen.report.groups import Model, Section, sections
@@ -75,7 +75,8 @@ class Report:
 def contents(found: Found, title: str) -> Report:
     """The whole report of what was found."""
     parts, unknown = sections(found)
-    chapters = [_chapter(section, len(section.runs) / max(len(found.runs), 1)) for section in parts]
+    chapters = [_chapter(section) for section in parts]
+    images.fit([kind for chapter in chapters for kind in chapter.kinds])
     lost = [sentence for study in found.studies for sentence in _of_study(study, found.runs)]
     lost += [
         Sentence(f"{run.place}:", f"Left out: {'; '.join([*run.problems, 'no config tells what it is'])}.", "bad")
@@ -89,25 +90,30 @@ def contents(found: Found, title: str) -> Report:
 
 
 def _of_study(study: Study, runs: Sequence[Run]) -> list[Sentence]:
-    """Entries of a study that failed, or have not left a run."""
+    """Runs of a study that failed, or have not left anything."""
     if study.problem:
         return [Sentence(f"{study.folder.name}:", f"{study.problem.capitalize()}.", "bad")]
     out = []
     for entry in study.entries:
-        has = any((run.entry or {}).get("name") == entry["name"] and run.entry["study"] == study.name for run in runs)
-        status = entry.get("status")
-        if status == "failed":
-            tries = entry.get("attempts")
-            after = f" after {tries} attempt{'s' * (tries != 1)}" if isinstance(tries, int) else ""
-            why = str(entry.get("message") or "the study does not say why").rstrip(".")
-            out.append(Sentence(f"{entry['name']}, failed{after}:", f"{why}.", "bad"))
-        elif not has or status in ("waiting", "running"):
-            state = "it is missing" if status == "done" else f"it is {status}" if status else "it has not begun"
-            out.append(Sentence(f"{entry['name']}, not there yet:", f"The study planned it; {state}.", "warning"))
+        for one in noted(entry) or [entry]:
+            places = {(study.folder / str(place)).resolve() for place in (one.get("workdir"), entry["name"]) if place}
+            has = any(places & {run.folder.resolve(), *run.folder.resolve().parents} for run in runs)
+            has |= one is entry and any((run.entry or {}).get("name") == entry["name"] for run in runs)
+            seeds = one.get("seeds")
+            name = f"{entry['name']}, seed {', '.join(map(str, seeds))}" if seeds else str(entry["name"])
+            status = one.get("status")
+            if status == "failed":
+                tries = one.get("attempts")
+                after = f" after {tries} attempt{'s' * (tries != 1)}" if isinstance(tries, int) else ""
+                why = str(one.get("message") or "the study does not say why").rstrip(".")
+                out.append(Sentence(f"{name}, failed{after}:", f"{why}.", "bad"))
+            elif not has or status in ("waiting", "running"):
+                state = "it is missing" if status == "done" else f"it is {status}" if status else "it has not begun"
+                out.append(Sentence(f"{name}, not there yet:", f"The study planned it; {state}.", "warning"))
     return out
 
 
-def _chapter(section: Section, share: float) -> Chapter:
+def _chapter(section: Section) -> Chapter:
     every = tables(section)
     deciding = next((t for t in every[:1] if t.metric.direction != "none"), None)
     found = {run.place: findings(run, every) for run in section.runs}
@@ -119,12 +125,12 @@ def _chapter(section: Section, share: float) -> Chapter:
         grids.leaderboard(deciding, found) if deciding else None,
         grids.pairs(deciding) if deciding and any(d.p is not None for d in deciding.differences.values()) else None,
         grids.effectiveness(section, every, found),
-        grids.efficiency(section, costs, deciding),
-        grids.reliability(section, deciding, found),
+        run_grids.efficiency(section, costs, deciding),
+        run_grids.reliability(section, deciding, found),
         [table.metric for table in every],
     )
     _draw(chapter, section, deciding)
-    chapter.kinds, broken = images.kinds(section, share)
+    chapter.kinds, broken = images.kinds(section)
     chapter.notes += [f"{text}." for text in broken]
     chapter.cards = [_card(run, model, found) for model in section.models for run in model.runs]
     return chapter
@@ -171,6 +177,7 @@ def _card(run: Run, model: Model, found: Mapping[str, list[Finding]]) -> Card:
         ("jaxgen", facts.get("jaxgen")),
         ("Python", facts.get("python")),
         ("packages", ", ".join(f"{name} {version}" for name, version in packages.items())),
+        ("the study's command", (run.entry or {}).get("command")),
         ("resumed", f"{run.resumes} time{'s' * (run.resumes != 1)}"),
     ]
     numbers = [
@@ -181,7 +188,7 @@ def _card(run: Run, model: Model, found: Mapping[str, list[Finding]]) -> Card:
     warning = f"Paths of the machine it ran on: {', '.join(moved)}; set your own." if moved else ""
     return Card(
         run,
-        grids.run_anchor(run),
+        run_grids.run_anchor(run),
         model,
         found[run.place],
         [(key, _plain(old), _plain(new)) for key, (old, new) in command.changes(run).items()],

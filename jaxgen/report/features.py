@@ -63,7 +63,7 @@ def plane(section: Section, prefix: str) -> Plane | None:
     first = next(iter(used.values()))
     parts = {None: first.real, **{n: features.fake for n, features in used.items()}}
     parts = {n: part[np.linspace(0, len(part) - 1, min(each, len(part))).astype(int)] for n, part in parts.items()}
-    places, how = _places(np.concatenate(list(parts.values())), first.extractor)
+    places, how = _places(np.concatenate(list(parts.values())), first.real, first.extractor)
     names = {model.number: model.name for model in section.models} | {None: REAL}
     ends = np.cumsum([len(part) for part in parts.values()])[:-1]
     by_name = dict(zip((names[n] for n in parts), np.split(places, ends), strict=True))
@@ -72,10 +72,13 @@ def plane(section: Section, prefix: str) -> Plane | None:
     return Plane(figure, how, absent)
 
 
-def _places(points: np.ndarray, extractor: str) -> tuple[np.ndarray, str]:
+def _places(points: np.ndarray, real: np.ndarray, extractor: str) -> tuple[np.ndarray, str]:
     """Points in the plane [n, 2], and how they came there."""
-    if points.shape[1] == 2:
+    if points.shape[1] == 2 and not extractor:
         return points, "The points themselves: the data has two dimensions."
+    of = f"{extractor} features"
+    if not extractor:  # columns of a table, each in its own unit
+        of, points = "standardised columns", (points - real.mean(0)) / np.maximum(real.std(0), 1e-12)
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits
@@ -86,7 +89,7 @@ def _places(points: np.ndarray, extractor: str) -> tuple[np.ndarray, str]:
         perplexity = min(30.0, (len(few) - 1) / 3)
         places = TSNE(perplexity=perplexity, init="pca", random_state=0).fit_transform(few)
     how = (
-        f"One t-SNE (van der Maaten and Hinton 2008) of {extractor} features of all models and the real data together, "
+        f"One t-SNE (van der Maaten and Hinton 2008) of {of} of all models and the real data together, "
         "on 50 principal components. A good model's points mix with the real ones; distances between far groups, and "
         "the axes, mean nothing."
     )

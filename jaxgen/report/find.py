@@ -84,11 +84,20 @@ def _study(folder: Path) -> Study:
 
 
 def _assign(study: Study, runs: list[Run]) -> None:
-    """Gives each run of the study its entry."""
+    """Gives each run of the study its entry, with what the study noted of that run where it notes runs."""
     for entry in study.entries:
-        places = {(study.folder / str(place)).resolve() for place in entry.get("workdirs") or ()}
-        places.add((study.folder / "runs" / str(entry["name"])).resolve())
+        places = {study.folder / "runs" / str(entry["name"]): entry}
+        places |= {study.folder / str(place): entry for place in entry.get("workdirs") or ()}
+        places |= {study.folder / str(one["workdir"]): {**entry, **one} for one in noted(entry)}
+        places = {place.resolve(): told for place, told in places.items()}
         for run in runs:
-            folder = run.folder.resolve()
-            if folder in places or any(place in folder.parents for place in places):
-                run.entry = {**entry, "study": study.name}
+            for folder in (run.folder.resolve(), *run.folder.resolve().parents):
+                if folder in places:
+                    run.entry = {**places[folder], "study": study.name}
+                    break
+
+
+def noted(entry: dict[str, Any]) -> list[dict[str, Any]]:
+    """What an entry of study.json says of each of its runs: workdir, status, message, attempts, command."""
+    listed = entry.get("runs")
+    return [one for one in listed if isinstance(one, dict) and "workdir" in one] if isinstance(listed, list) else []

@@ -2,6 +2,7 @@
 
 import io
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,8 +11,8 @@ from PIL import Image
 from jaxgen.report.groups import Model, Section
 from jaxgen.report.run import Run
 
-# Bytes of all pictures of a page, and of one.
-_BUDGET, _LARGEST = 4_500_000, 220_000
+# Bytes of all pictures of a page, and of one; a page holds them a third larger.
+_BUDGET, _LARGEST = 5_000_000, 250_000
 _WIDTHS = (720, 560, 440, 340, 260, 200)
 _KINDS = (
     ("Samples", "samples/step_*.png", "Grids from the same latents' seed, at each run's last step."),
@@ -35,15 +36,17 @@ _KINDS = (
 _ELSEWHERE = {"tsne", "real_beside_fake", "figure2"}
 
 
-class Picture(NamedTuple):
-    """A PNG: of which run, its caption, its bytes and size."""
+@dataclass
+class Picture:
+    """A PNG: of which run, its caption, the name of its file, the whole picture, its bytes and size as shown."""
 
     run: Run
     title: str
     name: str
-    data: bytes
-    width: int
-    height: int
+    whole: Image.Image
+    data: bytes = b""
+    width: int = 0
+    height: int = 0
 
 
 class Kind(NamedTuple):
@@ -67,58 +70,71 @@ def shown_run(section: Section, model: Model) -> Run:
     return model.runs[0]
 
 
-def kinds(section: Section, share: float) -> tuple[list[Kind], list[str]]:
-    """The pictures of a section, and those that could not be read.
-
-    Args:
-      share: of the page's bytes that this section may have.
-    """
-    wanted: dict[str, tuple[str, list[tuple[Model, Run, Path]]]] = {}
+def kinds(section: Section) -> tuple[list[Kind], list[str]]:
+    """The pictures of a section, without their bytes (see `fit`), and those that could not be read."""
+    found: dict[str, Kind] = {}
+    broken = []
     for model in section.models:
         run = shown_run(section, model)
-        for title, pattern, meaning in _KINDS:
-            files = run.files(pattern)
-            if files:
-                wanted.setdefault(title, (meaning, []))[1].append((model, run, files[-1]))
-        known = {Path(pattern).stem for _, pattern, _ in _KINDS} | _ELSEWHERE
-        for path in run.files("evaluation/*.png"):
-            if path.stem not in known:
-                title = path.stem.replace("_", " ").capitalize()
-                wanted.setdefault(title, ("", []))[1].append((model, run, path))
-    count = sum(len(files) for _, files in wanted.values())
-    limit = min(_LARGEST, int(share * _BUDGET / max(count, 1)))
-    found, broken = [], []
-    for title, (meaning, files) in wanted.items():
-        pictures = []
-        for model, run, path in files:
-            small = fitted(path, limit)
-            if small is None:
+        for title, meaning, path in _of_run(run):
+            whole = _read(path)
+            if whole is None:
                 broken.append(f"{run.place}: {path.relative_to(run.folder)} is no readable picture")
                 continue
-            name = f"{model.slug}_{re.sub('[^a-z0-9]+', '_', title.lower())}.png"
             seed = "" if run.seed is None or len(model.runs) == 1 else f", seed {run.seed}"
             step = re.search(r"_(\d+)$", path.stem)
             at = f", step {int(step[1]):,}" if step else ""
-            pictures.append(Picture(run, f"{model.name}{seed}{at}", name, *small))
-        if pictures:
-            found.append(Kind(title, meaning, pictures))
+            name = f"{model.slug}_{re.sub('[^a-z0-9]+', '_', title.lower())}.png"
+            kind = found.setdefault(title, Kind(title, meaning, []))
+            kind.pictures.append(Picture(run, f"{model.name}{seed}{at}", name, whole))
     order = [title for title, _, _ in _KINDS]
-    found.sort(key=lambda kind: order.index(kind.title) if kind.title in order else len(order))
-    return found, broken
+    return sorted(found.values(), key=lambda k: order.index(k.title) if k.title in order else len(order)), broken
 
 
-def fitted(path: Path, limit: int) -> tuple[bytes, int, int] | None:
-    """A picture as PNG of at most `limit` bytes if fewer colours and pixels can do it, and its size; None: broken."""
+def _of_run(run: Run) -> list[tuple[str, str, Path]]:
+    """Title, meaning and file of each picture to show of a run."""
+    shown = [(title, meaning, files[-1]) for title, pattern, meaning in _KINDS if (files := run.files(pattern))]
+    known = {Path(pattern).stem for _, pattern, _ in _KINDS} | _ELSEWHERE
+    others = [path for path in run.files("evaluation/*.png") if path.stem not in known]
+    return shown + [(path.stem.replace("_", " ").capitalize(), "", path) for path in others]
+
+
+def fit(found: list[Kind]) -> None:
+    """Fills in the bytes of all pictures of a page, those that take most made smaller until all have room."""
+    pictures = [picture for kind in found for picture in kind.pictures]
+    for picture in pictures:
+        picture.data, picture.width, picture.height = fitted(picture.whole, _LARGEST)
+    limit = room([len(picture.data) for picture in pictures], _BUDGET)
+    for picture in pictures:
+        if len(picture.data) > limit:
+            picture.data, picture.width, picture.height = fitted(picture.whole, limit)
+
+
+def room(sizes: list[int], budget: int) -> int:
+    """The largest size that each may have so that all together keep the budget, small ones leaving theirs to others."""
+    left = budget
+    for i, size in enumerate(sorted(sizes)):
+        share = left // (len(sizes) - i)
+        if size > share:
+            return share
+        left -= size
+    return max(sizes, default=0)
+
+
+def _read(path: Path) -> Image.Image | None:
     try:
         with Image.open(path) as picture:
             picture.load()
-            whole = picture.convert("L" if picture.mode in ("1", "L", "I;16") else "RGB")
+            return picture.convert("L" if picture.mode in ("1", "L", "I;16") else "RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None
+
+
+def fitted(whole: Image.Image, limit: int) -> tuple[bytes, int, int]:
+    """A picture as PNG of at most `limit` bytes if fewer colours and pixels can do it, and its size."""
     data = b""
-    for width in (whole.width, *(w for w in _WIDTHS if w < whole.width)):
-        if width > _WIDTHS[0]:
-            continue
+    widths = [width for width in _WIDTHS if width < whole.width]
+    for width in widths if whole.width > _WIDTHS[0] else (whole.width, *widths):
         small = whole
         if width != whole.width:
             small = whole.resize((width, max(1, round(whole.height * width / whole.width))), Image.Resampling.LANCZOS)

@@ -35,7 +35,8 @@ def significant(value: float | None, digits: int = 4) -> str:
     if -5 < exponent < 6:
         if float(value).is_integer():
             return _signed(f"{value:,.0f}")
-        return _signed(f"{value:,.{max(digits - 1 - exponent, 0)}f}")
+        text = f"{value:,.{max(digits - 1 - exponent, 0)}f}"
+        return _signed(text.rstrip("0").rstrip(".") if "." in text else text)
     return _signed(f"{value:.{digits - 1}e}")
 
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from jaxgen.report import svg
 from jaxgen.report.comparison import Table
@@ -11,6 +12,8 @@ from jaxgen.report.costs import curve, train_seconds
 from jaxgen.report.groups import Model, Section
 from jaxgen.report.metric import Metric
 
+_TICKS = [t * unit for unit, ts in ((1, (1, 2, 5, 10, 20)), (60, (0.5, 1, 2, 5, 10, 20))) for t in ts]
+_TICKS += [t * unit for unit, ts in ((3600, (0.5, 1, 2, 5, 10)), (86_400, (1, 2, 5, 10, 20, 50))) for t in ts]
 _POINTS = 160  # of a curve
 _LINES = 4  # losses of a training plot
 _LOSSES = ("loss", "elbo", "bits")
@@ -51,7 +54,7 @@ def quality_against_cost(table: Table, prefix: str) -> str | None:
         if shown < 2:
             return None
         _time_axis(axes, times)
-        axes.set_ylabel(_axis(table.metric))
+        axes.set_title(_axis(table.metric), loc="left", fontsize=9)
         _legend(figure, shown)
         return svg.render(figure, prefix)
 
@@ -74,7 +77,7 @@ def progress(section: Section, metric: Metric, prefix: str) -> str | None:
         if not shown:
             return None
         _time_axis(axes, times)
-        axes.set_ylabel(_axis(metric))
+        axes.set_title(_axis(metric), loc="left", fontsize=9)
         _legend(figure, shown)
         return svg.render(figure, prefix)
 
@@ -160,9 +163,22 @@ def _axis(metric: Metric) -> str:
 
 
 def _time_axis(axes, times: Sequence[float]) -> None:
-    axes.set_xlabel("seconds of training, compilation included")
-    if max(times) > 8 * min(times) > 0:
+    axes.set_xlabel("time of training, compilation included")
+    if max(times) > 5 * min(times) > 0:
         axes.set_xscale("log")
+        axes.set_xlim(min(times) / 1.2, max(times) * 1.2)
+        few = max(times) / min(times) > 200
+        axes.xaxis.set_major_locator(FixedLocator([t for t in _TICKS[:: 2 if few else 1] if t < 1.2 * max(times)]))
+        axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: _clock(seconds)))
+
+
+def _clock(seconds: float) -> str:
+    """A time as short as it can be said: 90 s, 5 min, 2 h."""
+    for size, unit in ((3600, "h"), (60, "min")):
+        if seconds >= 2 * size or seconds == size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.3g} s"
 
 
 def _legend(figure, count: int) -> None:

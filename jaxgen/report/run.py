@@ -10,9 +10,9 @@ from typing import Any
 
 from jaxgen import configuration
 
-_RESUMED = re.compile(r"resuming at step (\d+) of (\d+)")
 _ERROR = re.compile(r"^\S+ \S+ ERROR (.*)", re.MULTILINE)
 _STARTED = re.compile(r"\bcompiling \d+ steps for")
+_RESUMED = "resuming at step "
 
 
 @dataclass
@@ -62,8 +62,14 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether it was trained to its last step."""
-        return self.step is not None and self.step >= self.config.get("steps", math.inf)
+        """Whether it was trained to its last step, or as long as its budget of seconds was."""
+        if self.step is None:
+            return False
+        budget = (self.config.get("budget") or {}).get("seconds") or 0
+        spent = self.timing.get("step_seconds")
+        return self.step >= self.config.get("steps", math.inf) or (
+            budget > 0 and isinstance(spent, int | float) and spent >= budget
+        )
 
     def files(self, pattern: str) -> list[Path]:
         """Its files of that pattern, by name."""
@@ -187,9 +193,10 @@ def _read_log(run: Run) -> None:
         text = (run.folder / "log.txt").read_text(errors="replace")
     except OSError:
         return
-    resumed = [found for found in _RESUMED.finditer(text) if int(found[1]) < int(found[2])]
     starts = list(_STARTED.finditer(text))
-    run.resumes = len(resumed)
-    run.restarts = max(0, len(starts) - 1 - len(resumed))
+    # Told just before it compiles; a run that has ended already resumes too, but only to be evaluated.
+    before = [0, *(start.end() for start in starts)]
+    run.resumes = sum(_RESUMED in text[end : start.start()] for end, start in zip(before, starts, strict=False))
+    run.restarts = max(0, len(starts) - 1 - run.resumes)
     errors = list(_ERROR.finditer(text, starts[-1].start() if starts else 0))
     run.error = errors[-1][1].strip() if errors else ""

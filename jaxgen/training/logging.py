@@ -5,12 +5,16 @@ import logging
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import jax
 import numpy as np
 from tensorboardX import SummaryWriter
 from tqdm import tqdm
+
+from jaxgen.errors import UserError
 
 log = logging.getLogger(__name__)
 
@@ -176,3 +180,16 @@ def start_log(path: Path | None, show: bool) -> None:
         file = logging.FileHandler(path)
         file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         logger.addHandler(file)
+
+
+@contextmanager
+def error_kept(path: Path | None) -> Iterator[None]:
+    """An error that ends the block is written to the log at `path` too, for whoever looks at the run later."""
+    try:
+        yield
+    except Exception as error:
+        if path is not None:
+            told = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+            with suppress(OSError), open(path, "a") as file:  # a full disk must not hide the error
+                file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')},000 ERROR {' '.join(told.split())}\n")
+        raise

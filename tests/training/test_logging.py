@@ -2,7 +2,10 @@
 
 import json
 
-from jaxgen.training.logging import MetricsFile, Progress
+import pytest
+
+from jaxgen.errors import UserError
+from jaxgen.training.logging import MetricsFile, Progress, error_kept
 
 
 def lines(path):
@@ -60,3 +63,20 @@ def test_progress_of_a_run_that_time_ends(capsys):
     line = capsys.readouterr().err
     assert line.startswith("step 50 (25% of 60 s)")
     assert "0:00:45 left" in line
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [(UserError("loss_d became nan\nat step 3"), "loss_d became nan at step 3"), (OSError(5), "OSError: 5")],
+)
+def test_the_error_that_ends_a_run_stays_in_its_log(tmp_path, error, line):
+    path = tmp_path / "log.txt"
+    path.write_text("before\n")
+    with pytest.raises(type(error)), error_kept(path):
+        raise error
+    before, told = path.read_text().splitlines()
+    assert before == "before"
+    assert told.split(" ", 2)[2] == f"ERROR {line}"
+    with error_kept(path):
+        pass
+    assert path.read_text().count("\n") == 2

@@ -1,0 +1,248 @@
+"""What is planted in runs is found, and named in the page and in its twin."""
+
+import json
+import shutil
+
+import pytest
+
+from jaxgen import report
+
+COLLAPSE = {
+    "alarm": "collapse",
+    "step": 1900,
+    "since": 900,
+    "value": 0.4,
+    "latest": 0.5,
+    "threshold": 0.25,
+    "message": "collapse at step 1900: 65% of the pairs of fakes in a batch are nearly equal",
+    "ended": None,
+}
+DIVERGED = (
+    "loss_d became nan at step 320: training stopped; the last good checkpoint is step 300. A lower learning rate"
+)
+
+
+def _sound(run, top, model="sound", fd=(20.0, 21.0, 20.5), **more):
+    for seed, value in enumerate(fd):
+        run.make(top / f"{model}/seed_{seed}", value, seed=seed, **more)
+
+
+def _words(top):
+    """Page and twin, as one reads them."""
+    page = report.build([top], top / "out").read_text()
+    markdown = (top / "out" / "report.md").read_text().replace("\\", "")
+    return page, markdown
+
+
+def _assert_said(top, *expected):
+    for text in _words(top):
+        for words in expected:
+            assert words in text, words
+    return text
+
+
+def test_a_collapsed_gan_by_its_alarm(run, tmp_path):
+    _sound(run, tmp_path)
+    for seed in range(3):
+        changes = {"recipe.loss": "saturating"}
+        run.make(tmp_path / f"poor/seed_{seed}", 9.0 + seed / 10, seed=seed, changes=changes, alarms=[COLLAPSE])
+    _assert_said(
+        tmp_path,
+        "poor, collapsed (3 of 3 runs: seeds 0, 1, 2):",
+        "65% of the pairs of fakes",
+        "sound has Frechet distance",  # and is not beaten, though the collapsed one's distance is half of it
+        "With a better number, but not to be believed: poor (collapsed).",
+    )
+
+
+@pytest.mark.parametrize(
+    ("records", "words"),
+    [
+        ({"modes": {"value": 2.0, "modes": 8, "direction": "higher", "metric": "modes"}}, "it covers 2 of the 8 modes"),
+        (
+            {"duplicates": {"value": 0.4, "found": True, "expected_share": 0.001, "metric": "duplicates"}},
+            "Collapsed: 40% of its samples nearly repeat another one (0.1% is to be expected)",
+        ),
+        (
+            {
+                "recall": {"value": 0.01, "direction": "higher", "metric": "recall"},
+                "precision": {"value": 0.9, "direction": "higher", "metric": "precision"},
+            },
+            "Collapsed: recall is 0.01 though precision is 0.9",
+        ),
+    ],
+)
+def test_a_collapse_that_only_the_evaluation_sees(run, tmp_path, records, words):
+    base = {"n_real": 5000, "n_fake": 5000, "spread": None, "extractor": None}
+    run.make(tmp_path / "poor", 12.0, records={key: {**base, **record} for key, record in records.items()})
+    _assert_said(tmp_path, words)
+
+
+def test_a_diverged_run_by_its_log(run, tmp_path):
+    _sound(run, tmp_path)
+    log = f"2026-11-22 13:20:00,000 ERROR {DIVERGED}\n"
+    run.make(tmp_path / "wild", step=300, log=log, changes={"model.width": 8})
+    said = ("wild, diverged:", "Diverged: loss_d became nan at step 320", "the last good checkpoint is step 300")
+    _assert_said(tmp_path, *said)
+
+
+def test_a_run_that_went_on_after_its_error_is_no_failure(run, tmp_path):
+    log = f"2026-11-22 13:20:00,000 ERROR {DIVERGED}\nx INFO resuming at step 300 of 3000\n"
+    run.make(tmp_path / "wild", 5.0, log=f"{log}x INFO compiling 10 steps for 1 device(s) ...\n")
+    assert "iverged" not in _words(tmp_path)[0].split("How to read it</h2>")[0]
+
+
+def test_a_model_that_copies(run, tmp_path):
+    _sound(run, tmp_path)
+    found = {"found": True, "share_held_out": 0.01, "exact_copies": 1200, "metric": "memorisation"}
+    for seed in range(3):
+        record = run.record(0.34, **found, n_train=10_000)
+        changes = {"model.width": 8}
+        records = {"memorisation_efficientnet_lite0": record}
+        run.make(tmp_path / f"parrot/seed_{seed}", 2.0 + seed / 10, seed=seed, changes=changes, records=records)
+    _assert_said(
+        tmp_path,
+        "parrot, copies (3 of 3 runs: seeds 0, 1, 2):",
+        "Copies training data: 34% of its samples are unusually near to a training example, of unseen real ones 1%",
+        "1,200 are exact copies",
+        "sound has Frechet distance",
+        "not to be believed: parrot (copies training data)",
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "config", "words"),
+    [
+        ({"n_fake": 1000}, {}, "n_fake 1000 instead of 5000"),
+        ({"resize": "bicubic"}, {}, "resize bicubic instead of bilinear"),
+        ({}, {"evaluation.seed": 7}, "evaluation.seed 7 instead of 0"),
+        ({"split": "mnist:train"}, {}, "split mnist:train instead of mnist:test"),
+    ],
+)
+def test_other_settings_are_named_and_not_ranked(run, tmp_path, changes, config, words):
+    _sound(run, tmp_path)
+    record = run.record(1.5, **changes)
+    run.make(tmp_path / "odd", changes={"model.width": 8, **config}, records={"fd_efficientnet_lite0": record})
+    page = _assert_said(tmp_path, "odd, other settings:", words, "Not ranked: odd (1.5", "sound has Frechet distance")
+    assert "1. odd" not in page
+
+
+def test_another_extractor_is_named(run, tmp_path):
+    _sound(run, tmp_path)
+    other = {"fid": run.record(1.5, extractor="inception")}
+    run.make(tmp_path / "odd", changes={"model.width": 8}, records=other)
+    said = "extractor inception instead of efficientnet_lite0 (it has fid)"
+    page = _assert_said(tmp_path, "odd, other settings:", said, "Not ranked: odd (no such number)")
+    assert "1. odd" not in page
+
+
+def test_settings_of_the_metric_itself_count(run, tmp_path):
+    for name, k in (("a", 3), ("b", 3), ("c", 5)):
+        record = run.record(0.5, metric="precision", direction="higher", k=k)
+        run.make(tmp_path / name, changes={"model.width": ord(name)}, records={"precision": record})
+    _assert_said(tmp_path, "c, other settings:", "k 5 instead of 3 (precision)")
+
+
+def test_a_single_seed_proves_nothing(run, tmp_path):
+    run.make(tmp_path / "a", 5.0)
+    run.make(tmp_path / "b", 50.0, changes={"model.width": 8})
+    _assert_said(tmp_path, "Nothing can be said: a and b have a single seed")
+
+
+def test_a_difference_that_may_be_chance_is_called_that(run, tmp_path):
+    _sound(run, tmp_path, "a", (20.0, 24.0, 22.0))
+    _sound(run, tmp_path, "b", (21.0, 25.0, 23.0), changes={"model.width": 8})
+    _assert_said(tmp_path, "It may be: the difference to b is not significant", "not told apart")
+
+
+def test_a_study_names_what_failed_and_what_is_missing(run, tmp_path):
+    run.make(tmp_path / "runs/good/seed_0", 5.0)
+    run.make(tmp_path / "runs/bad/seed_0", step=300, changes={"model.width": 8})
+    runs = [{"workdir": "runs/bad/seed_0", "seeds": [0], "status": "failed", "attempts": 2, "message": DIVERGED}]
+    entries = [
+        {"name": "good", "title": "The good one", "workdirs": ["runs/good/seed_0"], "status": "done"},
+        {"name": "bad", "title": "The bad one", "workdirs": ["runs/bad/seed_0"], "status": "failed", "runs": runs},
+        {"name": "late", "title": "Late", "workdirs": ["runs/late/seed_0"], "status": "waiting"},
+        {"name": "gone", "workdirs": [], "status": "failed", "message": "killed by SIGKILL (out of memory?)"},
+    ]
+    (tmp_path / "study.json").write_text(json.dumps({"name": "digits", "entries": entries}))
+    _assert_said(
+        tmp_path,
+        "bad, seed 0, failed after 2 attempts:",
+        "The bad one, diverged:",
+        "late, not there yet:",
+        "it is waiting",
+        "gone, failed:",
+        "out of memory?",
+        "The good one has Frechet distance",
+    )
+
+
+def _damage_config(folder):
+    (folder / "config.json").write_text("{")
+
+
+def _damage_evaluation(folder):
+    (folder / "evaluation.json").write_text('{"fd_efficientnet_lite0": {"val')
+
+
+def _damage_metrics(folder):
+    (folder / "metrics.jsonl").write_text('{"step": 100, "loss_g": 1.0}\nnonsense\n{"step": 200, "lo')
+
+
+def _damage_picture(folder):
+    (folder / "samples" / "step_0003000.png").write_bytes(b"\x89PNG nothing")
+
+
+def _strange_records(folder):
+    path = folder / "evaluation.json"
+    found = json.loads(path.read_text())
+    found["fd_efficientnet_lite0"] |= {"value": None, "note": "value is nan", "spread": None}
+    found["strange"] = {"value": "seven", "spread": [1], "direction": 3, "metric": 5}
+    path.write_text(json.dumps(found))
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (_damage_config, "Config.json is unreadable"),
+        (_damage_evaluation, "Evaluation.json is unreadable"),
+        (_damage_metrics, "Metrics.jsonl has 1 damaged line."),
+        (_damage_picture, "samples/step_0003000.png is no readable picture"),
+        (_strange_records, "fd_efficientnet_lite0 is not a finite number (value is nan)"),
+        (lambda folder: (folder / "evaluation.json").unlink(), "Trained to the end, but there is no evaluation.json"),
+        (lambda folder: (folder / "alarms.json").write_text("[]"), "Alarms.json is unreadable"),
+        (lambda folder: shutil.rmtree(folder / "samples"), "hurt"),
+    ],
+)
+def test_damaged_runs_do_not_break_the_report(run, tmp_path, damage, words):
+    run.make(tmp_path / "whole", 5.0)
+    damage(run.make(tmp_path / "hurt", 6.0, changes={"model.width": 8}))
+    _assert_said(tmp_path, words, "whole")
+
+
+def test_a_run_of_which_nothing_is_left_but_its_log_is_named(run, tmp_path):
+    run.make(tmp_path / "whole", 5.0)
+    (tmp_path / "shell").mkdir()
+    (tmp_path / "shell" / "config.json").write_text("[]")
+    _assert_said(tmp_path, "shell:", "no config tells what it is")
+
+
+def test_an_unfinished_run_is_called_that(run, tmp_path):
+    run.make(tmp_path / "slow", step=700)
+    _assert_said(tmp_path, "Unfinished: it stands at step 700 of 3,000")
+
+
+def test_seeds_of_one_program_are_runs_of_their_own(run, tmp_path):
+    """num_seeds=3: aggregated numbers above, each seed's below; times are shared."""
+    folder = run.make(tmp_path / "lanes", 99.0)
+    config = json.loads((folder / "config.json").read_text())
+    config["config"]["num_seeds"] = 3
+    (folder / "config.json").write_text(json.dumps(config))
+    for seed, value in enumerate((5.0, 5.5, 6.0)):
+        lane = run.make(tmp_path / f"made_{seed}", value, seed=seed)
+        (folder / f"seed_{seed}").mkdir()
+        shutil.move(lane / "evaluation.json", folder / f"seed_{seed}" / "evaluation.json")
+        shutil.rmtree(lane)
+    text = _assert_said(tmp_path, "over 3 seeds", "3 seeds in one program", "took 33 s to train a seed")
+    assert "99.0" not in text
