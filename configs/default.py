@@ -253,6 +253,7 @@ def get_config() -> ConfigDict:
     config.sample.style_mixing_rows = ()  # seeds; each gives all styles but those of the columns (stylegan2)
     config.sample.style_mixing_columns = ()  # seeds, which give the layers of ...
     config.sample.style_mixing_layers = "0-6"  # ... this range
+    config.sample.styles = ""  # a .npz of styles that --mode=project left, or NVIDIA's projector (stylegan2)
     config.sample.video = ""  # from seed to seed and back to the first: mp4 (extra `video`) | gif
     config.sample.video_path = "spline"  # spline | slerp, in w where there is one, else in z
     config.sample.video_frames = 60  # from one seed to the next

@@ -67,6 +67,11 @@ class Painter:
             raise UserError(f"config.sample: a seed draws a vector, and the latents' shape is {latents.shape[1:]}")
         self.z_dim = latents.shape[1]
 
+    @property
+    def w_dim(self) -> int:
+        """Size of w; of models with styles only."""
+        return self._views.w_average(self._players).shape[-1]
+
     def classes(self, numbers) -> np.ndarray:
         """The class of each seed or number: the one that was asked for, or all in turn."""
         numbers = np.asarray(numbers, np.int64)

@@ -8,7 +8,7 @@ from jaxgen.errors import UserError
 from jaxgen.lookup import unknown
 
 _NOISE_MODES, _VIDEOS, _PATHS = ["const", "random", "none"], ["mp4", "gif"], ["spline", "slerp"]
-_OF_STYLES = ("truncation", "truncation_cutoff", "noise_mode", "style_mixing_rows", "style_mixing_columns")
+_OF_STYLES = ("truncation", "truncation_cutoff", "noise_mode", "style_mixing_rows", "style_mixing_columns", "styles")
 _SEEDS = ("seeds", "style_mixing_rows", "style_mixing_columns")
 _LARGEST_SEED = 2**32 - 1  # of numpy.random.RandomState
 
@@ -17,7 +17,7 @@ class Request(NamedTuple):
     """Keys of `config.sample` as they are used.
 
     seeds, rows, columns: of `numpy.random.RandomState`. label: -1 for all in turn. layers: (first, last) that the
-    columns of the style-mixing matrix give.
+    columns of the style-mixing matrix give. styles: a file of them, "" for none.
     """
 
     seeds: tuple[int, ...]
@@ -32,11 +32,12 @@ class Request(NamedTuple):
     video_path: str
     video_frames: int
     video_fps: int
+    styles: str = ""
 
     @property
     def is_plain(self) -> bool:
         """Whether there is nothing but the numbered samples, as the model makes them."""
-        return self.suffix == "" and not (self.seeds or self.rows or self.video)
+        return self.suffix == "" and not (self.seeds or self.rows or self.video or self.styles)
 
     @property
     def suffix(self) -> str:
@@ -90,7 +91,7 @@ def request_of(settings) -> Request:
         settings.truncation_cutoff or None,
         settings.noise_mode,
         *(rows, columns, (layers[0], layers[-1])),
-        *(settings[key] for key in ("video", "video_path", "video_frames", "video_fps")),
+        *(settings[key] for key in ("video", "video_path", "video_frames", "video_fps", "styles")),
     )
 
 
@@ -127,7 +128,7 @@ def check(request: Request, config: Any, views, num_classes: int, num_ws: int) -
         return
     settings = config.sample
     changed = {"seeds": (), "label": -1, "video": "", **dict.fromkeys(_OF_STYLES, ())}
-    changed |= {"truncation": 1.0, "truncation_cutoff": 0, "noise_mode": ""}
+    changed |= {"truncation": 1.0, "truncation_cutoff": 0, "noise_mode": "", "styles": ""}
     asked = [key for key, usual in changed.items() if settings[key] != usual]
     if "points" in views:
         raise UserError(f"config.sample.{asked[0]}: for images, and {config.data.name} has vectors")

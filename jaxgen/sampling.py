@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxgen import latent_samplers, pictures, run_views, sample_request, session, traversal, video
+from jaxgen import latent_samplers, pictures, run_views, sample_request, session, style_files, traversal, video
 from jaxgen.painter import Painter
 from jaxgen.training import loop, point_samples
 from jaxgen.training.views import slerp
@@ -18,8 +18,8 @@ def sample(config, folder: Path, checkpoint: str) -> None:
     """Writes single PNG files, a grid and an interpolation from a checkpoint into samples/; of vectors points.csv.
 
     With `config.sample.latent_sampler` they are of that density of latents: samples/images_<name>, samples/<name>.png.
-    With seeds, a style-mixing matrix or a video in `config.sample` it writes these instead; settings such as truncation
-    are in the files' names.
+    With seeds, a file of styles, a style-mixing matrix or a video in `config.sample` it writes these instead; settings
+    such as truncation are in the files' names.
 
     Raises:
       UserError: something in `config.sample` that cannot be, or not with this model.
@@ -34,9 +34,11 @@ def sample(config, folder: Path, checkpoint: str) -> None:
             _plain(opened, state.players, step, folder)
             return
         painter = Painter(opened, state.players, request)
+        if request.styles:
+            _of_file(config, painter, request, folder / "samples")
         if request.seeds or request.rows:
             _seeded(config, painter, request, folder / "samples")
-        else:
+        elif not request.styles:
             _numbered(opened, state.players, painter, request, folder / "samples")
 
 
@@ -113,6 +115,17 @@ def _seeded(config, painter: Painter, request, folder: Path) -> None:
         path = folder / f"seeds{request.suffix}.{request.video}"
         video.save(painter.frames(), path, request.video_fps)
         log.info("%d frames in %s", len(request.seeds) * request.video_frames, path)
+
+
+def _of_file(config, painter: Painter, request, folder: Path) -> None:
+    """Images of styles that a projection left in a file, as they are: truncation is for styles that a seed gave."""
+    name = Path(request.styles).stem + (f"_noise_{request.noise_mode}" if request.noise_mode else "")
+    styles = style_files.read(request.styles, painter.num_ws, painter.w_dim, "config.sample.styles")
+    images = np.concatenate(list(painter.of_styles(styles, np.arange(len(styles)))))
+    for i, image in enumerate(images):
+        pictures.save(pictures.single(image), folder / name / f"{i:06d}.png")
+    pictures.save(pictures.grid(images, min(config.sample.columns, len(images))), folder / f"{name}.png")
+    log.info("%d images in %s, a grid in %s.png", len(images), folder / name, folder / name)
 
 
 def draw_traversal(opened: session.Session, players, folder: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from jaxgen import painter as painter_module
-from jaxgen import run_views, sample_request, sampling, session, video
+from jaxgen import run_views, sample_request, sampling, session, style_files, video
 from jaxgen.errors import UserError
 from jaxgen.models.stylegan2.mapping import broadcast
 from jaxgen.painter import Painter, closed_path, kept_long, seeded_latents
@@ -239,6 +239,7 @@ STYLED = ("sample", "latents", "decode", "mapping", "synthesis")
     ("views", "changes", "words"),
     [
         (("sample", "latents", "decode"), {"truncation": 0.5}, "truncation=0.5 is for models with styles"),
+        (("sample", "latents", "decode"), {"styles": "w.npz"}, "styles='w.npz' is for models with styles"),
         (("sample", "latents", "decode"), {"seeds": (1,), "noise_mode": "none"}, "noise_mode='none' is for models"),
         (("sample", "reconstruct"), {"seeds": (1,)}, "config.sample.seeds: the recipe 'stylegan2' has no latents"),
         (("points", "latents", "decode"), {"seeds": (1,)}, "digits has vectors"),
@@ -291,6 +292,46 @@ def test_seeds_matrix_and_video_are_written_under_their_names(write, painted):
         assert gif.n_frames == 6
         first = np.asarray(gif.convert("L"))[::32, ::32]
     assert np.abs(first.astype(int) - expected).max() <= 1  # the way starts at the first seed
+
+
+@pytest.mark.parametrize("name", ["w", "w_plus"])
+def test_styles_of_a_file_make_their_images_again(write, painted, tmp_path, name):
+    """As a projection leaves them; truncation, which is for what a seed gives, does not touch them."""
+    painter = painted(seeds=(1, 2))
+    w = painter.w(seeded_latents((1, 2), 8), painter.classes((1, 2)))
+    ws = np.repeat(w[:, None], 4, axis=1)
+    np.savez(tmp_path / "projections.npz", **{name: w if name == "w" else ws}, targets=np.zeros(3))
+    folder = write(styles=str(tmp_path / "projections.npz"), truncation=0.5)
+    assert _files(folder) == {"projections/000000.png", "projections/000001.png", "projections.png"}
+    for i, expected in enumerate(painter.of_seeds((1, 2))[..., 0]):
+        with Image.open(folder / "projections" / f"{i:06d}.png") as picture:
+            assert np.abs(np.asarray(picture).astype(int) - expected).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        (None, "no such file"),
+        (b"no zip", "cannot be read"),
+        (np.zeros((1, 8)), "is a single array"),
+        ({"z": np.zeros((1, 8))}, "holds z: no array 'w' or 'w_plus'"),
+        ({"w": np.zeros((1, 6, 8))}, r"w is \[1, 6, 8\], and this network's styles are \[n, 4, 8\] or \[n, 8\]"),
+        ({"w": np.zeros((0, 8))}, r"w is \[0, 4, 8\]"),
+        ({"w_plus": np.full((1, 4, 8), np.nan)}, "w_plus is not finite"),
+    ],
+)
+def test_a_file_of_other_things_is_refused(tmp_path, arrays, words):
+    path = tmp_path / "file.npz"
+    if isinstance(arrays, dict):
+        np.savez(path, **arrays)
+    elif isinstance(arrays, bytes):
+        path.write_bytes(arrays)
+    elif arrays is not None:
+        path.write_bytes(b"")
+        with path.open("wb") as file:
+            np.save(file, arrays)
+    with pytest.raises(UserError, match=f"config.sample.styles=.*{words}"):
+        style_files.read(str(path), 4, 8, "config.sample.styles")
 
 
 def test_numbered_samples_with_options_share_latents_and_noise_with_those_without(run, write):
