@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from jaxgen.report import command, features, grids, images, plots, run_grids
+from jaxgen.report import baselines, command, features, grids, images, plots, run_grids
 from jaxgen.report.comparison import Table, tables
 from jaxgen.report.costs import cost, hardware
 from jaxgen.report.find import Found, Study, noted
@@ -129,11 +129,22 @@ def _chapter(section: Section) -> Chapter:
         run_grids.reliability(section, deciding, found),
         [table.metric for table in every],
     )
+    _add_baselines(chapter, section, every, found)
     _draw(chapter, section, deciding)
     chapter.kinds, broken = images.kinds(section)
     chapter.notes += [f"{text}." for text in broken]
     chapter.cards = [_card(run, model, found) for model in section.models for run in model.runs]
     return chapter
+
+
+def _add_baselines(chapter: Chapter, section: Section, every: Sequence[Table], found) -> None:
+    beside = baselines.of(section)
+    if chapter.leaderboard:
+        baselines.add_to_leaderboard(chapter.leaderboard, chapter.table, beside)
+    baselines.add_to_effectiveness(chapter.effectiveness, every, beside)
+    verdict = baselines.sentence(every, beside, found)
+    if verdict is not None:
+        chapter.summary.insert(1, verdict)
 
 
 def _draw(chapter: Chapter, section: Section, table: Table | None) -> None:

@@ -9,7 +9,7 @@ from jaxgen import lookup
 
 # What decides a leaderboard, best first: the first of these that the models have in common.
 _DECIDING = (
-    *("fid", "fid_infinity", "kid", "classifier_two_sample", "train_synthetic_test_real", "modes", "wasserstein_1d"),
+    *("fid", "fid_infinity", "kid", "c2st_forest", "tstr", "modes", "wasserstein_1d"),
     *("bits_per_dim", "coverage", "recall", "precision", "ssim", "psnr"),
 )
 _ARROWS = {"lower": "↓", "higher": "↑"}

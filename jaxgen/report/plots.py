@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MultipleLocator, NullLocator
 
 from jaxgen.report import svg
 from jaxgen.report.comparison import Table
@@ -170,6 +170,9 @@ def _time_axis(axes, times: Sequence[float]) -> None:
         few = max(times) / min(times) > 200
         axes.xaxis.set_major_locator(FixedLocator([t for t in _TICKS[:: 2 if few else 1] if t < 1.2 * max(times)]))
         axes.xaxis.set_minor_locator(NullLocator())
+    else:
+        step = next((t for t in _TICKS if max(times) / t < 7), _TICKS[-1])
+        axes.xaxis.set_major_locator(MultipleLocator(step))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: _clock(seconds)))
 
 

@@ -23,6 +23,7 @@ class Run:
     place: the folder as the report names it.
     config: as nested dict, complete; {} where it cannot be read.
     results: {metric: record of evaluation.json}; skipped: {metric: reason}.
+    baselines: {name: {metric: record}} of baselines.json.
     facts: `_run` of evaluation.json over what config.json holds beside the config.
     step: that was evaluated, or else the last that metrics.jsonl knows.
     lines: of metrics.jsonl, this seed's.
@@ -38,6 +39,7 @@ class Run:
     config: dict[str, Any] = field(default_factory=dict)
     results: dict[str, dict] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
+    baselines: dict[str, Any] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     timing: dict[str, float | None] = field(default_factory=dict)
     alarms: list[dict] = field(default_factory=list)
@@ -110,9 +112,10 @@ def _lane(program: Run, seed: int, lanes: int) -> Run:
     for name in ("facts", "timing"):
         setattr(lane, name, dict(getattr(program, name)))
     lane.lines = [line for line in program.lines if line.get("seed") in (seed, None)]
-    lane.alarms = [event for event in program.alarms if event.get("seed") in (seed, None)]
+    alarms, wrong = _json(lane.folder / "alarms.json", needed=False)
+    lane.alarms = _events(alarms.get("events"))
     lane.lanes, lane.resumes, lane.restarts = lanes, program.resumes, program.restarts
-    lane.error, lane.problems = program.error, list(program.problems)
+    lane.error, lane.problems = program.error, [*program.problems, *wrong]
     _read_results(lane, lane.folder)
     return lane
 
@@ -122,6 +125,8 @@ def _read_results(run: Run, folder: Path) -> None:
     steps = [line["step"] for line in run.lines]
     run.step = max(steps, default=None)
     found, problems = _json(folder / "evaluation.json", needed=False)
+    run.problems += problems
+    run.baselines, problems = _json(folder / "baselines.json", needed=False)
     run.problems += problems
     told = found.get("_run") if isinstance(found.get("_run"), dict) else {}
     for key, record in found.items():

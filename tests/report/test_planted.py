@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+from scipy import stats
 
 from jaxgen import report
 
@@ -246,3 +247,24 @@ def test_seeds_of_one_program_are_runs_of_their_own(run, tmp_path):
         shutil.rmtree(lane)
     text = _assert_said(tmp_path, "over 3 seeds", "3 seeds in one program", "took 33 s to train a seed")
     assert "99.0" not in text
+
+
+def test_models_stand_beside_baselines_and_are_told_which_they_beat(run, tmp_path):
+    """Scores of 0.5 are best; the copula's is 0.58, and one of the models is below it."""
+    good, poor, rival = (0.55, 0.551, 0.549), (0.7, 0.71, 0.72), (0.58, 0.585, 0.575)
+    base = {"metric": "c2st_forest", "direction": "lower", "spread": 0.02}
+    names = {"class_copula": "class Gaussian copula", "real": "real training rows"}
+    told = {"value": 0.58, "seeds": dict(enumerate(rival))}
+    for name, values in (("good", good), ("poor", poor)):
+        for seed, value in enumerate(values):
+            records = {"c2st_forest": run.record(value, **base, view="points", extractor=None)}
+            folder = run.make(
+                tmp_path / f"{name}/seed_{seed}", seed=seed, records=records, changes={"model.width": ord(name[0])}
+            )
+            beside = {key: {"_title": title, "c2st_forest": told} for key, title in names.items()}
+            (folder / "baselines.json").write_text(json.dumps({**beside, "_run": {}}))
+    p = [stats.ttest_ind(values, rival, equal_var=False).pvalue for values in (good, poor)]
+    corrected = 2 * p[0] if p[0] < p[1] else max(p[0], 2 * p[1])
+    text = _assert_said(tmp_path, "Which beat the class Gaussian copula?", "real training rows", "baseline")
+    assert f"good (0.5500, p = {corrected:.2g})" in text
+    assert "poor (0.7" not in text.split("tests; models")[0]

@@ -1,0 +1,104 @@
+"""Samplers that learn nothing, measured beside the runs (baselines.json): what a model's number is worth."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from jaxgen.report.comparison import Table, number
+from jaxgen.report.findings import Finding
+from jaxgen.report.grids import NOTHING, Badge, Cell, Grid
+from jaxgen.report.groups import Section
+from jaxgen.report.numbers import interval, probability, rounded, significant
+from jaxgen.report.statistics import correct, summarise, welch
+from jaxgen.report.words import Sentence, disqualified
+
+# The one that a model has to beat, and the metrics that see whether it does: the others miss how columns depend.
+_TO_BEAT, _DECIDING = "class_copula", ("c2st_forest", "tstr")
+
+
+class Baseline(NamedTuple):
+    """A sampler, what it is called, and its numbers by metric: one for each draw."""
+
+    name: str
+    title: str
+    values: dict[str, list[float]]
+
+
+def of(section: Section) -> list[Baseline]:
+    """The baselines of a section, as the first run that has them tells."""
+    out: dict[str, Baseline] = {}
+    for run in section.runs:
+        for name, records in run.baselines.items():
+            if not name.startswith("_") and isinstance(records, dict) and name not in out:
+                values = {key: _draws(record) for key, record in records.items() if isinstance(record, dict)}
+                title = str(records.get("_title") or name)
+                out[name] = Baseline(name, title, {key: draws for key, draws in values.items() if draws})
+    return list(out.values())
+
+
+def _draws(record: Mapping[str, Any]) -> list[float]:
+    draws = record.get("seeds")
+    values = [number({"value": value}) for value in draws.values()] if isinstance(draws, dict) else []
+    return [value for value in values or [number(record)] if value is not None]
+
+
+def add_to_leaderboard(grid: Grid, table: Table, baselines: Sequence[Baseline]) -> None:
+    """A row for each baseline, below the models and not ranked among them."""
+    for baseline in baselines:
+        if table.metric.key not in baseline.values:
+            continue
+        draws = baseline.values[table.metric.key]
+        s = summarise(draws)
+        cells = [Cell(rounded(s.mean, s.error)), Cell(interval(s.low, s.high, s.error) or "–")]
+        cells += [NOTHING if s.deviation is None else Cell(significant(s.deviation, 3))]
+        ends = sorted(draws, reverse=table.metric.direction == "higher")
+        cells += [Cell(rounded(ends[0], s.error)), Cell(rounded(ends[-1], s.error))] if s.n > 1 else [NOTHING] * 2
+        grid.rows.append([Cell(baseline.title), *cells, Cell(str(s.n), "draws"), NOTHING])
+        grid.badges.append([Badge("baseline", "note")])
+
+
+def add_to_effectiveness(grid: Grid, tables: Sequence[Table], baselines: Sequence[Baseline]) -> None:
+    """The same for the table of all metrics."""
+    for baseline in baselines:
+        cells = []
+        for table in tables:
+            draws = baseline.values.get(table.metric.key)
+            if not draws:
+                cells.append(NOTHING)
+                continue
+            s = summarise(draws)
+            small = "" if s.deviation is None else f"± {significant(s.deviation, 2)}"
+            cells.append(Cell(rounded(s.mean, s.error), small))
+        grid.rows.append([Cell(baseline.title), *cells])
+        grid.badges.append([Badge("baseline", "note")])
+
+
+def sentence(
+    tables: Sequence[Table], baselines: Sequence[Baseline], found: Mapping[str, Sequence[Finding]]
+) -> Sentence | None:
+    """Which models beat the baseline that is to be beaten, and by which metric; None without such a baseline."""
+    rival = next((baseline for baseline in baselines if baseline.name == _TO_BEAT), None)
+    judged = [t for t in tables if t.metric.base in _DECIDING and rival and t.metric.key in rival.values and t.ranked]
+    if not judged:
+        return None
+    rows = {(t.metric.key, row.model.number): (t, row) for t in judged for row in t.ranked}
+    tests = correct({k: welch(list(row.values.values()), rival.values[k[0]]) for k, (_, row) in rows.items()})
+    parts, wins = [], 0
+    for table in judged:
+        told = []
+        for row in table.ranked:
+            test = tests[table.metric.key, row.model.number]
+            draws = summarise(rival.values[table.metric.key]).mean
+            if not table.metric.better(row.summary.mean, draws) or disqualified(row.model, found):
+                continue
+            wins += test.significant
+            word = probability(test.corrected) if test.corrected is not None else "no test: one seed"
+            word += "" if test.significant or test.corrected is None else ", may be chance"
+            told.append(f"{row.model.name} ({rounded(row.summary.mean, row.error)}, {word})")
+        beside = rounded(summarise(rival.values[table.metric.key]).mean, row.error)
+        parts.append(f"by {table.metric.name} ({rival.title}: {beside}) {', '.join(told) if told else 'none'}")
+    lead = f"Which beat the {rival.title}?"
+    method = (
+        f"Welch's t-test over seeds and draws, corrected by Holm for {sum(t.p is not None for t in tests.values())}"
+    )
+    text = f"{'; '.join(parts)}. {method} tests; models that collapsed, diverged or copy do not count."
+    return Sentence(lead, text[0].upper() + text[1:], "" if wins else "warning")
