@@ -95,6 +95,10 @@ def _of_study(study: Study, runs: Sequence[Run]) -> list[Sentence]:
         return [Sentence(f"{study.folder.name}:", f"{study.problem.capitalize()}.", "bad")]
     out = []
     for entry in study.entries:
+        if entry.get("defined") is False:
+            text = "The study does not name it any more; its runs are shown all the same."
+            out.append(Sentence(f"{entry['name']}, left over:", text))
+            continue
         for one in noted(entry) or [entry]:
             places = {(study.folder / str(place)).resolve() for place in (one.get("workdir"), entry["name"]) if place}
             has = any(places & {run.folder.resolve(), *run.folder.resolve().parents} for run in runs)

@@ -16,10 +16,11 @@ _SKIPPED = {"checkpoints", "tensorboard", "samples", "evaluation", "latent_sampl
 
 
 class Study(NamedTuple):
-    """What study.json says: where, its name, its entries, and what is wrong with the file ("" if nothing)."""
+    """What study.json says: where, its name and title, its entries, what is wrong with the file ("" if nothing)."""
 
     folder: Path
     name: str
+    title: str
     entries: list[dict[str, Any]]
     problem: str = ""
 
@@ -63,8 +64,13 @@ def _folders(top: Path) -> list[Path]:
         found.append(Path(name))
         is_run = any(file in files for file in _OF_RUN)
         # The folders of a run's seeds are read with it.
-        below[:] = sorted(b for b in below if not b.startswith(".") and b not in _SKIPPED and not is_run)
+        below[:] = sorted(b for b in below if not is_run and not b.startswith(".") and not _is_other(Path(name) / b))
     return found
+
+
+def _is_other(folder: Path) -> bool:
+    """Whether a folder is a known one without runs, and not a run that happens to have such a name."""
+    return folder.name in _SKIPPED and not any((folder / name).exists() for name in _OF_RUN)
 
 
 def _place(folder: Path, top: Path, several: bool) -> str:
@@ -78,9 +84,10 @@ def _study(folder: Path) -> Study:
     try:
         found = json.loads((folder / "study.json").read_text())
         entries = [entry for entry in found["entries"] if isinstance(entry, dict) and "name" in entry]
-        return Study(folder, str(found.get("name") or folder.name), entries)
+        name = str(found.get("name") or folder.name)
+        return Study(folder, name, str(found.get("title") or name), entries)
     except (OSError, ValueError, KeyError, TypeError):
-        return Study(folder, folder.name, [], "study.json is unreadable")
+        return Study(folder, folder.name, folder.name, [], "study.json is unreadable")
 
 
 def _assign(study: Study, runs: list[Run]) -> None:

@@ -50,11 +50,12 @@ class Picture:
 
 
 class Kind(NamedTuple):
-    """Pictures of one kind, one for each model that has one."""
+    """Pictures of one kind, one for each model that has one; folded: shown when asked for."""
 
     title: str
     meaning: str
     pictures: list[Picture]
+    folded: bool = False
 
 
 def shown_run(section: Section, model: Model) -> Run:
@@ -71,24 +72,40 @@ def shown_run(section: Section, model: Model) -> Run:
 
 
 def kinds(section: Section) -> tuple[list[Kind], list[str]]:
-    """The pictures of a section, without their bytes (see `fit`), and those that could not be read."""
+    """The pictures of a section, without their bytes (see `fit`), and those that could not be read.
+
+    All kinds of one run of each model, of the same seed where they have it, and samples of the other seeds.
+    """
     found: dict[str, Kind] = {}
     broken = []
+
+    def add(title: str, meaning: str, model: Model, run: Run, path: Path, folded: bool = False) -> None:
+        whole = _read(path)
+        if whole is None:
+            broken.append(f"{run.place}: {path.relative_to(run.folder)} is no readable picture")
+            return
+        seed = "" if run.seed is None or len(model.runs) == 1 else f", seed {run.seed}"
+        step = re.search(r"_(\d+)$", path.stem)
+        at = f", step {int(step[1]):,}" if step else ""
+        name = f"{model.slug}_{re.sub('[^a-z0-9]+', '_', title.lower())}.png"
+        kind = found.setdefault(title, Kind(title, meaning, [], folded))
+        kind.pictures.append(Picture(run, f"{model.name}{seed}{at}", name, whole))
+
     for model in section.models:
-        run = shown_run(section, model)
-        for title, meaning, path in _of_run(run):
-            whole = _read(path)
-            if whole is None:
-                broken.append(f"{run.place}: {path.relative_to(run.folder)} is no readable picture")
-                continue
-            seed = "" if run.seed is None or len(model.runs) == 1 else f", seed {run.seed}"
-            step = re.search(r"_(\d+)$", path.stem)
-            at = f", step {int(step[1]):,}" if step else ""
-            name = f"{model.slug}_{re.sub('[^a-z0-9]+', '_', title.lower())}.png"
-            kind = found.setdefault(title, Kind(title, meaning, []))
-            kind.pictures.append(Picture(run, f"{model.name}{seed}{at}", name, whole))
+        shown = shown_run(section, model)
+        for title, meaning, path in _of_run(shown):
+            add(title, meaning, model, shown, path)
+        title, pattern, meaning = _KINDS[0]
+        for run in model.runs:
+            if run is not shown and (files := run.files(pattern)):
+                add(f"{title} of seed {run.seed}", meaning, model, run, files[-1], folded=True)
     order = [title for title, _, _ in _KINDS]
-    return sorted(found.values(), key=lambda k: order.index(k.title) if k.title in order else len(order)), broken
+
+    def place(kind: Kind) -> tuple:
+        known = order.index(kind.title) if kind.title in order else len(order)
+        return (0, 1, kind.title) if kind.folded else (known, 0, "")
+
+    return sorted(found.values(), key=place), broken
 
 
 def _of_run(run: Run) -> list[tuple[str, str, Path]]:

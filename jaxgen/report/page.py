@@ -28,7 +28,7 @@ def build(directories: Sequence[Path], out: Path) -> Path:
       UserError: no run in any of them, or `out` cannot be written.
     """
     found = find([Path(directory) for directory in directories])
-    names = [study.name for study in found.studies] or [Path(directory).resolve().name for directory in directories]
+    names = [study.title for study in found.studies] or [Path(directory).resolve().name for directory in directories]
     report = contents(found, ", ".join(dict.fromkeys(names)))
     figures = out / "figures"
     try:

@@ -1,5 +1,6 @@
 """The tables of what models cost and of how their runs went."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from jaxgen.report.comparison import Table, number
@@ -100,6 +101,10 @@ def reliability(section: Section, table: Table | None, found: Mapping[str, Seque
             grid.rows.append(cells)
             kinds = {f.kind: f for f in reversed(found[run.place]) if f.level != "note"}
             grid.badges.append([Badge(f.kind, f.level) for f in reversed(kinds.values())])
+    commits = Counter(str(run.facts.get("commit") or "an unknown one")[:12] for run in section.runs)
+    if len(commits) > 1:
+        told = ", ".join(f"{commit} ({count})" for commit, count in commits.most_common())
+        grid.notes.append(f"The runs were made by different commits: {told}.")
     grid.notes.append("Resumed: how often a run went on from a checkpoint after it was cut off, as its log tells.")
     return grid
 

@@ -1,0 +1,93 @@
+"""Pictures that have to share a page, and all models in one plane."""
+
+import io
+import re
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxgen.report import features, images, svg
+from jaxgen.report.find import find
+from jaxgen.report.groups import sections
+
+R = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "budget", "limit"),
+    [([10, 20, 30], 100, 30), ([10, 100, 100], 110, 50), ([60, 60, 60], 90, 30), ([], 10, 0)],
+)
+def test_small_pictures_leave_their_room_to_large_ones(sizes, budget, limit):
+    found = images.room(sizes, budget)
+    assert found == limit
+    assert sum(min(size, found) for size in sizes) <= budget
+
+
+def test_a_picture_is_made_small_enough():
+    noise = Image.fromarray(R.integers(0, 256, (900, 900, 3), dtype=np.uint8))
+    data, width, height = images.fitted(noise, 60_000)
+    assert len(data) <= 60_000
+    with Image.open(io.BytesIO(data)) as small:
+        assert small.size == (width, height)
+        assert width == height < 900
+    plain = Image.new("L", (200, 100), 7)
+    assert images.fitted(plain, 60_000)[1:] == (200, 100)
+
+
+def _section(run, folder, shape, extractor, **changes):
+    """Two models with features and one without."""
+    real = R.normal(size=shape).astype(np.float32)
+    for name, width in (("a", 8), ("b", 16), ("c", 32)):
+        made = run.make(folder / name, 5.0, changes={"model.width": width})
+        if name != "c":
+            (made / "evaluation").mkdir()
+            fake = changes.get(name, real + 1)
+            np.savez(made / "evaluation/features.npz", real=real, fake=fake, extractor=np.array(extractor))
+    (section,), unknown = sections(find([folder]))
+    assert not unknown
+    return section
+
+
+@pytest.mark.parametrize(
+    ("shape", "extractor", "words"), [((40, 2), "", "points themselves"), ((20, 6), "net", "t-SNE")]
+)
+def test_all_models_and_the_real_data_share_a_plane(run, tmp_path, shape, extractor, words):
+    plane = features.plane(_section(run, tmp_path, shape, extractor), "p")
+    assert words in plane.caption
+    assert plane.absent == ["c"]
+    shown = re.findall(r"<text[^>]*>([^<]+)</text>", plane.figure)
+    assert [f"{name} ({shape[0]})" for name in ("real data", "a", "b")] == shown
+    # A mark for each point, and one for each of the legend.
+    assert plane.figure.count("<use ") == 3 * shape[0] + 3
+
+
+def test_points_that_are_not_finite_leave_their_model_out(run, tmp_path):
+    plane = features.plane(_section(run, tmp_path, (30, 2), "", b=np.full((30, 2), np.nan)), "p")
+    assert plane.absent == ["b", "c"]
+
+
+def test_a_damaged_file_of_features_is_none(tmp_path):
+    (tmp_path / "features.npz").write_bytes(b"PK nothing")
+    assert features.read(tmp_path / "features.npz") is None
+    assert features.read(tmp_path / "missing.npz") is None
+
+
+def test_a_figure_stands_alone_and_in_a_page():
+    with svg.settings():
+        figure, ((axes,),) = svg.styled(3, 2)
+        axes.plot([0.00125, 0.00375], [1, 2], label="a < b --> $c$")
+        axes.set_xticks([0.00125])
+        axes.legend()
+        inline = svg.render(figure, "here")
+    assert ">0.00125<" in inline  # numbers that people read keep all digits
+    assert "a &lt; b --&gt; $c$" in inline
+    assert "<!--" not in inline
+    assert "<style" not in inline
+    assert "currentColor" in inline
+    assert set(re.findall(r'id="(\w+)-', inline)) == {"here"}
+    alone = svg.alone(inline)
+    assert alone.startswith("<?xml")
+    assert 'color="#222222"' in alone
+    ElementTree.fromstring(alone.split("?>", 1)[1])
