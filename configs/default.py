@@ -31,6 +31,11 @@ def get_config() -> ConfigDict:
 
     # The run.
     config.seed = 0  # of parameters, latents and the order of the data
+    config.num_seeds = 1  # more: seed, seed + 1, ... in one program, each as it would be alone
+    config.seed_devices = 0  # ... spread over so many groups of devices; 0: over as many as divide them
+    # ... those of a group in one batched program (vmap), one after the other (map), or (auto) in one where networks
+    # have no convolutions, whose batched form is slow, and the hardware is no CPU, which gains nothing by it
+    config.seed_program = "auto"
     # A work directory (its best checkpoint, or its newest) or one of its checkpoints (DIR/checkpoints/STEP) to start
     # from: weights, statistics and moving averages of all layers whose shapes agree; "": at random
     config.init_from = ""

@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxgen import session
 from jaxgen.errors import UserError
-from jaxgen.training import parallel, timing
+from jaxgen.training import lanes, parallel, timing
 from jaxgen.training.logging import start_log
 
 
@@ -19,7 +19,7 @@ def benchmark(config, folder: Path) -> None:
     del folder
     opened = session.open_session(config)
     start_log(None, show=True)
-    state = parallel.init_state(opened.recipe, opened.mesh, config.seed)
+    state = parallel.init_state(opened.recipe, opened.mesh, lanes.seed_argument(config))
     images, labels = session.upload(opened)
     compiled = session.compile_steps(opened, state, images, labels)
     seconds = time_dispatches(compiled, state, images, labels, config.steps_per_dispatch)
@@ -30,13 +30,15 @@ def benchmark(config, folder: Path) -> None:
         "step_ms": round(step_ms, 3),
         "step_ms_min": round(1000 * min(seconds), 3),
         "step_ms_max": round(1000 * max(seconds), 3),
-        "images_per_s": round(1000 * config.batch_size / step_ms, 1),
+        "images_per_s": round(1000 * config.batch_size * config.num_seeds / step_ms, 1),
         "peak_memory_mb": round(device_peak if device_peak is not None else timing.host_peak_memory_mb(), 1),
         "peak_memory_of": "host" if device_peak is None else "device",
         "flops_per_step": compiled.flops_per_step,
         "all_reduces": compiled.collectives,
         "device": parallel.describe_devices(opened.mesh),
     }
+    if config.num_seeds > 1:
+        result["num_seeds"] = config.num_seeds
     print(json.dumps(result))
 
 
@@ -51,7 +53,7 @@ def time_dispatches(compiled, state, images, labels, per_dispatch: int, at_least
         state, metrics = compiled.run(state, images, labels)
         jax.block_until_ready((state, metrics))
         seconds.append((time.perf_counter() - start) / per_dispatch)
-    values = {name: float(np.asarray(value)[-1]) for name, value in metrics.items()}
-    if not all(np.isfinite(v) for v in values.values()):
+    values = {name: np.asarray(value)[..., -1].tolist() for name, value in metrics.items()}
+    if not all(np.all(np.isfinite(v)) for v in values.values()):
         raise UserError(f"the benchmark's training diverged ({values}): its speed would mean nothing")
     return seconds

@@ -23,6 +23,8 @@ _FREE = (
     "histogram_every",
     "alarms.",
     "num_devices",
+    "seed_devices",
+    "seed_program",
     "data.dir",
     "data.cache_dir",
     "data.download",
@@ -113,12 +115,13 @@ def check(config) -> None:
       UserError: one line with the key, its value and the mend.
     """
     _check_complete(config)
-    for key in ("steps", "batch_size", "grad_accum_steps", "steps_per_dispatch", "keep_checkpoints"):
+    for key in ("steps", "batch_size", "grad_accum_steps", "steps_per_dispatch", "keep_checkpoints", "num_seeds"):
         if config[key] < 1:
             raise UserError(f"config.{key}={config[key]}: it must be at least 1")
-    for key in (*_CADENCES, "num_devices"):
+    for key in (*_CADENCES, "num_devices", "seed_devices"):
         if config[key] < 0:
             raise UserError(f"config.{key}={config[key]}: it must be 0 (never) or more")
+    _check_seeds(config)
     if not config.log_every:
         raise UserError("config.log_every=0: it must be at least 1 (a run without metrics.jsonl cannot be read later)")
     per_dispatch = config.steps_per_dispatch
@@ -159,6 +162,17 @@ def _check_budget(config) -> None:
                 f"config.budget.seconds={seconds:g} with config.optimizers.{name}.schedule={optimizer.schedule!r}: the "
                 "schedule must know the last step; set config.steps alone, or a constant schedule"
             )
+
+
+def _check_seeds(config) -> None:
+    if config.seed_program not in ("auto", "vmap", "map"):
+        raise UserError(f"config.seed_program={config.seed_program!r}: choices: auto, vmap, map")
+    if config.seed_devices > 1 == config.num_seeds:
+        raise UserError(f"config.seed_devices={config.seed_devices} spreads several seeds: set config.num_seeds too")
+    if config.num_seeds > 1 and not 0 <= config.seed <= 2**32 - config.num_seeds:
+        raise UserError(
+            f"config.seed={config.seed} with config.num_seeds={config.num_seeds}: seeds lie between 0 and 2^32 - 1"
+        )
 
 
 def _check_parts(config) -> None:

@@ -132,6 +132,8 @@ def _main(argv: list[str]) -> None:
 
     if _DISTRIBUTED.value:
         parallel.start_processes(_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)
+    elif _CONFIG.value.num_seeds > 1:
+        parallel.use_cores(_CONFIG.value.num_seeds, _CONFIG.value.seed_devices)
     mode = getattr(modes, _MODE.value)
     extra = {"checkpoint": _CHECKPOINT.value} if _MODE.value in _OF_CHECKPOINT else {}
     if _MODE.value == "plan":

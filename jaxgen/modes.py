@@ -6,27 +6,16 @@ import logging
 import math
 import threading
 from pathlib import Path
-from typing import Any
 
 from clu import parameter_overview
 
-from jaxgen import (
-    configuration,
-    evaluation,
-    initial_weights,
-    latent_samplers,
-    pictures,
-    projection,
-    session,
-    style_projection,
-)
+from jaxgen import configuration, finishing, initial_weights, projection, sampling, session, style_projection
 from jaxgen.benchmark import benchmark
 from jaxgen.errors import UserError
 from jaxgen.lookup import unknown
-from jaxgen.metrics.table import format_table
 from jaxgen.planning import plan as planning
-from jaxgen.sampling import draw_fitted, draw_traversal, sample
-from jaxgen.training import alarms, loop, parallel, workdir
+from jaxgen.training import lanes, loop, parallel, timing, workdir
+from jaxgen.training.lanes import Lane
 from jaxgen.training.logging import TensorBoard, error_kept, start_log
 
 __all__ = ["benchmark", "evaluate", "plan", "project", "sample", "train"]
@@ -35,6 +24,8 @@ log = logging.getLogger(__name__)
 
 def train(config, folder: Path) -> None:
     """Trains to the end, resuming from the newest whole checkpoint, then evaluates into evaluation.json."""
+    if (container := lanes.container_of(folder)) is not None:
+        raise UserError(f"--workdir={folder} is one of several seeds: train them all, --workdir={container}")
     opened = session.open_session(config)
     start = initial_weights.find(opened, folder)
     primary = parallel.is_primary()
@@ -54,12 +45,12 @@ def train(config, folder: Path) -> None:
         stack.enter_context(error_kept(folder / "log.txt" if primary else None))
         stop = threading.Event()
         stack.enter_context(loop.listening(stop))
-        run, state, window, watch = _prepare(opened, folder, stop, start)
+        run, state, seeds = _prepare(opened, folder, stop, start)
         start_step = int(state.step)
         if primary and start_step == 0:
-            _describe(opened, folder, state)
+            _describe(run, state, seeds)
         try:
-            state, complete = loop.train(run, state, window, watch)
+            state, complete = loop.train(run, state, seeds)
         except UserError:
             with contextlib.suppress(UserError):  # a full disk is told once
                 run.checkpoints.close()  # the last good checkpoint may still be on its way to the disk
@@ -70,40 +61,45 @@ def train(config, folder: Path) -> None:
             log.info("stopped at step %d of %s, saved: the same command goes on from here", state.step, goal)
             return
         if primary:
-            _finish(opened, run, folder, state)
+            finishing.finish(opened, run, state, seeds)
         parallel.wait_for_all("finished")
 
 
 def _prepare(opened: session.Session, folder: Path, stop: threading.Event, start: initial_weights.Start | None):
     config = opened.config
     checkpoints = session.open_checkpoints(opened, folder)
-    found = checkpoints.restore(parallel.abstract_state(opened.recipe, opened.mesh, config.seed))
+    argument = lanes.seed_argument(config)
+    found = checkpoints.restore(parallel.abstract_state(opened.recipe, opened.mesh, argument))
     compiled, flops = None, math.nan
     if found is None:
-        state, window = _initial_state(opened, folder, start), {}
-        watch = alarms.Watch(config.alarms)
+        state = _initial_state(opened, folder, start)
+        seeds = lanes.make_lanes(config, folder, None)
     else:
         state, meta = found
         flops = meta["flops_per_step"] or math.nan
-        window, opened.clock.seconds = meta["window"], _added(opened.clock.seconds, meta["seconds"])
-        watch = alarms.Watch(config.alarms, meta.get("alarms"))  # none in checkpoints of earlier versions
+        opened.clock.seconds = _added(opened.clock.seconds, meta["seconds"])
+        seeds = lanes.make_lanes(config, folder, meta)
         checkpoints.set_aside_after(int(state.step))
         log.info("resuming at step %d of %s", state.step, loop.goal(config))
-        if not loop.is_over(config, int(state.step), opened.clock) and (reason := watch.stopping()):
+        if not loop.is_over(config, int(state.step), opened.clock) and (reason := lanes.stopping(seeds)):
             checkpoints.close()
             raise UserError(reason)
+    if parallel.is_primary():
+        settings = {lane.seed: configuration.to_dict(lane.config) for lane in seeds}
+        lanes.make_folders(seeds, settings, session.provenance(opened))
     images, labels = session.upload(opened)
     if not loop.is_over(config, int(state.step), opened.clock):
         compiled = session.compile_steps(opened, state, images, labels)
         opened.clock.seconds["compile"] += compiled.compile_seconds
         flops = compiled.flops_per_step
 
-    def evaluate(players, num_samples):
-        return session.results_of(session.evaluate(opened, players, num_samples))
+    def evaluate(lane, players, num_samples):
+        return session.results_of(session.evaluate(session.of_lane(opened, lane.config), players, num_samples))
 
     run = loop.Run(
         config=config,
         workdir=folder,
+        mesh=opened.mesh,
         steps=compiled,
         flops_per_step=flops,
         images=images,
@@ -115,11 +111,11 @@ def _prepare(opened: session.Session, folder: Path, stop: threading.Event, start
         evaluate=evaluate,
         stop=stop,
     )
-    return run, state, window, watch
+    return run, state, seeds
 
 
 def _initial_state(opened: session.Session, folder: Path, start: initial_weights.Start | None):
-    recipe, mesh, seed = opened.recipe, opened.mesh, opened.config.seed
+    recipe, mesh, seed = opened.recipe, opened.mesh, lanes.seed_argument(opened.config)
     if start is None:
         return parallel.init_state(recipe, mesh, seed)
     initial_weights.tell(start)
@@ -132,10 +128,10 @@ def _added(now: dict[str, float], before: dict[str, float]) -> dict[str, float]:
     return {kind: now.get(kind, 0.0) + before.get(kind, 0.0) for kind in set(now) | set(before)}
 
 
-def _describe(opened: session.Session, folder: Path, state: parallel.TrainState) -> None:
+def _describe(run: loop.Run, state: parallel.TrainState, seeds: tuple[Lane, ...]) -> None:
     """The parameter table, into the log and TensorBoard."""
-    board = TensorBoard(folder / "tensorboard", 0)
-    for name, player in parallel.local(state.players).items():
+    board = TensorBoard(loop.board_of(run.workdir, seeds[0]), 0)
+    for name, player in parallel.local(seeds[0].players(run.mesh, state.players)).items():
         if hasattr(player, "opt_state"):
             table = parameter_overview.get_parameter_overview(player.params, include_stats=False)
             log.info("parameters of %s\n%s", name, table)
@@ -143,100 +139,40 @@ def _describe(opened: session.Session, folder: Path, state: parallel.TrainState)
     board.close()
 
 
-def _finish(opened: session.Session, run: loop.Run, folder: Path, state: parallel.TrainState) -> None:
-    config, step = opened.config, int(state.step)
-    if {"sample", "latents"} <= set(opened.views.names):
-        picture = loop.interpolation_grid(config, opened.views, state.players)
-        pictures.save(picture, folder / "samples" / "interpolation.png")
-    draw_traversal(opened, state.players, folder)
-    measured = loop.write_timing(run, step)
-    log.info(
-        "trained %d steps: %s images/s, %.1f s in steps, %.1f s compiling",
-        step,
-        measured["images_per_s"],
-        run.clock.seconds["step"],
-        run.clock.seconds["compile"],
-    )
-    _tell_alarms(folder, step)
-    path = folder / "evaluation.json"
-    if _is_current(path, opened, step):
-        log.info("%s is of this step and these settings already", path)
-        print(format_table(json.loads(path.read_text())))
-        return
-    results = _evaluate_to_file(opened, path, state, step, measured, run.stop.is_set)
-    if results is None:
-        return
-    loop.write_timing(run, step)  # again, with the seconds of the evaluation
-    board = TensorBoard(folder / "tensorboard", 0)
-    plain = session.results_of(results)
-    board.scalars(step, {f"final/{name}": value for name, value in plain.items()})
-    board.hparams(configuration.flatten(session.settings_of(opened)), plain)
-    board.close()
-    log.info("samples: %s", folder / "samples")
-
-
-def _tell_alarms(folder: Path, step: int) -> None:
-    events = alarms.recorded(folder, step) or []
-    if not events:
-        log.info("alarms: none")
-    for event in events:
-        end = "still on" if event["ended"] is None else f"ended at step {event['ended']}"
-        log.info("alarm (%s): %s", end, event["message"])
-
-
-def _evaluate_to_file(opened, path: Path, state, step: int, measured: dict, stop) -> dict[str, Any] | None:
-    log.info(
-        "evaluating %d samples against %s ...", opened.config.evaluation.num_samples, opened.config.data.test_split
-    )
-    try:
-        with opened.clock.measure("evaluation"):
-            settings = opened.config.evaluation
-            gallery = path.parent / "evaluation" if settings.pictures else None
-            samplers = latent_samplers.fitted(opened, state.players, step, path.parent, settings.latent_samplers)
-            draw_fitted(opened, state.players, samplers, path.parent)
-            results = session.evaluate(
-                opened, state.players, settings.num_samples, stop, samplers=samplers, gallery=gallery
-            )
-    except evaluation.Stopped:
-        log.info("stopped while evaluating: the same command evaluates again")
-        return None
-    measured = {**measured, "evaluation_seconds": round(opened.clock.seconds["evaluation"], 3)}
-    results["_run"] = {
-        "config": session.settings_of(opened),
-        "step": step,
-        "parameters": session.parameter_counts(state),
-        "timing": measured,
-        "alarms": alarms.recorded(path.parent, step),
-        **session.provenance(opened),
-    }
-    workdir.write_atomic(path, json.dumps(results, indent=1) + "\n")
-    print(format_table(results))
-    log.info("written to %s", path)
-    return results
-
-
-def _is_current(path: Path, opened: session.Session, step: int) -> bool:
-    if not path.exists():
-        return False
-    try:
-        run = json.loads(path.read_text())["_run"]
-        settings = configuration.completed(run["config"])["evaluation"]
-        return run["step"] == step and settings == session.settings_of(opened)["evaluation"]
-    except (ValueError, KeyError, TypeError):
-        return False  # written by hand or by an older version: evaluated again
-
-
 def evaluate(config, folder: Path, checkpoint: str) -> None:
     """Evaluates a checkpoint again, into evaluation.json."""
     with session.open_finished(config, folder, checkpoint) as (opened, state, step):
         timing_file = folder / "timing.json"
         measured = json.loads(timing_file.read_text()) if timing_file.exists() else {}
-        _evaluate_to_file(opened, folder / "evaluation.json", state, step, measured, lambda: False)
+        if config.num_seeds == 1:
+            finishing.evaluate_to_file(opened, folder / "evaluation.json", state, step, measured, lambda: False)
+            return
+        evaluated = {}
+        for lane in lanes.make_lanes(config, folder, None):
+            one = session.of_lane(opened, lane.config)
+            mine = state.replace(players=lane.players(opened.mesh, state.players))
+            path, share = lane.folder / "evaluation.json", timing.share(measured, config.num_seeds)
+            evaluated[lane.seed] = finishing.evaluate_to_file(one, path, mine, step, share, lambda: False, show=False)
+        finishing.aggregate_to_file(opened, folder, step, measured, evaluated)
+
+
+def sample(config, folder: Path, checkpoint: str) -> None:
+    """Pictures from a checkpoint, `jaxgen.sampling`; of several seeds into the folder of each."""
+    for one, where in _each(config, folder):
+        sampling.sample(one, where, checkpoint)
+
+
+def _each(config, folder: Path):
+    """Config and folder of each seed of a run."""
+    for lane in lanes.make_lanes(config, folder, None):
+        yield lane.config, lane.folder
 
 
 def plan(config, folder: Path, topology: str | None) -> None:
     """Plans the training for hardware that is not here; the last line of stdout is JSON. Writes nothing."""
     del folder
+    if config.num_seeds > 1:
+        raise UserError(f"config.num_seeds={config.num_seeds}: --mode=plan plans the step of one seed; set it to 1")
     planning.plan(config, topology)
 
 
@@ -245,4 +181,5 @@ def project(config, folder: Path, checkpoint: str) -> None:
     space = config.project.space
     if space not in ("z", *style_projection.SPACES):
         raise UserError(unknown("config.project.space", space, ["z", *style_projection.SPACES]))
-    (projection if space == "z" else style_projection).project(config, folder, checkpoint)
+    for one, where in _each(config, folder):
+        (projection if space == "z" else style_projection).project(one, where, checkpoint)

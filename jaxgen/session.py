@@ -11,14 +11,14 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxgen import configuration, evaluation, latent_samplers, lookup
+from jaxgen import configuration, evaluation, latent_samplers, lookup, run_config
 from jaxgen.data.base import Dataset, Split, is_vectors, open_dataset
 from jaxgen.errors import UserError
 from jaxgen.metrics.base import SAMPLE_VIEWS
 from jaxgen.provenance import software
 from jaxgen.recipes.base import Recipe
 from jaxgen.run_views import bound_views, facts_of, offered_views
-from jaxgen.training import alarms, parallel, timing, workdir
+from jaxgen.training import alarms, lanes, parallel, timing, workdir
 from jaxgen.training.batches import Feed
 from jaxgen.training.checkpoint import Checkpoints
 from jaxgen.training.logging import start_log
@@ -58,11 +58,11 @@ def open_session(config, needs_images: bool = True) -> Session:
         raise UserError("config.data.test_split='': evaluation needs a reference split; name one")
     alarms.check(config.alarms)
     clock = timing.Clock()
-    mesh = parallel.make_mesh(config.num_devices, config.batch_size)
-    if config.batch_size // config.grad_accum_steps % mesh.size:
+    mesh = parallel.make_mesh(config.num_devices, config.batch_size, config.num_seeds, config.seed_devices)
+    if config.batch_size // config.grad_accum_steps % parallel.data_devices(mesh):
         raise UserError(
             f"config.batch_size={config.batch_size} in config.grad_accum_steps={config.grad_accum_steps} parts "
-            f"does not divide over {mesh.size} devices"
+            f"does not divide over {parallel.data_devices(mesh)} devices"
         )
     recipe_module = lookup.module("recipes", config.recipe.name, "config.recipe.name")
     with clock.measure("data"):
@@ -86,7 +86,7 @@ def open_session(config, needs_images: bool = True) -> Session:
         evaluation.check(config.evaluation, reference, offered_views(recipe, config.evaluation), split, training)
     # Shapes that do not fit together show here, before anything is written.
     jax.eval_shape(recipe.init, jax.random.key(0))
-    views = Views(recipe, mesh, num_classes)
+    views = Views(recipe, parallel.flat(mesh), num_classes)
     return Session(config, dataset, train, test, mesh, recipe, feed, views, clock)
 
 
@@ -101,6 +101,11 @@ def _check_data(config, train: Split, num_classes: int, needs_images: bool) -> N
             f"config.data.num_classes={config.data.num_classes}: {config.data.name} has {num_classes or 'no'} classes; "
             "to train these weights on other classes start a new run with config.init_from"
         )
+
+
+def of_lane(session: Session, lane_config) -> Session:
+    """The session of a run of one of the seeds alone: the same objects, with its config and a clock of its own."""
+    return session._replace(config=lane_config, mesh=parallel.flat(session.mesh), clock=timing.Clock())
 
 
 def upload(session: Session) -> tuple[jax.Array, jax.Array | None]:
@@ -121,9 +126,14 @@ def open_checkpoints(session: Session, workdir: Path) -> Checkpoints:
 def restore(session: Session, workdir: Path, which: str) -> tuple[parallel.TrainState, int]:
     """The state of checkpoint `which` (latest, best, or a step) of a finished or unfinished run.
 
+    Of a run with several seeds it has lanes; of the folder of one of them it is that one's.
+
     Raises:
       UserError: no such checkpoint, or damaged.
     """
+    container = lanes.container_of(workdir)
+    if container is not None:
+        return _restore_lane(session, container, which)
     if not (workdir / "checkpoints").is_dir():
         raise UserError(f"{workdir / 'checkpoints'} holds no checkpoint: train first (--mode=train)")
     checkpoints = open_checkpoints(session, workdir)
@@ -136,11 +146,21 @@ def restore(session: Session, workdir: Path, which: str) -> tuple[parallel.Train
         if not which.isdigit():
             raise UserError(f"--checkpoint={which!r}: choices: latest, best, or the number of a step")
         step = int(which)
-    found = checkpoints.restore(parallel.abstract_state(session.recipe, session.mesh, session.config.seed), step)
+    seeds = lanes.seed_argument(session.config)
+    found = checkpoints.restore(parallel.abstract_state(session.recipe, session.mesh, seeds), step)
     if found is None:
         raise UserError(f"{workdir / 'checkpoints'} holds no checkpoint: train first (--mode=train)")
     checkpoints.close()
     return found[0], int(found[0].step)
+
+
+def _restore_lane(session: Session, container: Path, which: str) -> tuple[parallel.TrainState, int]:
+    """The state of the session's seed, out of the checkpoint of the run that trained it beside others."""
+    config = session.config.copy_and_resolve_references()
+    trained = run_config.read(container)
+    config.update({"seed": trained.seed, "num_seeds": trained.num_seeds})
+    state, step = restore(session._replace(config=config), container, which)
+    return state.replace(players=parallel.lane(session.mesh, state.players, session.config.seed - trained.seed)), step
 
 
 def real_split(session: Session, name: str) -> evaluation.Real:
@@ -151,9 +171,15 @@ def real_split(session: Session, name: str) -> evaluation.Real:
 
 def compile_steps(session: Session, state, images, labels) -> parallel.CompiledSteps:
     """The program of `steps_per_dispatch` training steps."""
-    log.info("compiling %d steps for %d device(s) ...", session.config.steps_per_dispatch, session.mesh.size)
+    steps, mapped = session.config.steps_per_dispatch, False
+    if session.config.num_seeds > 1:
+        chosen = session.config.seed_program
+        mapped = parallel.lanes_one_by_one(state) if chosen == "auto" else chosen == "map"
+        how = "one after the other" if mapped else "in one batched program"
+        log.info("%d seeds over %s, %s", session.config.num_seeds, dict(session.mesh.shape), how)
+    log.info("compiling %d steps for %d device(s) ...", steps, session.mesh.size)
     return parallel.compile_steps(
-        session.recipe, session.feed, session.mesh, state, images, labels, steps=session.config.steps_per_dispatch
+        session.recipe, session.feed, session.mesh, state, images, labels, steps=steps, mapped=mapped
     )
 
 
@@ -162,7 +188,7 @@ def open_finished(config, folder: Path, checkpoint: str, needs_images: bool = Tr
     """The session, state and step of a checkpoint; the folder is locked, for a run that saves goes undisturbed."""
     workdir.check(folder, config)
     opened = open_session(config, needs_images)
-    with workdir.lock(folder):
+    with workdir.lock(lanes.container_of(folder) or folder):
         start_log(None, show=True)
         state, step = restore(opened, folder, checkpoint)
         log.info("checkpoint of step %d of %s", step, folder)
@@ -212,7 +238,7 @@ def provenance(session: Session) -> dict[str, Any]:
     return {
         **software(),
         "device": parallel.describe_devices(session.mesh),
-        "seeds": [session.config.seed],
+        "seeds": list(lanes.seeds_of(session.config)),
         "example_shape": list(session.train.images.shape[1:]),
         "num_classes": len(session.dataset.class_names) if session.train.labels is not None else 0,
         "data": json.loads(json.dumps(session.dataset.info, default=str)),

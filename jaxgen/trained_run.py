@@ -8,6 +8,7 @@ from jaxgen import latent_samplers, run_views, session
 from jaxgen.errors import UserError
 from jaxgen.evaluation import Real
 from jaxgen.sources import Options, Source, load_run_config
+from jaxgen.training import lanes
 
 
 class Samples:
@@ -41,6 +42,9 @@ def open_run(folder: Path, options: Options, flag: str) -> Source:
       UserError: no run, no checkpoint, or one that cannot be restored.
     """
     config = load_run_config(folder, flag)
+    if config.num_seeds > 1:
+        one = lanes.folder_of(folder, config.seed)
+        raise UserError(f"{flag}=run:{folder} holds {config.num_seeds} seeds: name one of them, such as run:{one}")
     if options.data_dir:
         config.data.dir = options.data_dir
     # Not of the training: what evaluation has, so that images and networks lie on the same devices.

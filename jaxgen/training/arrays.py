@@ -11,6 +11,7 @@ import orbax.checkpoint as ocp
 
 from jaxgen import configuration, lookup
 from jaxgen.errors import UserError
+from jaxgen.training import lanes
 from jaxgen.training.checkpoint import array_checksum
 
 log = logging.getLogger(__name__)
@@ -29,29 +30,40 @@ def load(folder: Path, which: str = "") -> Arrays:
     """Parameters and statistics of a checkpoint, verified; nothing in the folder is touched.
 
     Args:
-      folder: a work directory.
+      folder: a work directory, or the folder of one of several seeds in it.
       which: latest, best, the number of a step; "": the best if checkpoints were ranked, else the newest.
 
     Raises:
-      UserError: no run, no such checkpoint, or a damaged one (the newest falls back to the one before).
+      UserError: no run, no such checkpoint, or a damaged one (the newest falls back to the one before); or a run of
+        several seeds, of which one must be named.
     """
-    try:
-        config = configuration.completed(json.loads((folder / "config.json").read_text())["config"])
-    except OSError:
-        raise UserError(f"{folder}: no run there (no config.json)") from None
-    except (ValueError, KeyError, TypeError):
-        raise UserError(f"{folder / 'config.json'} is unreadable") from None
-    checkpoints = folder / "checkpoints"
+    config, lane = _config_of(folder), None
+    if config["num_seeds"] > 1:
+        one = lanes.folder_of(folder, config["seed"])
+        raise UserError(f"{folder} holds {config['num_seeds']} seeds: name one of them, such as {one}")
+    container = lanes.container_of(folder)
+    if container is not None:
+        lane = config["seed"] - _config_of(container)["seed"]
+    checkpoints = (container or folder) / "checkpoints"
     candidates = _candidates(checkpoints, which, config["best_metric"])
     for step in candidates:
         try:
-            return Arrays(_read(checkpoints / str(step)), step, config)
+            return Arrays(_read(checkpoints / str(step), lane), step, config)
         except Exception as error:  # truncated files raise anything, as in checkpoint.py; all are told
             reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
             if step == candidates[-1]:
                 raise UserError(f"{checkpoints / str(step)} is damaged: {reason}") from error
             log.error("checkpoint %d is damaged (%s); trying the one before", step, reason)
     raise UserError(f"{checkpoints} holds no checkpoint: train first (--mode=train)")
+
+
+def _config_of(folder: Path) -> dict[str, Any]:
+    try:
+        return configuration.completed(json.loads((folder / "config.json").read_text())["config"])
+    except OSError:
+        raise UserError(f"{folder}: no run there (no config.json)") from None
+    except (ValueError, KeyError, TypeError):
+        raise UserError(f"{folder / 'config.json'} is unreadable") from None
 
 
 def _candidates(folder: Path, which: str, best_metric: str) -> list[int]:
@@ -84,7 +96,7 @@ def _best(folder: Path, steps: list[int], metric: str) -> int | None:
     return (min if lower else max)(ranked, key=lambda step: (ranked[step], -step if lower else step))
 
 
-def _read(folder: Path) -> dict[str, dict[str, Any]]:
+def _read(folder: Path, lane: int | None) -> dict[str, dict[str, Any]]:
     with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as reader:
         known = reader.metadata(folder.absolute() / "state").item_metadata.tree
         wanted = jax.tree_util.tree_map_with_path(lambda path, _: 0 if _is_network(path) else ocp.PLACEHOLDER, known)
@@ -102,7 +114,7 @@ def _read(folder: Path) -> dict[str, dict[str, Any]]:
         name = f".players['{player}'].{kind}" + "".join(f"['{part}']" for part in names)
         if checksums.get(name) != array_checksum(array):
             raise ValueError(f"checksum of {name} differs")
-    return players
+    return players if lane is None else jax.tree.map(lambda array: array[lane], players)
 
 
 def _is_network(path) -> bool:

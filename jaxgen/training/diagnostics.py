@@ -8,7 +8,7 @@ from jaxgen.errors import UserError
 _CAUSES = ("loss", "elbo", "logits", "grad_norm", "penalty", "kl", "log_likelihood")
 
 
-def check_finite(first_step: int, metrics: dict[str, list[float]], where: str) -> None:
+def check_finite(first_step: int, metrics: dict[str, list[float]], where: str, told: str = "") -> None:
     """Stops the run at the first value that is not a number.
 
     Args:
@@ -16,6 +16,7 @@ def check_finite(first_step: int, metrics: dict[str, list[float]], where: str) -
       metrics: name -> one value a step; looked through step by step, losses and what they are made of before what is
         merely observed, and otherwise in the order of the names.
       where: what the user still has, for the error line.
+      told: what the error line begins with.
 
     Raises:
       UserError: names the step and the first bad term.
@@ -26,6 +27,6 @@ def check_finite(first_step: int, metrics: dict[str, list[float]], where: str) -
         for name, values in ordered:
             if not math.isfinite(values[i]):
                 raise UserError(
-                    f"{name} became {values[i]} at step {first_step + i}: training stopped; {where}. "
+                    f"{told}{name} became {values[i]} at step {first_step + i}: training stopped; {where}. "
                     "A lower learning rate or optimizers.*.clip_norm usually helps"
                 )

@@ -36,9 +36,9 @@ class MetricsFile:
         os.replace(temporary, path)
         self._file = open(path, "a")  # noqa: SIM115 - stays open for the run
 
-    def write(self, step: int, values: dict[str, float]) -> None:
-        """Appends one line."""
-        self._file.write(json.dumps({"step": step, "seed": self._seed, **values}) + "\n")
+    def write(self, step: int, values: dict[str, float], seed: int | None = None) -> None:
+        """Appends one line; `seed`: of which of several seeds, where the run trains more than its own."""
+        self._file.write(json.dumps({"step": step, "seed": self._seed if seed is None else seed, **values}) + "\n")
         self._file.flush()
 
     def sync(self) -> None:

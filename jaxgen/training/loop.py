@@ -17,9 +17,10 @@ import numpy as np
 
 from jaxgen import pictures
 from jaxgen.errors import UserError
-from jaxgen.training import diagnostics, parallel, point_samples, timing
-from jaxgen.training.alarms import Watch
+from jaxgen.training import lanes as of_lanes
+from jaxgen.training import parallel, point_samples, timing
 from jaxgen.training.checkpoint import Checkpoints
+from jaxgen.training.lanes import Lane
 from jaxgen.training.logging import MetricsFile, Progress, TensorBoard
 from jaxgen.training.views import Views
 from jaxgen.training.workdir import write_atomic
@@ -32,15 +33,17 @@ class Run(NamedTuple):
 
     config: the whole config.
     workdir: locked and bound to it.
+    mesh: where the state lies.
     steps: the compiled program of `config.steps_per_dispatch` steps; None where no step is left to do.
     flops_per_step: of all devices.
     images, labels: training split on the devices.
     test_images: uint8 [n, H, W, C] (or vectors) on the host, for reconstructions and for pictures of points.
-    evaluate: `(players, num_samples) -> {name: value}`, for evaluations during training.
+    evaluate: `(lane, players of this lane, num_samples) -> {name: value}`, for evaluations during training.
     """
 
     config: Any
     workdir: Path
+    mesh: jax.sharding.Mesh
     steps: parallel.CompiledSteps | None
     flops_per_step: float
     images: jax.Array
@@ -81,16 +84,13 @@ def goal(config) -> str:
     return f"as many as {config.budget.seconds:g} s hold" if config.budget.seconds else f"{config.steps}"
 
 
-def train(
-    run: Run, state: parallel.TrainState, window: dict[str, list[float]], watch: Watch
-) -> tuple[parallel.TrainState, bool]:
+def train(run: Run, state: parallel.TrainState, lanes: tuple[Lane, ...]) -> tuple[parallel.TrainState, bool]:
     """Trains to `config.steps`, or until `config.budget.seconds` are spent.
 
     Args:
       run: the parts.
       state: where to go on from.
-      window: values since the last line of metrics.jsonl, from the checkpoint.
-      watch: the alarms, as the checkpoint knows them.
+      lanes: its seeds, with what the checkpoint knows of each.
 
     Returns:
       The state at the end, and whether the run is complete (False: it was asked to stop, and has saved).
@@ -100,10 +100,11 @@ def train(
     """
     config, step = run.config, int(state.step)
     primary = parallel.is_primary()
-    files = _Files(run, step) if primary else None
-    if files is not None:
-        watch.record(run.workdir, step)  # without what a killed run saw after the checkpoint
-    progress = Progress(config.steps, step, config.batch_size, seconds=config.budget.seconds) if primary else None
+    files = _Files(run, lanes, step) if primary else None
+    _record(lanes, step, primary)  # without what a killed run saw after the checkpoint
+    progress = (
+        Progress(config.steps, step, config.batch_size * len(lanes), seconds=config.budget.seconds) if primary else None
+    )
     pending: list[tuple[int, dict[str, jax.Array]]] = []
     stopped = False  # by an alarm
     over = is_over(config, step, run.clock)
@@ -111,14 +112,11 @@ def train(
     def drain(leave: int) -> None:
         while len(pending) > leave:
             first, metrics = pending.pop(0)
-            values = {name: np.asarray(value, np.float64).tolist() for name, value in jax.device_get(metrics).items()}
-            diagnostics.check_finite(first, values, _what_is_kept(run))
-            for name, series in values.items():
-                window.setdefault(name, []).extend(series)
+            values = {name: np.asarray(value, np.float64) for name, value in jax.device_get(metrics).items()}
+            last = of_lanes.take_note(lanes, first, values, _what_is_kept(run))
             if progress is not None:
-                count = len(next(iter(values.values())))
-                last = {name: series[-1] for name, series in values.items()}
-                progress.update(first + count - 1, last, watch.active, spent=run.clock.seconds["step"])
+                count = next(iter(values.values())).shape[-1]
+                progress.update(first + count - 1, last, of_lanes.active_alarms(lanes), spent=run.clock.seconds["step"])
 
     try:
         while not over:
@@ -134,33 +132,32 @@ def train(
                 with run.clock.measure("step"):
                     drain(0)
             if due["log"]:
-                values = {name: float(np.mean(series)) for name, series in window.items()}
-                news = watch.judge(step, window, values)
-                window.clear()
+                values, news = _judge(lanes, step)
                 # Each process judges the same numbers; where their rounding may differ, one is enough to stop all.
-                stopped = not over and bool(config.alarms.stop) and parallel.anywhere(bool(watch.stopping()))
+                why = of_lanes.stopping(lanes) if not over and config.alarms.stop else None
+                stopped = not over and bool(config.alarms.stop) and parallel.anywhere(bool(why))
                 if files is not None:
-                    files.line(step, values)
-                    files.alarms(step, watch, news)
+                    files.lines(step, values)
+                    files.alarms(step, news)
             if due["samples"] and files is not None:
                 with run.clock.measure("samples"):
                     files.samples(step, state.players)
             if due["histograms"] and files is not None:
-                files.tensorboard.histograms(step, parallel.local(state.players))
+                files.histograms(step, state.players)
             results = {}
             if due["evaluation"] and not over:
                 with run.clock.measure("evaluation"):
-                    results = _evaluate_everywhere(run, state.players)
+                    measured = _evaluate_everywhere(run, lanes, state.players)
+                results = of_lanes.mean(measured)
                 if files is not None:
-                    files.line(step, results)
+                    files.lines(step, measured)
             if due["checkpoint"] or asked or stopped:
                 with run.clock.measure("checkpoint"):
                     if files is not None:
                         files.metrics.sync()
                     meta = {
                         "step": step,
-                        "window": window,
-                        "alarms": watch.state(),
+                        **of_lanes.to_save(lanes),
                         "seconds": run.clock.seconds,
                         "flops_per_step": run.flops_per_step,
                     }
@@ -174,10 +171,25 @@ def train(
             progress.close()
         if files is not None:
             files.close(step)
-            watch.record(run.workdir, step)
+        _record(lanes, step, primary)
     if stopped:
-        raise UserError(watch.stopping() or "stopped by an alarm of another process; the state is saved")
+        raise UserError(of_lanes.stopping(lanes) or "stopped by an alarm of another process; the state is saved")
     return state, over
+
+
+def _judge(lanes: tuple[Lane, ...], step: int) -> tuple[dict[int, dict[str, float]], dict[int, list[str]]]:
+    """Each seed's line of metrics.jsonl, and what its alarms say to it; the windows are empty after it."""
+    values, news = {}, {}
+    for lane in lanes:
+        values[lane.seed] = {name: float(np.mean(series)) for name, series in lane.window.items()}
+        news[lane.seed] = lane.watch.judge(step, lane.window, values[lane.seed])
+        lane.window.clear()
+    return values, news
+
+
+def _record(lanes: tuple[Lane, ...], step: int, primary: bool) -> None:
+    for lane in lanes if primary else ():
+        lane.watch.record(lane.folder, step)
 
 
 def _cadences(config) -> dict[str, int]:
@@ -208,10 +220,16 @@ def _asked_to_stop(run: Run, step: int) -> bool:
     return step % run.config.log_every == 0 and parallel.anywhere(run.stop.is_set())
 
 
-def _evaluate_everywhere(run: Run, players) -> dict[str, float]:
+def _evaluate_everywhere(run: Run, lanes: tuple[Lane, ...], players) -> dict[int, dict[str, float]]:
     """The primary process evaluates, the others wait; all learn the numbers, since checkpoints are ranked by them."""
-    results = run.evaluate(players, run.config.evaluation.num_samples_in_training) if parallel.is_primary() else {}
-    return parallel.share(results)
+    measured = {}
+    for lane in lanes:
+        results = {}
+        if parallel.is_primary():
+            mine = lane.players(run.mesh, players)
+            results = run.evaluate(lane, mine, run.config.evaluation.num_samples_in_training)
+        measured[lane.seed] = parallel.share(results)
+    return measured
 
 
 def _what_is_kept(run: Run) -> str:
@@ -222,41 +240,64 @@ def _what_is_kept(run: Run) -> str:
 class _Files:
     """What the loop writes beside checkpoints."""
 
-    def __init__(self, run: Run, resumed_at: int):
-        self._run = run
+    def __init__(self, run: Run, lanes: tuple[Lane, ...], resumed_at: int):
+        self._run, self._lanes = run, lanes
         self.metrics = MetricsFile(run.workdir / "metrics.jsonl", resumed_at, run.config.seed)
-        self.tensorboard = TensorBoard(run.workdir / "tensorboard", resumed_at)
+        self._boards = {lane.seed: TensorBoard(board_of(run.workdir, lane), resumed_at) for lane in lanes}
+        self._mean = TensorBoard(run.workdir / "tensorboard" / "mean", resumed_at) if len(lanes) > 1 else None
 
-    def line(self, step: int, values: dict[str, float]) -> None:
-        self.metrics.write(step, values)
-        speed = timing.summary(self._run.clock, step, self._run.config.batch_size, self._run.flops_per_step)
-        self.tensorboard.scalars(step, {**values, "speed/images_per_s": speed["images_per_s"]})
+    def lines(self, step: int, values: dict[int, dict[str, float]]) -> None:
+        """A line for each seed, and in TensorBoard their mean too."""
+        speed = summary(self._run, step)["images_per_s"]
+        for seed, numbers in values.items():
+            self.metrics.write(step, numbers, seed)
+            self._boards[seed].scalars(step, {**numbers, "speed/images_per_s": speed / len(values)})
+        if self._mean is not None:
+            self._mean.scalars(step, {**of_lanes.mean(values), "speed/images_per_s": speed})
 
     def samples(self, step: int, players) -> None:
         run = self._run
-        picture = write_samples(run.config, run.views, players, run.workdir / "samples", step, run.test_images)
-        self.tensorboard.image(step, "samples", picture)
-        if "reconstruct" in run.views.names:
-            picture = reconstruction_grid(run.views, players, run.test_images)
-            pictures.save(picture, run.workdir / "samples" / f"reconstructions_{step:07d}.png")
-            self.tensorboard.image(step, "reconstructions", picture)
+        for lane in self._lanes:
+            mine, folder, board = lane.players(run.mesh, players), lane.folder / "samples", self._boards[lane.seed]
+            board.image(step, "samples", write_samples(lane.config, run.views, mine, folder, step, run.test_images))
+            if "reconstruct" in run.views.names:
+                picture = reconstruction_grid(run.views, mine, run.test_images)
+                pictures.save(picture, folder / f"reconstructions_{step:07d}.png")
+                board.image(step, "reconstructions", picture)
 
-    def alarms(self, step: int, watch: Watch, news: list[str]) -> None:
-        for text in news:
-            log.warning(text)
-        if news:
-            watch.record(self._run.workdir, step)
+    def histograms(self, step: int, players) -> None:
+        for lane in self._lanes:
+            self._boards[lane.seed].histograms(step, parallel.local(lane.players(self._run.mesh, players)))
+
+    def alarms(self, step: int, news: dict[int, list[str]]) -> None:
+        for lane in self._lanes:
+            for text in news[lane.seed]:
+                log.warning("%s%s", lane.told, text)
+            if news[lane.seed]:
+                lane.watch.record(lane.folder, step)
 
     def close(self, step: int) -> None:
         self.metrics.sync()
         self.metrics.close()
-        self.tensorboard.close()
+        for board in (*self._boards.values(), *filter(None, [self._mean])):
+            board.close()
         write_timing(self._run, step)
+
+
+def board_of(workdir: Path, lane: Lane) -> Path:
+    """Where TensorBoard looks for the curves of a seed; each of several is a run of its own there."""
+    return workdir / "tensorboard" / ("" if lane.index is None else f"seed_{lane.seed}")
+
+
+def summary(run: Run, step: int) -> dict[str, float | None]:
+    """Time, speed and memory so far, of all seeds together."""
+    examples = run.config.batch_size * run.config.num_seeds
+    return timing.summary(run.clock, step, examples, run.flops_per_step)
 
 
 def write_timing(run: Run, step: int) -> dict[str, float | None]:
     """timing.json: seconds by kind, speed, memory; returns the same."""
-    values = timing.summary(run.clock, step, run.config.batch_size, run.flops_per_step)
+    values = summary(run, step)
     write_atomic(run.workdir / "timing.json", json.dumps(values, indent=1) + "\n")
     return values
 

@@ -57,6 +57,19 @@ def summary(clock: Clock, steps: int, batch_size: int, flops_per_step: float) ->
     }
 
 
+def share(values: dict[str, float | None], lanes: int) -> dict[str, float | None]:
+    """A `summary` of several seeds in one program, as that of each: an equal share of seconds, steps and arithmetic.
+
+    Speed and memory are the program's own; `lanes` says of how many seeds.
+    """
+    shared = {
+        name: None if value is None else value / lanes
+        for name, value in values.items()
+        if name.endswith("_seconds") or name in ("step_ms", "flops_per_step")
+    }
+    return {**values, **shared, "lanes": lanes}
+
+
 def to_save(clock: Clock, flops_per_step: float) -> dict:
     """What a checkpoint keeps of this, JSON-able."""
     known = flops_per_step == flops_per_step  # nan where the backend does not count

@@ -1,0 +1,149 @@
+"""What is written once a run is trained: the last pictures, and the evaluation of each seed and of all together."""
+
+import contextlib
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+from jaxgen import aggregate, configuration, evaluation, latent_samplers, pictures, session
+from jaxgen.metrics.table import format_table
+from jaxgen.sampling import draw_fitted, draw_traversal
+from jaxgen.training import alarms, loop, parallel, timing, workdir
+from jaxgen.training.lanes import Lane
+from jaxgen.training.logging import TensorBoard
+
+log = logging.getLogger(__name__)
+
+
+def finish(opened: session.Session, run: loop.Run, state: parallel.TrainState, seeds: tuple[Lane, ...]) -> None:
+    """Last pictures and the evaluation of each seed, and of all together."""
+    step = int(state.step)
+    measured = loop.write_timing(run, step)
+    log.info(
+        "trained %d steps: %s images/s, %.1f s in steps, %.1f s compiling",
+        step,
+        measured["images_per_s"],
+        run.clock.seconds["step"],
+        run.clock.seconds["compile"],
+    )
+    evaluated = {}
+    for lane in seeds:
+        one, mine = opened, state
+        if lane.index is not None:
+            one = session.of_lane(opened, lane.config)
+            mine = state.replace(players=lane.players(run.mesh, state.players))
+        share = measured if lane.index is None else timing.share(measured, len(seeds))
+        with contextlib.nullcontext() if one is opened else opened.clock.measure("evaluation"):
+            evaluated[lane.seed] = _finish_one(one, lane, run, mine, share)
+        if evaluated[lane.seed] is None:
+            return
+    if len(seeds) > 1:
+        aggregate_to_file(opened, run.workdir, step, measured, evaluated)
+    loop.write_timing(run, step)  # again, with the seconds of the evaluation
+
+
+def _finish_one(opened: session.Session, lane: Lane, run: loop.Run, state, measured: dict) -> dict[str, Any] | None:
+    """The contents of a seed's evaluation.json; None if it was asked to stop."""
+    config, step = opened.config, int(state.step)
+    if {"sample", "latents"} <= set(opened.views.names):
+        picture = loop.interpolation_grid(config, opened.views, state.players)
+        pictures.save(picture, lane.folder / "samples" / "interpolation.png")
+    draw_traversal(opened, state.players, lane.folder)
+    _tell_alarms(lane, step)
+    path = lane.folder / "evaluation.json"
+    if _is_current(path, opened, step):
+        log.info("%s%s is of this step and these settings already", lane.told, path)
+        results = json.loads(path.read_text())
+        if lane.index is None:
+            print(format_table(results))
+        return results
+    results = evaluate_to_file(opened, path, state, step, measured, run.stop.is_set, show=lane.index is None)
+    if results is None:
+        return None
+    board = TensorBoard(loop.board_of(run.workdir, lane), 0)
+    plain = session.results_of(results)
+    board.scalars(step, {f"final/{name}": value for name, value in plain.items()})
+    board.hparams(configuration.flatten(session.settings_of(opened)), plain)
+    board.close()
+    log.info("%ssamples: %s", lane.told, lane.folder / "samples")
+    return results
+
+
+def aggregate_to_file(
+    opened: session.Session, folder: Path, step: int, measured: dict, evaluated: dict[int, dict]
+) -> None:
+    """Writes the evaluation.json of several seeds, from the contents of their own."""
+    results = aggregate.over_seeds(evaluated)
+    runs = {seed: one["_run"] for seed, one in evaluated.items()}
+    alarmed = {seed: one["alarms"] for seed, one in runs.items() if one["alarms"] is not None}
+    results["_run"] = {
+        "config": session.settings_of(opened),
+        "step": step,
+        "num_seeds": opened.config.num_seeds,
+        "parameters": next(iter(runs.values()))["parameters"],
+        "timing": {
+            **measured,
+            "evaluation_seconds": round(sum(one["timing"]["evaluation_seconds"] for one in runs.values()), 3),
+        },
+        "alarms": [{"seed": seed, **event} for seed, events in alarmed.items() for event in events],
+        **session.provenance(opened),
+    }
+    path = folder / "evaluation.json"
+    workdir.write_atomic(path, json.dumps(results, indent=1) + "\n")
+    print(format_table(results))
+    log.info("%d seeds, means and standard deviations: %s; each by itself beside it", len(evaluated), path)
+
+
+def _tell_alarms(lane: Lane, step: int) -> None:
+    events = alarms.recorded(lane.folder, step) or []
+    if not events:
+        log.info("%salarms: none", lane.told)
+    for event in events:
+        end = "still on" if event["ended"] is None else f"ended at step {event['ended']}"
+        log.info("%salarm (%s): %s", lane.told, end, event["message"])
+
+
+def evaluate_to_file(
+    opened, path: Path, state, step: int, measured: dict, stop, show: bool = True
+) -> dict[str, Any] | None:
+    log.info(
+        "evaluating %d samples against %s ...", opened.config.evaluation.num_samples, opened.config.data.test_split
+    )
+    try:
+        with opened.clock.measure("evaluation"):
+            settings = opened.config.evaluation
+            gallery = path.parent / "evaluation" if settings.pictures else None
+            samplers = latent_samplers.fitted(opened, state.players, step, path.parent, settings.latent_samplers)
+            draw_fitted(opened, state.players, samplers, path.parent)
+            results = session.evaluate(
+                opened, state.players, settings.num_samples, stop, samplers=samplers, gallery=gallery
+            )
+    except evaluation.Stopped:
+        log.info("stopped while evaluating: the same command evaluates again")
+        return None
+    measured = {**measured, "evaluation_seconds": round(opened.clock.seconds["evaluation"], 3)}
+    results["_run"] = {
+        "config": session.settings_of(opened),
+        "step": step,
+        "parameters": session.parameter_counts(state),
+        "timing": measured,
+        "alarms": alarms.recorded(path.parent, step),
+        **session.provenance(opened),
+    }
+    workdir.write_atomic(path, json.dumps(results, indent=1) + "\n")
+    if show:
+        print(format_table(results))
+    log.info("written to %s", path)
+    return results
+
+
+def _is_current(path: Path, opened: session.Session, step: int) -> bool:
+    if not path.exists():
+        return False
+    try:
+        run = json.loads(path.read_text())["_run"]
+        settings = configuration.completed(run["config"])["evaluation"]
+        return run["step"] == step and settings == session.settings_of(opened)["evaluation"]
+    except (ValueError, KeyError, TypeError):
+        return False  # written by hand or by an older version: evaluated again

@@ -1,0 +1,160 @@
+"""The seeds of a run: one by itself, or several that one program trains side by side, each in a lane of the state.
+
+A lane is to be what a run of its seed alone is: its numbers, alarms, pictures and evaluation are its own, in the folder
+`seed_<s>` of the run's work directory.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jaxgen.training import diagnostics, parallel
+from jaxgen.training.alarms import Watch
+from jaxgen.training.workdir import write_atomic
+
+_PREFIX = "seed_"
+
+
+class Lane(NamedTuple):
+    """What a run keeps of one of its seeds beside the state.
+
+    config: as of a run of this seed alone.
+    folder: where its pictures, alarms and evaluation go.
+    index: its place in the first axis of the state's leaves; None where the state has no such axis.
+    window: values since the last line of metrics.jsonl, by name.
+    watch: its alarms.
+    """
+
+    config: Any
+    folder: Path
+    index: int | None
+    window: dict[str, list[float]]
+    watch: Watch
+
+    @property
+    def seed(self) -> int:
+        return self.config.seed
+
+    @property
+    def told(self) -> str:
+        """What messages about it begin with: nothing where there are no others."""
+        return "" if self.index is None else f"seed {self.seed}: "
+
+    def players(self, mesh, players):
+        """Its own of the players of the state, as those of a run of this seed alone."""
+        return players if self.index is None else parallel.lane(mesh, players, self.index)
+
+
+def seeds_of(config) -> tuple[int, ...]:
+    """The seeds that a run of this config trains."""
+    return tuple(range(config.seed, config.seed + config.num_seeds))
+
+
+def seed_argument(config) -> int | tuple[int, ...]:
+    """What `parallel.init_state` takes: a tuple makes lanes."""
+    return seeds_of(config) if config.num_seeds > 1 else config.seed
+
+
+def each_config(config) -> Iterator[tuple[int | None, Any]]:
+    """Index and config of each seed, as of a run of it alone; (None, config) where there is one."""
+    if config.num_seeds == 1:
+        yield None, config
+        return
+    for index, seed in enumerate(seeds_of(config)):
+        alone = config.copy_and_resolve_references()
+        alone.update({"seed": seed, "num_seeds": 1, "seed_devices": 0, "seed_program": "auto"})
+        yield index, alone
+
+
+def folder_of(workdir: Path, seed: int) -> Path:
+    """Where what belongs to one of several seeds lies."""
+    return workdir / f"{_PREFIX}{seed}"
+
+
+def container_of(folder: Path) -> Path | None:
+    """The work directory of which `folder` holds one of several seeds, or None if it is no such folder."""
+    try:
+        told = json.loads((folder / "config.json").read_text())
+        return folder.absolute().parent if told["lane_of"] == ".." else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def make_lanes(config, workdir: Path, meta: Mapping[str, Any] | None) -> tuple[Lane, ...]:
+    """The lanes of a run, as the checkpoint's `meta` knows them (None: at the start)."""
+    made = []
+    for index, alone in each_config(config):
+        folder, window, state = workdir, {}, None
+        if meta is not None:
+            window, state = meta["window"], meta.get("alarms")  # no alarms in checkpoints of earlier versions
+        if index is not None:
+            folder, key = folder_of(workdir, alone.seed), str(alone.seed)
+            window, state = window.get(key, {}), (state or {}).get(key)
+        made.append(Lane(alone, folder, index, window, Watch(alone.alarms, state)))
+    return tuple(made)
+
+
+def to_save(lanes: tuple[Lane, ...]) -> dict[str, Any]:
+    """What a checkpoint keeps of them, for `make_lanes`; JSON-able."""
+    if lanes[0].index is None:
+        return {"window": lanes[0].window, "alarms": lanes[0].watch.state()}
+    return {
+        "window": {str(lane.seed): lane.window for lane in lanes},
+        "alarms": {str(lane.seed): lane.watch.state() for lane in lanes},
+    }
+
+
+def take_note(lanes: tuple[Lane, ...], first_step: int, metrics: Mapping[str, Any], kept: str) -> dict[str, float]:
+    """Adds a dispatch's numbers to each lane's window.
+
+    Args:
+      metrics: name -> array [K], or [lanes, K].
+      kept: what there still is if one of them is no number, for the error line.
+
+    Returns:
+      The last step's numbers, means over lanes.
+
+    Raises:
+      UserError: a loss is no number.
+    """
+    rows = {name: value.reshape(len(lanes), -1).tolist() for name, value in metrics.items()}
+    for i, lane in enumerate(lanes):
+        diagnostics.check_finite(first_step, {name: row[i] for name, row in rows.items()}, kept, lane.told)
+    for i, lane in enumerate(lanes):
+        for name, row in rows.items():
+            lane.window.setdefault(name, []).extend(row[i])
+    return mean({lane.seed: {name: row[i][-1] for name, row in rows.items()} for i, lane in enumerate(lanes)})
+
+
+def mean(by_seed: Mapping[int, Mapping[str, float]]) -> dict[str, float]:
+    """Means over seeds of the numbers that all of them have."""
+    rows = list(by_seed.values())
+    names = [name for name in rows[0] if all(name in row for row in rows)]
+    return {name: sum(row[name] for row in rows) / len(rows) for name in names}
+
+
+def active_alarms(lanes: tuple[Lane, ...]) -> tuple[str, ...]:
+    """Names of the alarms that are on, with the seed where there are several."""
+    suffix = {lane.seed: "" if lane.index is None else f" (seed {lane.seed})" for lane in lanes}
+    return tuple(f"{name}{suffix[lane.seed]}" for lane in lanes for name in lane.watch.active)
+
+
+def stopping(lanes: tuple[Lane, ...]) -> str | None:
+    """Why the run must not go on, or None; see `Watch.stopping`."""
+    return next((f"{lane.told}{reason}" for lane in lanes if (reason := lane.watch.stopping())), None)
+
+
+def make_folders(lanes: tuple[Lane, ...], settings: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+    """The folders of several seeds, each with a config.json of its own.
+
+    Args:
+      settings: seed -> its config as plain types.
+      facts: what config.json holds beside the config.
+    """
+    for lane in lanes:
+        if lane.index is None or (lane.folder / "config.json").exists():
+            continue
+        lane.folder.mkdir(exist_ok=True)
+        content = {"config": settings[lane.seed], "lane_of": "..", **facts, "seeds": [lane.seed]}
+        write_atomic(lane.folder / "config.json", json.dumps(content, indent=1) + "\n")
