@@ -1,6 +1,7 @@
 """Everything that a report says, as data; the page and its Markdown twin are two ways to write it down."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -210,10 +211,15 @@ def _card(run: Run, model: Model, found: Mapping[str, list[Finding]]) -> Card:
         [(name, str(value)) for name, value in rows if value not in (None, "")],
         numbers,
         sorted(run.skipped.items()),
-        command.reproduce(run),
+        _checkout(facts.get("commit")) + command.reproduce(run),
         warning,
         json.dumps(run.config, indent=1),
     )
+
+
+def _checkout(commit) -> str:
+    """The line that brings back the code, where a whole commit is known."""
+    return f"git checkout {commit}\n" if re.fullmatch(r"[0-9a-f]{40}", str(commit)) else ""
 
 
 def _exact(value) -> str:

@@ -109,13 +109,13 @@ def training(model: Model, prefix: str) -> str | None:
 
 
 def plane(places: Mapping[str, np.ndarray], numbers: Mapping[str, int | None], prefix: str) -> str:
-    """Points [n, 2] of the real data (number None, drawn first, as crosses) and of models in one plane."""
+    """Points [n, 2] of the real data (number None: crosses, on top) and of models in one plane."""
     with svg.settings():
         figure, ((axes,),) = svg.styled(6.4, 5.6)
         for name, points in places.items():
             number = numbers[name]
             look = (
-                {"color": svg.COLOURS[6], "marker": "x", "linewidths": 0.7, "alpha": 0.75}
+                {"color": svg.INK, "marker": "x", "linewidths": 0.8, "alpha": 0.8, "zorder": 3}
                 if number is None
                 else {"color": svg.colour(number), "marker": svg.marker(number), "linewidths": 0, "alpha": 0.65}
             )

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 COLOURS = ("#0b7fc4", "#e69f00", "#00996d", "#d55e00", "#cc79a7", "#56b4e9", "#8f8f8f", "#9467bd")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 # Stands for the colour of the text around the figure; no figure uses it for anything else.
-_INK, _INK_ALONE = "#010203", "#222222"
+INK, _INK_ALONE = "#010203", "#222222"
 _NAMESPACE = "http://www.w3.org/2000/svg"
 _STYLE = 'style="stroke-linejoin: round; stroke-linecap: butt"'
 _SETTINGS = {
@@ -30,9 +30,7 @@ _SETTINGS = {
     "axes.facecolor": "none",
     "text.parse_math": False,  # a dollar in a name is a dollar
     "path.simplify": True,
-    **{
-        f"{name}color": _INK for name in ("text.", "axes.edge", "axes.label", "xtick.", "ytick.", "grid.", "axes.title")
-    },
+    **{f"{name}color": INK for name in ("text.", "axes.edge", "axes.label", "xtick.", "ytick.", "grid.", "axes.title")},
 }
 
 
@@ -77,7 +75,7 @@ def render(figure: Figure, prefix: str) -> str:
     text = re.sub(r"\s*\n\s*", "\n", text)
     # Hundredths of a point are enough; what stands between tags is text.
     text = re.sub(r"<[^>]*>", lambda tag: re.sub(r"(\d\.\d\d)\d+", r"\1", tag[0]), text)
-    return text.replace(_INK, "currentColor").strip()
+    return text.replace(INK, "currentColor").strip()
 
 
 def alone(text: str) -> str:
