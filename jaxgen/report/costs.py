@@ -14,7 +14,8 @@ from jaxgen.report.run import Run
 class Cost(NamedTuple):
     """Of one run of a model, means over its runs; None where nobody knows.
 
-    train_seconds: compilation and steps; of seeds that share a program their part of it. flops: of the whole training.
+    train_seconds: compilation and steps; of seeds that share a program seconds and FLOPs are one's part. flops: of the
+      whole training.
     shared: how many seeds shared the program, 1 if none did. hardware: everything that ran it.
     """
 
@@ -33,11 +34,11 @@ class Cost(NamedTuple):
 
 
 def train_seconds(run: Run) -> float | None:
-    """Compilation and steps of a run, or its part of a program that several seeds share."""
+    """Compilation and steps of a run."""
     steps = _number(run.timing.get("step_seconds"))
     if steps is None:
         return None
-    return (steps + (_number(run.timing.get("compile_seconds")) or 0.0)) / run.lanes
+    return steps + (_number(run.timing.get("compile_seconds")) or 0.0)
 
 
 def cost(model: Model) -> Cost:
@@ -94,7 +95,7 @@ def curve(run: Run, metric: Metric) -> list[tuple[float, float]]:
     seconds, steps = train_seconds(run), max((line["step"] for line in run.lines), default=0)
     if seconds is None or not steps:
         return []
-    compiling = (_number(run.timing.get("compile_seconds")) or 0.0) / run.lanes
+    compiling = _number(run.timing.get("compile_seconds")) or 0.0
     per_step = (seconds - compiling) / steps
     points = [
         (compiling + line["step"] * per_step, float(line[metric.key]))

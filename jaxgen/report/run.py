@@ -12,6 +12,9 @@ from jaxgen import configuration
 
 _ERROR = re.compile(r"^\S+ \S+ ERROR (.*)", re.MULTILINE)
 _STARTED = re.compile(r"\bcompiling \d+ steps for")
+# Of a program that trains several seeds each has its part of these; speed and memory are the whole program's.
+_SHARED = ("_seconds", "step_ms", "flops_per_step")
+_OF_SEED = re.compile(r"seed (-?\d+): ")
 _RESUMED = "resuming at step "
 
 
@@ -27,7 +30,7 @@ class Run:
     facts: `_run` of evaluation.json over what config.json holds beside the config.
     step: that was evaluated, or else the last that metrics.jsonl knows.
     lines: of metrics.jsonl, this seed's.
-    lanes: how many seeds shared its program; timing is that of all of them.
+    lanes: how many seeds shared its program; of seconds and FLOPs timing then has this seed's part.
     resumes, restarts: how often it went on from a checkpoint, and how often it began again without one.
     error: the line that ended it, if its log has one after the last start.
     problems: what is wrong with its files, one sentence each.
@@ -109,15 +112,26 @@ def _seeds(folder: Path, config: Mapping) -> list[int]:
 def _lane(program: Run, seed: int, lanes: int) -> Run:
     lane = Run(program.folder / f"seed_{seed}", f"{program.place}/seed_{seed}", {**program.config, "seed": seed})
     lane.config["num_seeds"] = 1
-    for name in ("facts", "timing"):
-        setattr(lane, name, dict(getattr(program, name)))
+    lane.facts = dict(program.facts)
+    lane.timing = {
+        name: value / lanes if name.endswith(_SHARED) and isinstance(value, int | float) else value
+        for name, value in program.timing.items()
+    }
     lane.lines = [line for line in program.lines if line.get("seed") in (seed, None)]
     alarms, wrong = _json(lane.folder / "alarms.json", needed=False)
     lane.alarms = _events(alarms.get("events"))
     lane.lanes, lane.resumes, lane.restarts = lanes, program.resumes, program.restarts
-    lane.error, lane.problems = program.error, [*program.problems, *wrong]
+    lane.error, lane.problems = _own_error(program.error, seed), [*program.problems, *wrong]
     _read_results(lane, lane.folder)
     return lane
+
+
+def _own_error(error: str, seed: int) -> str:
+    """What the error of a program means for one of its seeds: the line says which one it was."""
+    found = _OF_SEED.match(error)
+    if not found:
+        return error
+    return error[found.end() :] if int(found[1]) == seed else f"its program ended because of its seed {found[1]}"
 
 
 def _read_results(run: Run, folder: Path) -> None:

@@ -50,7 +50,7 @@ def efficiency(section: Section, costs: Mapping[int, Cost], table: Table | None)
         )
     if any(c.shared > 1 for c in costs.values()):
         grid.notes.append(
-            "Of seeds in one program the time to train is each one's part; all else is of the whole program."
+            "Of seeds in one program seconds and FLOPs are each one's part, images/s and memory the whole program's."
         )
     return grid
 

@@ -135,7 +135,7 @@ def _cost(sound: list[Row], costs: Mapping[int, Cost]) -> Sentence:
         return Sentence(lead, f"Nobody knows: {best.model.name} has left no times.")
     text = f"{best.model.name} took {duration(mine.train_seconds)} to train a seed, compilation included"
     if mine.shared > 1:
-        text += f" (a {mine.shared}th of a program that trained {mine.shared} seeds)"
+        text += f" (its part of a program that trained {mine.shared} seeds)"
     if mine.parameters:
         text += f", with {large(mine.parameters)} parameters"
     text += "."

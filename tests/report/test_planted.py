@@ -249,6 +249,21 @@ def test_seeds_of_one_program_are_runs_of_their_own(run, tmp_path):
     assert "99.0" not in text
 
 
+def test_of_a_program_that_diverged_the_seed_that_did_is_named(run, tmp_path):
+    log = f"2026-11-22 13:20:00,000 ERROR seed 1: {DIVERGED}\n"
+    folder = run.make(tmp_path / "lanes", step=300, log=log)
+    config = json.loads((folder / "config.json").read_text())
+    config["config"]["num_seeds"] = 2
+    (folder / "config.json").write_text(json.dumps(config))
+    _assert_said(
+        tmp_path,
+        "lanes, diverged (1 of 2 runs: seed 1):",
+        "Diverged: loss_d became nan at step 320",
+        "lanes, failed (1 of 2 runs: seed 0):",
+        "its program ended because of its seed 1",
+    )
+
+
 def test_models_stand_beside_baselines_and_are_told_which_they_beat(run, tmp_path):
     """Scores of 0.5 are best; the copula's is 0.58, and one of the models is below it."""
     good, poor, rival = (0.55, 0.551, 0.549), (0.7, 0.71, 0.72), (0.58, 0.585, 0.575)
