@@ -50,6 +50,8 @@ def add(study: ConfigDict, name: str, config: str, title: str = "") -> ConfigDic
       config: its experiment: the name of a file beside the study's, or in configs/; a path; or a work directory.
       title: for people; "": the name.
     """
+    if name in study.entries:
+        raise KeyError(f"the study has an entry {name} already")
     entry = unset_run()
     entry.config, entry.title = config, title or name
     entry.seeds = ()  # (): those of the study
@@ -70,5 +72,5 @@ def get_config() -> ConfigDict:
     study.lanes = False  # all seeds of an entry in one program (config.num_seeds); they must be consecutive
     study.budget = budget()  # of each run
     study.redo = ()  # names of entries that were changed: their old runs are deleted and done anew
-    study.entries = ConfigDict()  # filled by `add`
+    study.entries = ConfigDict(sort_keys=False)  # filled by `add`, in its order
     return study.lock()

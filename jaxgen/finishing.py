@@ -61,13 +61,18 @@ def _finish_one(opened: session.Session, lane: Lane, run: loop.Run, state, measu
     results = evaluate_to_file(opened, path, state, step, measured, run.stop.is_set, show=lane.index is None)
     if results is None:
         return None
-    board = TensorBoard(loop.board_of(run.workdir, lane), 0)
+    to_tensorboard(opened, loop.board_of(run.workdir, lane), step, results)
+    log.info("%ssamples: %s", lane.told, lane.folder / "samples")
+    return results
+
+
+def to_tensorboard(opened: session.Session, folder: Path, step: int, results: dict[str, Any]) -> None:
+    """The evaluation's numbers, and the hyperparameters that led to them."""
+    board = TensorBoard(folder, 0)
     plain = session.results_of(results)
     board.scalars(step, {f"final/{name}": value for name, value in plain.items()})
     board.hparams(configuration.flatten(session.settings_of(opened)), plain)
     board.close()
-    log.info("%ssamples: %s", lane.told, lane.folder / "samples")
-    return results
 
 
 def aggregate_to_file(

@@ -111,6 +111,8 @@ def _main(argv: list[str]) -> None:
         logging.set_verbosity(logging.WARNING)  # orbax tells of every file it writes; --verbosity=0 shows it
     if len(argv) > 1:
         raise UserError(f"unknown argument {argv[1]!r}: flags start with --; see --help")
+    if _CONFIG.value is None and _WORKDIR.value and (Path(_WORKDIR.value) / "study.json").exists():
+        raise UserError(f"--workdir={_WORKDIR.value} is a study: name its --config too, as study.json has it")
     if _CONFIG.value is None:
         raise UserError("--config is missing: name an experiment, such as --config configs/dcgan_digits.py")
     if _MODE.value not in MODES:

@@ -145,14 +145,18 @@ def evaluate(config, folder: Path, checkpoint: str) -> None:
         timing_file = folder / "timing.json"
         measured = json.loads(timing_file.read_text()) if timing_file.exists() else {}
         if config.num_seeds == 1:
-            finishing.evaluate_to_file(opened, folder / "evaluation.json", state, step, measured, lambda: False)
+            path = folder / "evaluation.json"
+            results = finishing.evaluate_to_file(opened, path, state, step, measured, lambda: False)
+            finishing.to_tensorboard(opened, folder / "tensorboard", step, results)
             return
         evaluated = {}
         for lane in lanes.make_lanes(config, folder, None):
             one = session.of_lane(opened, lane.config)
             mine = state.replace(players=lane.players(opened.mesh, state.players))
             path, share = lane.folder / "evaluation.json", timing.share(measured, config.num_seeds)
-            evaluated[lane.seed] = finishing.evaluate_to_file(one, path, mine, step, share, lambda: False, show=False)
+            results = finishing.evaluate_to_file(one, path, mine, step, share, lambda: False, show=False)
+            finishing.to_tensorboard(one, loop.board_of(folder, lane), step, results)
+            evaluated[lane.seed] = results
         finishing.aggregate_to_file(opened, folder, step, measured, evaluated)
 
 

@@ -271,15 +271,29 @@ def test_a_run_leaves_the_work_directory_of_the_contract(trained):
     assert "checkpoint_manager" not in ended.err  # nor orbax's own log
 
 
-def test_evaluate_again_overwrites_the_evaluation(trained, command):
+def in_tensorboard(folder, word):
+    """Whether a name occurs in the event files, which keep names as they are."""
+    return any(word.encode() in path.read_bytes() for path in (folder / "tensorboard").rglob("events.*"))
+
+
+def test_evaluate_again_overwrites_the_evaluation_with_other_metrics(trained, command):
     config, folder, _ = trained
     before = json.loads((folder / "evaluation.json").read_text())
+    lines = (folder / "metrics.jsonl").read_bytes()
+    assert before["_run"]["config"]["evaluation"]["metrics"] == ["psnr"]
+    assert in_tensorboard(folder, "_hparams_/session_start_info")
+    assert in_tensorboard(folder, "final/psnr")
     (folder / "evaluation.json").unlink()
-    ended = command("--config", config, "--workdir", folder, *VAE, "--mode=evaluate")
+    more = "--config.evaluation.metrics=('psnr','active_units')"
+    ended = command("--config", config, "--workdir", folder, *VAE, "--mode=evaluate", more)
     assert ended.code == 0, ended
     after = json.loads((folder / "evaluation.json").read_text())
     assert after["psnr"]["value"] == before["psnr"]["value"]
+    assert 0 <= after["active_units"]["value"] <= 8
     assert after["_run"]["step"] == 20
+    assert after["_run"]["config"]["evaluation"]["metrics"] == ["psnr", "active_units"]
+    assert in_tensorboard(folder, "final/active_units")
+    assert (folder / "metrics.jsonl").read_bytes() == lines
 
 
 def test_training_again_only_reports(trained, command):

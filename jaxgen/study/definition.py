@@ -119,16 +119,16 @@ def _entry(name: str, study: ConfigDict, file: Path) -> Entry:
     path = _find(entry.config, file.absolute().parent, where)
     if is_study(_load(path, {}, where)):
         raise UserError(f"{where}: {path} is a study itself; an entry is an experiment")
-    lanes = [seeds] if study.lanes else [(seed,) for seed in seeds]
+    together = study.lanes and len(seeds) > 1
     runs = []
-    for group in lanes:
+    for group in [seeds] if together else [(seed,) for seed in seeds]:
         changes = {**overrides, **_of_seeds(group, where)}
         config = _load(path, changes, where)
         if budget:
             changes |= _lengths(budget, config, where)
             config = _load(path, changes, where)
         _check(config, where)
-        folder = f"runs/{name}" if study.lanes else f"runs/{name}/seed_{group[0]}"
+        folder = f"runs/{name}" if together else f"runs/{name}/seed_{group[0]}"
         runs.append(Run(name, group, folder, (f"--config={path}", *_flags(changes)), config))
     return Entry(name, entry.title or name, path, overrides, seeds, budget, tuple(runs))
 

@@ -146,6 +146,11 @@ class _Conductor:
         self._display.begin(self._runs.index(one) + 1, one, time_left(left, self._record))
         if not self._wait_until_free(one):
             return ""
+        if succeeded(one) and not flags:  # what a killed study left behind has ended by itself
+            self._record.note(one, status=DONE, message="")
+            self._record.write()
+            self._display.end("done")
+            return ""
         status = noted["status"]
         self._record.note(one, status=RUNNING, attempts=noted["attempts"] + 1, message="")
         self._record.write()

@@ -49,9 +49,12 @@ def test_order(study):
     study.entries.vae.seeds = (0, 1, 2)
     labels = [run.label for run in read(study).runs()]
     assert labels == ["gan seed 3", "vae seed 0", "gan seed 5", "vae seed 1", "vae seed 2"]
+    default_study.add(study, "a", "vae_digits").seeds = (7,)  # entries keep the order in which they were added
+    assert [run.label for run in read(study).runs()][:4] == ["gan seed 3", "vae seed 0", "a seed 7", "gan seed 5"]
+    study.entries.a.seeds = (3,)
     study.order = "entries"
     labels = [run.label for run in read(study).runs()]
-    assert labels == ["gan seed 3", "gan seed 5", "vae seed 0", "vae seed 1", "vae seed 2"]
+    assert labels == ["gan seed 3", "gan seed 5", "vae seed 0", "vae seed 1", "vae seed 2", "a seed 3"]
 
 
 def test_budgets_become_steps(study):
@@ -115,11 +118,35 @@ def test_a_study_without_entries_or_with_entries_of_another_kind():
         read(study)
 
 
-def test_a_misspelt_key_cannot_be_set(study):
-    with pytest.raises(AttributeError, match="widht"):
-        study.entries.gan.model.widht = 3
-    with pytest.raises(AttributeError, match="titel"):
-        study.titel = "x"
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("study.titel = 'x'", "unknown config key 'titel': did you mean 'title'?"),
+        ("entry.model.widht = 3", "unknown config key 'widht': did you mean 'width'?"),
+        ("entry.seed = 3", "unknown config key 'seed': did you mean 'seeds'?"),
+        ("entry.model.width = 'wide'", "TypeError"),
+        ("study.seeds = 3", "TypeError"),
+        ("default_study.add(study, 'gan', 'vae_digits')", "the study has an entry gan already"),
+    ],
+)
+def test_a_mistake_in_a_study_s_file_names_the_line(tmp_path, line, words):
+    path = tmp_path / "study_mine.py"
+    head = "from configs import default_study\n\ndef get_config():\n    study = default_study.get_config()\n"
+    path.write_text(f"{head}    entry = default_study.add(study, 'gan', 'gan_digits')\n    {line}\n    return study\n")
+    with pytest.raises(UserError) as raised:
+        run_config.load(str(path), [])
+    assert str(raised.value).startswith(f"{path}:6: ")
+    assert words in str(raised.value)
+
+
+def test_keys_of_all_runs_and_of_one_entry_on_the_command_line():
+    overrides = ["--config.model.width=5", "--config.entries.vae.model.width=6", "--config.seeds=(8,)"]
+    found = read(run_config.load("configs/study_digits.py", [*overrides, "--config.data.dir=there"]))
+    widths = {entry.name: entry.runs[0].config.model.width for entry in found.entries}
+    assert widths["gan"] == 5
+    assert widths["vae"] == 6
+    assert {run.seeds for run in found.runs()} == {(8,)}
+    assert {run.config.data.dir for run in found.runs()} == {"there"}
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)

@@ -1,0 +1,32 @@
+"""Seven models on CIFAR-10, three seeds each, equal wall-clock: ten minutes of training steps for every run.
+
+As in their own files (Radford et al. 2016 to Karras et al. 2020), but narrow: a quarter of the width (WGAN-GP and
+SN-GAN an eighth), learning rates constant, since time ends the runs. On a CPU this shows the study rather than the
+models; on a GPU set the widths and `--config.budget.seconds`. 21 runs of 10 minutes, and compilation and evaluation
+beside: 4 to 5 hours on any machine.
+"""
+
+from configs import default_study
+
+
+def get_config():
+    study = default_study.get_config()
+    study.title = "Seven narrow models on CIFAR-10"
+    study.budget.seconds = 600.0
+    study.steps_per_dispatch = 5  # slow steps end near their time
+    study.checkpoint_every = study.sample_every = 100
+    study.optimizers.generator.schedule = study.optimizers.discriminator.schedule = "constant"
+    study.recipe.ema_decay = 0.999
+    study.evaluation.metrics = (
+        *("fd_efficientnet_lite0", "kid", "precision", "recall", "density", "coverage"),
+        *("duplicates", "memorisation", "psnr", "ssim", "bits_per_dim"),
+    )
+    study.evaluation.num_samples = 2_048
+    default_study.add(study, "dcgan", "dcgan_cifar", "DCGAN").model.width = 16
+    default_study.add(study, "lsgan", "lsgan_cifar", "LSGAN").model.width = 16
+    default_study.add(study, "wgan_gp", "wgan_gp_cifar", "WGAN-GP").model.width = 16
+    default_study.add(study, "sngan", "sngan_cifar", "SN-GAN").model.update({"width": 32, "discriminator_width": 16})
+    default_study.add(study, "vae", "vae_cifar", "VAE").model.width = 16
+    default_study.add(study, "vq_vae", "vq_vae_cifar", "VQ-VAE").model.update({"width": 64, "prior_width": 64})
+    default_study.add(study, "stylegan2", "stylegan2_tiny", "StyleGAN2")
+    return study

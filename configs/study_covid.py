@@ -1,0 +1,31 @@
+"""Six models on COVID-19 chest X-rays at 64x64, three seeds each, equal wall-clock: ten minutes for every run.
+
+As in their own files (Radford et al. 2016 to Karras et al. 2020), convolutional networks at half the width, WGAN-GP at
+a quarter, StyleGAN2-ADA with an eighth of the channels. `--config.data.dir=DIR` is your copy of the Kaggle COVID-19
+Radiography folder or zip; another set of X-rays: `--config.data.name=folder --config.data.dir=xray.zip`. 18 runs of 10
+minutes, and compilation and evaluation beside: about 4 hours on any machine.
+"""
+
+from configs import default_study
+
+
+def get_config():
+    study = default_study.get_config()
+    study.title = "Six models on chest X-rays"
+    study.budget.seconds = 600.0
+    study.steps_per_dispatch = 5  # slow steps end near their time
+    study.checkpoint_every = study.sample_every = 100
+    study.evaluation.metrics = (
+        *("fd_efficientnet_lite0", "kid", "precision", "recall", "density", "coverage"),
+        *("duplicates", "memorisation", "psnr", "ssim", "bits_per_dim"),
+    )
+    study.evaluation.num_samples = 2_048
+    study.evaluation.allow_few_samples = True  # smaller sets of X-rays: marked in the output
+    default_study.add(study, "dcgan", "dcgan_covid_xray", "DCGAN").model.width = 16
+    default_study.add(study, "wgan_gp", "wgan_gp_covid_xray", "WGAN-GP").model.width = 8
+    default_study.add(study, "sngan", "sngan_covid_xray", "SN-GAN").model.width = 16
+    default_study.add(study, "vae", "vae_covid_xray", "VAE").model.width = 16
+    default_study.add(study, "vq_vae", "vq_vae_covid_xray", "VQ-VAE").model.width = 32
+    stylegan2 = default_study.add(study, "stylegan2", "stylegan2_covid", "StyleGAN2-ADA")
+    stylegan2.model.update({"channel_base": 2_048, "channel_max": 64, "latent_dim": 128})
+    return study

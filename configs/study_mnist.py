@@ -1,0 +1,29 @@
+"""Seven models on MNIST, three seeds each, equal wall-clock: five minutes of training steps for every run.
+
+As in their own files (Goodfellow et al. 2014 to van den Oord et al. 2017), the convolutional networks at half the
+width. 21 runs of 5 minutes, and compilation and evaluation beside: 2 to 3 hours on any machine.
+`--config.budget.seconds=60` makes it a look, `--config.data.dir=DIR` takes the archives from a folder.
+"""
+
+from configs import default_study
+
+
+def get_config():
+    study = default_study.get_config()
+    study.title = "Seven models on MNIST"
+    study.budget.seconds = 300.0
+    study.steps_per_dispatch = 10  # slow steps end near their time
+    study.checkpoint_every = study.sample_every = 500
+    study.evaluation.metrics = (
+        *("fd_efficientnet_lite0", "kid", "precision", "recall", "density", "coverage"),
+        *("duplicates", "memorisation", "psnr", "ssim", "bits_per_dim"),
+    )
+    study.evaluation.num_samples = 2_048
+    default_study.add(study, "gan", "gan_mnist", "GAN")
+    default_study.add(study, "dcgan", "dcgan_mnist", "DCGAN").model.width = 16
+    default_study.add(study, "lsgan", "lsgan_mnist", "LSGAN").model.width = 16
+    default_study.add(study, "wgan_gp", "wgan_gp_mnist", "WGAN-GP").model.width = 16
+    default_study.add(study, "sngan", "sngan_mnist", "SN-GAN").model.width = 16
+    default_study.add(study, "vae", "vae_mnist", "VAE").model.width = 16
+    default_study.add(study, "vq_vae", "vq_vae_mnist", "VQ-VAE").model.width = 32
+    return study
