@@ -1,4 +1,4 @@
-"""Studies of real runs: trained, one of them failing, killed at random moments, reported."""
+"""Studies of real runs: trained, killed at random moments, reported."""
 
 import json
 import os
@@ -20,14 +20,15 @@ def get_config():
     study = default_study.get_config()
     study.seeds = {seeds}
     study.evaluation.pictures = False
-    study.evaluation.metrics = ("psnr", "class_histogram")
+    study.evaluation.metrics, study.evaluation.allow_few_samples = ("psnr", "active_units"), True
     study.steps = {steps}
     study.log_every = study.checkpoint_every = 10
+    study.sample_every = study.histogram_every = 0
     for name, width in {entries}:
         entry = default_study.add(study, name, "tiny", name.upper())
         entry.recipe.name, entry.model.name, entry.model.batch_norm = "vae", "conv_vae", False
         entry.model.width = width
-{changes}    return study
+    return study
 """
 
 
@@ -36,29 +37,23 @@ def start(tmp_path, write_tiny, start_process):
     """`start(folder, seeds=..., ...)`: a process that does a study of tiny runs."""
     write_tiny(tmp_path / "tiny.py", "config.num_devices = 1")
 
-    def run(folder, changes="", **values):
-        (tmp_path / "study_tiny.py").write_text(STUDY.format(changes=changes, **values))
+    def run(folder, **values):
+        (tmp_path / "study_tiny.py").write_text(STUDY.format(**values))
         arguments = ("-m", "jaxgen.main", "--config", tmp_path / "study_tiny.py", "--workdir", folder)
         return start_process(*arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     return run
 
 
-def test_a_study_trains_reports_and_names_what_failed(start, tmp_path):
+def test_a_study_trains_and_reports(start, tmp_path):
     folder = tmp_path / "study"
-    changes = "    study.entries.odd.data.image_size = 9\n"
-    process = start(folder, changes, seeds=(4,), steps=20, entries=[("vae", 8), ("odd", 8)])
-    _, err = process.communicate(timeout=300)
-    assert process.returncode == 2, err
-    last = err.strip().splitlines()[-1]
-    assert last.startswith("jaxgen: error: 1 of 2 runs failed: odd seed 4: data.image_size")
-    vae, odd = json.loads((folder / "study.json").read_text())["entries"]
-    assert (vae["status"], odd["status"], odd["runs"][0]["exit_code"]) == ("done", "failed", 2)
+    process = start(folder, seeds=(4,), steps=20, entries=[("vae", 8)])
+    _, err = process.communicate(timeout=500)
+    assert process.returncode == 0, err
+    assert json.loads((folder / "study.json").read_text())["entries"][0]["status"] == "done"
     assert json.loads((folder / "runs" / "vae" / "seed_4" / "evaluation.json").read_text())["_run"]["step"] == 20
-    page = (folder / "report" / "index.html").read_text()
-    assert "VAE" in page
-    assert "ODD" in page
-    assert "data.image_size" in page
+    assert "VAE" in (folder / "report" / "index.html").read_text()
+    assert "active units" in table(folder).lower()
 
 
 def table(folder) -> str:
