@@ -45,7 +45,7 @@ def main():
         lock.flush()
         mode = flags.get("mode", "train")
         name = "/".join(folder.parts[-2:])
-        started = folder.parents[2] / "started"
+        started = folder.parents[1 if folder.parent.name == "runs" else 2] / "started"
         with open(started, "a") as file:
             file.write(f"{name} {mode}\n")
         times = started.read_text().splitlines().count(f"{name} {mode}")

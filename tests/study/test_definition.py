@@ -70,6 +70,16 @@ def test_budgets_become_steps(study):
     assert gan.runs[0].config.steps >= 10**8
 
 
+def test_all_seeds_of_an_entry_in_one_program(study):
+    study.lanes, study.seeds = True, (3, 4, 5)
+    study.entries.vae.seeds = (7,)
+    gan, vae = read(study).entries
+    assert [(run.seeds, run.workdir, run.label) for run in gan.runs] == [((3, 4, 5), "runs/gan", "gan seeds 3, 4, 5")]
+    assert (gan.runs[0].config.seed, gan.runs[0].config.num_seeds) == (3, 3)
+    assert [run.workdir for run in vae.runs] == ["runs/vae/seed_7"]  # alone it is a run as any other
+    assert vae.runs[0].config.num_seeds == 1
+
+
 def test_every_key_of_a_run_but_the_study_s_own_can_be_set():
     run, study = (configuration.flatten(module.get_config().to_dict()) for module in (default, default_study))
     own = {"title", "seeds", "order", "lanes", "redo", "budget.steps", "budget.images", "budget.seconds"}

@@ -141,6 +141,23 @@ def test_an_entry_that_changed_is_refused_by_name_or_done_anew(do, tmp_path):
     assert values(tmp_path / "study")["runs/wide/seed_0/evaluation.json"] == 0.32 + 21
 
 
+def test_lanes_and_single_runs_do_not_mix(do, tmp_path):
+    do(small_study(seeds=(0,)))
+    together = small_study(lanes=True)
+    with pytest.raises(
+        UserError, match=r"entry 'gan' has changed .*config.lanes: False there, True now \(and so have w"
+    ):
+        do(together)
+    together.redo = ("gan", "wide")
+    found = do(together)
+    assert started(tmp_path)[2:] == ["runs/gan", "runs/wide"]
+    assert found["entries"][0]["workdirs"] == ["runs/gan"]
+    assert found["entries"][0]["runs"][0]["seeds"] == [0, 1]
+    assert not (tmp_path / "study" / "runs" / "gan" / "seed_0").exists()
+    with pytest.raises(UserError, match=r"config.lanes: True there, False now"):
+        do()
+
+
 def test_an_entry_that_left_keeps_its_runs(do, tmp_path, capsys):
     do()
     smaller = small_study()
