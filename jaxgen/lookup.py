@@ -49,7 +49,16 @@ _SHARED = {
         "table",
     },
     "metrics.extractors": {
-        *("base", "torch_file", "statistics_file", "weights_file", "winograd", "chunks", "input_paths"),
+        *(
+            "base",
+            "torch_file",
+            "statistics_file",
+            "features_file",
+            "weights_file",
+            "winograd",
+            "chunks",
+            "input_paths",
+        ),
         *("inception_network", "inception_params"),
         *("lpips_vgg", "perceptual"),
     },

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from jaxgen.errors import UserError
-from jaxgen.metrics.extractors import statistics_file
+from jaxgen.metrics.extractors import features_file, statistics_file
 from jaxgen.metrics.extractors.base import Extractor
 from jaxgen.metrics.extractors.statistics_file import SavedStatistics
 from jaxgen.metrics.frechet import FeatureStatistics, GroupedStatistics, merged
@@ -29,7 +29,7 @@ class RealImages:
       extractor: name -> extractor.
       stream: `(total, what) -> (ids [B], count)` of each batch, the last one padded.
       place: puts a host batch on the devices.
-      cache_dir: where statistics are kept; None keeps none.
+      cache_dir: where statistics and, of sets that are small enough, features are kept; None keeps none.
     """
 
     def __init__(
@@ -51,6 +51,7 @@ class RealImages:
         self._cache_dir = cache_dir
         self._statistics: dict[str, FeatureStatistics] = {}
         self._features: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        self._from_cache: dict[str, np.ndarray] = {}
         self._keep: set[str] = set()
 
     def __len__(self) -> int:
@@ -61,8 +62,10 @@ class RealImages:
         self._keep.add(extractor)
 
     def features(self, extractor: str) -> np.ndarray:
-        """Features of all images, float32 [N, D]."""
-        return self._all(extractor)[0]
+        """Features of all images, float32 [N, D], from the cache or computed."""
+        if extractor not in self._features and extractor not in self._from_cache:
+            self._from_cache |= self._cached_features(extractor)
+        return self._all(extractor)[0] if extractor in self._features else self._from_cache[extractor]
 
     def logits(self, extractor: str) -> np.ndarray:
         """Logits of all images, float32 [N, K]."""
@@ -73,6 +76,31 @@ class RealImages:
             parts = list(self._stream_features(name))
             self._features[name] = tuple(np.concatenate(part) for part in zip(*parts, strict=True))
         return self._features[name]
+
+    def _cached_features(self, name: str) -> dict[str, np.ndarray]:
+        """{name: features} from a file; {} where there is none: they are computed, and put there if not too many."""
+        extractor = self._extractor(name)
+        size = len(self.images) * extractor.metadata()["feature_size"] * 4
+        if self._cache_dir is None or size > features_file.LARGEST:
+            self._all(name)
+            return {}
+        metadata = self.metadata(extractor)
+        path = self._cache_path(extractor, metadata, "features")
+        if path.exists():
+            try:
+                return {name: features_file.load(path, metadata)}
+            except (statistics_file.Mismatch, OSError) as error:
+                log.warning("%s: cached features are not used and made again: %s", path, error)
+        features = self._all(name)[0]
+        try:
+            features_file.save(path, features, metadata)
+        except OSError as error:
+            log.warning("%s: features could not be cached: %s", path, error)
+        return {}
+
+    def _cache_path(self, extractor: Extractor, metadata: dict, kind: str) -> Path:
+        key = hashlib.sha256(repr(sorted(metadata.items())).encode()).hexdigest()
+        return Path(self._cache_dir) / f"{kind}_{extractor.label or extractor.name}_{key[:16]}.npz"
 
     def _stream_features(self, name: str):
         extractor = self._extractor(name)
@@ -102,8 +130,7 @@ class RealImages:
         if self._cache_dir is None:
             return self._compute(name)
         metadata = self.metadata(extractor)
-        key = hashlib.sha256(repr(sorted(metadata.items())).encode()).hexdigest()
-        path = Path(self._cache_dir) / f"reference_{extractor.label or extractor.name}_{key[:16]}.npz"
+        path = self._cache_path(extractor, metadata, "reference")
         if path.exists():
             try:
                 return statistics_file.matching(statistics_file.load(path), metadata)
@@ -126,7 +153,7 @@ class RealImages:
         }
 
     def _compute(self, name: str) -> FeatureStatistics:
-        if name in self._keep or name in self._features:
+        if name in self._keep or name in self._features or name in self._from_cache:
             return FeatureStatistics.of(self.features(name))
         stream = GroupedStatistics(len(self.images), seed=0, groups=1)
         for features, _ in self._stream_features(name):

@@ -1,6 +1,11 @@
-import numpy as np
+import logging
 
-from jaxgen.metrics.image_set import Chosen, content_digest
+import numpy as np
+import pytest
+
+from jaxgen.metrics.extractors import features_file
+from jaxgen.metrics.extractors.base import Extractor
+from jaxgen.metrics.image_set import Chosen, RealImages, content_digest
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (2500, 2, 3, 1), dtype=np.uint8)
 
@@ -32,3 +37,55 @@ def test_the_digest_is_of_pixels_and_shape_wherever_they_lie(tmp_path):
     changed = IMAGES.copy()
     changed[2400, 1, 2, 0] ^= 1
     assert content_digest(changed) != digest
+
+
+def image_set(folder, images, streamed, weights="0"):
+    """A set of which the pixels' means are the features; `streamed` takes note of every pass over the images."""
+
+    def stream(total, what):
+        streamed.append(what)
+        for first in range(0, total, 1000):
+            ids = np.arange(first, min(first + 1000, total))
+            yield ids, len(ids)
+
+    def apply(batch):
+        return batch.reshape(len(batch), 2, -1).mean(2, dtype=np.float32), np.zeros((len(batch), 3), np.float32)
+
+    extractor = Extractor("means", weights, 2, "none", "none", 2, apply, label="means")
+    return RealImages(
+        images,
+        None,
+        (),
+        split="x:test",
+        statistics=None,
+        extractor=lambda name: extractor,
+        stream=stream,
+        place=lambda batch: batch,
+        cache_dir=folder,
+    )
+
+
+def test_features_are_computed_once_for_all_evaluations(tmp_path, caplog, monkeypatch):
+    streamed = []
+    first = image_set(tmp_path, IMAGES, streamed).features("means")
+    assert np.array_equal(first, IMAGES.reshape(2500, 2, -1).mean(2, dtype=np.float32))
+    again = image_set(tmp_path, IMAGES, streamed)
+    again.keep_features("means")
+    assert np.array_equal(again.features("means"), first)
+    assert again.statistics("means").mean == pytest.approx(first.mean(0, dtype=np.float64))
+    assert len(streamed) == 1
+    assert again.logits("means").shape == (2500, 3)  # those are not kept
+    image_set(tmp_path, IMAGES[:-1], streamed).features("means")
+    image_set(tmp_path, IMAGES, streamed, weights="1").features("means")
+    image_set(None, IMAGES, streamed).features("means")
+    assert len(streamed) == 5
+    assert not caplog.text
+    file = next(path for path in tmp_path.glob("features_*") if np.load(path)["features"].shape[0] == 2499)
+    file.write_bytes(file.read_bytes()[:-100])
+    with caplog.at_level(logging.WARNING, "jaxgen"):
+        repaired = image_set(tmp_path, IMAGES[:-1], streamed).features("means")
+    assert "cached features are not used and made again" in caplog.text
+    assert np.array_equal(repaired, first[:-1])
+    monkeypatch.setattr(features_file, "LARGEST", 100)
+    image_set(tmp_path, IMAGES, streamed).features("means")
+    assert len(streamed) == 7
