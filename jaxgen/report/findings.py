@@ -11,7 +11,7 @@ from jaxgen.report.run import Run
 # The worst first.
 LEVELS = ("bad", "warning", "note")
 # Findings that take a model out of the question, whatever its numbers.
-DISQUALIFYING = ("collapsed", "copies", "diverged")
+DISQUALIFYING = ("collapsed", "covers nothing", "copies", "diverged")
 # A generator whose samples look right but leave out nearly all of the data.
 _LOW_VARIETY, _FIDELITY = 0.05, 0.3
 # Share of samples that repeat another one from which on that is a collapse, and of copies that is no accident.

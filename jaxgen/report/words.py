@@ -72,12 +72,15 @@ def _better(table: Table, sound: list[Row], found) -> Sentence:
     best = sound[0]
     ahead = [row for row in out if table.ranked.index(row) < table.ranked.index(best)]
     text = f"{best.model.name} is best by {metric.name}: {_number(best)}."
-    if len(sound) == 1:
+    equal = [row.model.name for row in sound if row.summary.mean == best.summary.mean]
+    if len(equal) > 1:
+        text = f"{', '.join(equal[:-1])} and {equal[-1]} are best alike by {metric.name}: {_number(best)}."
+    elif len(sound) == 1:
         text = (
             f"{best.model.name} has {metric.name} {_number(best)}, and there is no other sound model to compare with."
         )
-    else:
-        second = sound[1]
+    if len(sound) > len(equal):
+        second = sound[len(equal)]
         text += f" Next comes {second.model.name} with {_number(second)}{_by_how_much(best, second)}."
     if ahead:
         names = ", ".join(f"{row.model.name} ({_why(row.model, found)})" for row in ahead)
@@ -92,8 +95,6 @@ def _why(model: Model, found) -> str:
 
 def _by_how_much(best: Row, second: Row) -> str:
     a, b = best.summary.mean, second.summary.mean
-    if a == b:
-        return ", the same"
     if a and a * b > 0:
         return f", {percent(abs(b - a) / abs(a))} {'more' if b > a else 'less'}"
     return f", a difference of {significant(abs(b - a), 3)}"
@@ -197,5 +198,8 @@ def _went_wrong(section: Section, found) -> list[Sentence]:
             if len(model.runs) > 1:
                 seeds = ", ".join(dict.fromkeys(str(run.seed) for run, _ in cases))
                 which = f" ({len(places)} of {len(model.runs)} runs: seed{'s' * (len(places) > 1)} {seeds})"
-            out.append(Sentence(f"{model.name}, {kind}{which}:", cases[0][1].text, level))
+            text = cases[0][1].text
+            if len({finding.text for _, finding in cases}) > 1:
+                text += f" So seed {cases[0][0].seed}; the others' words are below."
+            out.append(Sentence(f"{model.name}, {kind}{which}:", text, level))
     return sorted(out, key=lambda sentence: LEVELS.index(sentence.level))

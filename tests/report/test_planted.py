@@ -156,6 +156,14 @@ def test_a_difference_that_may_be_chance_is_called_that(run, tmp_path):
     _assert_said(tmp_path, "It may be: the difference to b is not significant", "not told apart")
 
 
+def test_equals_share_the_first_place(run, tmp_path):
+    for name, values in (("a", (5, 6)), ("b", (6, 5)), ("c", (9, 9.5))):
+        _sound(run, tmp_path, name, values, changes={"model.width": ord(name)})
+    _assert_said(
+        tmp_path, "a and b are best alike by", "Next comes c with", "68% more", "the difference to b is not significant"
+    )
+
+
 def test_a_study_names_what_failed_and_what_is_missing(run, tmp_path):
     run.make(tmp_path / "runs/good/seed_0", 5.0)
     run.make(tmp_path / "runs/bad/seed_0", step=300, changes={"model.width": 8})
