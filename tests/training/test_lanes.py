@@ -1,5 +1,7 @@
 """Several seeds in one program: each lane is the run of its seed alone, on any mesh, by vmap and one by one."""
 
+from types import SimpleNamespace
+
 import jax
 import numpy as np
 import pytest
@@ -164,3 +166,25 @@ def test_windows_alarms_and_means_are_those_of_each_lane(ring, tmp_path):
     assert [lane.window for lane in restored] == [lane.window for lane in both]
     assert [lane.watch.state() for lane in restored] == [lane.watch.state() for lane in both]
     assert [lane.folder.name for lane in both] == ["seed_5", "seed_6"]
+
+
+@pytest.mark.parametrize(
+    ("set_before", "flags", "seeds", "asked", "expected"),
+    [
+        (-1, "", 8, 0, [4]),
+        (-1, "", 3, 0, [3]),
+        (-1, "", 7, 0, [1]),
+        (-1, "", 8, 2, [2]),
+        (2, "", 8, 0, []),
+        (-1, "--xla_force_host_platform_device_count=2", 8, 0, []),
+    ],
+)
+def test_lanes_get_the_cores_that_divide_them(monkeypatch, set_before, flags, seeds, asked, expected):
+    """Of six cores; nothing is changed where someone has chosen a number of devices."""
+    updates = []
+    config = SimpleNamespace(jax_num_cpu_devices=set_before, update=lambda name, value: updates.append((name, value)))
+    monkeypatch.setattr(parallel, "jax", SimpleNamespace(config=config))
+    monkeypatch.setattr(parallel.os, "sched_getaffinity", lambda process: set(range(6)), raising=False)
+    monkeypatch.setenv("XLA_FLAGS", flags)
+    parallel.use_cores(seeds, asked)
+    assert updates == [("jax_num_cpu_devices", count) for count in expected]
