@@ -9,7 +9,16 @@ from pathlib import Path
 
 from clu import parameter_overview
 
-from jaxgen import configuration, finishing, initial_weights, projection, sampling, session, style_projection
+from jaxgen import (
+    configuration,
+    finishing,
+    initial_weights,
+    projection,
+    run_config,
+    sampling,
+    session,
+    style_projection,
+)
 from jaxgen.benchmark import benchmark
 from jaxgen.errors import UserError
 from jaxgen.lookup import unknown
@@ -142,8 +151,11 @@ def _describe(run: loop.Run, state: parallel.TrainState, seeds: tuple[Lane, ...]
 def evaluate(config, folder: Path, checkpoint: str) -> None:
     """Evaluates a checkpoint again, into evaluation.json."""
     with session.open_finished(config, folder, checkpoint) as (opened, state, step):
-        timing_file = folder / "timing.json"
+        container = lanes.container_of(folder)
+        timing_file = (container or folder) / "timing.json"
         measured = json.loads(timing_file.read_text()) if timing_file.exists() else {}
+        if container is not None:
+            measured = timing.share(measured, run_config.read(container).num_seeds)
         if config.num_seeds == 1:
             path = folder / "evaluation.json"
             results = finishing.evaluate_to_file(opened, path, state, step, measured, lambda: False)

@@ -139,6 +139,11 @@ def test_evaluated_again_with_other_settings_and_sampled_all_seeds_change(folder
     assert [read(folder / f"seed_{s}" / "evaluation.json")["modes"]["n_fake"] for s in SEEDS] == [96, 96]
     together = read(folder / "evaluation.json")
     assert (together["modes"]["n_fake"], together["_run"]["step"]) == (96, 10)
+    lane = folder / "seed_3"
+    modes.evaluate(run_config.read(lane), lane, "10")
+    again = read(lane / "evaluation.json")
+    assert again["modes"]["n_fake"] == 64
+    assert (again["_run"]["timing"]["lanes"], again["_run"]["seeds"]) == (2, [3])
     modes.sample(config, folder, "latest")
     written = [(folder / f"seed_{s}" / "samples" / "points.csv").read_bytes() for s in SEEDS]
     assert written[0] != written[1]
