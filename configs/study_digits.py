@@ -16,7 +16,6 @@ def get_config():
         *("duplicates", "memorisation", "psnr", "ssim", "bits_per_dim"),
     )
     study.evaluation.num_samples = 1_000
-    study.evaluation.num_train = 720  # half of the training images: features take most of the time
     default_study.add(study, "gan", "gan_digits", "GAN")
     default_study.add(study, "dcgan", "dcgan_digits", "DCGAN").model.width = 32
     default_study.add(study, "lsgan", "lsgan_digits", "LSGAN").model.width = 32

@@ -3,15 +3,18 @@
 import ast
 from pathlib import Path
 
+import jax
 import pytest
 
 from configs import default, default_study
-from jaxgen import configuration, run_config
+from jaxgen import configuration, lookup, run_config
 from jaxgen.errors import UserError
 from jaxgen.study import definition
 
 # ml_collections 1.1.0 loads config files by a method that Python has deprecated.
 pytestmark = pytest.mark.filterwarnings(r"ignore:the load_module\(\) method is deprecated")
+SHAPES = {"digits": ((16, 16, 1), 10), "mnist": ((28, 28, 1), 10)}
+SHAPES |= {"cifar": ((32, 32, 3), 10), "covid": ((64, 64, 1), 4)}
 STUDIES = sorted(Path(default.__file__).parent.glob("study_*.py"))
 
 
@@ -171,3 +174,16 @@ def test_the_studies_of_configs_can_be_run(path):
     assert found.title != found.name
     folders = [run.workdir for run in found.runs()]
     assert len(set(folders)) == len(folders)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_the_networks_of_a_study_on_images_can_be_made(name):
+    """In the abstract: sizes that do not fit together would show."""
+    path = f"configs/study_{name}.py"
+    shape, classes = SHAPES[name]
+    found = definition.read(run_config.load(path, []), path)
+    for entry in found.entries:
+        config = entry.runs[0].config
+        assert (config.data.image_size, config.data.channels) == shape[1:]
+        recipe = lookup.module("recipes", config.recipe.name, "").build(config, shape, classes)
+        assert sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(recipe.init, jax.random.key(0)))) > 1000
