@@ -78,10 +78,12 @@ def get_config() -> ConfigDict:
     # Data: see the README's table of sources.
     config.data = ConfigDict()
     # digits | mnist | fashion_mnist | cifar10 | svhn_cropped | covid_radiography | ieee8023 | folder | tfds:<name> |
-    # gaussian_ring | gaussian_grid | gaussian_1d (vectors, no images) | import path | none (no images: a converted
-    # network that is only sampled from)
+    # gaussian_ring | gaussian_grid | gaussian_1d (vectors, no images) | breast_cancer | csv (tables) | import path |
+    # none (no images: a converted network that is only sampled from)
     config.data.name = "digits"
-    config.data.dir = ""  # where the original archives lie; for `folder` the folder or zip itself; "": cache_dir
+    config.data.dir = (
+        ""  # where the original archives lie; for `folder` the folder or zip itself, for `csv` the file; "": cache_dir
+    )
     config.data.cache_dir = ""  # downloads and decoded arrays; "": $JAXGEN_CACHE or ~/.cache/jaxgen
     config.data.download = True  # fetch a missing archive (SHA-256 checked)
     config.data.image_size = 16  # side in pixels; 0: as it comes
@@ -90,7 +92,8 @@ def get_config() -> ConfigDict:
     config.data.resize = "lanczos"  # lanczos | bicubic | bilinear | nearest (all antialiased, by Pillow)
     config.data.train_split = "train"  # the split that is trained on
     config.data.test_split = "test"  # the split that samples are measured against
-    config.data.test_fraction = 0.1  # `folder` without train/ and test/: this share of each class is the test split
+    # `folder` without train/ and test/, and tables: this share of each class is the test split
+    config.data.test_fraction = 0.1
     config.data.finding = ()  # ieee8023: findings to take, such as ("COVID-19", "No Finding"), and their order; (): all
     config.data.view = ()  # ieee8023: such as ("PA", "AP", "AP Supine"); (): all
     config.data.modality = ()  # ieee8023: such as ("X-ray",); (): all
@@ -100,12 +103,19 @@ def get_config() -> ConfigDict:
     config.data.num_classes = 0  # refuse data with another number of classes; 0: any
     config.data.flip = False  # mirror images at random in training
     config.data.num_points = 100_000  # gaussian_*: points of the training split; the test split has a tenth of it
-    config.data.seed = 0  # gaussian_*: of the points
+    config.data.seed = 0  # gaussian_*: of the points; tables: of the split; -1: config.seed
+    config.data.label_column = ""  # csv: the column that holds the class; "": none
+    config.data.categorical_columns = ()  # csv: other columns whose cells are names, not numbers
+    config.data.missing = "refuse"  # csv, rows with empty cells: refuse | drop_rows
+    # Tables: how numbers become what networks see, fitted on the training split: quantile (normal scores) |
+    # class_quantile (each class by its own) | mode_specific (Gaussian mixtures, as CTGAN)
+    config.data.normalization = "quantile"
+    config.data.class_sampling = "uniform"  # uniform (every example once an epoch) | log (classes by log frequency)
 
     # The networks.
     config.model = ConfigDict()
     # dcgan | sngan | mlp_gan | point_gan (vectors) | conv_vae | mlp_vae | residual_vae | vq_vae | stylegan2 |
-    # import path
+    # tabular_gan | tabular_vae | import path
     config.model.name = "dcgan"
     # dcgan: radford (transposed convolutions) | pytorch_gan (upsampling); sngan: cnn | resnet;
     # mlp_gan: goodfellow | pytorch_gan
@@ -113,12 +123,13 @@ def get_config() -> ConfigDict:
     config.model.latent_dim = 100  # size of z
     config.model.width = 64  # channels of the widest-resolution layer; deeper layers double
     config.model.batch_norm = True  # statistics over all devices; False: no BatchNorm in any network
-    config.model.dropout = 0.25  # discriminators of dcgan's pytorch_gan and mlp_gan's goodfellow
-    config.model.discriminator_width = 0  # sngan, point_gan: channels of the discriminator; 0: as `width`
-    config.model.spectral_norm = False  # the discriminators of sngan and point_gan
+    config.model.dropout = 0.25  # discriminators of dcgan's pytorch_gan, mlp_gan's goodfellow and tabular_gan
+    config.model.discriminator_width = 0  # sngan, point_gan, tabular_gan: of the discriminator; 0: as `width`
+    config.model.spectral_norm = False  # the discriminators of sngan, point_gan and tabular_gan
     config.model.layer_norm = False  # sngan's discriminator, for gradient penalties
     config.model.conditional = False  # sngan: generator and discriminator know the class
-    config.model.hidden_layers = 3  # point_gan: of `width` units each, in both networks
+    config.model.hidden_layers = 3  # point_gan, tabular_gan, tabular_vae: of `width` units each, in both networks
+    config.model.pack = 1  # tabular_gan: rows that the discriminator judges together (PacGAN)
     config.model.latents = "normal"  # point_gan: what the generator sees; normal | uniform (both of unit variance)
     config.model.data_scale = 1.0  # point_gan: its discriminator sees the points divided by this
     config.model.residual_blocks = 2  # residual_vae, vq_vae: at the lowest resolution of encoder and decoder each
@@ -179,7 +190,8 @@ def get_config() -> ConfigDict:
     config.recipe.ada_kimg = 500.0  # thousands of images in which p can go from 0 to 1
     config.recipe.ema_ramp = 0.0  # it is at most this share of the images seen so far; 0: no such limit
     # vae
-    # gaussian | bernoulli (on binarised images) | discretised_logistic | logistic_mixture (both of 256 gray levels)
+    # gaussian | bernoulli (on binarised images) | discretised_logistic | logistic_mixture (both of 256 gray levels) |
+    # tabular (rows of a table)
     config.recipe.likelihood = "gaussian"
     config.recipe.mixtures = 10  # logistic_mixture: components of each pixel
     config.recipe.sigma = 0.0  # gaussian: fixed standard deviation in [-1, 1] units; 0: learned, one for all pixels
@@ -218,6 +230,9 @@ def get_config() -> ConfigDict:
     config.evaluation.sampler_images = 10_000  # training images that they are fitted to; 0: all
     config.evaluation.path_space = "z"  # of path lengths: z (great circles) | w (straight lines; stylegan2)
     config.evaluation.path_sampling = "full"  # where on the path: full (anywhere) | end (at its start)
+    # Tables, into baselines.json: real | bootstrap | class_copula | class_gaussian | class_shuffled | shuffled
+    config.evaluation.baselines = ()
+    config.evaluation.baseline_draws = 3  # of each
     config.evaluation.pictures = True  # t-SNE, neighbours, real beside fake, after training
     config.evaluation.allow_few_samples = False  # compute and mark metrics that have fewer samples than they need
 

@@ -175,7 +175,8 @@ class _Run:
         owner, kind = use.split(".")
         if owner == "facts":
             known = kind in self.facts.get("points", {})
-            return "" if known else f"needs the true {kind} of the points; {self.real.split} does not tell them"
+            told = "columns of a table" if kind == "columns" else f"true {kind} of the points"
+            return "" if known else f"needs the {told}; {self.real.split} does not tell them"
         images = self.real if owner == "real" else self.train
         if images is None:
             return "needs the training images; none were given"
@@ -258,7 +259,9 @@ class _Run:
         counts = self.counts(view)
         sets = {"real": self.real, "train": self.train}
         extract = name and self.extractor(name).apply
-        context = Context(*counts, seed=self.settings.seed, **sets, extractor=name, extract=extract)
+        context = Context(
+            *counts, seed=self.settings.seed, **sets, extractor=name, extract=extract, info=dict(self.facts)
+        )
         return _DRAWN[view](context, folder)
 
     def batch(self, view: str, ids: np.ndarray, count: int, epsilon: float | None) -> Batch:

@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from jaxgen import aggregate, configuration, evaluation, latent_samplers, pictures, session
+from jaxgen import aggregate, baseline_evaluation, configuration, evaluation, latent_samplers, pictures, session
 from jaxgen.metrics.table import format_table
 from jaxgen.sampling import draw_fitted, draw_traversal
 from jaxgen.training import alarms, loop, parallel, timing, workdir
@@ -124,6 +124,7 @@ def evaluate_to_file(
             results = session.evaluate(
                 opened, state.players, settings.num_samples, stop, samplers=samplers, gallery=gallery
             )
+            beside = session.evaluate_baselines(opened, stop)
     except evaluation.Stopped:
         log.info("stopped while evaluating: the same command evaluates again")
         return None
@@ -136,9 +137,13 @@ def evaluate_to_file(
         "alarms": alarms.recorded(path.parent, step),
         **session.provenance(opened),
     }
+    if beside:
+        baseline_evaluation.write(path.with_name(baseline_evaluation.NAME), beside, results["_run"])
     workdir.write_atomic(path, json.dumps(results, indent=1) + "\n")
     if show:
         print(format_table(results))
+        if beside:
+            print(f"\n{baseline_evaluation.format_table(results, beside)}")
     log.info("written to %s", path)
     return results
 

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxgen import evaluation_pictures, pictures, point_pictures
+from jaxgen import evaluation_pictures, pictures, point_pictures, table_pictures
 from jaxgen.metrics import manifold
 from jaxgen.metrics.base import Batch, Context
 from jaxgen.metrics.subset import StreamSubset, indices
+from jaxgen.metrics.tabular import tables_of
 
 log = logging.getLogger(__name__)
 _KEPT = 1000
@@ -97,14 +98,36 @@ class PointGallery:
         self._points.append(batch.host(batch.output))
 
     def result(self) -> list[Path]:
-        """Draws real_and_generated."""
+        """Draws real_and_generated; of tables marginals, correlations, pca and tsne."""
         if self._context.real is None or self._context.real.images is None:
             return []
         real, fake = np.asarray(self._context.real.images[:]), np.concatenate(self._points)
+        columns = self._context.info.get("points", {}).get("columns")
+        if columns and self._context.train is not None:
+            return self._of_table(columns, fake)
         save_features(self._folder, real, fake, "")
         path = self._folder / "real_and_generated.png"
         pictures.save(point_pictures.cloud(real, fake, f"{len(fake)} generated points"), path)
         return [path]
+
+    def _of_table(self, columns: list, fake: np.ndarray) -> list[Path]:
+        if not np.isfinite(fake).all():
+            log.warning("no pictures: some generated rows are not finite")
+            return []
+        tables = tables_of(self._context, fake)
+        real, fake = (tables.features(rows).astype(np.float32) for rows in (tables.real, tables.fake))
+        save_features(self._folder, real, fake, "")
+        names, names_of = [name for name, _, _ in columns], [categories for _, categories, _ in columns]
+        drawn = {
+            "marginals": table_pictures.marginals(tables, names, names_of),
+            "correlations": table_pictures.correlation_matrices(tables, names),
+            "pca": table_pictures.principal_components(tables, self._context.real.class_names),
+        }
+        if len(fake) + len(tables.real) > 10:
+            drawn["tsne"] = evaluation_pictures.tsne(real, fake, self._context.seed, "t-SNE of standardised columns")
+        for name, picture in drawn.items():
+            pictures.save(picture, self._folder / f"{name}.png")
+        return [self._folder / f"{name}.png" for name in drawn]
 
 
 def save_features(folder: Path, real: np.ndarray, fake: np.ndarray, extractor: str) -> None:

@@ -21,6 +21,8 @@ _SHARED = {
         "reading",
         "order",
         "mixture",
+        "table",
+        "table_codec",
     },
     "models": {"base", "sizes", "causal_transformer"},
     "recipes": {
@@ -33,6 +35,7 @@ _SHARED = {
         "stylegan2_settings",
         "stylegan2_views",
         "observations",
+        "tables",
     },
     "metrics": {
         "base",
@@ -47,6 +50,7 @@ _SHARED = {
         "streaming",
         "subset",
         "table",
+        "tabular",
     },
     "metrics.extractors": {
         *(

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxgen import latent_samplers, pictures, run_views, sample_request, session, style_files, traversal, video
+from jaxgen.data.table import write_csv
 from jaxgen.painter import Painter
 from jaxgen.training import loop, point_samples
 from jaxgen.training.views import slerp
@@ -16,6 +17,8 @@ _INTERPOLATED = 10  # images of a row
 
 def sample(config, folder: Path, checkpoint: str) -> None:
     """Writes single PNG files, a grid and an interpolation from a checkpoint into samples/; of vectors points.csv.
+
+    Of a table it writes rows.csv, with its columns' names and in their units.
 
     With `config.sample.latent_sampler` they are of that density of latents: samples/images_<name>, samples/<name>.png.
     With seeds, a file of styles, a style-mixing matrix or a video in `config.sample` it writes these instead; settings
@@ -47,9 +50,14 @@ def _plain(opened: session.Session, players, step: int, folder: Path) -> None:
     samplers = latent_samplers.fitted(opened, players, step, folder, (sampler,))
     if "points" in opened.views.names:
         key, table = run_views.evaluation_key(config), folder / "samples" / "points.csv"
-        point_samples.write_table(table, opened.views, players, key, config.sample.num_images)
+        if opened.table is None:
+            point_samples.write_table(table, opened.views, players, key, config.sample.num_images)
+        else:
+            rows = point_samples.points(opened.views, players, key, config.sample.num_images)
+            table = table.with_name("rows.csv")
+            write_csv(table, opened.table.columns, rows, opened.table.places)
         loop.write_samples(config, opened.views, players, table.parent, step, opened.test.images)
-        log.info("%d points in %s, their picture beside it", config.sample.num_images, table)
+        log.info("%d rows in %s, their picture beside it", config.sample.num_images, table)
         return
     view = run_views.bound_views(opened, players, samplers)[f"sample_{sampler}" if samplers else "sample"]
     images = folder / "samples" / (f"images_{sampler}" if samplers else "images")

@@ -11,8 +11,11 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxgen import configuration, evaluation, latent_samplers, lookup, run_config
+from jaxgen import baseline_evaluation, configuration, evaluation, latent_samplers, lookup, run_config
+from jaxgen.data import table_codec
 from jaxgen.data.base import Dataset, Split, is_vectors, open_dataset
+from jaxgen.data.table import columns_of
+from jaxgen.data.table_codec import TableCodec
 from jaxgen.errors import UserError
 from jaxgen.metrics.base import SAMPLE_VIEWS
 from jaxgen.provenance import software
@@ -39,6 +42,7 @@ class Session(NamedTuple):
     feed: Feed
     views: Views
     clock: timing.Clock
+    table: TableCodec | None = None
 
 
 def open_session(config, needs_images: bool = True) -> Session:
@@ -66,18 +70,29 @@ def open_session(config, needs_images: bool = True) -> Session:
         )
     recipe_module = lookup.module("recipes", config.recipe.name, "config.recipe.name")
     with clock.measure("data"):
-        dataset = open_dataset(config.data, progress=sys.stderr.isatty())
+        data = _data_of(config)
+        dataset = open_dataset(data, progress=sys.stderr.isatty())
         train, test = dataset.splits[config.data.train_split], dataset.splits[config.data.test_split]
     num_classes = len(dataset.class_names) if train.labels is not None else 0
     _check_data(config, train, num_classes, needs_images)
-    if is_vectors(train.images) and not getattr(recipe_module, "VECTORS", False):
+    with clock.measure("data"):
+        columns = columns_of(dataset.facts.get("points", {}))
+        baseline_evaluation.check(config.evaluation, columns)
+        table = table_codec.fit(columns, train.images, data) if columns else None
+    if is_vectors(train.images) and not getattr(recipe_module, "VECTORS" if table is None else "TABLES", False):
         raise UserError(
             f"config.recipe.name={config.recipe.name!r} trains on images, and {config.data.name} has vectors: "
             "use recipe.name=gan"
         )
-    recipe = lookup.need(recipe_module, "build", "config.recipe.name")(config, train.images.shape[1:], num_classes)
-    shape = () if is_vectors(train.images) else train.images.shape[1:]
-    feed = Feed(config.batch_size, recipe.batches, config.grad_accum_steps, config.data.flip, shape)
+    build, options = lookup.need(recipe_module, "build", "config.recipe.name"), {}
+    if table is not None:
+        options["table"] = table
+    recipe = build(config, train.images.shape[1:] if table is None else (table.width,), num_classes, **options)
+    shape, weights = (
+        () if is_vectors(train.images) else train.images.shape[1:],
+        _class_weights(config, train, num_classes),
+    )
+    feed = Feed(config.batch_size, recipe.batches, config.grad_accum_steps, config.data.flip, shape, weights)
     split = f"{config.data.name}:{config.data.test_split}"
     references = (evaluation.Real(*part, dataset.class_names) for part in (test, train))
     reference, training = references
@@ -86,8 +101,35 @@ def open_session(config, needs_images: bool = True) -> Session:
         evaluation.check(config.evaluation, reference, offered_views(recipe, config.evaluation), split, training)
     # Shapes that do not fit together show here, before anything is written.
     jax.eval_shape(recipe.init, jax.random.key(0))
-    views = Views(recipe, parallel.flat(mesh), num_classes)
-    return Session(config, dataset, train, test, mesh, recipe, feed, views, clock)
+    # Rows have the classes of the table as often as it has them; images go round all classes.
+    shares = tuple(np.bincount(train.labels) / len(train.labels)) if table is not None and num_classes else ()
+    views = Views(recipe, parallel.flat(mesh), num_classes, shares)
+    return Session(config, dataset, train, test, mesh, recipe, feed, views, clock, table)
+
+
+def _data_of(config):
+    """`config.data`, with the run's own seed where `data.seed` says so."""
+    if config.data.seed != -1:
+        return config.data
+    if config.num_seeds > 1:
+        raise UserError(
+            f"config.data.seed=-1 takes the run's seed, and config.num_seeds={config.num_seeds} trains many on one "
+            "split: name a seed of the data"
+        )
+    data = config.data.copy_and_resolve_references()
+    data.seed = config.seed
+    return data
+
+
+def _class_weights(config, train: Split, num_classes: int) -> tuple[float, ...]:
+    """How often training draws each class; () for every example once an epoch."""
+    if config.data.class_sampling == "uniform":
+        return ()
+    if config.data.class_sampling != "log":
+        raise UserError(lookup.unknown("config.data.class_sampling", config.data.class_sampling, ["uniform", "log"]))
+    if not num_classes:
+        raise UserError("config.data.class_sampling='log' needs data with class labels; this has none")
+    return tuple(np.log1p(np.bincount(train.labels, minlength=num_classes)).tolist())
 
 
 def _check_data(config, train: Split, num_classes: int, needs_images: bool) -> None:
@@ -113,7 +155,7 @@ def upload(session: Session) -> tuple[jax.Array, jax.Array | None]:
     with session.clock.measure("data"):
         labels = None if session.train.labels is None else parallel.replicate(session.mesh, session.train.labels)
         rows = session.train.images.reshape(len(session.train.images), -1)
-        return parallel.replicate(session.mesh, rows), labels
+        return parallel.replicate(session.mesh, rows if session.table is None else session.table.encoded), labels
 
 
 def open_checkpoints(session: Session, workdir: Path) -> Checkpoints:
@@ -223,6 +265,18 @@ def evaluate(
         stop=stop,
         cache_dir=statistics_folder(session.config),
         gallery=gallery,
+    )
+
+
+def evaluate_baselines(session: Session, stop=lambda: False) -> dict[str, dict]:
+    """`config.evaluation.baselines` measured as the run is; {} where it names none."""
+    return baseline_evaluation.measure(
+        session.config.evaluation,
+        real_split(session, session.config.data.test_split),
+        real_split(session, session.config.data.train_split),
+        facts_of(session),
+        statistics_folder(session.config),
+        stop,
     )
 
 

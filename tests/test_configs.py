@@ -1,6 +1,7 @@
 """Every experiment of configs/ builds: its networks are initialised in the abstract for its data's image shape."""
 
 import ast
+import functools
 import importlib
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from ml_collections import ConfigDict
 
 from configs import default
 from jaxgen import configuration, lookup
+from jaxgen.data import table_codec
+from jaxgen.data.base import open_dataset
+from jaxgen.data.table import columns_of
 from jaxgen.errors import UserError
 from jaxgen.recipes.base import Batch
 
@@ -23,13 +27,27 @@ NATIVE["svhn_cropped"] = (32, 3, 10)
 NATIVE["covid_radiography"] = (299, 1, 4)
 NATIVE["folder"] = (0, 0, 0)  # these experiments say their size
 VECTORS = {"gaussian_ring": (2,), "gaussian_grid": (2,), "gaussian_1d": (1,)}
+TABLES = ("breast_cancer",)
 
 
 def load(path):
     return importlib.import_module(f"configs.{path.stem}").get_config()
 
 
+@functools.cache
+def codec_of(name, normalization):
+    """How the rows of a table are trained on; the data come with scikit-learn."""
+    config = default.get_config().data
+    config.update({"name": name, "normalization": normalization, "test_fraction": 0.3})
+    dataset = open_dataset(config)
+    return table_codec.fit(columns_of(dataset.facts["points"]), dataset.splits["train"].images, config)
+
+
 def recipe_of(config):
+    if config.data.name in TABLES:
+        codec = codec_of(config.data.name, config.data.normalization)
+        build = lookup.module("recipes", config.recipe.name, "config.recipe.name").build
+        return build(config, (codec.width,), 2, codec), (codec.width,)
     if config.data.name in VECTORS:
         side, channels, classes = 0, 0, 0
     else:
@@ -72,9 +90,9 @@ def test_an_experiment_builds_takes_a_step_and_shows_samples(path):
 
     key = jax.eval_shape(lambda: jax.random.key(0))
     ids = jax.ShapeDtypeStruct((4,), jnp.int32)
-    show = recipe.views["points" if config.data.name in VECTORS else "sample"]
+    show = recipe.views["points" if len(shape) == 1 else "sample"]
     images = jax.eval_shape(show, state, key, ids, ids)
-    assert images.shape == (4, *shape)
+    assert images.shape == ((4, 31) if config.data.name in TABLES else (4, *shape))
     if config.data.image_size > 256:  # the update of the same experiment at 256x256 takes long enough to trace
         assert path.with_stem(path.stem.replace(str(config.data.image_size), "256")) in EXPERIMENTS
         return
@@ -87,7 +105,7 @@ def test_an_experiment_builds_takes_a_step_and_shows_samples(path):
 
 
 # Sizes at which a program is small; those of 28 and 32 pixels cost far more to compile.
-SMALL = {"latent_dim": 8, "discriminator_width": 4, "residual_blocks": 1, "hidden_layers": 2}
+SMALL = {"latent_dim": 8, "discriminator_width": 4, "residual_blocks": 1, "hidden_layers": 2, "pack": 2}
 SMALL |= {"num_codes": 16, "code_dim": 4, "prior_width": 8, "prior_layers": 1, "prior_heads": 2}  # vq_vae
 SMALL |= {"channel_base": 64, "channel_max": 8, "mapping_layers": 2, "stddev_group": 2}  # stylegan2
 

@@ -25,7 +25,8 @@ class Split(NamedTuple):
 class Dataset(NamedTuple):
     """Named splits with their class names; `info` says which files and options the arrays came from.
 
-    facts: what metrics must know of the data, by view, such as {"points": {"centres": ..., "std": ...}}.
+    facts: what metrics must know of the data, by view, such as {"points": {"centres": ..., "std": ...}}; of a table
+      {"points": {"columns": [[name, categories, whether it is the label], ...]}} (`jaxgen.data.table`).
     """
 
     name: str

@@ -53,6 +53,7 @@ USES_KNOWN = (
     "train.images",
     "train.labels",
     "facts.centres",  # context.info["points"]["centres"] and ["std"]: the mixture that the points are drawn from
+    "facts.columns",  # context.info["points"]["columns"]: [name, categories, whether it is the label] of each
 )
 
 

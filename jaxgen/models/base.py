@@ -12,14 +12,19 @@ from jaxgen.errors import UserError
 class GAN(NamedTuple):
     """Networks of a GAN; its module says `VECTORS = True` where `build` can also be given (D,) for `image_shape`.
 
+    Where a module says `TABLES = True`, `build` takes `layout` as well, what the D numbers of a row are, in order:
+    pairs of "linear" (unbounded), "tanh" (in (-1, 1)) or "softmax" (one-hot) and how many numbers it is.
+
     generator: `(latents [B, latent_dim], labels [B] or None, train: bool) -> images [B, H, W, C]` in [-1, 1], or
       vectors [B, D] in the data's units.
-    discriminator: `(images [B, H, W, C] or vectors, labels [B] or None, train: bool) -> logits [B]`, float32.
+    discriminator: `(images [B, H, W, C] or vectors, labels [B] or None, train: bool) -> logits [B]`, float32; with
+      `pack` above 1 it judges so many examples together: `([B, pack, D], [B, pack] or None) -> [B]`.
     """
 
     generator: nn.Module
     discriminator: nn.Module
     latent_dim: int
+    pack: int = 1
 
 
 class VAE(NamedTuple):
@@ -27,11 +32,13 @@ class VAE(NamedTuple):
 
     encoder: `(images [B, H, W, C] in [-1, 1], train: bool) -> (mean, log_variance)`, each [B, latent_dim], float32.
     decoder: `(latents [B, latent_dim], train: bool) -> [B, H, W, C]`, float32, unbounded: the likelihood maps it.
+    conditional: both take labels [B] after their first argument.
     """
 
     encoder: nn.Module
     decoder: nn.Module
     latent_dim: int
+    conditional: bool = False
 
 
 # |log variance| stays below this: float32 holds exp of it, and its square, with room.

@@ -1,7 +1,7 @@
 """The interface between an objective and the training loop, and the one place where gradients become updates."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +19,7 @@ class Batch(NamedTuple):
     """What one step trains on, on one device.
 
     images: [n, p, b, H, W, C] float32 in [-1, 1]: n batches of p parts (gradient accumulation) of b examples; or
-      vectors [n, p, b, D] in the data's units.
+      vectors [n, p, b, D] in the data's units, or of rows of a table as they are encoded.
     labels: [n, p, b] int32, or None.
     """
 
@@ -27,10 +27,23 @@ class Batch(NamedTuple):
     labels: jax.Array | None
 
 
+class Table(Protocol):
+    """How rows of a table became the vectors that are trained on.
+
+    layout: what the numbers of a vector are, as `jaxgen.models.base.GAN` has it.
+    decode: `(vectors [n, D], labels [n] or None) -> rows [n, C]` in the columns' own units.
+    """
+
+    layout: tuple[tuple[str, int], ...]
+
+    def decode(self, vectors: jax.Array, labels: jax.Array | None) -> jax.Array: ...
+
+
 class Recipe(NamedTuple):
     """An objective that trains networks. The loop knows nothing else of it.
 
-    A recipe module says `VECTORS = True` where its `build` can also be given (D,) for `image_shape`.
+    A recipe module says `VECTORS = True` where its `build` can also be given (D,) for `image_shape`, and
+    `TABLES = True` where it takes one more argument, `table`, for vectors that are rows of a table (`Table`).
 
     init: `(key) -> state`, a pytree.
     update: `(state, batch: Batch, key, step) -> state, {name: scalar}`; called inside `shard_map` over `DATA_AXIS`.

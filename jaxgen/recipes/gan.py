@@ -21,17 +21,19 @@ from jaxgen.recipes.base import (
     descend,
     init_network,
 )
+from jaxgen.recipes.tables import check_packs, layout_for, packed, views_of_table
 
-VECTORS = True
+VECTORS = TABLES = True
 
 
-def build(config, image_shape: tuple[int, ...], num_classes: int) -> Recipe:
+def build(config, image_shape: tuple[int, ...], num_classes: int, table=None) -> Recipe:
     """The recipe that `config` describes.
 
     Args:
       config: the whole config; reads `model`, `recipe`, `optimizers`, `steps`, `compute_dtype`.
       image_shape: (H, W, C), or (D,) for vectors.
       num_classes: 0 where the data has no labels.
+      table: of rows of a table, what encodes them (`recipes.base.Table`); the vectors are then those that it gives.
 
     Raises:
       UserError: unknown names, impossible combinations.
@@ -45,13 +47,16 @@ def build(config, image_shape: tuple[int, ...], num_classes: int) -> Recipe:
     build_model = lookup.need(model_module, "build", "config.model.name")
     if len(image_shape) == 1:
         _check_vectors(config, model_module)
-    model = build_model(config.model, image_shape, num_classes, jnp.dtype(config.compute_dtype))
+    options = layout_for(model_module, config, table)
+    model = build_model(config.model, image_shape, num_classes, jnp.dtype(config.compute_dtype), **options)
     if not isinstance(model, GAN):
         raise UserError(f"config.model.name={config.model.name!r} is no GAN: recipe 'gan' needs a generator and critic")
     loss = lookup.member("jaxgen.losses.adversarial", settings.loss, "config.recipe.loss")
     constraint = constraints.build(settings)
     if constraint.penalty is not None:
         _check_examples_apart(model, image_shape, settings.penalty)
+    if model.pack > 1:
+        check_packs(config, model.pack)
     return gan(
         model,
         constraints.smooth(loss, settings.label_smoothing),
@@ -69,6 +74,7 @@ def build(config, image_shape: tuple[int, ...], num_classes: int) -> Recipe:
         observer=observations.Observer(
             getattr(loss, "boundary", None), getattr(loss, "distance", False), constraint.penalty is not None
         ),
+        table=table,
     )
 
 
@@ -86,7 +92,8 @@ def _check_vectors(config, model_module) -> None:
 
 def _check_examples_apart(model: GAN, image_shape, penalty: str) -> None:
     """A penalty needs each image's own gradient, which BatchNorm mixes with those of the batch."""
-    inputs = jnp.zeros((1, *image_shape)), jnp.zeros((1,), jnp.int32)
+    pack = model.pack
+    inputs = packed(jnp.zeros((pack, *image_shape)), pack), packed(jnp.zeros((pack,), jnp.int32), pack)
     _, stats = jax.eval_shape(lambda key: init_network(model.discriminator, key, *inputs), jax.random.key(0))
     if "batch_stats" in stats:
         raise UserError(
@@ -109,12 +116,13 @@ def gan(
     constraint: constraints.Constraints = constraints.NONE,
     probability: bool = False,
     observer: observations.Observer = observations.NOTHING,
+    table=None,
 ) -> Recipe:
     """Adversarial recipe from its parts; see `build` for the config keys. State: `{g, d, ema}`.
 
     `probability` says that the sigmoid of a logit is the probability of a real image.
     """
-    generator, discriminator, latent_dim = model
+    generator, discriminator, latent_dim, pack = model
 
     def init(key):
         key_g, key_d = jax.random.split(key)
@@ -123,7 +131,8 @@ def gan(
         # A copy: the step donates its buffers, and the same buffer cannot be given away twice.
         ema = Average(jax.tree.map(jnp.copy, params), jax.tree.map(jnp.copy, stats))
         g = Player.create(params, stats, tx_g)
-        params, stats = init_network(discriminator, key_d, jnp.zeros((1, *image_shape)), labels)
+        judged = (packed(x, pack) for x in (jnp.zeros((pack, *image_shape)), jnp.zeros((pack,), jnp.int32)))
+        params, stats = init_network(discriminator, key_d, *judged)
         return {"g": g, "d": Player.create(params, stats, tx_d), "ema": ema}
 
     def fakes_of(params, stats, key, labels, count):
@@ -143,6 +152,7 @@ def gan(
             key, labels = part
             fakes, stats = fakes_of(params, stats, key, labels, count)
             shown = constraint.show_fake(fakes, jax.random.fold_in(key, 4), example_ids(count), step)
+            shown, labels = packed(shown, pack), packed(labels, pack)
             # The critic's statistics move on its own turn only.
             logits, _ = logits_of(d.params, d.stats, shown, labels, jax.random.fold_in(key, 2))
             loss = jnp.mean(generator_loss(logits))
@@ -157,6 +167,8 @@ def gan(
             pairs = [observations.thumbnails(images, number, len(keys)) for images in (reals, fakes)]
             reals = constraint.show_real(reals, jax.random.fold_in(key, 5), ids, step)
             fakes = constraint.show_fake(fakes, jax.random.fold_in(key, 6), ids, step)
+            reals, fakes, labels = (packed(x, pack) for x in (reals, fakes, labels))
+            ids = example_ids(reals.shape[0])
             key_real, key_fake = jax.random.split(jax.random.fold_in(key, 3))
             # One power iteration of spectral normalisation an update: in the pass that comes first.
             real_logits, stats = apply_train(discriminator, params, stats, reals, labels, key=key_real)
@@ -226,6 +238,9 @@ def gan(
 
     def sample(state, key, ids, labels=None):
         return decode(state, latents(key, ids), labels)
+
+    if table is not None:
+        return Recipe(init, update, views_of_table(table, latents, decode, sample), batches=n_critic)
 
     def discriminate(state, images, labels=None):
         return apply_eval(discriminator, state["d"].params, state["d"].stats, images, labels)

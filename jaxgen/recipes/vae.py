@@ -34,6 +34,7 @@ from jaxgen.recipes.base import (
     descend,
     init_network,
 )
+from jaxgen.recipes.tables import layout_for, views_of_table
 
 # The distance between two gray levels in [-1, 1].
 GRAY_LEVEL = 1 / 127.5
@@ -41,10 +42,14 @@ GRAY_LEVEL = 1 / 127.5
 _COLLAPSED = 0.01
 
 
-def build(config, image_shape: tuple[int, int, int], num_classes: int) -> Recipe:
+# Rows of a table; points without columns have no likelihood here.
+TABLES = True
+
+
+def build(config, image_shape: tuple[int, ...], num_classes: int, table=None) -> Recipe:
     """The recipe that `config` describes; arguments and errors as for `jaxgen.recipes.gan.build`."""
-    likelihood = likelihood_of(config.recipe)
-    model = model_of(config, image_shape, num_classes, likelihood)
+    likelihood = likelihood_of(config.recipe, table)
+    model = model_of(config, image_shape, num_classes, likelihood, table)
     if not isinstance(model, VAE):
         raise UserError(f"config.model.name={config.model.name!r} is no VAE: recipe 'vae' needs encoder and decoder")
     return vae(
@@ -53,6 +58,7 @@ def build(config, image_shape: tuple[int, int, int], num_classes: int) -> Recipe
         optimizers.build(config.optimizers.vae, config.steps, "config.optimizers.vae"),
         image_shape=image_shape,
         ema_decay=config.recipe.ema_decay,
+        table=table,
         **_objective_of(config.recipe),
     )
 
@@ -74,11 +80,11 @@ def _objective_of(settings) -> dict:
     return chosen
 
 
-def model_of(config, image_shape: tuple[int, int, int], num_classes: int, likelihood: Likelihood):
+def model_of(config, image_shape: tuple[int, ...], num_classes: int, likelihood: Likelihood, table=None):
     """The networks that `config.model` names, with as many output channels as the likelihood wants."""
     module = lookup.module("models", config.model.name, "config.model.name")
     build_model = lookup.need(module, "build", "config.model.name")
-    options = {}
+    options = layout_for(module, config, table)
     if likelihood.output_channels:
         options["output_channels"] = likelihood.output_channels(image_shape[-1])
         if not options.keys() <= inspect.signature(build_model).parameters.keys():
@@ -89,9 +95,14 @@ def model_of(config, image_shape: tuple[int, int, int], num_classes: int, likeli
     return build_model(config.model, image_shape, num_classes, jnp.dtype(config.compute_dtype), **options)
 
 
-def likelihood_of(settings) -> Likelihood:
+def likelihood_of(settings, table=None) -> Likelihood:
     """The likelihood that `config.recipe` names."""
     choice = lookup.member("jaxgen.losses.likelihoods", settings.likelihood, "config.recipe.likelihood")
+    if (settings.likelihood == "tabular") != (table is not None):
+        kinds = ("rows of a table", "use recipe.likelihood=tabular") if table else ("no table", "use another")
+        raise UserError(f"config.recipe.likelihood={settings.likelihood!r}, and the data are {kinds[0]}: {kinds[1]}")
+    if table is not None:
+        return choice(table.layout)
     if settings.likelihood == "gaussian":
         if settings.sigma < 0:
             raise UserError(f"config.recipe.sigma={settings.sigma}: a standard deviation, or 0 to learn it")
@@ -135,27 +146,32 @@ def vae(
     beta_warmup: int = 0,
     free_bits: float = 0.0,
     iwae_samples: int = 1,
+    table=None,
 ) -> Recipe:
     """VAE recipe from its parts; see `build`. State: `{vae, ema}`, each with encoder, decoder and likelihood."""
-    encoder, decoder, latent_dim = model
+    encoder, decoder, latent_dim, conditional = model
     draws = iwae_samples  # of the latents of each example
 
     def init(key):
         key_e, key_d = jax.random.split(key)
-        encoder_params, encoder_stats = init_network(encoder, key_e, jnp.zeros((1, *image_shape)))
-        decoder_params, decoder_stats = init_network(decoder, key_d, jnp.zeros((1, latent_dim)))
+        labels = (jnp.zeros((1,), jnp.int32),) if conditional else ()
+        encoder_params, encoder_stats = init_network(encoder, key_e, jnp.zeros((1, *image_shape)), *labels)
+        decoder_params, decoder_stats = init_network(decoder, key_d, jnp.zeros((1, latent_dim)), *labels)
         params = {"encoder": encoder_params, "decoder": decoder_params, "likelihood": likelihood.init()}
         stats = {"encoder": encoder_stats, "decoder": decoder_stats}
         ema = Average(jax.tree.map(jnp.copy, params), jax.tree.map(jnp.copy, stats))
         return {"vae": Player.create(params, stats, tx), "ema": ema}
 
-    def forward(params, stats, images, key):
+    def condition(labels, times=1):
+        return (jnp.repeat(labels, times, axis=0) if times > 1 else labels,) if conditional else ()
+
+    def forward(params, stats, images, labels, key):
         """A pass in training mode with `draws` latents of each example: terms of the bound, and statistics."""
         keys = [jax.random.fold_in(key, i) for i in range(4)]
         ids = example_ids(images.shape[0])
         observed = likelihood.observe(images, keys[0], ids)
         (mean, log_variance), encoder_stats = apply_train(
-            encoder, params["encoder"], stats["encoder"], observed, key=keys[1]
+            encoder, params["encoder"], stats["encoder"], observed, *condition(labels), key=keys[1]
         )
         # Draws of an example lie together: with the device's examples in order, so are all draws of the global batch.
         noise = example_normal(keys[2], ids, (latent_dim,) if draws == 1 else (draws, latent_dim))
@@ -164,7 +180,8 @@ def vae(
             jnp.repeat(x, draws, axis=0) if draws > 1 else x for x in (mean, log_variance, observed)
         )
         latents = reparameterize(noise, drawn_mean, drawn_log_variance)
-        outputs, decoder_stats = apply_train(decoder, params["decoder"], stats["decoder"], latents, key=keys[3])
+        inputs = (latents, *condition(labels, draws))
+        outputs, decoder_stats = apply_train(decoder, params["decoder"], stats["decoder"], *inputs, key=keys[3])
         log_likelihood = likelihood.log_prob(params["likelihood"], outputs, target)
         kl = kl_to_standard_normal(mean, log_variance)
         log_weights = log_likelihood + log_prior_over_posterior(noise, latents, drawn_log_variance)
@@ -173,6 +190,7 @@ def vae(
 
     def update(state, batch: Batch, key, step):
         images = batch.images[0]
+        labels = batch.labels[0] if conditional else None
         keys = jax.random.split(key, images.shape[0])
         weight = beta_at(step, beta, beta_warmup)
 
@@ -195,7 +213,7 @@ def vae(
             }
             return loss, Outcome(stats, metrics)
 
-        player, metrics, _ = descend(loss_fn, state["vae"], tx, (images, keys))
+        player, metrics, _ = descend(loss_fn, state["vae"], tx, (images, labels, keys))
         active = jnp.sum(metrics.pop("kl_per_dimension") > _COLLAPSED)
         metrics |= {"active_dimensions": 1.0 * active, "posterior_collapse": 1 - active / latent_dim}
         metrics["weight_norm"] = optax.tree.norm(player.params)
@@ -207,7 +225,8 @@ def vae(
         ema = state["ema"]
         if ema_decay:
             ema = ema.toward(player.params, ema_decay, step)
-            ema = ema.refresh(lambda params, stats: forward(params, stats, images[0], keys[0])[-1], step)
+            part = jax.tree.map(lambda x: x[0], (images, labels, keys))
+            ema = ema.refresh(lambda params, stats: forward(params, stats, *part)[-1], step)
         else:
             ema = Average(player.params, player.stats)
         return {"vae": player, "ema": ema}, metrics
@@ -215,13 +234,21 @@ def vae(
     def latents(key, ids):
         return example_normal(key, ids, (latent_dim,))
 
-    def decode(state, latents, labels=None):
-        del labels
+    def outputs_of(state, latents, labels):
         ema = state["ema"]
-        return likelihood.mean(apply_eval(decoder, ema.params["decoder"], ema.stats["decoder"], latents))
+        return apply_eval(decoder, ema.params["decoder"], ema.stats["decoder"], latents, *condition(labels))
+
+    def decode(state, latents, labels=None):
+        return likelihood.mean(outputs_of(state, latents, labels))
 
     def sample(state, key, ids, labels=None):
-        return decode(state, latents(key, ids), labels)
+        if likelihood.draw is None:
+            return decode(state, latents(key, ids), labels)
+        outputs = outputs_of(state, latents(key, ids), labels)
+        return likelihood.draw(state["ema"].params["likelihood"], outputs, jax.random.fold_in(key, 1), ids)
+
+    if table is not None:
+        return Recipe(init, update, views_of_table(table, latents, decode, sample))
 
     def reconstruct(state, images):
         """From the posterior's mean; the decoder's mean is the image."""

@@ -157,7 +157,9 @@ def _copies(run: Run) -> list[Finding]:
         if record.get("found") and base != "duplicates" and value is not None:
             usual = record.get("share_held_out")
             beside = f", of unseen real ones {percent(usual)}" if isinstance(usual, int | float) else ""
-            text = f"{percent(value)} of its samples are unusually near to a training example{beside} ({key})"
+            kind = "nearer to a training row than to an unseen one" if base == "closest_record" else ""
+            kind = kind or "unusually near to a training example"
+            text = f"{percent(value)} of its samples are {kind}{beside} ({key})"
             text += f"; {copies:,} are exact copies" if isinstance(copies, int) and copies else ""
             found.append(Finding("copies", "bad", f"Copies training data: {text}."))
         elif isinstance(copies, int) and copies:

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen.data.order import shuffled_index
+from jaxgen.ops.random import example_uniform
 from jaxgen.recipes.base import Batch
 
 
@@ -18,6 +19,7 @@ class Feed(NamedTuple):
     flip: mirror images left to right at random.
     shape: (H, W, C) of an image, where they are stored as rows of bytes; () where each keeps its own shape. On a TPU
       rows can be picked as they lie, images only after the whole set has been put in another order, at every step.
+    class_weights: how often each class is drawn, any positive numbers; (): as often as there are examples of it.
     """
 
     batch_size: int
@@ -25,6 +27,7 @@ class Feed(NamedTuple):
     parts: int = 1
     flip: bool = False
     shape: tuple[int, ...] = ()
+    class_weights: tuple[float, ...] = ()
 
     @property
     def examples(self) -> int:
@@ -34,6 +37,9 @@ class Feed(NamedTuple):
 
 def sample_batch(feed: Feed, key: jax.Array, step: jax.Array, ids: jax.Array, images, labels) -> Batch:
     """This device's share of the batches of one step, shuffled without replacement epoch by epoch.
+
+    With `feed.class_weights` each example's class is drawn first and then the example from all of that class, with
+    replacement (training-by-sampling of Xu et al. 2019, section 4.3, for one discrete column).
 
     Args:
       feed: sizes and augmentation.
@@ -47,7 +53,10 @@ def sample_batch(feed: Feed, key: jax.Array, step: jax.Array, ids: jax.Array, im
     first = step * (feed.batches * feed.batch_size)
     part = jnp.arange(feed.batches * feed.parts)[:, None] * feed.examples
     position = first + part + ids[None, :]
-    index = shuffled_index(jax.random.fold_in(key, 0), position.ravel(), images.shape[0])
+    if feed.class_weights:
+        index = _index_by_class(jax.random.fold_in(key, 0), position.ravel(), labels, feed.class_weights)
+    else:
+        index = shuffled_index(jax.random.fold_in(key, 0), position.ravel(), images.shape[0])
     # The barrier keeps XLA from fusing gather and cast, which on a CPU is five times slower.
     picked = jax.lax.optimization_barrier(images[index])
     picked = picked.reshape(len(picked), *(feed.shape or picked.shape[1:]))
@@ -59,3 +68,14 @@ def sample_batch(feed: Feed, key: jax.Array, step: jax.Array, ids: jax.Array, im
     shape = (feed.batches, feed.parts, ids.shape[0])
     picked = picked.reshape(*shape, *picked.shape[1:])
     return Batch(picked, None if labels is None else labels[index].reshape(shape))
+
+
+def _index_by_class(key: jax.Array, position: jax.Array, labels: jax.Array, weights: tuple[float, ...]) -> jax.Array:
+    """Examples [n] of classes drawn by their weights; what is drawn depends on `key` and the position alone."""
+    counts = jnp.bincount(labels, length=len(weights))
+    by_class, first = jnp.argsort(labels), jnp.cumsum(counts) - counts
+    edges = jnp.cumsum(jnp.asarray(weights)) / sum(weights)
+    uniform = example_uniform(key, position, (2,))
+    chosen = jnp.minimum(jnp.searchsorted(edges, uniform[:, 0], side="right"), len(weights) - 1)
+    place = jnp.minimum((uniform[:, 1] * counts[chosen]).astype(jnp.int32), counts[chosen] - 1)
+    return by_class[first[chosen] + place]

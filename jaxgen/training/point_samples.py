@@ -29,9 +29,14 @@ def write(folder: Path, step: int, views: Views, players, key, real: np.ndarray)
 
 
 def draw(step: int, views: Views, players, key, real: np.ndarray) -> Image.Image:
-    """A cloud of real and generated points; for one dimension the densities with D and the lines from z to x."""
+    """A cloud of real and generated points; for one dimension the densities with D and the lines from z to x.
+
+    Of more than two dimensions it shows the plane of the first two principal components of the real points.
+    """
     ids, title = np.arange(_DRAWN), f"step {step}"
     fake = np.asarray(views.points(players, key, ids))
+    if real.shape[1] > 2:
+        return point_pictures.cloud(*_in_plane(real, fake), title)
     if not _has_figure1(views, real):
         return point_pictures.cloud(real, fake, title)
     places = point_pictures.places(real)
@@ -46,17 +51,30 @@ def draw(step: int, views: Views, players, key, real: np.ndarray) -> Image.Image
     )
 
 
+def _in_plane(real: np.ndarray, fake: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both on the first two principal components of the real points, each dimension in its standard deviations."""
+    centre, scale = real.mean(0, dtype=np.float64), real.std(0, dtype=np.float64)
+    standard = [(points - centre) / np.where(scale > 0, scale, 1.0) for points in (real, fake)]
+    _, axes = np.linalg.eigh(standard[0].T @ standard[0])
+    return tuple((points @ axes[:, :-3:-1]).astype(np.float32) for points in standard)
+
+
 def _has_figure1(views: Views, real: np.ndarray) -> bool:
     return real.shape[1] == 1 and {"latents", "decode", "discriminate"} <= set(views.names)
 
 
-def write_table(path: Path, views: Views, players, key, count: int) -> None:
-    """Writes the points 0 to `count` - 1 of the key as CSV: a header, then one point a line."""
+def points(views: Views, players, key, count: int) -> np.ndarray:
+    """The points 0 to `count` - 1 of the key, float32 [count, D]."""
     parts = []
     for start in range(0, count, _AT_ONCE):
         # One shape for all batches: compiled once.
         parts.append(np.asarray(views.points(players, key, np.arange(start, start + _AT_ONCE))))
-    points = np.concatenate(parts)[:count]
-    lines = [",".join(f"x{i}" for i in range(points.shape[1])), *(",".join(map(repr, row)) for row in points.tolist())]
+    return np.concatenate(parts)[:count]
+
+
+def write_table(path: Path, views: Views, players, key, count: int) -> None:
+    """Writes the points 0 to `count` - 1 of the key as CSV: a header, then one point a line."""
+    found = points(views, players, key, count)
+    lines = [",".join(f"x{i}" for i in range(found.shape[1])), *(",".join(map(repr, row)) for row in found.tolist())]
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, "\n".join(lines) + "\n")

@@ -12,6 +12,7 @@ from jaxgen.training import parallel
 from jaxgen.training.inversion import Budget, Inversion, invert
 
 PyTree = Any
+_GOLDEN = (5**0.5 - 1) / 2
 
 
 def to_uint8(images: jax.Array) -> jax.Array:
@@ -26,10 +27,12 @@ class Views:
       recipe: what was trained.
       mesh: devices to spread batches over.
       num_classes: labels of samples go round all classes; 0 for none.
+      class_shares: how often each class is sampled instead, numbers that sum to 1.
     """
 
-    def __init__(self, recipe: Recipe, mesh, num_classes: int):
+    def __init__(self, recipe: Recipe, mesh, num_classes: int, class_shares: tuple[float, ...] = ()):
         self._mesh = mesh
+        self._class_edges = np.cumsum(class_shares)
         self._num_classes = num_classes
         self.names = tuple(recipe.views)
         self.probability = recipe.facts.get("discriminate", {}).get("probability", False)
@@ -100,7 +103,12 @@ class Views:
     def _labels(self, ids: np.ndarray):
         if not self._num_classes:
             return None
-        return parallel.place(self._mesh, (np.asarray(ids) % self._num_classes).astype(np.int32))
+        labels = np.asarray(ids) % self._num_classes
+        if len(self._class_edges):
+            # Multiples of the golden ratio fill [0, 1) evenly: the shares are right among any number of samples.
+            place = (np.asarray(ids) + 0.5) * _GOLDEN % 1 * self._class_edges[-1]
+            labels = np.minimum(np.searchsorted(self._class_edges, place, side="right"), self._num_classes - 1)
+        return parallel.place(self._mesh, labels.astype(np.int32))
 
     def sample(self, players: PyTree, key, ids: np.ndarray) -> jax.Array:
         """Samples number `ids` of the key, uint8 [n, H, W, C]."""

@@ -24,7 +24,7 @@ def test_settings_are_keys_of_results():
     for name in NAMES:
         module = lookup.module("metrics", name, "metrics")
         # Written by the metric itself or by a module that it shares with others.
-        shared = ("manifold", "image_set", "ssim", "frechet", "collected")
+        shared = ("manifold", "image_set", "ssim", "frechet", "collected", "tabular")
         text = inspect.getsource(module) + "".join(
             inspect.getsource(__import__(f"jaxgen.metrics.{part}", fromlist=["x"])) for part in shared
         )

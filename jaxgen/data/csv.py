@@ -1,0 +1,124 @@
+"""Any table in a CSV file: `config.data.dir` names the file, `label_column` and `categorical_columns` its columns."""
+
+import csv
+import hashlib
+import logging
+import math
+from pathlib import Path
+
+import numpy as np
+
+from jaxgen import lookup
+from jaxgen.data.base import Dataset
+from jaxgen.data.table import Column, dataset
+from jaxgen.errors import UserError
+
+log = logging.getLogger(__name__)
+# Cells that hold nothing, in any case of letters.
+_MISSING = frozenset(("", "na", "n/a", "nan", "null", "none", "?"))
+_RULES = ("refuse", "drop_rows")
+# A column with more categories holds names or numbers, and one-hot codes of it would be mostly zeros.
+_MOST_CATEGORIES = 100
+
+
+def load(config) -> Dataset:
+    """Splits "train" and "test" of the rows of a CSV file whose first line names the columns.
+
+    Numbers in all columns but `config.label_column` and `config.categorical_columns`, whose cells are categories,
+    sorted by name. A column that never changes stays: nothing is learnt of it, and samples have its value.
+
+    Raises:
+      UserError: no such file or column, cells that are missing or no numbers, too few rows.
+    """
+    path = _path(config)
+    header, lines = _read(path)
+    for key, names in (("label_column", [config.label_column]), ("categorical_columns", config.categorical_columns)):
+        for name in names:
+            if name and name not in header:
+                raise UserError(lookup.unknown(f"data.{key}", name, header))
+    lines, dropped = _without_missing(path, header, lines, config.missing)
+    categorical = {config.label_column, *config.categorical_columns}
+    columns, values = [], []
+    for place, name in enumerate(header):
+        cells = [(number, cells[place].strip()) for number, cells in lines]
+        if name in categorical:
+            categories = tuple(sorted({cell for _, cell in cells}))
+            _check_categories(path, name, categories, name == config.label_column)
+            codes = {category: code for code, category in enumerate(categories)}
+            columns.append(Column(name, categories, name == config.label_column))
+            values.append([codes[cell] for _, cell in cells])
+        else:
+            columns.append(Column(name))
+            values.append([_number(path, name, number, cell) for number, cell in cells])
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    info = {"files": [{"name": path.name, "sha256": digest}], "rows_dropped": dropped}
+    return dataset(config, "csv", columns, np.array(values, np.float64).T, info)
+
+
+def _path(config) -> Path:
+    if not config.dir:
+        raise UserError("data.dir='': name the CSV file that data.name=csv reads")
+    path = Path(config.dir).expanduser()
+    if not path.is_file():
+        raise UserError(f"data.dir={config.dir}: no such file; data.name=csv reads one CSV file")
+    if config.missing not in _RULES:
+        raise UserError(lookup.unknown("data.missing", config.missing, list(_RULES)))
+    return path
+
+
+def _read(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The columns' names, and the cells of each row with the number of its line in the file."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file)
+            header = [name.strip() for name in next(reader, [])]
+            lines = [(reader.line_num, cells) for cells in reader if cells]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path}: cannot be read as CSV in UTF-8 ({error})") from None
+    if len(header) < 2 or "" in header:
+        raise UserError(f"{path}: its first line must name two columns or more, separated by commas; it has {header}")
+    if repeated := sorted({name for name in header if header.count(name) > 1}):
+        raise UserError(f"{path}: two columns are called {repeated[0]!r}: rename one")
+    for number, cells in lines:
+        if len(cells) != len(header):
+            raise UserError(f"{path}: line {number} has {len(cells)} cells, and there are {len(header)} columns")
+    return header, lines
+
+
+def _without_missing(path: Path, header: list[str], lines: list, rule: str) -> tuple[list, int]:
+    """The rows without a missing cell, and how many others there are."""
+    whole = [line for line in lines if not any(cell.strip().lower() in _MISSING for cell in line[1])]
+    dropped = len(lines) - len(whole)
+    if dropped and rule == "refuse":
+        number, cells = next(line for line in lines if line not in whole)
+        name = next(name for name, cell in zip(header, cells, strict=True) if cell.strip().lower() in _MISSING)
+        raise UserError(
+            f"{path}: {dropped} of {len(lines)} rows miss a value, such as {name!r} in line {number}: fill them in, or "
+            "set data.missing=drop_rows to go on without them"
+        )
+    if dropped:
+        log.warning("%s: %d of %d rows miss a value and are left out", path, dropped, len(lines))
+    return whole, dropped
+
+
+def _check_categories(path: Path, name: str, categories: tuple[str, ...], label: bool) -> None:
+    if len(categories) > _MOST_CATEGORIES:
+        raise UserError(
+            f"{path}: the column {name!r} has {len(categories)} categories, and {_MOST_CATEGORIES} are the most: leave "
+            "it out of the file, or take it for numbers"
+        )
+    if label and len(categories) < 2:
+        raise UserError(f"{path}: data.label_column={name!r} holds one class only: {', '.join(categories) or 'none'}")
+
+
+def _number(path: Path, name: str, line: int, cell: str) -> float:
+    try:
+        value = float(cell)
+    except ValueError:
+        raise UserError(
+            f"{path}: {cell!r} in line {line}, column {name!r}, is no number: list the column in "
+            "data.categorical_columns, or make it data.label_column"
+        ) from None
+    if not math.isfinite(value) or abs(value) > float(np.finfo(np.float32).max):
+        raise UserError(f"{path}: {cell!r} in line {line}, column {name!r}, is no number that float32 holds")
+    return value

@@ -1,0 +1,118 @@
+"""Tables: columns with names and kinds, rows as float32, stratified splits, and CSV in the original units."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxgen.data.base import Dataset, Split, wanted_splits
+from jaxgen.errors import UserError
+
+# Below so many rows neither a split nor any statistic says anything.
+MIN_ROWS = 20
+# Numbers that need more are written as finely as float32 holds them.
+_MOST_DECIMALS = 7
+
+
+class Column(NamedTuple):
+    """One column of a table.
+
+    categories: what its codes 0, 1, ... stand for; () for numbers. label: whether it holds the class of the row.
+    """
+
+    name: str
+    categories: tuple[str, ...] = ()
+    label: bool = False
+
+
+def columns_of(facts: dict) -> list[Column]:
+    """The columns in `Dataset.facts["points"]`, in the order of the rows; [] if the vectors are no table."""
+    return [Column(name, tuple(categories), label) for name, categories, label in facts.get("columns", ())]
+
+
+def label_place(columns: Sequence[Column]) -> int | None:
+    """The number of the label's column, or None."""
+    return next((i for i, column in enumerate(columns) if column.label), None)
+
+
+def dataset(config, name: str, columns: Sequence[Column], rows: np.ndarray, info: dict[str, Any]) -> Dataset:
+    """Splits "train" and "test" of a table, stratified by the label's column if there is one.
+
+    Args:
+      config: `config.data`; reads `test_fraction` and `seed`.
+      columns: of the table. rows: [N, C] in their order; codes where a column has categories.
+      info: what the rows came from.
+
+    Raises:
+      UserError: too few rows, in all or of a class, or a fraction or seed that cannot be.
+    """
+    # Imported here: it takes a second, which only tables need.
+    from sklearn.model_selection import train_test_split
+
+    rows = np.asarray(rows, np.float32)
+    where = f"data.name={name!r}"
+    if len(rows) < MIN_ROWS:
+        raise UserError(f"{where}: {len(rows)} usable rows are too few: a table needs at least {MIN_ROWS}")
+    if not 0 < config.test_fraction < 1:
+        raise UserError(
+            f"data.test_fraction={config.test_fraction}: a table needs a share between 0 and 1, such as 0.3"
+        )
+    if config.seed < 0:
+        raise UserError(f"data.seed={config.seed}: it must be 0 or more")
+    place = label_place(columns)
+    labels = None if place is None else rows[:, place].astype(np.int32)
+    class_names = () if place is None else columns[place].categories
+    if labels is not None:
+        for code, count in enumerate(np.bincount(labels, minlength=len(class_names))):
+            held = count * min(config.test_fraction, 1 - config.test_fraction)
+            if count < 4 or held < 1:
+                raise UserError(
+                    f"{where}: {count} row(s) of class {class_names[code]!r} are too few for a stratified split with "
+                    f"data.test_fraction={config.test_fraction}: join classes, or leave such rows out"
+                )
+    parts = train_test_split(
+        np.arange(len(rows)), test_size=config.test_fraction, stratify=labels, random_state=config.seed
+    )
+    splits = {
+        part: Split(rows[ids], None if labels is None else labels[ids])
+        for part, ids in zip(("train", "test"), parts, strict=True)
+        if part in wanted_splits(config, ("train", "test"))
+    }
+    facts = {"columns": [[column.name, list(column.categories), column.label] for column in columns]}
+    told = {**info, "rows": len(rows), "test_fraction": config.test_fraction, "seed": config.seed, **facts}
+    return Dataset(name, splits, class_names, told, {"points": facts})
+
+
+def decimals(values: np.ndarray) -> int | None:
+    """The decimal places that write all of the float32 `values` [N]; None if they are finer than any rounding."""
+    most = 0
+    for value in np.unique(values):
+        text = np.format_float_positional(np.float32(value), trim="-")
+        most = max(most, len(text.partition(".")[2]))
+        if most > _MOST_DECIMALS:
+            return None
+    return most
+
+
+def write_csv(path: Path, columns: Sequence[Column], rows: np.ndarray, places: np.ndarray) -> None:
+    """Writes rows [N, C] as CSV with the columns' names, categories in words, numbers in their own units.
+
+    places: decimal places [C] of the numbers; -1: as many as float32 has.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}")
+    with temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow([column.name for column in columns])
+        writer.writerows([_cell(*cell) for cell in zip(columns, row, places, strict=True)] for row in rows)
+    temporary.replace(path)
+
+
+def _cell(column: Column, value: np.float32, places: int) -> str:
+    if column.categories:
+        return column.categories[int(value)]
+    if places < 0:
+        return np.format_float_positional(np.float32(value), trim="-")
+    return np.format_float_positional(np.round(np.float64(value), places), trim="-")

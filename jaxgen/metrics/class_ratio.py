@@ -1,0 +1,47 @@
+"""Whether generated rows have the classes of real ones as often, and look like the class that they say."""
+
+import numpy as np
+
+from jaxgen.metrics.base import Context
+from jaxgen.metrics.tabular import MIN_ROWS, Gathered, Tables, forest
+from jaxgen.metrics.tabular import USES as _TABLES
+
+NEEDS = "points"
+DIRECTION = "lower"
+TITLE, UNIT = "class ratio error", ""
+MEANING = "How far class shares of generated rows are from those of real rows, 0 to 1; models told the class keep them."
+MIN_SAMPLES = MIN_ROWS
+EXTRACTOR = None
+USES = (*_TABLES, "real.labels")
+
+
+def _measure(tables: Tables) -> dict:
+    from threadpoolctl import threadpool_limits
+
+    count = tables.categories[tables.label]
+    real, fake, train = (rows[:, tables.label].astype(int) for rows in (tables.real, tables.fake, tables.train))
+    shares = [np.bincount(labels, minlength=count) / len(labels) for labels in (real, fake)]
+    with threadpool_limits(1):
+        judge = forest(tables.seed).fit(tables.features(tables.train, label=False), train)
+        agreed = [
+            np.mean(judge.predict(tables.features(rows, label=False)) == rows[:, tables.label])
+            for rows in (tables.fake, tables.real)
+        ]
+    return {
+        "value": float(np.abs(shares[0] - shares[1]).sum() / 2),
+        "spread": None,
+        "spread_kind": "none: one number of all rows",
+        "shares_real": [round(float(share), 4) for share in shares[0]],
+        "shares": [round(float(share), 4) for share in shares[1]],
+        "agreement": float(agreed[0]),
+        "agreement_real": float(agreed[1]),
+    }
+
+
+def start(context: Context) -> Gathered:
+    """An accumulator of the total variation distance between class shares.
+
+    `agreement`: how often a forest trained on the training rows finds a generated row's class to be what it says;
+    `agreement_real`: the same of the real rows.
+    """
+    return Gathered(context, _measure)

@@ -1,0 +1,35 @@
+"""How alike the correlations of generated and real columns are."""
+
+import numpy as np
+
+from jaxgen.metrics.base import Context
+from jaxgen.metrics.tabular import MIN_ROWS, Gathered, Tables, correlations
+from jaxgen.metrics.tabular import USES as USES
+
+NEEDS = "points"
+DIRECTION = "higher"
+TITLE, UNIT = "correlation similarity", ""
+MEANING = "How alike the correlations of all pairs of columns are, 1 at best; columns without any reach 0.8 here."
+MIN_SAMPLES = MIN_ROWS
+EXTRACTOR = None
+
+
+def _measure(tables: Tables) -> dict:
+    numbers = tables.numbers()
+    pairs = np.triu_indices(len(numbers), 1)
+    if not len(pairs[0]):
+        return {"value": float("nan"), "spread": None, "spread_kind": "none: fewer than two columns of numbers"}
+    real, fake = (correlations(rows[:, numbers])[pairs] for rows in (tables.real, tables.fake))
+    difference = np.abs(real - fake)
+    return {
+        "value": float(np.mean(1 - difference / 2)),
+        "spread": float(np.std(1 - difference / 2, ddof=1)) if len(difference) > 1 else None,
+        "spread_kind": "standard deviation over pairs of columns",
+        "mean_difference": float(difference.mean()),
+        "largest_difference": float(difference.max()),
+    }
+
+
+def start(context: Context) -> Gathered:
+    """An accumulator of mean(1 - |r - r'| / 2) over all pairs of columns of numbers, r Pearson's."""
+    return Gathered(context, _measure)

@@ -1,0 +1,37 @@
+"""Generated rows that are training rows, number for number."""
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from jaxgen.metrics.base import Context
+from jaxgen.metrics.tabular import MIN_ROWS, Gathered, Tables
+from jaxgen.metrics.tabular import USES as USES
+
+NEEDS = "points"
+DIRECTION = "lower"
+TITLE, UNIT = "duplicate rows", "share of samples"
+MEANING = "Share of generated rows that repeat a training row exactly; beside it those that repeat one another."
+MIN_SAMPLES = MIN_ROWS
+EXTRACTOR = None
+# In standard deviations: float32 writes no number more finely.
+_SAME = 1e-5
+
+
+def _measure(tables: Tables) -> dict:
+    train, fake, real = (tables.features(rows) for rows in (tables.train, tables.fake, tables.real))
+    tree = cKDTree(train)
+    share, usual = (float(np.mean(tree.query(rows)[0] <= _SAME)) for rows in (fake, real))
+    among = float(np.mean(cKDTree(fake).query(fake, k=2)[0][:, 1] <= _SAME)) if len(fake) > 1 else 0.0
+    return {
+        "value": share,
+        "spread": float(np.sqrt(share * (1 - share) / len(fake))),
+        "spread_kind": "standard error over samples",
+        "share_of_real": usual,
+        "exact_copies": max(round((share - usual) * len(fake)), 0),
+        "share_among_samples": among,
+    }
+
+
+def start(context: Context) -> Gathered:
+    """An accumulator of the share; `share_of_real` is that of the reference rows, `exact_copies` the rows beyond it."""
+    return Gathered(context, _measure)

@@ -1,0 +1,44 @@
+"""How alike generated and real values of each column are: one minus the Kolmogorov-Smirnov distance, on average."""
+
+import numpy as np
+from scipy.stats import ks_2samp
+
+from jaxgen.metrics.base import Context
+from jaxgen.metrics.tabular import MIN_ROWS, Gathered, Tables
+from jaxgen.metrics.tabular import USES as USES
+
+NEEDS = "points"
+DIRECTION = "higher"
+TITLE, UNIT = "KS complement", ""
+MEANING = "How alike each column's own values are, 1 at best; it says nothing of how columns hang together."
+MIN_SAMPLES = MIN_ROWS
+EXTRACTOR = None
+
+
+def column_shapes(tables: Tables) -> np.ndarray:
+    """1 - sup |F - F'| of each column [C]; of categories 1 - half the sum of differences of their shares."""
+    alike = []
+    for place, count in enumerate(tables.categories):
+        real, fake = tables.real[:, place], tables.fake[:, place]
+        if count:
+            shares = [np.bincount(values.astype(int), minlength=count) / len(values) for values in (real, fake)]
+            alike.append(1 - np.abs(shares[0] - shares[1]).sum() / 2)
+        else:
+            alike.append(1 - ks_2samp(real, fake, method="asymp").statistic)
+    return np.array(alike)
+
+
+def _measure(tables: Tables) -> dict:
+    alike = column_shapes(tables)
+    counted = np.arange(len(alike)) != (-1 if tables.label is None else tables.label)
+    return {
+        "value": float(alike[counted].mean()),
+        "spread": float(alike[counted].std(ddof=1)) if counted.sum() > 1 else None,
+        "spread_kind": "standard deviation over columns",
+        "columns": [round(float(value), 4) for value in alike],
+    }
+
+
+def start(context: Context) -> Gathered:
+    """An accumulator of the mean over all columns but the label's."""
+    return Gathered(context, _measure)

@@ -1,0 +1,130 @@
+"""What the metrics of tables share: rows gathered, standardised, compared in size, and told apart by classifiers."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxgen.metrics.base import Batch, Context
+
+# Below so many rows on a side no classifier and no correlation says anything.
+MIN_ROWS = 50
+TREES = 100
+FOLDS = 5
+USES = ("facts.columns", "real.images", "train.images")
+
+
+class Tables(NamedTuple):
+    """Rows [n, C] of training split, reference split and generated, and what their columns are.
+
+    categories: the number of them of each column, 0 for numbers. label: the number of the label's column, or None.
+    """
+
+    train: np.ndarray
+    real: np.ndarray
+    fake: np.ndarray
+    categories: tuple[int, ...]
+    label: int | None
+    seed: int
+
+    def numbers(self) -> np.ndarray:
+        """Which columns hold numbers that change in the training split."""
+        changes = np.ptp(self.train, axis=0) > 0
+        return np.flatnonzero((np.array(self.categories) == 0) & changes)
+
+    def features(self, rows: np.ndarray, label: bool = True) -> np.ndarray:
+        """Rows as classifiers see them, [n, F]: numbers standardised by the training split, categories one-hot.
+
+        Args:
+          label: whether its column is among them.
+        """
+        parts = []
+        for place, count in enumerate(self.categories):
+            if place == self.label and not label:
+                continue
+            values = rows[:, place]
+            if count:
+                parts.append(np.eye(count)[values.astype(int)])
+            else:
+                train = self.train[:, place].astype(np.float64)
+                parts.append(((values - train.mean()) / (train.std() or 1.0))[:, None])
+        return np.concatenate(parts, axis=1)
+
+
+class Gathered:
+    """A metric under way (`metrics.base.Accumulator`) whose result is a function of all rows, `Tables`."""
+
+    def __init__(self, context: Context, finish: Callable[[Tables], dict]):
+        self._context, self._finish = context, finish
+        self._rows: list[np.ndarray] = []
+
+    def update(self, batch: Batch) -> None:
+        """Keeps the batch's rows: they are small."""
+        self._rows.append(batch.host(batch.output))
+
+    def result(self) -> dict:
+        """What `finish` makes of all of them; rows that are not finite make no number."""
+        rows = np.concatenate(self._rows)
+        if not np.isfinite(rows).all():
+            bad = int((~np.isfinite(rows)).any(1).sum())
+            return {"value": float("nan"), "spread": None, "spread_kind": f"none: {bad} rows are not finite"}
+        return self._finish(tables_of(self._context, rows))
+
+
+def tables_of(context: Context, fake: np.ndarray) -> Tables:
+    """The rows that a metric compares."""
+    columns = context.info["points"]["columns"]
+    label = next((i for i, (_, _, is_label) in enumerate(columns) if is_label), None)
+    train, real = (np.asarray(images.images[:]) for images in (context.train, context.real))
+    return Tables(train, real, fake, tuple(len(names) for _, names, _ in columns), label, context.seed)
+
+
+def size_matched(fake: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """`count` rows of [N, C], drawn at random without replacement; all where there are no more."""
+    if len(fake) <= count:
+        return fake
+    return fake[np.random.default_rng(seed).permutation(len(fake))[:count]]
+
+
+def forest(seed: int) -> Any:
+    """The random forest (Breiman 2001) of every classifier here: 100 trees, on one core."""
+    from sklearn.ensemble import RandomForestClassifier
+
+    return RandomForestClassifier(TREES, random_state=seed, n_jobs=1)
+
+
+def two_sample_auc(tables: Tables, classifier: Any) -> dict:
+    """How well `classifier` tells generated rows from real ones it has not seen (Lopez-Paz and Oquab 2017).
+
+    Area under the ROC curve over out-of-fold scores of 5 stratified seeded folds; as many generated rows as real ones,
+    so that neither copies nor sizes count twice. 0.5 is chance.
+    """
+    from sklearn.metrics import roc_auc_score
+    from sklearn.model_selection import StratifiedKFold
+    from threadpoolctl import threadpool_limits
+
+    count = min(len(tables.real), len(tables.fake))
+    real, fake = (size_matched(rows, count, tables.seed) for rows in (tables.real, tables.fake))
+    features = np.concatenate([tables.features(fake), tables.features(real)])
+    truth = np.repeat([0, 1], count)
+    scores, of_folds = np.empty(len(truth)), []
+    with threadpool_limits(1):
+        for train, test in StratifiedKFold(FOLDS, shuffle=True, random_state=tables.seed).split(features, truth):
+            classifier.fit(features[train], truth[train])
+            scores[test] = classifier.predict_proba(features[test])[:, 1]
+            of_folds.append(roc_auc_score(truth[test], scores[test]))
+    return {
+        "value": float(roc_auc_score(truth, scores)),
+        "spread": float(np.std(of_folds, ddof=1)),
+        "spread_kind": "standard deviation over folds",
+        "rows_of_each": count,
+        "folds": FOLDS,
+    }
+
+
+def correlations(rows: np.ndarray) -> np.ndarray:
+    """Pearson's r [C, C] of the columns of rows [n, C]; 0 beside a column that never changes."""
+    centred = rows - rows.mean(0, dtype=np.float64)
+    norms = np.linalg.norm(centred, axis=0)
+    scaled = centred / np.where(norms > 0, norms, 1.0)
+    return np.clip(scaled.T @ scaled, -1, 1)

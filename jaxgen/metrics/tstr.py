@@ -1,0 +1,59 @@
+"""Train on synthetic, test on real (Esteban et al. 2017): what a classifier learns from generated rows is worth."""
+
+from typing import Any
+
+import numpy as np
+
+from jaxgen.metrics.base import Context
+from jaxgen.metrics.tabular import MIN_ROWS, Gathered, Tables, forest
+from jaxgen.metrics.tabular import USES as _TABLES
+
+NEEDS = "points"
+DIRECTION = "higher"
+TITLE, UNIT = "TSTR accuracy", ""
+MEANING = "Accuracy on unseen real rows of a forest trained on generated rows alone; beside it that of real rows."
+MIN_SAMPLES = MIN_ROWS
+EXTRACTOR = None
+USES = (*_TABLES, "real.labels")
+
+
+def of_classifier(classifier: Any, x: np.ndarray, y: np.ndarray, x_test: np.ndarray, y_test: np.ndarray) -> dict:
+    """Accuracy, area under the ROC curve and F1 (both means over classes) on the test rows after fitting to x, y."""
+    from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        classifier.fit(x, y)
+        found, shares = classifier.predict(x_test), classifier.predict_proba(x_test)
+    auc = []
+    for label in np.unique(y_test):
+        known = np.flatnonzero(classifier.classes_ == label)
+        score = shares[:, known].sum(1)  # of a class that was never generated 0 everywhere: chance
+        auc.append(roc_auc_score(y_test == label, score) if 0 < np.mean(y_test == label) < 1 else np.nan)
+    return {
+        "accuracy": float(accuracy_score(y_test, found)),
+        "auc": float(np.mean(auc)),
+        "f1": float(f1_score(y_test, found, average="macro", zero_division=0)),
+    }
+
+
+def _measure(tables: Tables) -> dict:
+    parts = [
+        (tables.features(rows, label=False), rows[:, tables.label].astype(int))
+        for rows in (tables.fake, tables.train, tables.real)
+    ]
+    synthetic, real = (of_classifier(forest(tables.seed), *parts[i], *parts[2]) for i in (0, 1))
+    count = len(tables.real)
+    return {
+        "value": synthetic["accuracy"],
+        "spread": float(np.sqrt(synthetic["accuracy"] * (1 - synthetic["accuracy"]) / count)),
+        "spread_kind": "standard error over test rows",
+        "auc": synthetic["auc"],
+        "f1": synthetic["f1"],
+        **{f"trtr_{name}": value for name, value in real.items()},
+    }
+
+
+def start(context: Context) -> Gathered:
+    """An accumulator of the accuracy; `auc`, `f1` beside it, and `trtr_...` of a forest trained on the real rows."""
+    return Gathered(context, _measure)
