@@ -9,7 +9,7 @@ from typing import NamedTuple
 from jaxgen.report import baselines, command, features, grids, images, plots, run_grids
 from jaxgen.report.comparison import Table, tables
 from jaxgen.report.costs import cost, hardware
-from jaxgen.report.find import Found, Study, noted
+from jaxgen.report.find import Found, Study, listed, noted
 from jaxgen.report.findings import Finding, findings
 from jaxgen.report.grids import Grid
 from jaxgen.report.groups import Model, Section, sections
@@ -75,12 +75,18 @@ class Report:
 
 def contents(found: Found, title: str) -> Report:
     """The whole report of what was found."""
-    parts, unknown = sections(found)
+    readable = [run for run in found.runs if _is_readable(run)]
+    parts, unknown = sections(Found(readable, found.studies))
+    unknown += [run for run in found.runs if run not in readable]
     chapters = [_chapter(section) for section in parts]
+    for chapter in chapters:
+        _draw(chapter, chapter.section, chapter.table)
+        chapter.kinds, broken = images.kinds(chapter.section)
+        chapter.notes += [f"{text}." for text in broken]
     images.fit([kind for chapter in chapters for kind in chapter.kinds])
     lost = [sentence for study in found.studies for sentence in _of_study(study, found.runs)]
     lost += [
-        Sentence(f"{run.place}:", f"Left out: {'; '.join([*run.problems, 'no config tells what it is'])}.", "bad")
+        Sentence(f"{run.place}:", f"Left out: {'; '.join(run.problems) or 'no config tells what it is'}.", "bad")
         for run in unknown
     ]
     models = sum(len(section.models) for section in parts)
@@ -88,6 +94,17 @@ def contents(found: Found, title: str) -> Report:
     counts = f"{runs} run{'s' * (runs != 1)} of {models} model{'s' * (models != 1)} on "
     counts += f"{len(parts)} data set{'s' * (len(parts) != 1)}"
     return Report(title, chapters, lost, counts)
+
+
+def _is_readable(run: Run) -> bool:
+    """Whether a run's files make a chapter alone: values of the wrong kind must not take the others with them."""
+    try:
+        for section in sections(Found([run], []))[0]:
+            _chapter(section)
+    except (TypeError, ValueError, AttributeError, KeyError, IndexError, ArithmeticError) as error:
+        run.problems.append(f"its files hold what cannot be ({error})")
+        return False
+    return True
 
 
 def _of_study(study: Study, runs: Sequence[Run]) -> list[Sentence]:
@@ -104,7 +121,7 @@ def _of_study(study: Study, runs: Sequence[Run]) -> list[Sentence]:
             places = {(study.folder / str(place)).resolve() for place in (one.get("workdir"), entry["name"]) if place}
             has = any(places & {run.folder.resolve(), *run.folder.resolve().parents} for run in runs)
             has |= one is entry and any((run.entry or {}).get("name") == entry["name"] for run in runs)
-            seeds = one.get("seeds")
+            seeds = listed(one, "seeds")
             name = f"{entry['name']}, seed {', '.join(map(str, seeds))}" if seeds else str(entry["name"])
             status = one.get("status")
             if status == "failed":
@@ -135,9 +152,6 @@ def _chapter(section: Section) -> Chapter:
         [table.metric for table in every],
     )
     _add_baselines(chapter, section, every, found)
-    _draw(chapter, section, deciding)
-    chapter.kinds, broken = images.kinds(section)
-    chapter.notes += [f"{text}." for text in broken]
     chapter.cards = [_card(run, model, found) for model in section.models for run in model.runs]
     return chapter
 

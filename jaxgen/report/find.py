@@ -94,7 +94,7 @@ def _assign(study: Study, runs: list[Run]) -> None:
     """Gives each run of the study its entry, with what the study noted of that run where it notes runs."""
     for entry in study.entries:
         places = {study.folder / "runs" / str(entry["name"]): entry}
-        places |= {study.folder / str(place): entry for place in entry.get("workdirs") or ()}
+        places |= {study.folder / str(place): entry for place in listed(entry, "workdirs")}
         places |= {study.folder / str(one["workdir"]): {**entry, **one} for one in noted(entry)}
         places = {place.resolve(): told for place, told in places.items()}
         for run in runs:
@@ -106,5 +106,9 @@ def _assign(study: Study, runs: list[Run]) -> None:
 
 def noted(entry: dict[str, Any]) -> list[dict[str, Any]]:
     """What an entry of study.json says of each of its runs: workdir, status, message, attempts, command."""
-    listed = entry.get("runs")
-    return [one for one in listed if isinstance(one, dict) and "workdir" in one] if isinstance(listed, list) else []
+    return [one for one in listed(entry, "runs") if isinstance(one, dict) and "workdir" in one]
+
+
+def listed(entry: dict[str, Any], key: str) -> list:
+    """The list under a key, empty where there is none."""
+    return entry[key] if isinstance(entry.get(key), list) else []

@@ -18,7 +18,7 @@ _OF_SEED = re.compile(r"seed (-?\d+): ")
 _RESUMED = "resuming at step "
 
 
-@dataclass
+@dataclass(eq=False)
 class Run:
     """What is known of a run.
 
@@ -87,8 +87,8 @@ def read(folder: Path, place: str) -> list[Run]:
     config, wrong = _config(written.get("config"))
     program = Run(folder, place, config, problems=problems + wrong)
     program.facts = {key: value for key, value in written.items() if key != "config"}
-    program.timing, wrong = _json(folder / "timing.json", needed=False)
-    program.problems += wrong
+    timing, wrong = _json(folder / "timing.json", needed=False)
+    program.timing, program.problems = _numbers(timing), program.problems + wrong
     alarms, wrong = _json(folder / "alarms.json", needed=False)
     program.alarms, program.problems = _events(alarms.get("events")), program.problems + wrong
     program.lines, wrong = _lines(folder / "metrics.jsonl")
@@ -156,7 +156,7 @@ def _read_results(run: Run, folder: Path) -> None:
             # Evaluations may be made anew under other settings than those the run was trained with.
             run.config = {**run.config, **{k: told["config"][k] for k in ("evaluation",) if k in told["config"]}}
         run.facts |= {key: value for key, value in told.items() if key not in ("config", "alarms")}
-        run.timing = run.timing or (told.get("timing") if isinstance(told.get("timing"), dict) else {})
+        run.timing = run.timing or (_numbers(told["timing"]) if isinstance(told.get("timing"), dict) else {})
         if isinstance(told.get("alarms"), list):
             run.alarms = _events(told["alarms"])
 
@@ -165,9 +165,17 @@ def _config(found: Any) -> tuple[dict, list[str]]:
     if found is None:
         return {}, []
     try:
-        return configuration.completed(found), []
+        config = configuration.completed(found)
+        usual = configuration.completed({})
+        whole = all(isinstance(config[key], dict) for key, value in usual.items() if isinstance(value, dict))
     except (AttributeError, TypeError, ValueError):
-        return {}, ["config.json holds no config"]
+        whole = False
+    return (config, []) if whole else ({}, ["config.json holds no config"])
+
+
+def _numbers(found: dict) -> dict[str, float | None]:
+    """The entries that are numbers."""
+    return {key: value for key, value in found.items() if isinstance(value, int | float) and math.isfinite(value)}
 
 
 def _json(path: Path, needed: bool = True) -> tuple[dict, list[str]]:

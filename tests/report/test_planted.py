@@ -7,6 +7,8 @@ import pytest
 from scipy import stats
 
 from jaxgen import report
+from jaxgen.report.contents import contents
+from jaxgen.report.find import find
 
 COLLAPSE = {
     "alarm": "collapse",
@@ -234,7 +236,22 @@ def test_a_run_of_which_nothing_is_left_but_its_log_is_named(run, tmp_path):
     run.make(tmp_path / "whole", 5.0)
     (tmp_path / "shell").mkdir()
     (tmp_path / "shell" / "config.json").write_text("[]")
-    _assert_said(tmp_path, "shell:", "no config tells what it is")
+    _assert_said(tmp_path, "shell:", "Left out: config.json is unreadable")
+
+
+@pytest.mark.parametrize("place", [("fd_efficientnet_lite0", "direction"), ("_run", "packages"), ("_run", "step")])
+@pytest.mark.parametrize("junk", [[1, "a"], {"a": []}, "x", -1, None])
+def test_values_of_the_wrong_kind_spare_the_other_runs(run, tmp_path, place, junk):
+    run.make(tmp_path / "whole", 5.0, pictures=False)
+    path = run.make(tmp_path / "hurt", 6.0, changes={"model.width": 8}, pictures=False) / "evaluation.json"
+    found = json.loads(path.read_text())
+    found[place[0]][place[1]] = junk
+    path.write_text(json.dumps(found))
+    told = contents(find([tmp_path]), "")
+    named = [model.name for chapter in told.chapters for model in chapter.section.models]
+    lost = [sentence.lead for sentence in told.lost]
+    assert "whole" in named
+    assert ("hurt" in named) != ("hurt:" in lost)
 
 
 def test_an_unfinished_run_is_called_that(run, tmp_path):
