@@ -1,4 +1,4 @@
-"""Seven models on scikit-learn's digits at 16x16, three seeds each, equal images: 128,000 for every run (2,000 steps).
+"""Seven models on scikit-learn's digits at 16x16, three seeds each, equal images: 96,000 for every run (1,500 steps).
 
 GAN (Goodfellow et al. 2014), DCGAN, LSGAN, WGAN-GP, SN-GAN, VAE and VQ-VAE as in their own files; DCGAN's and SN-GAN's
 widths halved. No download. Meant for two cores in less than half an hour, report included.
@@ -10,7 +10,7 @@ from configs import default_study
 def get_config():
     study = default_study.get_config()
     study.title = "Seven models on the digits"
-    study.budget.images = 128_000
+    study.budget.images = 96_000
     study.evaluation.metrics = (
         *("fd_efficientnet_lite0", "kid", "precision", "recall", "density", "coverage"),
         *("duplicates", "memorisation", "psnr", "ssim", "bits_per_dim"),
