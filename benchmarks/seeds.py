@@ -10,6 +10,7 @@ unless `--no_cache`. What follows `--` goes to all runs, such as `-- --config.st
 import argparse
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -19,17 +20,23 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 
-def timed(config: str, folder: Path, cache: str, *options: str) -> float:
-    """Seconds of a run of the command line, from nothing to its evaluation.json."""
+def timed(config: str, folder: Path, cache: str, *options: str) -> tuple[float, float]:
+    """Seconds of a run of the command line, from nothing to its evaluation.json: on the wall, and of processors."""
     shutil.rmtree(folder, ignore_errors=True)
     command = [sys.executable, "-m", "jaxgen.main", f"--config={config}", f"--workdir={folder}"]
     command += [f"--config.compilation_cache={cache}", "--config.evaluation.pictures=False", *options]
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
-    start = time.perf_counter()
+    start, before = time.perf_counter(), processor_seconds()
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"{' '.join(command)}\n{done.stderr[-2000:]}")
-    return time.perf_counter() - start
+    return time.perf_counter() - start, processor_seconds() - before
+
+
+def processor_seconds() -> float:
+    """Of all processes that were started here and have ended: what other work on the machine hardly changes."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def main() -> None:
@@ -57,10 +64,11 @@ def main() -> None:
         "seeds": arguments.seeds,
         "options": options,
         "cores": os.cpu_count(),
-        "together_s": round(together, 1),
+        "together_s": round(together[0], 1),
         "of_which_compiling_s": round(compiling, 1),
-        "alone_s": [round(seconds, 1) for seconds in alone],
-        "ratio": round(together / sum(alone), 3),
+        "alone_s": [round(wall, 1) for wall, _ in alone],
+        "ratio": round(together[0] / sum(wall for wall, _ in alone), 3),
+        "ratio_of_processor_seconds": round(together[1] / sum(used for _, used in alone), 3),
     }
     print(json.dumps(result))
 
