@@ -78,12 +78,14 @@ def leaderboard(table: Table, found: Mapping[str, Sequence[Finding]]) -> Grid:
         grid.notes.append(
             "With a single seed there is no interval, and nothing can be said of a difference's significance."
         )
-    if any(row.summary.n > 1 for row in table.ranked):
-        count = sum(difference.p is not None for difference in table.differences.values())
+    count = sum(difference.p is not None for difference in table.differences.values())
+    if count:
         grid.notes.append(
             "Mean over seeds; interval of the mean by Student's t; two-sided Welch t-tests, p-values corrected by "
             f"Holm's method for the {count} pair{'s' * (count != 1)} of models that could be tested."
         )
+    elif any(row.summary.n > 1 for row in table.ranked):
+        grid.notes.append("Mean over seeds; interval of the mean by Student's t.")
     return grid
 
 

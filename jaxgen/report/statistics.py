@@ -33,9 +33,14 @@ def summarise(values: Sequence[float]) -> Summary:
     mean = float(array.mean())
     if len(array) < 2:
         return Summary(len(array), mean, None, None, None)
-    deviation = float(array.std(ddof=1))
+    deviation = 0.0 if _equal(array) else float(array.std(ddof=1))
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(array) - 1)) * deviation / math.sqrt(len(array))
     return Summary(len(array), mean, deviation, mean - half, mean + half)
+
+
+def _equal(values: Sequence[float]) -> bool:
+    """Whether all are the same number but for rounding."""
+    return bool(np.ptp(values) <= 1e-12 * np.max(np.abs(values)))
 
 
 class Difference(NamedTuple):
@@ -62,7 +67,7 @@ def welch(a: Sequence[float], b: Sequence[float]) -> Difference:
     Not paired: seeds of different models share no draw but the order of the data.
     """
     difference = float(np.mean(a) - np.mean(b))
-    if min(len(a), len(b)) < 2 or (np.ptp(a) == 0 and np.ptp(b) == 0):
+    if min(len(a), len(b)) < 2 or (_equal(a) and _equal(b)):
         return Difference(difference, None, None, None)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of values that are nearly equal: the p-value stays right

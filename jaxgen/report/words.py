@@ -199,7 +199,10 @@ def _went_wrong(section: Section, found) -> list[Sentence]:
                 seeds = ", ".join(dict.fromkeys(str(run.seed) for run, _ in cases))
                 which = f" ({len(places)} of {len(model.runs)} runs: seed{'s' * (len(places) > 1)} {seeds})"
             text = cases[0][1].text
-            if len({finding.text for _, finding in cases}) > 1:
+            different = len({finding.text for _, finding in cases})
+            if different > 1 and len(places) > 1:
                 text += f" So seed {cases[0][0].seed}; the others' words are below."
+            elif different > 1:
+                text += f" {different - 1} more like it {'is' if different == 2 else 'are'} below."
             out.append(Sentence(f"{model.name}, {kind}{which}:", text, level))
     return sorted(out, key=lambda sentence: LEVELS.index(sentence.level))

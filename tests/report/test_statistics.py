@@ -45,7 +45,13 @@ def test_no_test_without_two_values_and_a_spread(a, b):
 
 
 def test_values_that_are_nearly_equal_warn_nobody():
-    assert welch([1.0, 1.0 + 1e-15], [2.0, 2.0]).p < 1e-6
+    assert welch([1.0, 1.0 + 1e-11], [2.0, 2.0]).p < 1e-6
+
+
+def test_a_spread_of_rounding_is_none():
+    assert welch([1.0, 1.0 + 1e-15], [2.0, 2.0]).p is None
+    assert summarise([1.0, 1.0 + 1e-15])[2] == 0
+    assert summarise([0.0, 0.0])[2] == 0
 
 
 def test_holm_by_hand():
