@@ -97,18 +97,17 @@ def _over(records: list[dict]) -> dict:
         numbers = [record[key] for record in records]
         if isinstance(first, float) and all(isinstance(number, float) for number in numbers):
             out[key] = float(np.mean(numbers))
-    values = [record["value"] for record in records]
+    # Rounding of the same number in another order is no spread.
+    values = [None if record["value"] is None else round(record["value"], 9) for record in records]
+    if None not in values:
+        out["value"] = round(float(np.mean(values)), 9)
     known = len(values) > 1 and None not in values
     return {
         **out,
         "spread": float(np.std(values, ddof=1)) if known else None,
         "spread_kind": f"standard deviation over {len(values)} draws",
         "seeds": {str(seed): value for seed, value in enumerate(values)},
-        **(
-            {"found": [bool(record["found"]) for record in records].count(True) * 2 > len(records)}
-            if "found" in out
-            else {}
-        ),
+        **({"found": 2 * sum(record["found"] for record in records) > len(records)} if "found" in out else {}),
     }
 
 
@@ -120,7 +119,7 @@ def _digest(name: str, settings, real, train, facts) -> str:
     for rows in (real.images, train.images):
         digest.update(np.ascontiguousarray(rows).tobytes())
     folder = Path(baselines.__file__).parent
-    modules = [folder / "metrics" / "tabular.py", Path(baselines.__file__)]
+    modules = [folder / "metrics" / "tabular.py", Path(baselines.__file__), Path(__file__)]
     modules += [Path(lookup.module("metrics", metric, "evaluation.metrics").__file__) for metric in settings.metrics]
     for module in modules:
         digest.update(module.read_bytes())
