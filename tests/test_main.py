@@ -110,7 +110,7 @@ def error_line(ended):
         ("--config.model.name=os.path", ["config.model.name", "no build()"]),
         ("--config.recipe.name=gann", ["config.recipe.name", "did you mean 'gan'", "gan, stylegan2, vae"]),
         ("--config.recipe.loss=hing", ["config.recipe.loss", "did you mean 'hinge'", "least_squares"]),
-        ("--config.data.name=mnits", ["data.name", "did you mean 'mnist'", "cifar10, covid_radiography, digits"]),
+        ("--config.data.name=mnits", ["data.name", "did you mean 'mnist'", "cifar10, covid_radiography"]),
         ("--config.data.name=folder", ["data.dir"]),
         ("--config.data.test_split=", ["data.test_split", "reference"]),
         ("--config.data.test_split=dev", ["data.test_split='dev'", "train, test"]),

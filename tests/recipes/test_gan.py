@@ -45,7 +45,7 @@ def test_first_step_is_algorithm_1_by_hand(tiny_config):
 
     config = tiny_config("gan", sgd=True)
     opened, before, state, metrics = train(config, 1)
-    generator, discriminator, latent_dim = dcgan.build(config.model, (8, 8, 1), 10, jnp.dtype("float32"))
+    generator, discriminator, latent_dim = dcgan.build(config.model, (8, 8, 1), 10, jnp.dtype("float32"))[:3]
     key = parallel.init_state(opened.recipe, opened.mesh, 0).key
     images, labels = session.upload(opened)
 
