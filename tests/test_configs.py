@@ -128,12 +128,19 @@ def tiny(path):
     return config
 
 
+def _kind(value):
+    """Of numbers whether they are there, and whether they are more than one: other programs are of other sizes only."""
+    if isinstance(value, float):
+        return value > 0
+    return min(value, 2) if type(value) is int else value
+
+
 def settings_of(config) -> frozenset:
     """What tells the program of two steps from that of others: all that is not data, length or a positive number."""
     networks = f"{config.recipe.name} of {config.model.name}"
     found = {(networks, "data", VECTORS.get(config.data.name)), (networks, "dtype", config.compute_dtype)}
-    for part in (config.model, config.recipe):
-        found |= {(networks, key, value > 0 if isinstance(value, float) else value) for key, value in part.items()}
+    found |= {(networks, key, _kind(value)) for key, value in config.model.items()}
+    found |= {(config.recipe.name, key, _kind(value)) for key, value in config.recipe.items()}
     found |= {(networks, player, optimizer.name) for player, optimizer in config.optimizers.items()}
     numbers = ("ada_interval", "instance_noise_steps", "beta_warmup", "r1_interval", "path_length_interval", "mixtures")
     return frozenset(item for item in found if item[1] not in numbers)
@@ -142,7 +149,8 @@ def settings_of(config) -> frozenset:
 def experiments_with_every_setting():
     """Every experiment whose program is new; marked slow where all its settings occur in those before.
 
-    So each value of each setting of each kind of network takes its two real steps, not every combination.
+    So each value of each setting of each kind of network and of each recipe takes its two real steps, not every
+    combination.
     """
     programs = {}
     for path in EXPERIMENTS:
