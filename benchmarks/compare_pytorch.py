@@ -24,7 +24,7 @@ import torch
 from configs import default
 from jaxgen import provenance
 from jaxgen.recipes import gan, vae
-from jaxgen.training import parallel
+from jaxgen.training import compiled_steps, parallel
 from jaxgen.training.batches import Feed
 
 BATCH = 64
@@ -73,7 +73,7 @@ class JaxTraining:
         leaves = jax.tree.leaves([p.params for p in players])
         self.parameters = sum(leaf.size for leaf in leaves)
         feed = Feed(BATCH)
-        self.compiled = parallel.compile_steps(
+        self.compiled = compiled_steps.compile_steps(
             recipe, feed, mesh, self.state, self.images, None, steps=steps, unroll=unroll
         )
 

@@ -32,7 +32,7 @@ from jaxgen.models import stylegan2 as networks
 from jaxgen.models.stylegan2.operations import step_operations
 from jaxgen.models.stylegan2.synthesis import width
 from jaxgen.recipes import stylegan2
-from jaxgen.training import parallel
+from jaxgen.training import compiled_steps, parallel
 from jaxgen.training.batches import Feed
 
 SIDE, CHANNELS, IMAGES = 32, 3, 1024
@@ -48,7 +48,7 @@ class JaxTraining:
         self.state = parallel.init_state(self.recipe, mesh, seed=0)
         self.images = parallel.replicate(mesh, images)
         feed = Feed(config.batch_size)
-        self.compiled = parallel.compile_steps(
+        self.compiled = compiled_steps.compile_steps(
             self.recipe, feed, mesh, self.state, self.images, None, steps=1, unroll=1
         )
         players = [self.state.players[name] for name in ("g", "d")]

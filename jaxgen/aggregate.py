@@ -1,13 +1,13 @@
 """Evaluations of several seeds as one: mean, standard deviation, interval, best and worst of each number."""
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import stats
 
-_CONFIDENCE = 0.95
+CONFIDENCE = 0.95
 # Of the records of single seeds; the aggregate has its own in their place.
 _OF_ONE_SEED = ("value", "spread", "spread_kind", "seconds", "seconds_view", "note")
 
@@ -29,16 +29,35 @@ def over_seeds(evaluations: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
     return {**{name: _record(by_seed, evaluations) for name, by_seed in records.items()}, "_skipped": skipped}
 
 
-def summary(values: Mapping[int, float]) -> dict[str, Any]:
-    """Mean, standard deviation and 95% interval of Student's t (normal values, unknown variance) of seeds' numbers."""
-    numbers = np.array(list(values.values()), np.float64)
-    mean, spread = float(numbers.mean()), None
-    interval = None
-    if len(numbers) > 1:
-        spread = float(numbers.std(ddof=1))
-        half = float(stats.t.ppf(0.5 + _CONFIDENCE / 2, len(numbers) - 1)) * spread / math.sqrt(len(numbers))
-        interval = [mean - half, mean + half]
-    return {"value": mean, "spread": spread, "interval": interval}
+class Summary(NamedTuple):
+    """n values: their mean, standard deviation (ddof 1) and the 95% interval of the mean; None where n is 1."""
+
+    n: int
+    mean: float
+    deviation: float | None
+    low: float | None
+    high: float | None
+
+    @property
+    def error(self) -> float | None:
+        """Standard error of the mean."""
+        return None if self.deviation is None else self.deviation / math.sqrt(self.n)
+
+
+def summarise(values: Sequence[float]) -> Summary:
+    """Mean of at least one value, interval from Student's t with n - 1 degrees of freedom."""
+    array = np.asarray(values, np.float64)
+    mean = float(array.mean())
+    if len(array) < 2:
+        return Summary(len(array), mean, None, None, None)
+    deviation = 0.0 if equal(array) else float(array.std(ddof=1))
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(array) - 1)) * deviation / math.sqrt(len(array))
+    return Summary(len(array), mean, deviation, mean - half, mean + half)
+
+
+def equal(values: Sequence[float]) -> bool:
+    """Whether all are the same number but for rounding."""
+    return bool(np.ptp(values) <= 1e-12 * np.max(np.abs(values)))
 
 
 def _record(by_seed: Mapping[int, Mapping[str, Any]], evaluations: Mapping[int, Any]) -> dict[str, Any]:
@@ -53,7 +72,9 @@ def _record(by_seed: Mapping[int, Mapping[str, Any]], evaluations: Mapping[int, 
     }
     record: dict[str, Any] = {"value": None, "spread": None, "interval": None}
     if not missing:
-        record = summary(found)
+        mean = summarise(list(found.values()))
+        interval = None if mean.low is None else [mean.low, mean.high]
+        record = {"value": mean.mean, "spread": mean.deviation, "interval": interval}
     record["spread_kind"] = "standard deviation over seeds"
     record |= _extremes(found, missing, first["direction"])
     record["seeds"] = {str(seed): values.get(seed) for seed in evaluations}

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from jaxgen import baselines, evaluation, lookup
+from jaxgen.data.table import columns_of, label_place
 from jaxgen.errors import UserError
 from jaxgen.training.workdir import write_atomic
 
@@ -71,9 +72,8 @@ def measure(
 
 
 def _measure(name: str, settings, real, train, facts, stop) -> dict:
-    columns = facts["points"]["columns"]
-    categories = tuple(len(names) for _, names, _ in columns)
-    label = next((i for i, (_, _, is_label) in enumerate(columns) if is_label), None)
+    columns = columns_of(facts["points"])
+    categories, label = tuple(len(column.categories) for column in columns), label_place(columns)
     settings = settings.copy_and_resolve_references().unlock()
     settings.num_samples = len(train.images)
     draws = []

@@ -6,7 +6,16 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from jaxgen import aggregate, baseline_evaluation, configuration, evaluation, latent_samplers, pictures, session
+from jaxgen import (
+    aggregate,
+    baseline_evaluation,
+    configuration,
+    evaluation,
+    evaluation_file,
+    latent_samplers,
+    pictures,
+    session,
+)
 from jaxgen.metrics.table import format_table
 from jaxgen.sampling import draw_fitted, draw_traversal
 from jaxgen.training import alarms, loop, parallel, timing, workdir
@@ -52,7 +61,8 @@ def _finish_one(opened: session.Session, lane: Lane, run: loop.Run, state, measu
     draw_traversal(opened, state.players, lane.folder)
     _tell_alarms(lane, step)
     path = lane.folder / "evaluation.json"
-    if _is_current(path, opened, step):
+    before = evaluation_file.evaluated(lane.folder)
+    if before is not None and before["step"] == step and evaluation_file.is_current(lane.folder, config):
         log.info("%s%s is of this step and these settings already", lane.told, path)
         results = json.loads(path.read_text())
         if lane.index is None:
@@ -146,14 +156,3 @@ def evaluate_to_file(
             print(f"\n{baseline_evaluation.format_table(results, beside)}")
     log.info("written to %s", path)
     return results
-
-
-def _is_current(path: Path, opened: session.Session, step: int) -> bool:
-    if not path.exists():
-        return False
-    try:
-        run = json.loads(path.read_text())["_run"]
-        settings = configuration.completed(run["config"])["evaluation"]
-        return run["step"] == step and settings == session.settings_of(opened)["evaluation"]
-    except (ValueError, KeyError, TypeError):
-        return False  # written by hand or by an older version: evaluated again

@@ -130,10 +130,10 @@ def _main(argv: list[str]) -> None:
         os.environ.setdefault("JAX_PLATFORMS", "cpu")  # libtpu is there to compile, not to look for TPUs
     # JAX is imported here and not above, so that --help and typing mistakes answer at once.
     from jaxgen import modes
-    from jaxgen.training import parallel
+    from jaxgen.training import parallel, processes
 
     if _DISTRIBUTED.value:
-        parallel.start_processes(_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)
+        processes.start_processes(_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)
     elif _CONFIG.value.num_seeds > 1:
         parallel.use_cores(_CONFIG.value.num_seeds, _CONFIG.value.seed_devices)
     mode = getattr(modes, _MODE.value)

@@ -23,7 +23,7 @@ from jaxgen.benchmark import benchmark
 from jaxgen.errors import UserError
 from jaxgen.lookup import unknown
 from jaxgen.planning import plan as planning
-from jaxgen.training import lanes, loop, parallel, timing, workdir
+from jaxgen.training import lanes, loop, parallel, processes, timing, workdir
 from jaxgen.training.lanes import Lane
 from jaxgen.training.logging import TensorBoard, error_kept, start_log
 
@@ -37,7 +37,7 @@ def train(config, folder: Path) -> None:
         raise UserError(f"--workdir={folder} is one of several seeds: train them all, --workdir={container}")
     opened = session.open_session(config)
     start = initial_weights.find(opened, folder)
-    primary = parallel.is_primary()
+    primary = processes.is_primary()
     with contextlib.ExitStack() as stack:
         problem = {}
         if primary:
@@ -47,7 +47,7 @@ def train(config, folder: Path) -> None:
             except UserError as error:
                 problem = {"refused": str(error)[:1000]}
         # The others would wait for a process that has gone: all of them end with its line.
-        problem = parallel.share(problem)
+        problem = processes.share(problem)
         if problem:
             raise UserError(problem["refused"])
         start_log(folder / "log.txt" if primary else None, show=primary)
@@ -71,7 +71,7 @@ def train(config, folder: Path) -> None:
             return
         if primary:
             finishing.finish(opened, run, state, seeds)
-        parallel.wait_for_all("finished")
+        processes.wait_for_all("finished")
 
 
 def _prepare(opened: session.Session, folder: Path, stop: threading.Event, start: initial_weights.Start | None):
@@ -93,7 +93,7 @@ def _prepare(opened: session.Session, folder: Path, stop: threading.Event, start
         if not loop.is_over(config, int(state.step), opened.clock) and (reason := lanes.stopping(seeds)):
             checkpoints.close()
             raise UserError(reason)
-    if parallel.is_primary():
+    if processes.is_primary():
         settings = {lane.seed: configuration.to_dict(lane.config) for lane in seeds}
         lanes.make_folders(seeds, settings, session.provenance(opened))
     images, labels = session.upload(opened)
@@ -128,7 +128,7 @@ def _initial_state(opened: session.Session, folder: Path, start: initial_weights
     if start is None:
         return parallel.init_state(recipe, mesh, seed)
     initial_weights.tell(start)
-    if parallel.is_primary():
+    if processes.is_primary():
         workdir.note(folder, "init_from", start.origin)
     return parallel.init_state(recipe, mesh, seed, initial_weights.placed, start.weights)
 

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxgen import baseline_evaluation, configuration, evaluation, latent_samplers, lookup, run_config
+from jaxgen import baseline_evaluation, configuration, evaluation, latent_samplers, lookup, objective, run_config
 from jaxgen.data import table_codec
-from jaxgen.data.base import Dataset, Split, is_vectors, open_dataset
+from jaxgen.data.base import Dataset, Split, open_dataset
 from jaxgen.data.table import columns_of
 from jaxgen.data.table_codec import TableCodec
 from jaxgen.errors import UserError
@@ -21,7 +21,7 @@ from jaxgen.metrics.base import SAMPLE_VIEWS
 from jaxgen.provenance import software
 from jaxgen.recipes.base import Recipe
 from jaxgen.run_views import bound_views, facts_of, offered_views
-from jaxgen.training import alarms, lanes, parallel, timing, workdir
+from jaxgen.training import alarms, compiled_steps, lanes, parallel, timing, workdir
 from jaxgen.training.batches import Feed
 from jaxgen.training.checkpoint import Checkpoints
 from jaxgen.training.logging import start_log
@@ -68,9 +68,9 @@ def open_session(config, needs_images: bool = True) -> Session:
             f"config.batch_size={config.batch_size} in config.grad_accum_steps={config.grad_accum_steps} parts "
             f"does not divide over {parallel.data_devices(mesh)} devices"
         )
-    recipe_module = lookup.module("recipes", config.recipe.name, "config.recipe.name")
+    lookup.module("recipes", config.recipe.name, "config.recipe.name")  # before data are fetched for nothing
     with clock.measure("data"):
-        data = _data_of(config)
+        data = data_of(config)
         dataset = open_dataset(data, progress=sys.stderr.isatty())
         train, test = dataset.splits[config.data.train_split], dataset.splits[config.data.test_split]
     num_classes = len(dataset.class_names) if train.labels is not None else 0
@@ -79,20 +79,7 @@ def open_session(config, needs_images: bool = True) -> Session:
         columns = columns_of(dataset.facts.get("points", {}))
         baseline_evaluation.check(config.evaluation, columns)
         table = table_codec.fit(columns, train.images, data) if columns else None
-    if is_vectors(train.images) and not getattr(recipe_module, "VECTORS" if table is None else "TABLES", False):
-        raise UserError(
-            f"config.recipe.name={config.recipe.name!r} trains on images, and {config.data.name} has vectors: "
-            "use recipe.name=gan"
-        )
-    build, options = lookup.need(recipe_module, "build", "config.recipe.name"), {}
-    if table is not None:
-        options["table"] = table
-    recipe = build(config, train.images.shape[1:] if table is None else (table.width,), num_classes, **options)
-    shape, weights = (
-        () if is_vectors(train.images) else train.images.shape[1:],
-        _class_weights(config, train, num_classes),
-    )
-    feed = Feed(config.batch_size, recipe.batches, config.grad_accum_steps, config.data.flip, shape, weights)
+    recipe, feed = objective.recipe_and_feed(config, train, num_classes, table)
     split = f"{config.data.name}:{config.data.test_split}"
     references = (evaluation.Real(*part, dataset.class_names) for part in (test, train))
     reference, training = references
@@ -107,7 +94,7 @@ def open_session(config, needs_images: bool = True) -> Session:
     return Session(config, dataset, train, test, mesh, recipe, feed, views, clock, table)
 
 
-def _data_of(config):
+def data_of(config):
     """`config.data`, with the run's own seed where `data.seed` says so."""
     if config.data.seed != -1:
         return config.data
@@ -119,17 +106,6 @@ def _data_of(config):
     data = config.data.copy_and_resolve_references()
     data.seed = config.seed
     return data
-
-
-def _class_weights(config, train: Split, num_classes: int) -> tuple[float, ...]:
-    """How often training draws each class; () for every example once an epoch."""
-    if config.data.class_sampling == "uniform":
-        return ()
-    if config.data.class_sampling != "log":
-        raise UserError(lookup.unknown("config.data.class_sampling", config.data.class_sampling, ["uniform", "log"]))
-    if not num_classes:
-        raise UserError("config.data.class_sampling='log' needs data with class labels; this has none")
-    return tuple(np.log1p(np.bincount(train.labels, minlength=num_classes)).tolist())
 
 
 def _check_data(config, train: Split, num_classes: int, needs_images: bool) -> None:
@@ -211,16 +187,16 @@ def real_split(session: Session, name: str) -> evaluation.Real:
     return evaluation.Real(images, labels, session.dataset.class_names, f"{session.config.data.name}:{name}")
 
 
-def compile_steps(session: Session, state, images, labels) -> parallel.CompiledSteps:
+def compile_steps(session: Session, state, images, labels) -> compiled_steps.CompiledSteps:
     """The program of `steps_per_dispatch` training steps."""
     steps, mapped = session.config.steps_per_dispatch, False
     if session.config.num_seeds > 1:
         chosen = session.config.seed_program
-        mapped = parallel.lanes_one_by_one(state) if chosen == "auto" else chosen == "map"
+        mapped = compiled_steps.lanes_one_by_one(state) if chosen == "auto" else chosen == "map"
         how = "one after the other" if mapped else "in one batched program"
         log.info("%d seeds over %s, %s", session.config.num_seeds, dict(session.mesh.shape), how)
     log.info("compiling %d steps for %d device(s) ...", steps, session.mesh.size)
-    return parallel.compile_steps(
+    return compiled_steps.compile_steps(
         session.recipe, session.feed, session.mesh, state, images, labels, steps=steps, mapped=mapped
     )
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from jaxgen.aggregate import over_seeds, summary
+from jaxgen.aggregate import over_seeds
 
 
 def record(value, direction="lower", **more):
@@ -37,7 +37,8 @@ def test_higher_is_better_where_the_metric_says_so_and_nothing_is_where_it_says_
 
 
 def test_one_seed_has_no_spread():
-    assert summary({0: 2.0}) == {"value": 2.0, "spread": None, "interval": None}
+    found = over_seeds({0: {"fid": record(2.0)}})["fid"]
+    assert [found[key] for key in ("value", "spread", "interval")] == [2.0, None, None]
 
 
 def test_a_seed_without_a_number_leaves_no_mean_and_is_the_worst():

@@ -236,7 +236,7 @@ def test_own_recipe_holds_the_generator_still(home, monkeypatch):
     monkeypatch.syspath_prepend(home)
     from configs import default
     from jaxgen import session
-    from jaxgen.training import parallel
+    from jaxgen.training import compiled_steps, parallel
 
     config = default.get_config()
     config.update({"batch_size": 16, "num_devices": 2})
@@ -250,7 +250,7 @@ def test_own_recipe_holds_the_generator_still(home, monkeypatch):
     state = parallel.init_state(opened.recipe, opened.mesh, 0)
     before = jax.device_get(state.players)
     images, labels = session.upload(opened)
-    compiled = parallel.compile_steps(opened.recipe, opened.feed, opened.mesh, state, images, labels, steps=5)
+    compiled = compiled_steps.compile_steps(opened.recipe, opened.feed, opened.mesh, state, images, labels, steps=5)
     for changed in (False, False, True):
         state, _ = compiled.run(state, images, labels)
         now = jax.device_get(state.players)

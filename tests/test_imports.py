@@ -15,9 +15,17 @@ ALLOWED = {
     "training": {"training", "recipes", "data", "ops", "pictures", "configuration", "errors", "lookup"},
     "point_pictures": {"pictures"},
     "metrics": {"metrics", "ops", "errors", "fetch", "lookup"},
-    "study": {"study", "training", "report", "run_config", "configuration", "lookup", "errors"},
+    "study": {"study", "training", "report", "evaluation_file", "run_config", "configuration", "lookup", "errors"},
     "evaluation": {"metrics", "gallery", "lookup", "errors"},
-    "report": {"report", "command", "configuration", "lookup", "errors", "training"},  # of training only its files
+    "report": {
+        "report",
+        "aggregate",
+        "command",
+        "configuration",
+        "lookup",
+        "errors",
+        "training",
+    },  # of training only its files
 }
 ALLOWED["models"] |= {"errors", "lookup"}
 ALLOWED["training"] |= {"point_pictures"}

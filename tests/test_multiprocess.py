@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from jaxgen import session
-from jaxgen.training import parallel
+from jaxgen.training import compiled_steps, parallel
 
 STEPS = 60
 CHANGES = (
@@ -97,7 +97,7 @@ def trained_here(tmp_path):
     assert opened.mesh.size == 4
     state = parallel.init_state(opened.recipe, opened.mesh, 0)
     images, labels = session.upload(opened)
-    compiled = parallel.compile_steps(opened.recipe, opened.feed, opened.mesh, state, images, labels, steps=5)
+    compiled = compiled_steps.compile_steps(opened.recipe, opened.feed, opened.mesh, state, images, labels, steps=5)
     for _ in range(STEPS // 5):
         state, _ = compiled.run(state, images, labels)
     return jax.device_get(state.players)

@@ -12,7 +12,7 @@ from jaxgen import evaluate_command, modes, run_views, session
 from jaxgen.errors import UserError
 from jaxgen.evaluation import Real, evaluate
 from jaxgen.sources import Options, open_source
-from jaxgen.training import parallel
+from jaxgen.training import compiled_steps, parallel
 
 
 def tiny(data="gaussian_1d", **changes):
@@ -164,7 +164,7 @@ def test_the_trajectory_does_not_depend_on_the_number_of_devices():
         state = parallel.init_state(opened.recipe, opened.mesh, 0)
         points, labels = session.upload(opened)
         assert labels is None
-        run = parallel.compile_steps(opened.recipe, opened.feed, opened.mesh, state, points, labels, steps=5).run
+        run = compiled_steps.compile_steps(opened.recipe, opened.feed, opened.mesh, state, points, labels, steps=5).run
         ends.append(jax.device_get(run(state, points, labels)[0].players))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), *ends)
 

@@ -17,7 +17,7 @@ from jaxgen.losses.likelihoods import tabular
 from jaxgen.models.tabular_gan import TabularGenerator
 from jaxgen.recipes.tables import packed
 from jaxgen.sources import Options, open_source
-from jaxgen.training import parallel
+from jaxgen.training import compiled_steps, parallel
 from jaxgen.training.batches import Feed, sample_batch
 
 
@@ -117,7 +117,9 @@ def ends(config, steps=5):
     opened = session.open_session(config)
     state = parallel.init_state(opened.recipe, opened.mesh, 0)
     examples, labels = session.upload(opened)
-    run = parallel.compile_steps(opened.recipe, opened.feed, opened.mesh, state, examples, labels, steps=steps).run
+    run = compiled_steps.compile_steps(
+        opened.recipe, opened.feed, opened.mesh, state, examples, labels, steps=steps
+    ).run
     return jax.device_get(run(state, examples, labels)[0].players)
 
 

@@ -9,7 +9,7 @@ from jaxgen.metrics.tabular import USES as USES
 NEEDS = "points"
 DIRECTION = "higher"
 TITLE, UNIT = "correlation similarity", ""
-MEANING = "How alike the correlations of all pairs of columns are, 1 at best; columns without any reach 0.8 here."
+MEANING = "How alike the correlations of all pairs of columns are, 1 at best; unrelated columns do not come to 0."
 MIN_SAMPLES = MIN_ROWS
 EXTRACTOR = None
 

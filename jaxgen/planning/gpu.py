@@ -7,7 +7,7 @@ import jax
 from jaxgen.ops.backend import compile_for
 from jaxgen.planning.memory_estimate import Estimate, estimate
 from jaxgen.planning.subject import Subject
-from jaxgen.training import parallel
+from jaxgen.training import compiled_steps, parallel
 
 
 class Lowered(NamedTuple):
@@ -23,7 +23,7 @@ def lower_step(subject: Subject, count: int) -> Lowered:
     mesh = parallel.mesh_of_others(count)
     shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), subject.arguments)
     with compile_for("gpu"):
-        step = parallel.abstract_step(subject.recipe, subject.feed, mesh)
+        step = compiled_steps.abstract_step(subject.recipe, subject.feed, mesh)
         exported = jax.export.export(jax.jit(step), platforms=["cuda"])(*shapes)
         beside = estimate(jax.make_jaxpr(step)(*shapes))
     arguments = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes))

@@ -75,6 +75,8 @@ def open_hardware(topology: str) -> Hardware:
     Raises:
       UserError: not of that form, no such chip, libtpu is missing, or there is no such slice.
     """
+    for key, value in _LIBTPU.items():  # for GPUs too: where libtpu is installed it speaks up as soon as JAX is used
+        os.environ.setdefault(key, value)
     name, _, size = topology.partition(":")
     if name in _GPUS:
         if not re.fullmatch(r"[1-9][0-9]*", size):
@@ -92,8 +94,6 @@ def open_hardware(topology: str) -> Hardware:
 def _devices(topology: str, sides: list[int]):
     if importlib.util.find_spec("libtpu") is None:
         raise UserError(f"--topology={topology}: compiling for TPUs needs libtpu: pip install 'jaxgen[plan]'")
-    for key, value in _LIBTPU.items():
-        os.environ.setdefault(key, value)
     # A slice smaller than a host's chips must say so.
     small = {} if np.prod(sides) >= 4 else {"chips_per_host_bounds": (*sides, 1)[:3]}
     try:

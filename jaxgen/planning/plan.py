@@ -11,7 +11,7 @@ from jaxgen.planning.estimate import Roofline, roofline
 from jaxgen.planning.hardware import GIB, Hardware, open_hardware
 from jaxgen.planning.program import Program, TooLarge, compile_step
 from jaxgen.planning.subject import Subject
-from jaxgen.training import parallel
+from jaxgen.training import compiled_steps, parallel
 from jaxgen.training.logging import start_log
 from jaxgen.training.operations import Cost
 
@@ -35,7 +35,7 @@ def plan(config, topology: str | None) -> dict[str, Any]:
     examples = subject.examples_of(config)
     planned = subject.build(config, examples, config.batch_size, hardware.mesh, hardware.count)
     mesh = hardware.mesh or parallel.mesh_of_others(hardware.count)
-    cost = parallel.step_cost(planned.recipe, planned.feed, mesh, *planned.arguments)
+    cost = compiled_steps.step_cost(planned.recipe, planned.feed, mesh, *planned.arguments)
     result = {
         "topology": hardware.name,
         "devices": hardware.count,
@@ -57,8 +57,7 @@ def plan(config, topology: str | None) -> dict[str, Any]:
 
 
 def _bytes_of_data(examples) -> int:
-    arrays = [examples.images] + ([] if examples.labels is None else [examples.labels])
-    return sum(math.prod(array.shape) * array.dtype.itemsize for array in arrays)
+    return sum(array.size * array.dtype.itemsize for array in examples.stored if array is not None)
 
 
 def _of_tpus(config, planned: Subject, hardware: Hardware, cost: Cost) -> dict[str, Any]:

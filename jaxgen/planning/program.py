@@ -14,7 +14,7 @@ from jax.sharding import Mesh
 
 from jaxgen.ops.backend import compile_for
 from jaxgen.planning.subject import Subject
-from jaxgen.training import parallel
+from jaxgen.training import compiled_steps
 
 # Of bytes each element takes.
 _SIZES = {"f32": 4, "bf16": 2, "f16": 2, "s32": 4, "u32": 4, "pred": 1, "u8": 1, "s8": 1, "f64": 8, "s64": 8, "u64": 8}
@@ -68,7 +68,7 @@ def compile_step(subject: Subject, mesh: Mesh) -> Program | TooLarge:
     start = time.perf_counter()
     try:
         with compile_for("tpu"), _without_cache():
-            lowered = parallel.lower_steps(subject.recipe, subject.feed, mesh, *subject.arguments, steps=1)
+            lowered = compiled_steps.lower_steps(subject.recipe, subject.feed, mesh, *subject.arguments, steps=1)
             compiled = lowered.compile()
     except jax.errors.JaxRuntimeError as error:
         if "RESOURCE_EXHAUSTED" not in str(error):

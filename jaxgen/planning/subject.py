@@ -7,8 +7,11 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 
-from jaxgen import lookup
-from jaxgen.data.base import is_vectors, open_dataset
+from jaxgen import lookup, objective, session
+from jaxgen.data import table_codec
+from jaxgen.data.base import Split, open_dataset
+from jaxgen.data.table import columns_of
+from jaxgen.data.table_codec import TableCodec
 from jaxgen.errors import UserError
 from jaxgen.recipes.base import Recipe
 from jaxgen.training import parallel
@@ -16,11 +19,20 @@ from jaxgen.training.batches import Feed
 
 
 class Examples(NamedTuple):
-    """The training split's arrays, as shapes."""
+    """The training split: arrays, or shapes where the data is not here; table: how networks see rows of one."""
 
-    images: jax.ShapeDtypeStruct
-    labels: jax.ShapeDtypeStruct | None
+    split: Split
     num_classes: int
+    table: TableCodec | None = None
+
+    @property
+    def stored(self) -> tuple[jax.ShapeDtypeStruct, jax.ShapeDtypeStruct | None]:
+        """What lies on the devices, as shapes: images as rows of bytes, and labels."""
+        images, labels = self.split
+        if self.table is not None:
+            images = self.table.encoded
+        rows = jax.ShapeDtypeStruct((images.shape[0], math.prod(images.shape[1:])), images.dtype)
+        return rows, None if labels is None else jax.ShapeDtypeStruct(labels.shape, jnp.int32)
 
 
 class Subject(NamedTuple):
@@ -33,10 +45,8 @@ class Subject(NamedTuple):
 
     @property
     def arguments(self) -> tuple:
-        """What `parallel.lower_steps` and `parallel.step_cost` take, all but the mesh; images as rows."""
-        images = self.examples.images
-        rows = jax.ShapeDtypeStruct((images.shape[0], math.prod(images.shape[1:])), images.dtype)
-        return self.state, rows, self.examples.labels
+        """What `compiled_steps.lower_steps` and `compiled_steps.step_cost` take, all but the mesh."""
+        return self.state, *self.examples.stored
 
 
 def examples_of(config) -> Examples:
@@ -49,27 +59,28 @@ def examples_of(config) -> Examples:
     source = lookup.module("data", "tfds" if settings.name.startswith("tfds:") else settings.name, "data.name")
     facts = getattr(source, "EXAMPLES", {})
     number = config.plan.num_images or settings.limit or facts.get(settings.train_split, 0)
-    if not facts and not config.plan.num_images:
-        try:
-            dataset = open_dataset(settings, progress=False)
-        except UserError as error:
-            raise UserError(
-                f"{error}; to plan without the data set config.plan.num_images, data.image_size, data.channels and, "
-                "with classes, data.num_classes"
-            ) from None
-        images, labels = dataset.splits[settings.train_split]
-        if is_vectors(images):
-            shape = jax.ShapeDtypeStruct(images.shape, jnp.float32)
-        else:
-            shape = jax.ShapeDtypeStruct(images.shape, jnp.uint8)
-        classes = len(dataset.class_names) if labels is not None else 0
-        return Examples(shape, None if labels is None else jax.ShapeDtypeStruct(labels.shape, jnp.int32), classes)
+    if not config.plan.num_images and (not facts or settings.class_sampling != "uniform"):
+        return _opened(session.data_of(config))
     side, channels = settings.image_size or facts.get("side", 0), settings.channels or facts.get("channels", 0)
     if not side or not channels:
         raise UserError(f"to plan for data.name={settings.name!r} set data.image_size and data.channels")
     classes = settings.num_classes or facts.get("classes", 0)
     labels = jax.ShapeDtypeStruct((number,), jnp.int32) if classes else None
-    return Examples(jax.ShapeDtypeStruct((number, side, side, channels), jnp.uint8), labels, classes)
+    return Examples(Split(jax.ShapeDtypeStruct((number, side, side, channels), jnp.uint8), labels), classes)
+
+
+def _opened(settings) -> Examples:
+    try:
+        dataset = open_dataset(settings, progress=False)
+    except UserError as error:
+        raise UserError(
+            f"{error}; to plan without the data set config.plan.num_images, data.image_size, data.channels and, "
+            "with classes, data.num_classes"
+        ) from None
+    train = dataset.splits[settings.train_split]
+    columns = columns_of(dataset.facts.get("points", {}))
+    table = table_codec.fit(columns, train.images, settings) if columns else None
+    return Examples(train, len(dataset.class_names) if train.labels is not None else 0, table)
 
 
 def build(config, examples: Examples, batch_size: int, mesh: Mesh | None, devices: int) -> Subject:
@@ -86,10 +97,7 @@ def build(config, examples: Examples, batch_size: int, mesh: Mesh | None, device
             f"config.batch_size={batch_size} in config.grad_accum_steps={config.grad_accum_steps} parts does not "
             f"divide over {devices} devices: use {round_up(batch_size, devices * config.grad_accum_steps)}"
         )
-    module = lookup.module("recipes", config.recipe.name, "config.recipe.name")
-    shape = examples.images.shape[1:]
-    recipe = lookup.need(module, "build", "config.recipe.name")(config, shape, examples.num_classes)
-    feed = Feed(batch_size, recipe.batches, config.grad_accum_steps, config.data.flip, () if len(shape) == 1 else shape)
+    recipe, feed = objective.recipe_and_feed(config, examples.split, examples.num_classes, examples.table)
     mesh = mesh or parallel.make_mesh(1, batch_size)  # of which only shapes are asked
     return Subject(recipe, feed, examples, parallel.abstract_state(recipe, mesh, config.seed))
 

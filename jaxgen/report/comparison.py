@@ -1,13 +1,13 @@
 """Models side by side on one metric: which numbers may be compared, their order, the tests of their differences."""
 
 import json
-import math
 from collections import Counter
 from itertools import combinations
 from typing import Any, NamedTuple
 
 from jaxgen.report.groups import Model, Section
 from jaxgen.report.metric import Metric, deciding, describe
+from jaxgen.report.numbers import finite
 from jaxgen.report.run import Run
 from jaxgen.report.statistics import Difference, Summary, correct, summarise, welch
 
@@ -121,9 +121,7 @@ def _row(model: Model, metric: Metric, reference: dict[str, Any]) -> Row:
 
 def number(record: dict) -> float | None:
     """The value, if it is a finite number."""
-    value = record.get("value")
-    known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if known else None
+    return finite(record.get("value"))
 
 
 def settings(run: Run, record: dict, metric: Metric) -> dict[str, Any]:

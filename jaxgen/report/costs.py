@@ -1,6 +1,5 @@
 """What a model costs: time, speed, memory, arithmetic; and how its quality rose with the time."""
 
-import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from jaxgen.report.groups import Model
 from jaxgen.report.metric import Metric
+from jaxgen.report.numbers import finite
 from jaxgen.report.run import Run
 
 
@@ -35,10 +35,10 @@ class Cost(NamedTuple):
 
 def train_seconds(run: Run) -> float | None:
     """Compilation and steps of a run."""
-    steps = _number(run.timing.get("step_seconds"))
+    steps = finite(run.timing.get("step_seconds"))
     if steps is None:
         return None
-    return steps + (_number(run.timing.get("compile_seconds")) or 0.0)
+    return steps + (finite(run.timing.get("compile_seconds")) or 0.0)
 
 
 def cost(model: Model) -> Cost:
@@ -46,7 +46,7 @@ def cost(model: Model) -> Cost:
     runs = model.runs
 
     def mean(of: Callable[[Run], Any]) -> float | None:
-        values = [value for run in runs if (value := _number(of(run))) is not None]
+        values = [value for run in runs if (value := finite(of(run))) is not None]
         return float(np.mean(values)) if values else None
 
     def timed(name: str) -> float | None:
@@ -95,14 +95,14 @@ def curve(run: Run, metric: Metric) -> list[tuple[float, float]]:
     seconds, steps = train_seconds(run), max((line["step"] for line in run.lines), default=0)
     if seconds is None or not steps:
         return []
-    compiling = _number(run.timing.get("compile_seconds")) or 0.0
+    compiling = finite(run.timing.get("compile_seconds")) or 0.0
     per_step = (seconds - compiling) / steps
     points = [
         (compiling + line["step"] * per_step, float(line[metric.key]))
         for line in run.lines
-        if _number(line.get(metric.key)) is not None
+        if finite(line.get(metric.key)) is not None
     ]
-    final = _number((run.results.get(metric.key) or {}).get("value"))
+    final = finite((run.results.get(metric.key) or {}).get("value"))
     if points and final is not None:
         points.append((compiling + (run.step or steps) * per_step, final))
     return points
@@ -111,8 +111,3 @@ def curve(run: Run, metric: Metric) -> list[tuple[float, float]]:
 def reached(points: list[tuple[float, float]], metric: Metric, goal: float) -> float | None:
     """The seconds after which a curve is first at the goal or better, None if it never is."""
     return next((time for time, value in points if value == goal or metric.better(value, goal)), None)
-
-
-def _number(value: Any) -> float | None:
-    known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if known else None

@@ -1,6 +1,7 @@
 """Numbers as people read them: to their uncertainty, times, counts."""
 
 import math
+from typing import Any
 
 
 def decimals(error: float) -> int:
@@ -84,3 +85,9 @@ def percent(share: float) -> str:
 
 def _signed(text: str) -> str:
     return text.replace("-", "−")
+
+
+def finite(value: Any) -> float | None:
+    """A value that a file told, if it is a finite number."""
+    known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if known else None

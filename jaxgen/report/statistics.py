@@ -1,6 +1,5 @@
 """Means over seeds with Student's intervals, Welch's t-test between models, Holm's correction for many tests."""
 
-import math
 import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,39 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-CONFIDENCE = 0.95
+from jaxgen.aggregate import CONFIDENCE, equal
+from jaxgen.aggregate import Summary as Summary
+from jaxgen.aggregate import summarise as summarise
+
 LEVEL = 0.05
-
-
-class Summary(NamedTuple):
-    """n values: their mean, standard deviation (ddof 1) and the 95% interval of the mean; None where n is 1."""
-
-    n: int
-    mean: float
-    deviation: float | None
-    low: float | None
-    high: float | None
-
-    @property
-    def error(self) -> float | None:
-        """Standard error of the mean."""
-        return None if self.deviation is None else self.deviation / math.sqrt(self.n)
-
-
-def summarise(values: Sequence[float]) -> Summary:
-    """Mean of at least one value, interval from Student's t with n - 1 degrees of freedom."""
-    array = np.asarray(values, np.float64)
-    mean = float(array.mean())
-    if len(array) < 2:
-        return Summary(len(array), mean, None, None, None)
-    deviation = 0.0 if _equal(array) else float(array.std(ddof=1))
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(array) - 1)) * deviation / math.sqrt(len(array))
-    return Summary(len(array), mean, deviation, mean - half, mean + half)
-
-
-def _equal(values: Sequence[float]) -> bool:
-    """Whether all are the same number but for rounding."""
-    return bool(np.ptp(values) <= 1e-12 * np.max(np.abs(values)))
 
 
 class Difference(NamedTuple):
@@ -67,7 +38,7 @@ def welch(a: Sequence[float], b: Sequence[float]) -> Difference:
     Not paired: seeds of different models share no draw but the order of the data.
     """
     difference = float(np.mean(a) - np.mean(b))
-    if min(len(a), len(b)) < 2 or (_equal(a) and _equal(b)):
+    if min(len(a), len(b)) < 2 or (equal(a) and equal(b)):
         return Difference(difference, None, None, None)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of values that are nearly equal: the p-value stays right

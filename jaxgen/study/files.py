@@ -1,26 +1,10 @@
 """What a run's work directory tells about how far it is: the files decide, whatever was noted elsewhere."""
 
-import json
 from pathlib import Path
 
-from jaxgen import configuration
 from jaxgen.errors import UserError
+from jaxgen.evaluation_file import evaluated, is_current
 from jaxgen.training import workdir
-
-
-def evaluated(folder: Path) -> dict | None:
-    """`_run` of evaluation.json with its config's missing keys filled in, or None."""
-    try:
-        run = json.loads((folder / "evaluation.json").read_text())["_run"]
-        return {**run, "step": int(run["step"]), "config": configuration.completed(run["config"])}
-    except (OSError, ValueError, KeyError, TypeError):
-        return None  # none yet, or one that was written by hand or by an older version: evaluated again
-
-
-def is_current(folder: Path, config) -> bool:
-    """Whether evaluation.json was written with the evaluation settings of `config`."""
-    run = evaluated(folder)
-    return run is not None and run["config"]["evaluation"] == configuration.to_dict(config)["evaluation"]
 
 
 def is_finished(folder: Path, config) -> bool:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from jaxgen import report
+from jaxgen import evaluation_file, report
 from jaxgen.errors import UserError
 from jaxgen.study import files
 from jaxgen.study.child import COMMAND, Child, Stop
@@ -102,7 +102,7 @@ class _Conductor:
                 else:
                     flags = ("--mode=evaluate", f"--checkpoint={checkpoint}")
                     trouble = self._do(
-                        one, todo[place:], flags, lambda one: files.is_current(self._at(one), one.config)
+                        one, todo[place:], flags, lambda one: evaluation_file.is_current(self._at(one), one.config)
                     )
                 if self._stop.asked:
                     left = sum(self._record.of(one)["status"] != DONE for one in self._runs)
@@ -131,11 +131,11 @@ class _Conductor:
         """Runs that have a checkpoint which was not evaluated with these settings."""
         todo = []
         for one in self._runs:
-            newest, before = files.newest_step(self._at(one)), files.evaluated(self._at(one))
+            newest, before = files.newest_step(self._at(one)), evaluation_file.evaluated(self._at(one))
             if newest is None:
                 self._display.say(f"{one.label}: not trained yet, nothing to evaluate")
                 continue
-            done = files.is_current(self._at(one), one.config) and before["step"] == newest
+            done = evaluation_file.is_current(self._at(one), one.config) and before["step"] == newest
             if checkpoint != "latest" or not done:
                 todo.append(one)
         return todo

@@ -14,7 +14,7 @@ import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import AnyPreservationPolicy, BestN, LatestN
 
 from jaxgen.errors import UserError
-from jaxgen.training import parallel
+from jaxgen.training import parallel, processes
 
 PyTree = Any
 log = logging.getLogger(__name__)
@@ -154,15 +154,15 @@ class Checkpoints:
         if not late:
             return
         self._manager.close()
-        parallel.wait_for_all("before_set_aside")
-        if parallel.is_primary():
+        processes.wait_for_all("before_set_aside")
+        if processes.is_primary():
             aside = self.folder.with_name(self.folder.name + "_damaged")
             aside.mkdir(exist_ok=True)
             for s in late:
                 shutil.rmtree(aside / str(s), ignore_errors=True)
                 shutil.move(self.folder / str(s), aside / str(s))
                 log.error("moved damaged checkpoint %d to %s", s, aside)
-        parallel.wait_for_all("after_set_aside")
+        processes.wait_for_all("after_set_aside")
         self._manager = self._open()
 
     def _restore_one(self, step: int, abstract: PyTree) -> tuple[PyTree, dict]:

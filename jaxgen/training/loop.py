@@ -17,8 +17,8 @@ import numpy as np
 
 from jaxgen import pictures
 from jaxgen.errors import UserError
+from jaxgen.training import compiled_steps, parallel, point_samples, processes, timing
 from jaxgen.training import lanes as of_lanes
-from jaxgen.training import parallel, point_samples, timing
 from jaxgen.training.checkpoint import Checkpoints
 from jaxgen.training.lanes import Lane
 from jaxgen.training.logging import MetricsFile, Progress, TensorBoard
@@ -44,7 +44,7 @@ class Run(NamedTuple):
     config: Any
     workdir: Path
     mesh: jax.sharding.Mesh
-    steps: parallel.CompiledSteps | None
+    steps: compiled_steps.CompiledSteps | None
     flops_per_step: float
     images: jax.Array
     labels: jax.Array | None
@@ -99,7 +99,7 @@ def train(run: Run, state: parallel.TrainState, lanes: tuple[Lane, ...]) -> tupl
       UserError: a loss is no number, the disk is full, or an alarm stops the run, which is saved then.
     """
     config, step = run.config, int(state.step)
-    primary = parallel.is_primary()
+    primary = processes.is_primary()
     files = _Files(run, lanes, step) if primary else None
     _record(lanes, step, primary)  # without what a killed run saw after the checkpoint
     progress = (
@@ -135,7 +135,7 @@ def train(run: Run, state: parallel.TrainState, lanes: tuple[Lane, ...]) -> tupl
                 values, news = _judge(lanes, step)
                 # Each process judges the same numbers; where their rounding may differ, one is enough to stop all.
                 why = of_lanes.stopping(lanes) if not over and config.alarms.stop else None
-                stopped = not over and bool(config.alarms.stop) and parallel.anywhere(bool(why))
+                stopped = not over and bool(config.alarms.stop) and processes.anywhere(bool(why))
                 if files is not None:
                     files.lines(step, values)
                     files.alarms(step, news)
@@ -209,7 +209,7 @@ def _due(step: int, every: int, over: bool) -> bool:
 def _is_over_everywhere(run: Run, step: int) -> bool:
     """`is_over`; where the processes' clocks differ, one is enough, and they agree at log steps only."""
     if step < run.config.steps and jax.process_count() > 1 and run.config.budget.seconds:
-        return step % run.config.log_every == 0 and parallel.anywhere(is_over(run.config, step, run.clock))
+        return step % run.config.log_every == 0 and processes.anywhere(is_over(run.config, step, run.clock))
     return is_over(run.config, step, run.clock)
 
 
@@ -217,7 +217,7 @@ def _asked_to_stop(run: Run, step: int) -> bool:
     if jax.process_count() == 1:
         return run.stop.is_set()
     # Processes agree at log steps only: agreeing costs a message.
-    return step % run.config.log_every == 0 and parallel.anywhere(run.stop.is_set())
+    return step % run.config.log_every == 0 and processes.anywhere(run.stop.is_set())
 
 
 def _evaluate_everywhere(run: Run, lanes: tuple[Lane, ...], players) -> dict[int, dict[str, float]]:
@@ -225,10 +225,10 @@ def _evaluate_everywhere(run: Run, lanes: tuple[Lane, ...], players) -> dict[int
     measured = {}
     for lane in lanes:
         results = {}
-        if parallel.is_primary():
+        if processes.is_primary():
             mine = lane.players(run.mesh, players)
             results = run.evaluate(lane, mine, run.config.evaluation.num_samples_in_training)
-        measured[lane.seed] = parallel.share(results)
+        measured[lane.seed] = processes.share(results)
     return measured
 
 

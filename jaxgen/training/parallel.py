@@ -1,15 +1,15 @@
-"""Devices and processes: the mesh, what lies where, and the step compiled for all of them.
+"""Devices: the mesh, and what lies where on it.
 
-No other file names a device. The step is what `jax.pmap` is made of, `jit(shard_map(update))`: every device takes its
-share of the batch, and the recipe averages over the mesh axis. Several seeds in one program (`config.num_seeds`) are
-lanes: states stacked along their first axis, which a second mesh axis can spread over devices.
+No other file names a device. The step (`jaxgen.training.compiled_steps`) is what `jax.pmap` is made of,
+`jit(shard_map(update))`: every device takes its share of the batch, and the recipe averages over the mesh axis. Several
+seeds in one program (`config.num_seeds`) are lanes: states stacked along their first axis, which a second mesh axis can
+spread over devices.
 """
 
 import math
 import os
-import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,16 +19,8 @@ from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from jaxgen.errors import UserError
-from jaxgen.ops.backend import compile_for
-from jaxgen.ops.random import DATA_AXIS, example_ids
-from jaxgen.recipes.base import Recipe, average_over_devices
-from jaxgen.training.batches import Feed, sample_batch
-from jaxgen.training.operations import Cost, cost_of
-from jaxgen.training.processes import anywhere as anywhere
-from jaxgen.training.processes import is_primary as is_primary
-from jaxgen.training.processes import share as share
-from jaxgen.training.processes import start_processes as start_processes
-from jaxgen.training.processes import wait_for_all as wait_for_all
+from jaxgen.ops.random import DATA_AXIS
+from jaxgen.recipes.base import Recipe
 
 PyTree = Any
 # The mesh axis over which the lanes of a run with several seeds are spread.
@@ -45,22 +37,6 @@ class TrainState(struct.PyTreeNode):
     step: jax.Array
     key: jax.Array
     players: PyTree
-
-
-class CompiledSteps(NamedTuple):
-    """K training steps as one program.
-
-    run: `(state, images, labels) -> state, {name: [K]}`, of lanes {name: [lanes, K]}; the state that went in is gone
-      (donated).
-    compile_seconds: tracing and compiling together.
-    flops_per_step: operations of one step of all lanes on all devices in products, on average: `step_cost`.
-    collectives: all-reduces in the compiled program (those inside its loop counted once).
-    """
-
-    run: Callable
-    compile_seconds: float
-    flops_per_step: float
-    collectives: int
 
 
 def make_mesh(num_devices: int, batch_size: int, num_seeds: int = 1, seed_devices: int = 0) -> Mesh:
@@ -198,22 +174,22 @@ def init_state(
         return TrainState(jnp.zeros((), jnp.int32), key, players)
 
     seed = np.asarray(seed, np.uint32)
-    return jax.jit(init, out_shardings=_of_state(mesh, lambda spec: NamedSharding(mesh, spec)))(seed, given)
+    return jax.jit(init, out_shardings=of_state(mesh, lambda spec: NamedSharding(mesh, spec)))(seed, given)
 
 
 def abstract_state(recipe: Recipe, mesh: Mesh, seed: int | tuple[int, ...]) -> TrainState:
     """Shapes and places of the state, without computing it: what a checkpoint is restored into."""
-    return _placed_shapes(mesh, jax.eval_shape(lambda: init_state(recipe, mesh, seed)))
+    return placed_shapes(mesh, jax.eval_shape(lambda: init_state(recipe, mesh, seed)))
 
 
-def _of_state(mesh: Mesh, make: Callable = lambda spec: spec) -> TrainState:
+def of_state(mesh: Mesh, make: Callable = lambda spec: spec) -> TrainState:
     """What `make` makes of each part's `PartitionSpec`: lanes lie along the axis "seed", if there is one."""
     lanes = make(P(SEED_AXIS) if SEED_AXIS in mesh.axis_names else P())
     return TrainState(make(P()), lanes, lanes)
 
 
-def _placed_shapes(mesh: Mesh, state: TrainState) -> TrainState:
-    shardings = _of_state(mesh, lambda spec: NamedSharding(mesh, spec))
+def placed_shapes(mesh: Mesh, state: TrainState) -> TrainState:
+    shardings = of_state(mesh, lambda spec: NamedSharding(mesh, spec))
 
     def shapes(sharding, tree):
         return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), tree)
@@ -221,7 +197,7 @@ def _placed_shapes(mesh: Mesh, state: TrainState) -> TrainState:
     return TrainState(*(shapes(getattr(shardings, name), getattr(state, name)) for name in ("step", "key", "players")))
 
 
-def _replicated_shapes(mesh: Mesh, tree: PyTree) -> PyTree:
+def replicated_shapes(mesh: Mesh, tree: PyTree) -> PyTree:
     sharding = NamedSharding(mesh, P())
     return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), tree)
 
@@ -247,137 +223,6 @@ def lane(mesh: Mesh, players: PyTree, index: int) -> PyTree:
 @jax.jit
 def _pick(tree: PyTree, index: int) -> PyTree:
     return jax.tree.map(lambda leaf: jax.lax.dynamic_index_in_dim(leaf, index, keepdims=False), tree)
-
-
-def train_step(recipe: Recipe, feed: Feed, state: TrainState, images, labels) -> tuple[TrainState, dict]:
-    """One update of the recipe on this device's share of the batch; inside `shard_map` over the mesh."""
-    key = jax.random.fold_in(state.key, 1)
-    count = feed.examples // jax.lax.axis_size(DATA_AXIS)
-    batch = sample_batch(feed, key, state.step, example_ids(count), images, labels)
-    players, metrics = recipe.update(
-        state.players, batch, jax.random.fold_in(jax.random.fold_in(state.key, 2), state.step), state.step
-    )
-    return TrainState(state.step + 1, state.key, players), average_over_devices(metrics)
-
-
-def over_lanes(run: Callable, mapped: bool) -> Callable:
-    """`run`, made for the state of one seed, for that of several: the step is shared, the rest has lanes.
-
-    Args:
-      run: `(state, images, labels) -> state, metrics`.
-      mapped: the lanes one after the other, each over all steps of the dispatch, instead of one batched program.
-    """
-
-    def together(state, images, labels):
-        def one(key, players):
-            after, metrics = run(TrainState(state.step, key, players), images, labels)
-            return after.step, after.players, metrics
-
-        if mapped:
-            step, players, metrics = jax.lax.map(lambda lane: one(*lane), (state.key, state.players))
-            step = step[0]
-        else:
-            step, players, metrics = jax.vmap(one, out_axes=(None, 0, 0))(state.key, state.players)
-        return TrainState(step, state.key, players), metrics
-
-    return together
-
-
-def lanes_one_by_one(state: TrainState) -> bool:
-    """Whether lanes are better trained one after the other (`config.seed_program="auto"`).
-
-    On a CPU a batched program is no faster (a core computes as much, out of smaller caches), and one by one each lane
-    is its solo run to the bit. Convolutions batched over kernels are grouped convolutions, which few backends run well.
-    """
-    convolutions = any(leaf.ndim == 5 for leaf in jax.tree.leaves(state.players))  # kernels, with the lanes' axis
-    return convolutions or jax.default_backend() == "cpu"
-
-
-def lower_steps(
-    recipe: Recipe,
-    feed: Feed,
-    mesh: Mesh,
-    state: TrainState,
-    images,
-    labels,
-    *,
-    steps: int,
-    unroll: int = 1,
-    mapped: bool = False,
-) -> jax.stages.Lowered:
-    """`steps` training steps as one program for the mesh, `state, images, labels -> state, metrics`, not compiled yet.
-
-    Args:
-      recipe: what a step does.
-      feed: how batches are drawn.
-      mesh: from `make_mesh`, or of devices that are not here.
-      state: concrete or abstract; its shapes count, so that a fresh and a restored state get the same program.
-      images: [N, H, W, C] uint8, on every device; or its shape.
-      labels: [N] int32, or None.
-      steps: K.
-      unroll: copies of the step in the loop's body.
-      mapped: of lanes, see `over_lanes`.
-    """
-    arguments = (_placed_shapes(mesh, state), *_replicated_shapes(mesh, (images, labels)))
-    return jax.jit(program(recipe, feed, mesh, steps, unroll, mapped), donate_argnums=0).lower(*arguments)
-
-
-def program(recipe: Recipe, feed: Feed, mesh: Mesh, steps: int, unroll: int = 1, mapped: bool = False) -> Callable:
-    """What `lower_steps` lowers: `(state, images, labels) -> state, metrics`."""
-
-    def run(state, images, labels):
-        def body(state, _):
-            return train_step(recipe, feed, state, images, labels)
-
-        return jax.lax.scan(body, state, None, length=steps, unroll=min(unroll, steps))
-
-    return _on_each_device(over_lanes(run, mapped) if SEED_AXIS in mesh.axis_names else run, mesh)
-
-
-def _on_each_device(run: Callable, mesh: Mesh) -> Callable:
-    where = _of_state(mesh)
-    # On one device nothing differs between devices; without the types that say so XLA keeps no idle all-reduces.
-    return jax.shard_map(
-        run,
-        mesh=mesh,
-        in_specs=(where, P(), P()),
-        out_specs=(where, where.players),
-        check_vma=data_devices(mesh) > 1,
-    )
-
-
-def compile_steps(
-    recipe: Recipe, feed: Feed, mesh: Mesh, state: TrainState, images, labels, **options
-) -> CompiledSteps:
-    """Compiles `steps` training steps into one program for the mesh; see `lower_steps`."""
-    operations = step_cost(recipe, feed, mesh, state, images, labels).operations * data_devices(mesh)
-    if SEED_AXIS in mesh.axis_names:
-        operations *= state.key.shape[0]
-    start = time.perf_counter()
-    compiled = lower_steps(recipe, feed, mesh, state, images, labels, **options).compile()
-    seconds = time.perf_counter() - start
-    text = compiled.as_text()
-    collectives = text.count(" all-reduce(") + text.count(" all-reduce-start(")
-    return CompiledSteps(compiled, seconds, operations, collectives)
-
-
-def abstract_step(recipe: Recipe, feed: Feed, mesh) -> Callable:
-    """One step on every device of the mesh, `state, images, labels -> state, metrics`, to be traced."""
-    return _on_each_device(lambda state, images, labels: train_step(recipe, feed, state, images, labels), mesh)
-
-
-def step_cost(recipe: Recipe, feed: Feed, mesh: Mesh, state: TrainState, images, labels) -> Cost:
-    """What one step costs each device, `jaxgen.training.operations`; with plain convolutions on every platform.
-
-    Of lanes: what a step of one of them does.
-    """
-    arguments = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), (state, images, labels))
-    if SEED_AXIS in mesh.axis_names:
-        lanes, mesh = arguments[0], mesh_of_others(data_devices(mesh))
-        one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), (lanes.key, lanes.players))
-        arguments = (TrainState(lanes.step, *one), *arguments[1:])
-    with compile_for("tpu"):  # the CPU's own forms of convolutions multiply less
-        return cost_of(abstract_step(recipe, feed, mesh), *arguments, step=lambda arguments: arguments[0].step)
 
 
 def describe_devices(mesh: Mesh) -> dict[str, Any]:

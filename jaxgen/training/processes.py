@@ -1,4 +1,4 @@
-"""Several processes of one run: who writes, and how they agree; `parallel` offers all of it."""
+"""Several processes of one run: who writes, and how they agree."""
 
 import json
 

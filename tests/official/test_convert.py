@@ -15,7 +15,7 @@ from jaxgen.models.stylegan2.mapping import broadcast
 from jaxgen.official import tensor_files, weights
 from jaxgen.official.description import describe
 from jaxgen.official.network_pickle import Network
-from jaxgen.training import arrays, parallel
+from jaxgen.training import arrays, processes
 from tests import official_pickles as pickles
 from tests import stylegan2_golden as golden_arrays
 
@@ -352,6 +352,6 @@ def test_command_lines_that_cannot_be(tmp_path, capsys, converted):
         ),
     ):
         assert words in error_line(capsys, *arguments), arguments
-    assert parallel.is_primary()
+    assert processes.is_primary()
     (tmp_path / "b.npz").write_bytes(b"PK not a zip")
     assert "cannot be read as .npz" in error_line(capsys, tmp_path / "b.npz", "--workdir", tmp_path / "r")

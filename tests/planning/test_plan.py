@@ -6,7 +6,7 @@ import json
 import jax
 import pytest
 
-from configs import default, sngan_cifar, stylegan2_256
+from configs import default, sngan_cifar, stylegan2_256, tabular_vae_breast_cancer
 from jaxgen.errors import UserError
 from jaxgen.planning import subject
 from jaxgen.planning.hardware import open_hardware
@@ -69,11 +69,11 @@ def test_a_slice_that_there_is_not_is_refused():
 def test_known_data_need_not_be_there():
     config = sngan_cifar.get_config()
     examples = subject.examples_of(config)
-    assert examples.images.shape == (50_000, 32, 32, 3)
-    assert examples.labels.shape == (50_000,)
+    assert examples.split.images.shape == (50_000, 32, 32, 3)
+    assert examples.split.labels.shape == (50_000,)
     assert examples.num_classes == 10
     config.data.limit = 100
-    assert subject.examples_of(config).images.shape[0] == 100
+    assert subject.examples_of(config).split.images.shape[0] == 100
 
 
 def test_unknown_data_can_be_described():
@@ -82,14 +82,25 @@ def test_unknown_data_can_be_described():
         subject.examples_of(config)
     config.plan.num_images = 5000
     examples = subject.examples_of(config)
-    assert examples.images.shape == (5000, 256, 256, 3)
-    assert examples.labels is None
+    assert examples.split.images.shape == (5000, 256, 256, 3)
+    assert examples.split.labels is None
 
 
 def test_data_that_is_here_is_opened():
     examples = subject.examples_of(default.get_config())
-    assert examples.images.shape == (1437, 16, 16, 1)
+    assert examples.split.images.shape == (1437, 16, 16, 1)
     assert examples.num_classes == 10
+
+
+def test_rows_of_a_table_are_planned_as_networks_see_them(capsys):
+    config = tabular_vae_breast_cancer.get_config()
+    plan(config, "h100:1")
+    result = result_of(capsys)[1]
+    examples = subject.examples_of(config)
+    rows, labels = examples.stored
+    assert result["bytes"]["data"] == 4 * rows.size + 4 * labels.size
+    assert rows.shape == examples.table.encoded.shape
+    assert result["operations_per_step_per_device"] > 1e6
 
 
 def test_a_batch_that_does_not_divide_names_the_next(tiny_config):

@@ -9,7 +9,7 @@ from jaxgen import session
 from jaxgen.errors import UserError
 from jaxgen.recipes import constraints
 from jaxgen.recipes.base import apply_train
-from jaxgen.training import parallel
+from jaxgen.training import compiled_steps, parallel
 
 
 def train(config, steps):
@@ -18,7 +18,9 @@ def train(config, steps):
     before = parallel.init_state(opened.recipe, opened.mesh, config.seed)
     kept = jax.tree.map(lambda x: np.asarray(x), before.players)
     images, labels = session.upload(opened)
-    compiled = parallel.compile_steps(opened.recipe, opened.feed, opened.mesh, before, images, labels, steps=steps)
+    compiled = compiled_steps.compile_steps(
+        opened.recipe, opened.feed, opened.mesh, before, images, labels, steps=steps
+    )
     state, metrics = compiled.run(before, images, labels)
     return opened, kept, state, metrics
 

@@ -23,7 +23,7 @@ from jaxgen.recipes import stylegan2
 from jaxgen.recipes.base import Average, Batch, Player
 from jaxgen.recipes.lazy_regularization import lazy_optimizer
 from jaxgen.recipes.stylegan2_settings import settings_of
-from jaxgen.training import parallel
+from jaxgen.training import compiled_steps, parallel
 from jaxgen.training.checkpoint import Checkpoints, checksums
 from tests import stylegan2_golden as golden_arrays
 from tests import stylegan2_runs
@@ -49,7 +49,7 @@ def compiled_step(config, devices=1):
     images, labels = session.upload(opened)
 
     def step(state, images, labels):
-        return parallel.train_step(opened.recipe, opened.feed, state, images, labels)
+        return compiled_steps.train_step(opened.recipe, opened.feed, state, images, labels)
 
     sharded = jax.shard_map(step, mesh=opened.mesh, in_specs=P(), out_specs=P(), check_vma=devices > 1)
     compiled = jax.jit(sharded).lower(state, images, labels).compile()
@@ -274,14 +274,14 @@ def test_a_step_has_the_operations_that_its_networks_need(generator, discriminat
     state = parallel.abstract_state(opened.recipe, opened.mesh, 0)
     images = jax.ShapeDtypeStruct(opened.train.images.shape, jnp.uint8)
     arguments = opened.recipe, opened.feed, opened.mesh, state, images, None
-    cost = parallel.step_cost(*arguments)
+    cost = compiled_steps.step_cost(*arguments)
     model = networks.build(config.model, (32, 32, 1), 0, jnp.float32)
     needed = step_operations(model, 32, 1, config.batch_size)
     assert 1 / 1.15 < cost.busiest_operations / sum(needed[phase] for phase in phases) < 1.15
     shares = {"main": 1, "r1": 1 / config.recipe.r1_interval, "path_length": 1 / config.recipe.path_length_interval}
     assert 1 / 1.15 < cost.operations / sum(shares[phase] * needed[phase] for phase in phases) < 1.15
     with compile_for("tpu"):  # plain convolutions
-        lowered = jax.jit(parallel.abstract_step(*arguments[:3])).lower(*arguments[3:])
+        lowered = jax.jit(compiled_steps.abstract_step(*arguments[:3])).lower(*arguments[3:])
     assert 1 / 1.15 < lowered.cost_analysis()["flops"] / cost.busiest_operations < 1.15
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from jaxgen import session
 from jaxgen.errors import UserError
-from jaxgen.training import parallel
+from jaxgen.training import compiled_steps, parallel
 
 
 def train(config, steps, per_dispatch=50):
@@ -14,7 +14,7 @@ def train(config, steps, per_dispatch=50):
     opened = session.open_session(config)
     state = parallel.init_state(opened.recipe, opened.mesh, config.seed)
     images, labels = session.upload(opened)
-    compiled = parallel.compile_steps(
+    compiled = compiled_steps.compile_steps(
         opened.recipe, opened.feed, opened.mesh, state, images, labels, steps=config.steps_per_dispatch
     )
     history = []

@@ -7,7 +7,7 @@ import pytest
 
 from jaxgen import session
 from jaxgen.errors import UserError
-from jaxgen.training import parallel
+from jaxgen.training import compiled_steps, parallel
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def run(config, steps, per_dispatch=5):
     opened = session.open_session(config)
     state = parallel.init_state(opened.recipe, opened.mesh, config.seed)
     images, labels = session.upload(opened)
-    compiled = parallel.compile_steps(
+    compiled = compiled_steps.compile_steps(
         opened.recipe, opened.feed, opened.mesh, state, images, labels, steps=per_dispatch
     )
     history = []

@@ -8,7 +8,7 @@ import pytest
 
 from jaxgen import configuration, session
 from jaxgen.errors import UserError
-from jaxgen.training import lanes, parallel
+from jaxgen.training import compiled_steps, lanes, parallel
 
 SEEDS = (5, 6)
 
@@ -82,7 +82,7 @@ def test_a_vae_in_a_batched_program_follows_its_solo_run(tiny_config):
     compare(tiny, 50, "vmap", 1e-5)
 
 
-def test_togetherand_batches_spread_over_four_devices_follow_the_solo_run_on_one(tiny_config):
+def test_lanes_and_batches_spread_over_four_devices_follow_the_solo_run_on_one(tiny_config):
     """Two groups of two devices: BatchNorm, gradients and metrics are averaged within a group alone."""
     opened, compiled, _ = compare(lambda: tiny_config("gan", sgd=True), 20, "vmap", 1e-5, num_devices=4)
     assert dict(opened.mesh.shape) == {"seed": 2, "data": 2}
@@ -107,7 +107,7 @@ def test_other_recipes_trace_as_lanes_over_devices(tiny_config, recipe, model, m
     state = parallel.abstract_state(opened.recipe, opened.mesh, SEEDS)
     count = len(opened.train.images)
     images = jax.ShapeDtypeStruct((count, opened.train.images[0].size), np.uint8)
-    run = parallel.program(opened.recipe, opened.feed, opened.mesh, 2, mapped=mapped)
+    run = compiled_steps.program(opened.recipe, opened.feed, opened.mesh, 2, mapped=mapped)
     after, metrics = jax.eval_shape(run, state, images, jax.ShapeDtypeStruct((count,), np.int32))
     assert jax.tree.map(lambda x: (x.shape, x.dtype), after) == jax.tree.map(lambda x: (x.shape, x.dtype), state)
     assert {value.shape for value in metrics.values()} == {(2, 2)}

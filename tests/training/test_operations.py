@@ -7,7 +7,7 @@ import pytest
 from jax.sharding import PartitionSpec as P
 
 from jaxgen import session
-from jaxgen.training import parallel
+from jaxgen.training import compiled_steps, parallel
 from jaxgen.training.operations import cost_of
 
 STEP = jax.ShapeDtypeStruct((), jnp.int32)
@@ -90,7 +90,7 @@ def step_cost(config):
     state = parallel.abstract_state(opened.recipe, opened.mesh, 0)
     images = jax.ShapeDtypeStruct(opened.train.images.shape, jnp.uint8)
     labels = jax.ShapeDtypeStruct(opened.train.labels.shape, jnp.int32)
-    return parallel.step_cost(opened.recipe, opened.feed, opened.mesh, state, images, labels), opened, state
+    return compiled_steps.step_cost(opened.recipe, opened.feed, opened.mesh, state, images, labels), opened, state
 
 
 def test_critic_updates_and_parts_of_a_batch_count(tiny_config):

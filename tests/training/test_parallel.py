@@ -6,7 +6,7 @@ import pytest
 
 from jaxgen import session
 from jaxgen.errors import UserError
-from jaxgen.training import parallel
+from jaxgen.training import compiled_steps, parallel
 
 
 def run_steps(config, *, per_dispatch=None, unroll=1):
@@ -14,7 +14,7 @@ def run_steps(config, *, per_dispatch=None, unroll=1):
     state = parallel.init_state(opened.recipe, opened.mesh, config.seed)
     per_dispatch = per_dispatch or config.steps_per_dispatch
     images, labels = session.upload(opened)
-    compiled = parallel.compile_steps(
+    compiled = compiled_steps.compile_steps(
         opened.recipe, opened.feed, opened.mesh, state, images, labels, steps=per_dispatch, unroll=unroll
     )
     history = []

@@ -1,0 +1,165 @@
+"""The training step as a program for a mesh, with lanes where there are several seeds: traced, lowered, compiled."""
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+from jax.sharding import Mesh
+from jax.sharding import PartitionSpec as P
+
+from jaxgen.ops.backend import compile_for
+from jaxgen.ops.random import DATA_AXIS, example_ids
+from jaxgen.recipes.base import Recipe, average_over_devices
+from jaxgen.training import parallel
+from jaxgen.training.batches import Feed, sample_batch
+from jaxgen.training.operations import Cost, cost_of
+
+
+class CompiledSteps(NamedTuple):
+    """K training steps as one program.
+
+    run: `(state, images, labels) -> state, {name: [K]}`, of lanes {name: [lanes, K]}; the state that went in is gone
+      (donated).
+    compile_seconds: tracing and compiling together.
+    flops_per_step: operations of one step of all lanes on all devices in products, on average: `step_cost`.
+    collectives: all-reduces in the compiled program (those inside its loop counted once).
+    """
+
+    run: Callable
+    compile_seconds: float
+    flops_per_step: float
+    collectives: int
+
+
+def train_step(
+    recipe: Recipe, feed: Feed, state: parallel.TrainState, images, labels
+) -> tuple[parallel.TrainState, dict]:
+    """One update of the recipe on this device's share of the batch; inside `shard_map` over the mesh."""
+    key = jax.random.fold_in(state.key, 1)
+    count = feed.examples // jax.lax.axis_size(DATA_AXIS)
+    batch = sample_batch(feed, key, state.step, example_ids(count), images, labels)
+    players, metrics = recipe.update(
+        state.players, batch, jax.random.fold_in(jax.random.fold_in(state.key, 2), state.step), state.step
+    )
+    return parallel.TrainState(state.step + 1, state.key, players), average_over_devices(metrics)
+
+
+def over_lanes(run: Callable, mapped: bool) -> Callable:
+    """`run`, made for the state of one seed, for that of several: the step is shared, the rest has lanes.
+
+    Args:
+      run: `(state, images, labels) -> state, metrics`.
+      mapped: the lanes one after the other, each over all steps of the dispatch, instead of one batched program.
+    """
+
+    def together(state, images, labels):
+        def one(key, players):
+            after, metrics = run(parallel.TrainState(state.step, key, players), images, labels)
+            return after.step, after.players, metrics
+
+        if mapped:
+            step, players, metrics = jax.lax.map(lambda lane: one(*lane), (state.key, state.players))
+            step = step[0]
+        else:
+            step, players, metrics = jax.vmap(one, out_axes=(None, 0, 0))(state.key, state.players)
+        return parallel.TrainState(step, state.key, players), metrics
+
+    return together
+
+
+def lanes_one_by_one(state: parallel.TrainState) -> bool:
+    """Whether lanes are better trained one after the other (`config.seed_program="auto"`).
+
+    On a CPU a batched program is no faster (a core computes as much, out of smaller caches), and one by one each lane
+    is its solo run to the bit. Convolutions batched over kernels are grouped convolutions, which few backends run well.
+    """
+    convolutions = any(leaf.ndim == 5 for leaf in jax.tree.leaves(state.players))  # kernels, with the lanes' axis
+    return convolutions or jax.default_backend() == "cpu"
+
+
+def lower_steps(
+    recipe: Recipe,
+    feed: Feed,
+    mesh: Mesh,
+    state: parallel.TrainState,
+    images,
+    labels,
+    *,
+    steps: int,
+    unroll: int = 1,
+    mapped: bool = False,
+) -> jax.stages.Lowered:
+    """`steps` training steps as one program for the mesh, `state, images, labels -> state, metrics`, not compiled yet.
+
+    Args:
+      recipe: what a step does.
+      feed: how batches are drawn.
+      mesh: from `make_mesh`, or of devices that are not here.
+      state: concrete or abstract; its shapes count, so that a fresh and a restored state get the same program.
+      images: [N, H, W, C] uint8, on every device; or its shape.
+      labels: [N] int32, or None.
+      steps: K.
+      unroll: copies of the step in the loop's body.
+      mapped: of lanes, see `over_lanes`.
+    """
+    arguments = (parallel.placed_shapes(mesh, state), *parallel.replicated_shapes(mesh, (images, labels)))
+    return jax.jit(program(recipe, feed, mesh, steps, unroll, mapped), donate_argnums=0).lower(*arguments)
+
+
+def program(recipe: Recipe, feed: Feed, mesh: Mesh, steps: int, unroll: int = 1, mapped: bool = False) -> Callable:
+    """What `lower_steps` lowers: `(state, images, labels) -> state, metrics`."""
+
+    def run(state, images, labels):
+        def body(state, _):
+            return train_step(recipe, feed, state, images, labels)
+
+        return jax.lax.scan(body, state, None, length=steps, unroll=min(unroll, steps))
+
+    return _on_each_device(over_lanes(run, mapped) if parallel.SEED_AXIS in mesh.axis_names else run, mesh)
+
+
+def _on_each_device(run: Callable, mesh: Mesh) -> Callable:
+    where = parallel.of_state(mesh)
+    # On one device nothing differs between devices; without the types that say so XLA keeps no idle all-reduces.
+    return jax.shard_map(
+        run,
+        mesh=mesh,
+        in_specs=(where, P(), P()),
+        out_specs=(where, where.players),
+        check_vma=parallel.data_devices(mesh) > 1,
+    )
+
+
+def compile_steps(
+    recipe: Recipe, feed: Feed, mesh: Mesh, state: parallel.TrainState, images, labels, **options
+) -> CompiledSteps:
+    """Compiles `steps` training steps into one program for the mesh; see `lower_steps`."""
+    operations = step_cost(recipe, feed, mesh, state, images, labels).operations * parallel.data_devices(mesh)
+    if parallel.SEED_AXIS in mesh.axis_names:
+        operations *= state.key.shape[0]
+    start = time.perf_counter()
+    compiled = lower_steps(recipe, feed, mesh, state, images, labels, **options).compile()
+    seconds = time.perf_counter() - start
+    text = compiled.as_text()
+    collectives = text.count(" all-reduce(") + text.count(" all-reduce-start(")
+    return CompiledSteps(compiled, seconds, operations, collectives)
+
+
+def abstract_step(recipe: Recipe, feed: Feed, mesh) -> Callable:
+    """One step on every device of the mesh, `state, images, labels -> state, metrics`, to be traced."""
+    return _on_each_device(lambda state, images, labels: train_step(recipe, feed, state, images, labels), mesh)
+
+
+def step_cost(recipe: Recipe, feed: Feed, mesh: Mesh, state: parallel.TrainState, images, labels) -> Cost:
+    """What one step costs each device, `jaxgen.training.operations`; with plain convolutions on every platform.
+
+    Of lanes: what a step of one of them does.
+    """
+    arguments = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), (state, images, labels))
+    if parallel.SEED_AXIS in mesh.axis_names:
+        lanes, mesh = arguments[0], parallel.mesh_of_others(parallel.data_devices(mesh))
+        one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), (lanes.key, lanes.players))
+        arguments = (parallel.TrainState(lanes.step, *one), *arguments[1:])
+    with compile_for("tpu"):  # the CPU's own forms of convolutions multiply less
+        return cost_of(abstract_step(recipe, feed, mesh), *arguments, step=lambda arguments: arguments[0].step)
