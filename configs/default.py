@@ -98,6 +98,7 @@ def get_config() -> ConfigDict:
     config.data.view = ()  # ieee8023: such as ("PA", "AP", "AP Supine"); (): all
     config.data.modality = ()  # ieee8023: such as ("X-ray",); (): all
     config.data.limit = 0  # use the first n images of each split; 0: all
+    config.data.train_limit = 0  # train on the first n only, measured against the whole test split; 0: all
     config.data.skip_bad_images = False  # go on without unreadable images, and say how many
     config.data.labels = False  # True: refuse data without class labels
     config.data.num_classes = 0  # refuse data with another number of classes; 0: any

@@ -57,7 +57,7 @@ MUTATIONS = [
     ("7 axes", "jaxgen/losses/path_length.py", "jnp.mean(jnp.sum(jnp.square(gradient), axis=2), axis=1)", "jnp.sum(jnp.mean(jnp.square(gradient), axis=2), axis=1)", OF_RECIPE),
     ("7 detached mean", "jaxgen/losses/path_length.py", "jax.lax.stop_gradient(mean)", "mean", OF_RECIPE),
     ("7 half batch", f"{RECIPE}/stylegan2.py", "count // settings.path_length_shrink", "count", PHASES),
-    ("8 gamma / 2", "jaxgen/losses/penalties.py", "return 0.5 * squared_norm_of_gradient(critic, reals)", "return squared_norm_of_gradient(critic, reals)", "tests/losses/test_penalties.py"),
+    ("8 gamma / 2", "jaxgen/losses/penalties.py", "return 0.5 * squared, logits", "return squared, logits", "tests/losses/test_penalties.py"),
     ("8 through the augmentation", f"{RECIPE}/stylegan2.py", "logits_of(params, shown(x, key, strength), labels)", "logits_of(params, x, labels)", PHASES),
     ("9 half-life", f"{RECIPE}/stylegan2.py", "beta = 0.5 **", "beta = 0.6 **", OF_RECIPE),
     ("9 ramp", f"{RECIPE}/stylegan2.py", "step * (settings.batch_size * settings.ema_ramp)", "(step + 1) * (settings.batch_size * settings.ema_ramp)", OF_RECIPE),
@@ -68,6 +68,7 @@ MUTATIONS = [
     ("10 noise at the start", f"{MODEL}/synthesis.py", 'self.param("noise_strength", nn.initializers.zeros', 'self.param("noise_strength", nn.initializers.ones', OF_MODEL),
     ("11 p in [0, 1]", f"{RECIPE}/augmentation.py", "self.target), 0, 1)", "self.target), 0, 2)", "tests/recipes/test_augmentation.py"),
     ("11 step of p", f"{RECIPE}/augmentation.py", "(1000 * self.kimg)", "(100 * self.kimg)", "tests/recipes/test_augmentation.py"),
+    ("11 signs of R1's pass", f"{RECIPE}/stylegan2.py", "signs += of_r1", "signs += 0 * of_r1", PHASES),
     ("11 derivatives", f"{RECIPE}/stylegan2.py", "fakes = shown(synthesize(", "fakes = shown(jax.lax.stop_gradient(synthesize)(", PHASES),
 ]  # fmt: skip
 

@@ -10,13 +10,24 @@ from pathlib import Path
 import pytest
 
 
+# Lazy regularisation at other steps than checkpoints, ADA in the middle of its interval at each of them.
+STYLEGAN2 = (
+    "config.recipe.name = config.model.name = 'stylegan2'",
+    "config.model.architecture, config.model.mapping_layers = 'skip', 2",
+    "config.model.channel_base, config.model.channel_max = 64, 8",
+    "config.recipe.r1_interval, config.recipe.path_length_interval, config.recipe.ema_kimg = 7, 3, 0.5",
+    "config.recipe.ada_pipeline, config.recipe.ada_interval, config.recipe.ada_kimg = 'c', 4, 3.0",
+    "config.recipe.ada_initial_p, config.recipe.ada_target = 0.5, 0.2",
+)
+
+
 @pytest.fixture
 def command(tmp_path, write_tiny, start_process):
-    """`command(workdir, steps)` -> a started process of the real command line."""
+    """`command(workdir, steps, *changes)` -> a started process of the real command line."""
 
-    def start(workdir, steps):
+    def start(workdir, steps, *more):
         cadences = "config.log_every, config.checkpoint_every, config.sample_every = 20, 50, 100"
-        changes = (f"config.steps = {steps}", "config.data.flip = True", "config.num_devices = 1", cadences)
+        changes = (f"config.steps = {steps}", "config.data.flip = True", "config.num_devices = 1", cadences, *more)
         config = write_tiny(tmp_path / f"tiny_{steps}.py", *changes)
         arguments = ("-m", "jaxgen.main", "--config", config, "--workdir", workdir)
         return start_process(*arguments, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
@@ -49,15 +60,22 @@ def steps_logged(workdir: Path) -> int:
     return path.read_text().count("\n") if path.exists() else 0
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(10, marks=pytest.mark.slow)])
-def test_killed_at_random_moments_ends_bit_identical(command, tmp_path, kills):
+@pytest.mark.parametrize(
+    ("kills", "changes"),
+    [
+        (2, ()),
+        pytest.param(10, (), marks=pytest.mark.slow),
+        pytest.param(4, STYLEGAN2, marks=pytest.mark.slow, id="stylegan2"),
+    ],
+)
+def test_killed_at_random_moments_ends_bit_identical(command, tmp_path, kills, changes):
     steps = 200 * kills
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    finish(command(whole, steps))
+    finish(command(whole, steps, *changes))
     moments = random.Random(kills)
     was_under_way = 0
     for kill in range(kills):
-        process = command(killed, steps)
+        process = command(killed, steps, *changes)
         # Anywhere from the start of the process to well past the next checkpoints.
         target = steps_logged(killed) + moments.randrange(0, 8)
         if kill:
@@ -67,7 +85,7 @@ def test_killed_at_random_moments_ends_bit_identical(command, tmp_path, kills):
         process.send_signal(signal.SIGKILL)
         process.communicate()
     assert was_under_way >= kills - 1  # or nothing was killed
-    finish(command(killed, steps))
+    finish(command(killed, steps, *changes))
     assert end_state(killed, steps) == end_state(whole, steps)
     for name in ("metrics.jsonl", "alarms.json"):
         assert (killed / name).read_bytes() == (whole / name).read_bytes()

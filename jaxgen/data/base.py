@@ -94,6 +94,7 @@ def open_dataset(config, progress: bool = True) -> Dataset:
         dataset = build()
     cache.report_skipped(dataset.info, config.name)
     wanted_splits(config, dataset.splits)
+    dataset = _with_fewer_to_train(dataset, config)
     if config.labels:
         for name in wanted_splits(config, dataset.splits):
             if dataset.splits[name].labels is None:
@@ -118,6 +119,18 @@ def _finish(dataset: Dataset, config) -> Dataset:
     options = {key: config[key] for key in keys}
     hashes = {name: cache.content_hash(*split) for name, split in splits.items()}
     return dataset._replace(splits=splits, info={"files": [], **dataset.info, "options": options, "sha256": hashes})
+
+
+def _with_fewer_to_train(dataset: Dataset, config) -> Dataset:
+    """The first `train_limit` of the training split; after the cache, whose arrays serve any limit."""
+    name, count = config.train_split, config.train_limit
+    if not count or count >= len(dataset.splits[name].images):
+        return dataset
+    images, labels = dataset.splits[name]
+    split = Split(images[:count].copy(), None if labels is None else labels[:count].copy())
+    info = {**dataset.info, "options": {**dataset.info["options"], "train_limit": count}}
+    info["sha256"] = {**info["sha256"], name: cache.content_hash(*split)}
+    return dataset._replace(splits={**dataset.splits, name: split}, info=info)
 
 
 def _checked(dataset: Dataset, config) -> Dataset:

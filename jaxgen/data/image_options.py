@@ -30,9 +30,14 @@ def check(config) -> None:
         raise UserError(lookup.unknown("data.resize", config.resize, list(FILTERS)))
     if config.channels not in (0, 1, 3):
         raise UserError(f"data.channels={config.channels}: must be 0 (as the source has), 1 (gray) or 3 (RGB)")
-    for key in ("image_size", "limit"):
+    for key in ("image_size", "limit", "train_limit"):
         if config[key] < 0:
             raise UserError(f"data.{key}={config[key]}: must be 0 or more")
+    if config.train_limit and config.train_split == config.test_split:
+        raise UserError(
+            f"data.train_limit={config.train_limit} would cut the images to measure against too, since train_split and "
+            f"test_split are both {config.test_split!r}: set data.limit, or another data.test_split"
+        )
     if not 0 <= config.test_fraction < 1:
         raise UserError(f"data.test_fraction={config.test_fraction}: must lie in [0, 1)")
 

@@ -22,10 +22,18 @@ Critic = Callable[[jax.Array], jax.Array]
 
 def squared_norm_of_gradient(critic: Critic, images: jax.Array) -> jax.Array:
     """The squared Euclidean norm [B] over all pixels of each logit's gradient with respect to its image."""
+    return _squared_norm_and_logits(critic, images)[0]
+
+
+def _squared_norm_and_logits(critic: Critic, images: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def total(x):
+        logits = critic(x)
+        return jnp.sum(logits), logits
+
     # Every logit depends on its own image only, so the gradient of their sum holds all gradients side by side.
-    gradient = jax.grad(lambda x: jnp.sum(critic(x)))(images)
+    gradient, logits = jax.grad(total, has_aux=True)(images)
     gradient = gradient.astype(jnp.promote_types(gradient.dtype, jnp.float32))
-    return jnp.sum(jnp.square(gradient), axis=tuple(range(1, images.ndim)))
+    return jnp.sum(jnp.square(gradient), axis=tuple(range(1, images.ndim))), logits
 
 
 def norm_of_gradient(critic: Critic, images: jax.Array) -> jax.Array:
@@ -55,7 +63,13 @@ def dragan(critic: Critic, reals, fakes, key, ids) -> jax.Array:
 def r1(critic: Critic, reals, fakes, key, ids) -> jax.Array:
     """||grad D(x)||^2 / 2 on real images; Mescheder et al. 2018, equation 9 (the weight is their gamma)."""
     del fakes, key, ids
-    return 0.5 * squared_norm_of_gradient(critic, reals)
+    return r1_and_logits(critic, reals)[0]
+
+
+def r1_and_logits(critic: Critic, reals: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """`r1` [B], and the logits [B] that it differentiates, for who wants both from one pass."""
+    squared, logits = _squared_norm_and_logits(critic, reals)
+    return 0.5 * squared, logits
 
 
 def r2(critic: Critic, reals, fakes, key, ids) -> jax.Array:

@@ -58,7 +58,8 @@ def examples_of(config) -> Examples:
     settings = config.data
     source = lookup.module("data", "tfds" if settings.name.startswith("tfds:") else settings.name, "data.name")
     facts = getattr(source, "EXAMPLES", {})
-    number = config.plan.num_images or settings.limit or facts.get(settings.train_split, 0)
+    known = (settings.limit, settings.train_limit, facts.get(settings.train_split, 0))
+    number = config.plan.num_images or min(filter(None, known), default=0)
     if not config.plan.num_images and (not facts or settings.class_sampling != "uniform"):
         return _opened(session.data_of(config))
     side, channels = settings.image_size or facts.get("side", 0), settings.channels or facts.get("channels", 0)

@@ -14,7 +14,7 @@ from jaxgen.ops.ada import pipeline
 
 
 class Strength(struct.PyTreeNode):
-    """p, and the sum and number of the mean signs of D(real) since it last moved."""
+    """p, and the sum and number of the mean signs of D(real), one a pass, since it last moved."""
 
     p: jax.Array
     signs: jax.Array
@@ -41,16 +41,17 @@ class Augmentation(NamedTuple):
         """At the start of training."""
         return Strength(jnp.float32(self.initial_p), jnp.zeros(()), jnp.zeros(()))
 
-    def adapted(self, strength: Strength, sign: jax.Array, step: jax.Array) -> Strength:
+    def adapted(self, strength: Strength, sign: jax.Array, passes: jax.Array, step: jax.Array) -> Strength:
         """After a step: at every `interval`-th p moves by one size, up where r_t lies above the target, and stays in
         [0, 1].
 
         Args:
-          sign: the mean sign of D(real) of this step over all devices.
+          sign: the mean sign of D(real) over all devices, summed over this step's passes of D over reals.
+          passes: their number; R1's counts as well.
         """
         if not self.target:
             return strength
-        signs, count = strength.signs + sign, strength.count + 1
+        signs, count = strength.signs + sign, strength.count + passes
         size = self.batch_size * self.interval / (1000 * self.kimg)
         p = jnp.clip(strength.p + size * jnp.sign(signs / count - self.target), 0, 1)
         due = step % self.interval == 0

@@ -15,7 +15,7 @@ import optax
 from jaxgen import lookup
 from jaxgen.errors import UserError
 from jaxgen.losses.path_length import path_length_penalty, path_lengths
-from jaxgen.losses.penalties import r1
+from jaxgen.losses.penalties import r1_and_logits
 from jaxgen.models.stylegan2 import StyleGAN2
 from jaxgen.models.stylegan2.mapping import broadcast
 from jaxgen.models.stylegan2.synthesis import RandomNoise
@@ -198,12 +198,13 @@ def stylegan2(
             def critic(x):  # the gradient is that of the images before augmentation
                 return logits_of(params, shown(x, key, strength), labels)
 
-            penalty = jnp.mean(r1(critic, reals, None, None, None))
+            penalties, logits = r1_and_logits(critic, reals)
+            penalty, sign = jnp.mean(penalties), jnp.mean(jnp.sign(logits))
             loss = settings.r1_gamma * settings.r1_interval * penalty
-            return loss, Outcome(stats, {"penalty": penalty})
+            return loss, Outcome(stats, {"penalty": penalty, "sign": sign})
 
         d, metrics, _ = descend(loss_fn, d, tx_d.regularization, (reals, labels, keys))
-        return d, metrics["penalty"]
+        return d, metrics["penalty"], jnp.stack([metrics["sign"], jnp.ones(())])
 
     def update(state, batch: Batch, key, step):
         g, d, reals = state["g"], state["d"], batch.images[0]
@@ -222,20 +223,22 @@ def stylegan2(
                 *(g, mean),
             )
         d, g, metrics_d = discriminator_phase(d, g, reals, keys[2], labels, step, strength)
+        signs = jnp.stack([metrics_d["sign_real_d"], jnp.ones(())])  # the mean sign of D(real), and of how many passes
         if settings.r1_gamma:
-            d, r1_penalty = jax.lax.cond(
+            d, r1_penalty, of_r1 = jax.lax.cond(
                 step % settings.r1_interval == 0,
                 lambda d, last: r1_phase(d, reals, keys[3], labels, strength),
-                lambda d, last: (d, last),
+                lambda d, last: (d, last, jnp.zeros_like(signs)),
                 *(d, r1_penalty),
             )
+            signs += of_r1
         metrics = metrics_d | {f"{name}_g": value for name, value in metrics_g.items()}
         metrics |= {f"weight_norm_{name}": optax.tree.norm(player.params) for name, player in (("g", g), ("d", d))}
         metrics |= {"r1_penalty": r1_penalty, "path_length_mean": mean, "kimg": (step + 1) * settings.batch_size / 1000}
         ema = _ema(state["ema"], g, step, settings)
         state = {"g": g, "d": d, "ema": ema, "path_length_mean": mean, "r1_penalty": r1_penalty}
         if augment is not None:
-            state["strength"] = augment.adapted(strength, metrics["sign_real_d"], step)
+            state["strength"] = augment.adapted(strength, *signs, step)
             metrics["augmentation_p"] = state["strength"].p
         return state, metrics
 

@@ -14,6 +14,7 @@ _DEFAULTS = {
     "test_split": "test",
     "test_fraction": 0.1,
     "limit": 0,
+    "train_limit": 0,
     "download": False,
     "skip_bad_images": False,
     "labels": False,

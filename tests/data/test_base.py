@@ -77,6 +77,16 @@ def test_content_hash_tells_sets_apart(data_config):
     assert hashes[0] == hashes[1] != hashes[2]
 
 
+def test_fewer_images_to_train_on_leave_the_test_split_whole(data_config):
+    whole, part = (open_dataset(data_config(train_limit=n), progress=False) for n in (0, 7))
+    assert len(part.splits["train"].images) == len(part.splits["train"].labels) == 7
+    np.testing.assert_array_equal(part.splits["train"].images, whole.splits["train"].images[:7])
+    np.testing.assert_array_equal(part.splits["test"].images, whole.splits["test"].images)
+    assert part.info["sha256"]["test"] == whole.info["sha256"]["test"]
+    assert part.info["sha256"]["train"] != whole.info["sha256"]["train"]
+    assert part.info["options"]["train_limit"] == 7
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -90,6 +100,8 @@ def test_content_hash_tells_sets_apart(data_config):
         ({"channels": 4}, r"data\.channels=4: must be 0"),
         ({"image_size": -1}, r"data\.image_size=-1"),
         ({"limit": -1}, r"data\.limit=-1"),
+        ({"train_limit": -1}, r"data\.train_limit=-1"),
+        ({"train_limit": 5, "test_split": "train"}, r"data\.train_limit=5 would cut the images to measure against"),
         ({"test_fraction": 1.0}, r"data\.test_fraction=1\.0"),
     ],
 )

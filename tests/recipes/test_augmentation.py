@@ -7,11 +7,12 @@ import pytest
 from jaxgen.recipes.augmentation import Augmentation
 
 
-def run(signs, *, initial=0.0, target=0.6, interval=4, kimg=1.0, batch=50):
+def run(signs, *, initial=0.0, target=0.6, interval=4, kimg=1.0, batch=50, passes=()):
     augmentation = Augmentation(None, initial, target, interval, kimg, batch)
     strength, history = augmentation.init(), []
     for step, sign in enumerate(signs):
-        strength = augmentation.adapted(strength, jnp.float32(sign), jnp.int32(step))
+        count = passes[step] if passes else 1
+        strength = augmentation.adapted(strength, jnp.float32(sign), jnp.float32(count), jnp.int32(step))
         history.append(float(strength.p))
     return history
 
@@ -21,6 +22,12 @@ def test_moves_by_images_over_kimg_once_an_interval():
     assert run([1.0] * 9) == pytest.approx([0.2] * 4 + [0.4] * 4 + [0.6])
     signs = [0.7, 1.0, 0.2, 0.2, 0.9]  # mean of the last four 0.575, below the target
     assert run(signs) == pytest.approx([0.2] * 4 + [0.0])
+
+
+def test_a_second_pass_in_a_step_counts_as_much():
+    # Five passes in steps 1 to 4: means 0.5 and 0.7. Divided by four steps the first would lie above the target too.
+    assert run([1.0, 0.6, 0.6, 0.6, 0.7], passes=[1, 1, 1, 1, 2])[-1] == pytest.approx(0.0)
+    assert run([0.0, 0.5, 0.5, 0.5, 2.0], passes=[1, 1, 1, 1, 2], initial=0.5)[-1] == pytest.approx(0.5)
 
 
 def test_stays_a_probability():

@@ -173,3 +173,16 @@ def test_regularisation_is_every_kth_step_from_0_on(step, regularised):
     without, _ = updated(step=step)
     assert ("path_length" in {phase for phase, *_ in seen}) == regularised
     assert (not np.allclose(theta(state), theta(without))) == regularised
+
+
+@pytest.mark.parametrize(("step", "passes"), [(1, 1), (2, 2)])
+def test_the_strength_counts_the_signs_of_both_passes_over_reals(step, passes):
+    augment = Augmentation(doubled, 0.5, 0.6, 3, 1.0, COUNT)
+    main, _ = updated(augment=augment, step=step)
+    both, _ = updated(augment=augment, r1_gamma=GAMMA, interval=2, step=step)
+    reals = np.asarray(jax.random.normal(jax.random.key(5), (1, 1, COUNT, SIDE, SIDE, 1))[0, 0])
+    after_main = theta(main)  # what R1's pass sees
+    of_r1 = np.mean(np.sign(np.sum(after_main * reals, axis=(1, 2, 3))))
+    assert float(main["strength"].count) == 1
+    assert float(both["strength"].count) == passes
+    assert float(both["strength"].signs) == pytest.approx(float(main["strength"].signs) + (passes - 1) * of_r1)

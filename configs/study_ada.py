@@ -1,0 +1,23 @@
+"""StyleGAN2 with and without adaptive augmentation on the first 500 images of CIFAR-10, three seeds each, equal images.
+
+Figures 1 and 7 of Karras et al. 2020 (Training GANs with limited data) at the size of `stylegan2_tiny`: without
+augmentation the discriminator comes to know its few images by heart; the distance is to the whole test split. p may
+rise ten times faster than in their long runs.
+"""
+
+from configs import default_study
+
+
+def get_config():
+    study = default_study.get_config()
+    study.title = "StyleGAN2 on 500 images, with ADA and without"
+    study.budget.images = 64_000
+    study.data.train_limit = 500
+    study.sample_every = study.checkpoint_every = study.eval_every = 500
+    study.evaluation.num_samples = study.evaluation.num_samples_in_training = 2_048
+    study.evaluation.metrics = ("fd_efficientnet_lite0", "kid", "precision", "recall", "duplicates")
+    default_study.add(study, "none", "stylegan2_tiny", "StyleGAN2")
+    default_study.add(study, "ada", "stylegan2_tiny", "StyleGAN2-ADA").recipe.update(
+        {"ada_pipeline": "bgc", "ada_target": 0.6, "ada_interval": 4, "ada_kimg": 50.0}
+    )
+    return study
