@@ -99,6 +99,12 @@ def get_config() -> ConfigDict:
     config.data.modality = ()  # ieee8023: such as ("X-ray",); (): all
     config.data.limit = 0  # use the first n images of each split; 0: all
     config.data.train_limit = 0  # train on the first n only, measured against the whole test split; 0: all
+    # Training images are held on every device (never), or read from their files while training goes on (always: folder,
+    # array, covid_radiography, ieee8023), or the one or the other (auto) by whether the pixels of all splits take more
+    # than resident_mib. Batches are the same.
+    config.data.streaming = "auto"
+    config.data.resident_mib = 4_096
+    config.data.workers = 0  # threads that read and decode; 0: one a core
     config.data.skip_bad_images = False  # go on without unreadable images, and say how many
     config.data.labels = False  # True: refuse data without class labels
     config.data.num_classes = 0  # refuse data with another number of classes; 0: any

@@ -96,9 +96,9 @@ def _prepare(opened: session.Session, folder: Path, stop: threading.Event, start
     if processes.is_primary():
         settings = {lane.seed: configuration.to_dict(lane.config) for lane in seeds}
         lanes.make_folders(seeds, settings, session.provenance(opened))
-    images, labels = session.upload(opened)
+    supply = session.supply(opened)
     if not loop.is_over(config, int(state.step), opened.clock):
-        compiled = session.compile_steps(opened, state, images, labels)
+        compiled = session.compile_steps(opened, state, *supply.shapes)
         opened.clock.seconds["compile"] += compiled.compile_seconds
         flops = compiled.flops_per_step
 
@@ -111,8 +111,7 @@ def _prepare(opened: session.Session, folder: Path, stop: threading.Event, start
         mesh=opened.mesh,
         steps=compiled,
         flops_per_step=flops,
-        images=images,
-        labels=labels,
+        supply=supply,
         test_images=opened.test.images,
         views=opened.views,
         checkpoints=checkpoints,

@@ -34,7 +34,8 @@ def recipe_and_feed(config, train: Split, num_classes: int, table: TableCodec | 
     recipe = lookup.need(module, "build", "config.recipe.name")(config, shape, num_classes, **options)
     weights = _class_weights(config, train, num_classes)
     stored = () if vectors else train.images.shape[1:]
-    return recipe, Feed(config.batch_size, recipe.batches, config.grad_accum_steps, config.data.flip, stored, weights)
+    parts, streamed = config.grad_accum_steps, getattr(train.images, "streamed", False)
+    return recipe, Feed(config.batch_size, recipe.batches, parts, config.data.flip, stored, weights, streamed)
 
 
 def _class_weights(config, train: Split, num_classes: int) -> tuple[float, ...]:

@@ -67,8 +67,7 @@ def facts_of(session: Any, samplers: Mapping[str, Any] | None = None) -> dict[st
     facts["path"] = {"space": settings.path_space, "sampling": settings.path_sampling}
     facts |= {f"sample_{name}": dict(sampler.facts) for name, sampler in (samplers or {}).items()}
     if "log_likelihood" in facts:
-        facts["log_likelihood"] = {
-            "samples": session.config.evaluation.likelihood_samples,
-            **facts["log_likelihood"],  # a recipe whose bound takes another number says so itself
-        }
+        known = {"samples": session.config.evaluation.likelihood_samples, **facts["log_likelihood"]}
+        # A recipe whose bound has no draws says so with None.
+        facts["log_likelihood"] = {name: fact for name, fact in known.items() if fact is not None}
     return facts

@@ -25,6 +25,7 @@ from jaxgen.training import alarms, compiled_steps, lanes, parallel, timing, wor
 from jaxgen.training.batches import Feed
 from jaxgen.training.checkpoint import Checkpoints
 from jaxgen.training.logging import start_log
+from jaxgen.training.supply import Resident, Stream
 from jaxgen.training.views import Views
 
 log = logging.getLogger(__name__)
@@ -80,6 +81,11 @@ def open_session(config, needs_images: bool = True) -> Session:
         baseline_evaluation.check(config.evaluation, columns)
         table = table_codec.fit(columns, train.images, data) if columns else None
     recipe, feed = objective.recipe_and_feed(config, train, num_classes, table)
+    if feed.streamed and config.num_seeds > 1:
+        raise UserError(
+            f"config.num_seeds={config.num_seeds}: seeds see the images in orders of their own, which cannot all be "
+            "streamed into one program: set it to 1, or data.streaming=never"
+        )
     split = f"{config.data.name}:{config.data.test_split}"
     references = (evaluation.Real(*part, dataset.class_names) for part in (test, train))
     reference, training = references
@@ -132,6 +138,16 @@ def upload(session: Session) -> tuple[jax.Array, jax.Array | None]:
         labels = None if session.train.labels is None else parallel.replicate(session.mesh, session.train.labels)
         rows = session.train.images.reshape(len(session.train.images), -1)
         return parallel.replicate(session.mesh, rows if session.table is None else session.table.encoded), labels
+
+
+def supply(session: Session) -> Resident | Stream:
+    """Where the training steps get their images from."""
+    if not session.feed.streamed:
+        return Resident(*upload(session))
+    config = session.config
+    return Stream(
+        session.feed, config.seed, session.mesh, session.train, config.steps_per_dispatch, config.data.workers
+    )
 
 
 def open_checkpoints(session: Session, workdir: Path) -> Checkpoints:

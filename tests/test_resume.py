@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-
 # Lazy regularisation at other steps than checkpoints, ADA in the middle of its interval at each of them.
 STYLEGAN2 = (
     "config.recipe.name = config.model.name = 'stylegan2'",

@@ -1,6 +1,8 @@
 """What a data source hands over, and `open_dataset`, which turns a config into arrays ready for the device."""
 
+import logging
 from collections.abc import Iterable, Mapping
+from types import ModuleType
 from typing import NamedTuple
 
 import ml_collections
@@ -8,14 +10,18 @@ import numpy as np
 
 from jaxgen import lookup
 from jaxgen.data import cache, image_options
+from jaxgen.data.streamed import identity
 from jaxgen.errors import UserError
+
+log = logging.getLogger(__name__)
+STREAMING = ("auto", "always", "never")
 
 
 class Split(NamedTuple):
     """One part of a dataset: images or vectors, told apart by type and rank (`is_vectors`).
 
-    images: uint8 [N, H, W, C], C in {1, 3}; or vectors, float32 [N, D], in units of their own. labels: int32 [N] or
-    None.
+    images: uint8 [N, H, W, C], C in {1, 3}, an array or what is read like one (`jaxgen.data.streamed`); or vectors,
+    float32 [N, D], in units of their own. labels: int32 [N] or None.
     """
 
     images: np.ndarray
@@ -64,7 +70,9 @@ def open_dataset(config, progress: bool = True) -> Dataset:
     Vectors stay as the source gives them, whatever size and channels are configured.
 
     A source is a module with `load(config) -> Dataset`, at native size, and optionally `files(config) -> paths` of
-    what it reads; with `files` the decoded arrays are cached. `config` reaches it with one more key, `progress`.
+    what it reads; with `files` the decoded arrays are cached. `config` reaches it with one more key, `progress`. One
+    whose images can be read as they are used also has `streamed(config) -> (name, class names, {split: (images of
+    `jaxgen.data.streamed`, labels)})`, which opens no more than the first image of a split.
 
     Args:
       config: `config.data`; its keys are explained in `configs/default.py`.
@@ -87,10 +95,11 @@ def open_dataset(config, progress: bool = True) -> Dataset:
     def build() -> Dataset:
         return _finish(_checked(load(config), config), config)
 
-    if hasattr(source, "files"):
+    dataset = _streamed(config, source)
+    if dataset is None and hasattr(source, "files"):
         # The module itself counts as a source file: editing a loader must not leave its old arrays in use.
         dataset = cache.cached(config, source.files(config), source.__file__, build, Dataset, Split)
-    else:
+    elif dataset is None:
         dataset = build()
     cache.report_skipped(dataset.info, config.name)
     wanted_splits(config, dataset.splits)
@@ -103,6 +112,42 @@ def open_dataset(config, progress: bool = True) -> Dataset:
                     "use a source with classes (class subfolders, dataset.json), or set data.labels=False"
                 )
     return dataset
+
+
+def _streamed(config, source: ModuleType) -> Dataset | None:
+    """The dataset unread, if `config.streaming` has it streamed."""
+    if config.streaming not in STREAMING:
+        raise UserError(lookup.unknown("data.streaming", config.streaming, list(STREAMING)))
+    if config.streaming == "never":
+        return None
+    if not hasattr(source, "streamed"):
+        if config.streaming == "always":
+            raise UserError(
+                f"data.streaming='always': {config.name} is always held in memory; folders, zips and arrays (folder, "
+                "array, covid_radiography, ieee8023) can be streamed"
+            )
+        return None
+    try:
+        name, class_names, found = source.streamed(config)
+    except UserError:
+        if config.streaming == "always":
+            raise
+        return None  # reading all of it will tell more of what is wrong
+    splits = {split: Split(*found[split]) for split in wanted_splits(config, found)}
+    mib = sum(np.prod(split.images.shape) for split in splits.values()) / 2**20
+    if config.streaming == "auto":
+        if mib <= config.resident_mib:
+            return None
+        log.info("data: %.0f MiB of pixels are more than data.resident_mib=%d: streamed", mib, config.resident_mib)
+    if config.skip_bad_images:
+        raise UserError(
+            "data.skip_bad_images=True needs all images read before training, and these are streamed: remove the bad "
+            "ones, or set data.streaming=never"
+        )
+    options = {key: config[key] for key in ("image_size", "channels", "crop", "resize", "limit")}
+    hashes = {split: identity(*part) for split, part in splits.items()}
+    info = {"files": [], "options": options, "sha256": hashes, "streamed": True}
+    return Dataset(name, splits, tuple(class_names), info)
 
 
 def _finish(dataset: Dataset, config) -> Dataset:
@@ -127,9 +172,11 @@ def _with_fewer_to_train(dataset: Dataset, config) -> Dataset:
     if not count or count >= len(dataset.splits[name].images):
         return dataset
     images, labels = dataset.splits[name]
-    split = Split(images[:count].copy(), None if labels is None else labels[:count].copy())
+    labels = None if labels is None else labels[:count].copy()
+    streamed = getattr(images, "streamed", False)
+    split = Split(images.first(count) if streamed else images[:count].copy(), labels)
     info = {**dataset.info, "options": {**dataset.info["options"], "train_limit": count}}
-    info["sha256"] = {**info["sha256"], name: cache.content_hash(*split)}
+    info["sha256"] = {**info["sha256"], name: identity(*split) if streamed else cache.content_hash(*split)}
     return dataset._replace(splits={**dataset.splits, name: split}, info=info)
 
 

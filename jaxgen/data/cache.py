@@ -15,7 +15,10 @@ log = logging.getLogger(__name__)
 # Raise it when the same files and options would give other pixels than before.
 _FORMAT = 1
 # Keys that say where arrays come from or how they are used; all others, a user's own included, may change pixels.
-_NOT_PIXELS = ("dir", "cache_dir", "download", "labels", "num_classes", "flip", "progress", "train_limit")
+_NOT_PIXELS = (
+    *("dir", "cache_dir", "download", "labels", "num_classes", "flip", "progress", "train_limit"),
+    *("streaming", "resident_mib", "workers"),
+)
 # So many source files are written into `info` one by one; a folder of images only by their count and digest.
 _MAX_LISTED = 16
 

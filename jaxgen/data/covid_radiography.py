@@ -31,12 +31,20 @@ def files(config) -> list[Path]:
 
 def load(config) -> Dataset:
     """Splits "train" and "test" with labels in the order of `CLASSES`; classes that are missing keep their number."""
+    return folder.read_listing(*_listing(config))
+
+
+def streamed(config):
+    """The same unread, see `jaxgen.data.base.open_dataset`."""
+    return folder.stream_listing(*_listing(config))
+
+
+def _listing(config):
     path = _path(config)
     container = open_container(path)
     by_class = _listed(container, str(path))
     labelled = [(name, label) for label, names in by_class.items() for name in names]
-    listing = folder.carve(labelled, CLASSES, config.test_fraction)
-    return folder.read_listing(listing, container, folder.gray(config), path)
+    return folder.carve(labelled, CLASSES, config.test_fraction), container, folder.gray(config), path
 
 
 def _path(config) -> Path:

@@ -20,6 +20,7 @@ from ml_collections import ConfigDict
 from jaxgen.data.base import Dataset, Split, wanted_splits
 from jaxgen.data.container import IMAGE_SUFFIXES, Container, open_container
 from jaxgen.data.reading import read_images
+from jaxgen.data.streamed import StreamedFiles
 from jaxgen.errors import UserError
 
 _SPLIT_FOLDERS = ("train", "test", "val", "valid", "validation")
@@ -47,21 +48,41 @@ def load(config) -> Dataset:
     return read_listing(list_images(container, config.test_fraction, str(path)), container, config, path)
 
 
+def streamed(config):
+    """The same unread, see `jaxgen.data.base.open_dataset`."""
+    path = _path(config)
+    container = open_container(path)
+    return stream_listing(list_images(container, config.test_fraction, str(path)), container, config, path)
+
+
 def read_listing(listing: Listing, container: Container, config, path: Path) -> Dataset:
     """The images of the listed splits that the config names."""
     splits, skipped = {}, []
     for name in wanted_splits(config, listing.splits):
-        # Limited before reading, so that a try with few images does not decode all of them.
-        entries = listing.splits[name][: config.limit or None]
-        names = [entry for entry, _ in entries]
+        names, labels = _entries(listing, name, config)
         images, kept, bad = read_images(names, lambda i, names=names: container.read(names[i]), config, str(path))
-        labels = None
-        if all(label is not None for _, label in entries):
-            number = {label: i for i, label in enumerate(listing.class_names)}
-            labels = np.array([number[label] for _, label in entries], np.int32)[kept]
-        splits[name] = Split(images, labels)
+        splits[name] = Split(images, None if labels is None else labels[kept])
         skipped += bad
     return Dataset(path.stem, splits, listing.class_names, {"skipped": skipped})
+
+
+def stream_listing(listing: Listing, container: Container, config, path: Path):
+    """The listed splits that the config names, unread."""
+    found = {}
+    for name in wanted_splits(config, listing.splits):
+        names, labels = _entries(listing, name, config)
+        found[name] = StreamedFiles(container, names, str(path), config), labels
+    return path.stem, listing.class_names, found
+
+
+def _entries(listing: Listing, split: str, config) -> tuple[list[str], np.ndarray | None]:
+    """Paths and labels; limited before reading, so that a try with few images does not decode all of them."""
+    entries = listing.splits[split][: config.limit or None]
+    labels = None
+    if all(label is not None for _, label in entries):
+        number = {label: i for i, label in enumerate(listing.class_names)}
+        labels = np.array([number[label] for _, label in entries], np.int32)
+    return [name for name, _ in entries], labels
 
 
 def list_images(container: Container, test_fraction: float, where: str) -> Listing:

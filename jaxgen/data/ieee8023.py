@@ -49,6 +49,19 @@ def load(config) -> Dataset:
     Raises:
       UserError: no metadata, columns or images missing, a filter that fits no row.
     """
+    listing, absent, *where = _listing(config)
+    dataset = folder.read_listing(listing, *where)
+    return dataset._replace(name="ieee8023", info={"skipped": absent + dataset.info["skipped"]})
+
+
+def streamed(config):
+    """The same unread, see `jaxgen.data.base.open_dataset`."""
+    listing, _, *where = _listing(config)
+    _, class_names, found = folder.stream_listing(listing, *where)
+    return "ieee8023", class_names, found
+
+
+def _listing(config):
     path = _path(config)
     container = open_container(path)
     rows = _chosen(_rows(container, str(path)), config)
@@ -62,8 +75,7 @@ def load(config) -> Dataset:
     if not present:
         raise UserError(f"{path}: none of the {len(rows)} chosen images of metadata.csv is there, such as {absent[0]}")
     names = tuple(config.finding) or tuple(sorted({row.finding for row in rows}))
-    dataset = folder.read_listing(_split(present, names, config), container, folder.gray(config), path)
-    return dataset._replace(name="ieee8023", info={"skipped": absent + dataset.info["skipped"]})
+    return _split(present, names, config), absent, container, folder.gray(config), path
 
 
 def _path(config) -> Path:

@@ -29,6 +29,7 @@ class ImageFiles:
     """
 
     dtype = np.dtype(np.uint8)
+    _mend = "--channels=1 or 3 converts colours"
 
     def __init__(self, container: Container, names: list[str], where: str, channels: int = 0):
         self._container, self.names, self._where, self._channels = container, list(names), where, channels
@@ -40,15 +41,23 @@ class ImageFiles:
 
     def __getitem__(self, ids) -> np.ndarray:
         numbers = np.arange(len(self))[ids]
-        images = list(self._pool.map(self._decode, numbers))
-        for number, image in zip(numbers, images, strict=True):
-            if image.shape != self.shape[1:]:
-                raise UserError(
-                    f"{self._where}: images differ: {self.names[0]} is {_described(self.shape[1:])}, "
-                    f"{self.names[number]} is {_described(image.shape)}; bring them to one size and mode "
-                    "(--channels=1 or 3 converts colours)"
-                )
+        images = list(self._pool.map(self.read, numbers))
         return np.stack(images) if images else np.zeros((0, *self.shape[1:]), np.uint8)
+
+    def read(self, i: int) -> np.ndarray:
+        """Image i, uint8 [H, W, C]."""
+        image = self._decode(i)
+        if image.shape != self.shape[1:]:
+            raise UserError(
+                f"{self._where}: images differ: {self.names[0]} is {_described(self.shape[1:])}, "
+                f"{self.names[i]} is {_described(image.shape)}; bring them to one size and mode "
+                f"({self._mend})"
+            )
+        return image
+
+    def prepared(self, pixels: np.ndarray) -> np.ndarray:
+        """Decoded pixels as they are used."""
+        return image_options.set_channels(pixels, self._channels or pixels.shape[-1])
 
     def _decode(self, i: int) -> np.ndarray:
         try:
@@ -59,7 +68,7 @@ class ImageFiles:
         except Exception as error:  # PIL's decoders and zip raise a dozen types for damaged files.
             reason = " ".join(str(error).split()) or type(error).__name__
             raise UserError(f"{self._where}: {self.names[i]} cannot be read ({reason}); replace or remove it") from None
-        return image_options.set_channels(pixels, self._channels or pixels.shape[-1])
+        return self.prepared(pixels)
 
     def digest(self) -> str:
         """SHA-256 of all files' bytes in order, and of the channels they are read with."""

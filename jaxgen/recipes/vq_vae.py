@@ -186,7 +186,7 @@ def vq_vae(
 
     facts = likelihood_facts(likelihood, math.prod(image_shape), "log p(x | z) + log p(z) of the encoder's codes")
     views = {"sample": sample, "reconstruct": reconstruct, "log_likelihood": log_likelihood}
-    return Recipe(init, update, views, facts={"log_likelihood": {**facts, "samples": 1}})
+    return Recipe(init, update, views, facts={"log_likelihood": {**facts, "samples": None}})
 
 
 def _pick(encoded: jax.Array, key: jax.Array, count: int) -> jax.Array:

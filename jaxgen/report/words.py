@@ -74,7 +74,7 @@ def _better(table: Table, sound: list[Row], found) -> Sentence:
     text = f"{best.model.name} is best by {metric.name}: {_number(best)}."
     equal = [row.model.name for row in sound if row.summary.mean == best.summary.mean]
     if len(equal) > 1:
-        text = f"{', '.join(equal[:-1])} and {equal[-1]} are best alike by {metric.name}: {_number(best)}."
+        text = f"{_listed(equal)} are best alike by {metric.name}: {_number(best)}."
     elif len(sound) == 1:
         text = (
             f"{best.model.name} has {metric.name} {_number(best)}, and there is no other sound model to compare with."
@@ -184,25 +184,37 @@ def _belief(best: Row, table: Table, found) -> Sentence:
 
 
 def _went_wrong(section: Section, found) -> list[Sentence]:
-    """One sentence for each model and kind of trouble."""
-    out = []
+    """One sentence for each kind of trouble and the models that have it in the same words."""
+    models: dict[tuple[str, str, str, str], list[str]] = {}
     for model in section.models:
-        by_kind: dict[tuple[str, str], list] = {}
+        by_kind: dict[tuple[str, str], dict] = {}
         for run in model.runs:
             for finding in found[run.place]:
                 if finding.level != "note":
-                    by_kind.setdefault((finding.level, finding.kind), []).append((run, finding))
+                    texts = by_kind.setdefault((finding.level, finding.kind), {})
+                    texts.setdefault(run.place, (run.seed, []))[1].append(finding.text)
         for (level, kind), cases in by_kind.items():
-            places = list(dict.fromkeys(run.place for run, _ in cases))
-            which = ""
-            if len(model.runs) > 1:
-                seeds = ", ".join(dict.fromkeys(str(run.seed) for run, _ in cases))
-                which = f" ({len(places)} of {len(model.runs)} runs: seed{'s' * (len(places) > 1)} {seeds})"
-            text = cases[0][1].text
-            different = len({finding.text for _, finding in cases})
-            if different > 1 and len(places) > 1:
-                text += f" So seed {cases[0][0].seed}; the others' words are below."
-            elif different > 1:
-                text += f" {different - 1} more like it {'is' if different == 2 else 'are'} below."
-            out.append(Sentence(f"{model.name}, {kind}{which}:", text, level))
+            which, text = _told(list(cases.values()), len(model.runs))
+            models.setdefault((level, kind, which, text), []).append(model.name)
+    out = []
+    for (level, kind, which, text), names in models.items():
+        who = "All models" if 1 < len(names) == len(section.models) else _listed(names)
+        out.append(Sentence(f"{who}, {kind}{which}:", text, level))
     return sorted(out, key=lambda sentence: LEVELS.index(sentence.level))
+
+
+def _told(cases: list[tuple], runs: int) -> tuple[str, str]:
+    """Which of a model's runs have a kind of trouble, and in which words; cases: (seed, texts) of each such run."""
+    which, seeds = "", [str(seed) for seed, _ in cases]
+    if runs > 1:
+        which = f" ({len(cases)} of {runs} runs: seed{'s' * (len(cases) > 1)} {', '.join(dict.fromkeys(seeds))})"
+    first = cases[0][1]
+    if any(set(texts) != set(first) for _, texts in cases):
+        return which, f"{first[0]} So seed {seeds[0]}; the others' words are below."
+    more = len(set(first)) - 1
+    return which, first[0] + (f" {more} more like it {'is' if more == 1 else 'are'} below." if more else "")
+
+
+def _listed(names: Sequence[str]) -> str:
+    """A, B and C."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

@@ -20,6 +20,7 @@ class Feed(NamedTuple):
     shape: (H, W, C) of an image, where they are stored as rows of bytes; () where each keeps its own shape. On a TPU
       rows can be picked as they lie, images only after the whole set has been put in another order, at every step.
     class_weights: how often each class is drawn, any positive numbers; (): as often as there are examples of it.
+    streamed: a step is handed its batches (`jaxgen.training.supply`) instead of drawing them from the whole split.
     """
 
     batch_size: int
@@ -28,11 +29,33 @@ class Feed(NamedTuple):
     flip: bool = False
     shape: tuple[int, ...] = ()
     class_weights: tuple[float, ...] = ()
+    streamed: bool = False
 
     @property
     def examples(self) -> int:
         """Examples of one part over all devices."""
         return self.batch_size // self.parts
+
+
+def positions(feed: Feed, step: jax.Array, ids: jax.Array) -> jax.Array:
+    """Places [batches * parts, len(ids)] of a step's examples in the endless sequence of examples.
+
+    Args:
+      feed: sizes.
+      step: steps done.
+      ids: numbers of the examples within a part.
+    """
+    first = step * (feed.batches * feed.batch_size)
+    part = jnp.arange(feed.batches * feed.parts)[:, None] * feed.examples
+    return first + part + ids[None, :]
+
+
+def drawn(feed: Feed, key: jax.Array, position: jax.Array, count: int, labels: jax.Array | None) -> jax.Array:
+    """Which examples [n] of the split's `count` stand at places `position` [n]; `key` is the run's for data."""
+    key = jax.random.fold_in(key, 0)
+    if feed.class_weights:
+        return _index_by_class(key, position, labels, feed.class_weights)
+    return shuffled_index(key, position, count)
 
 
 def sample_batch(feed: Feed, key: jax.Array, step: jax.Array, ids: jax.Array, images, labels) -> Batch:
@@ -47,18 +70,18 @@ def sample_batch(feed: Feed, key: jax.Array, step: jax.Array, ids: jax.Array, im
       step: steps done.
       ids: [b] numbers of this device's examples within a part.
       images: [N, H, W, C] uint8, or their rows [N, H * W * C], or vectors [N, D] float32, which stay as they are; the
-        whole training split.
-      labels: [N] int32, or None.
+        whole training split. With `feed.streamed` this device's share of the step's rows,
+        [batches, parts, b, H * W * C].
+      labels: [N] int32 (streamed: [batches, parts, b]), or None.
     """
-    first = step * (feed.batches * feed.batch_size)
-    part = jnp.arange(feed.batches * feed.parts)[:, None] * feed.examples
-    position = first + part + ids[None, :]
-    if feed.class_weights:
-        index = _index_by_class(jax.random.fold_in(key, 0), position.ravel(), labels, feed.class_weights)
+    position = positions(feed, step, ids)
+    if feed.streamed:
+        picked, chosen = images.reshape(-1, images.shape[-1]), labels
     else:
-        index = shuffled_index(jax.random.fold_in(key, 0), position.ravel(), images.shape[0])
-    # The barrier keeps XLA from fusing gather and cast, which on a CPU is five times slower.
-    picked = jax.lax.optimization_barrier(images[index])
+        index = drawn(feed, key, position.ravel(), images.shape[0], labels)
+        # The barrier keeps XLA from fusing gather and cast, which on a CPU is five times slower.
+        picked = jax.lax.optimization_barrier(images[index])
+        chosen = None if labels is None else labels[index]
     picked = picked.reshape(len(picked), *(feed.shape or picked.shape[1:]))
     if picked.dtype == jnp.uint8:
         picked = picked.astype(jnp.float32) / 127.5 - 1
@@ -67,7 +90,7 @@ def sample_batch(feed: Feed, key: jax.Array, step: jax.Array, ids: jax.Array, im
         picked = jnp.where(mirrored(position.ravel())[:, None, None, None], picked[:, :, ::-1], picked)
     shape = (feed.batches, feed.parts, ids.shape[0])
     picked = picked.reshape(*shape, *picked.shape[1:])
-    return Batch(picked, None if labels is None else labels[index].reshape(shape))
+    return Batch(picked, None if chosen is None else chosen.reshape(shape))
 
 
 def _index_by_class(key: jax.Array, position: jax.Array, labels: jax.Array, weights: tuple[float, ...]) -> jax.Array:

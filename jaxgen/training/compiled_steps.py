@@ -97,13 +97,15 @@ def lower_steps(
       feed: how batches are drawn.
       mesh: from `make_mesh`, or of devices that are not here.
       state: concrete or abstract; its shapes count, so that a fresh and a restored state get the same program.
-      images: [N, H, W, C] uint8, on every device; or its shape.
-      labels: [N] int32, or None.
+      images: [N, H, W, C] uint8 or rows of them, on every device; or its shape. With `feed.streamed`
+        [K, batches, parts, examples, H * W * C], spread over the devices along `examples`.
+      labels: [N] (or [K, batches, parts, examples]) int32, or None.
       steps: K.
       unroll: copies of the step in the loop's body.
       mapped: of lanes, see `over_lanes`.
     """
-    arguments = (parallel.placed_shapes(mesh, state), *parallel.replicated_shapes(mesh, (images, labels)))
+    placed = parallel.shapes_on(mesh, given_as(feed), (images, labels))
+    arguments = (parallel.placed_shapes(mesh, state), *placed)
     return jax.jit(program(recipe, feed, mesh, steps, unroll, mapped), donate_argnums=0).lower(*arguments)
 
 
@@ -111,21 +113,28 @@ def program(recipe: Recipe, feed: Feed, mesh: Mesh, steps: int, unroll: int = 1,
     """What `lower_steps` lowers: `(state, images, labels) -> state, metrics`."""
 
     def run(state, images, labels):
-        def body(state, _):
-            return train_step(recipe, feed, state, images, labels)
+        def body(state, of_step):
+            return train_step(recipe, feed, state, *(of_step or (images, labels)))
 
-        return jax.lax.scan(body, state, None, length=steps, unroll=min(unroll, steps))
+        of_steps = (images, labels) if feed.streamed else None
+        return jax.lax.scan(body, state, of_steps, length=steps, unroll=min(unroll, steps))
 
-    return _on_each_device(over_lanes(run, mapped) if parallel.SEED_AXIS in mesh.axis_names else run, mesh)
+    run = over_lanes(run, mapped) if parallel.SEED_AXIS in mesh.axis_names else run
+    return _on_each_device(run, mesh, given_as(feed))
 
 
-def _on_each_device(run: Callable, mesh: Mesh) -> Callable:
+def given_as(feed: Feed) -> P:
+    """How images and labels lie on the mesh: whole on every device; streamed, each device has its own examples."""
+    return P(None, None, None, DATA_AXIS) if feed.streamed else P()
+
+
+def _on_each_device(run: Callable, mesh: Mesh, given: P) -> Callable:
     where = parallel.of_state(mesh)
     # On one device nothing differs between devices; without the types that say so XLA keeps no idle all-reduces.
     return jax.shard_map(
         run,
         mesh=mesh,
-        in_specs=(where, P(), P()),
+        in_specs=(where, given, given),
         out_specs=(where, where.players),
         check_vma=parallel.data_devices(mesh) > 1,
     )
@@ -148,7 +157,13 @@ def compile_steps(
 
 def abstract_step(recipe: Recipe, feed: Feed, mesh) -> Callable:
     """One step on every device of the mesh, `state, images, labels -> state, metrics`, to be traced."""
-    return _on_each_device(lambda state, images, labels: train_step(recipe, feed, state, images, labels), mesh)
+
+    def step(state, images, labels):
+        if feed.streamed:
+            images, labels = jax.tree.map(lambda of_steps: of_steps[0], (images, labels))
+        return train_step(recipe, feed, state, images, labels)
+
+    return _on_each_device(step, mesh, given_as(feed))
 
 
 def step_cost(recipe: Recipe, feed: Feed, mesh: Mesh, state: parallel.TrainState, images, labels) -> Cost:

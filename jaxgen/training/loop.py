@@ -22,6 +22,7 @@ from jaxgen.training import lanes as of_lanes
 from jaxgen.training.checkpoint import Checkpoints
 from jaxgen.training.lanes import Lane
 from jaxgen.training.logging import MetricsFile, Progress, TensorBoard
+from jaxgen.training.supply import Resident, Stream
 from jaxgen.training.views import Views
 from jaxgen.training.workdir import write_atomic
 
@@ -36,7 +37,7 @@ class Run(NamedTuple):
     mesh: where the state lies.
     steps: the compiled program of `config.steps_per_dispatch` steps; None where no step is left to do.
     flops_per_step: of all devices.
-    images, labels: training split on the devices.
+    supply: where the steps get their images from.
     test_images: uint8 [n, H, W, C] (or vectors) on the host, for reconstructions and for pictures of points.
     evaluate: `(lane, players of this lane, num_samples) -> {name: value}`, for evaluations during training.
     """
@@ -46,8 +47,7 @@ class Run(NamedTuple):
     mesh: jax.sharding.Mesh
     steps: compiled_steps.CompiledSteps | None
     flops_per_step: float
-    images: jax.Array
-    labels: jax.Array | None
+    supply: Resident | Stream
     test_images: np.ndarray
     views: Views
     checkpoints: Checkpoints
@@ -121,7 +121,7 @@ def train(run: Run, state: parallel.TrainState, lanes: tuple[Lane, ...]) -> tupl
     try:
         while not over:
             with run.clock.measure("step"):
-                state, metrics = run.steps.run(state, run.images, run.labels)
+                state, metrics = run.steps.run(state, *run.supply.take(step))
                 pending.append((step + 1, metrics))
                 step += config.steps_per_dispatch
                 drain(1)  # one dispatch stays under way while the numbers of the one before are read
@@ -167,6 +167,7 @@ def train(run: Run, state: parallel.TrainState, lanes: tuple[Lane, ...]) -> tupl
         with run.clock.measure("checkpoint"):
             run.checkpoints.wait()
     finally:
+        run.supply.close()
         if progress is not None:
             progress.close()
         if files is not None:

@@ -189,6 +189,7 @@ def of_state(mesh: Mesh, make: Callable = lambda spec: spec) -> TrainState:
 
 
 def placed_shapes(mesh: Mesh, state: TrainState) -> TrainState:
+    """Shapes of the state's arrays, in their places on the mesh."""
     shardings = of_state(mesh, lambda spec: NamedSharding(mesh, spec))
 
     def shapes(sharding, tree):
@@ -197,8 +198,9 @@ def placed_shapes(mesh: Mesh, state: TrainState) -> TrainState:
     return TrainState(*(shapes(getattr(shardings, name), getattr(state, name)) for name in ("step", "key", "players")))
 
 
-def replicated_shapes(mesh: Mesh, tree: PyTree) -> PyTree:
-    sharding = NamedSharding(mesh, P())
+def shapes_on(mesh: Mesh, spec: P, tree: PyTree) -> PyTree:
+    """Shapes of the arrays, lying on the mesh as `spec` says."""
+    sharding = NamedSharding(mesh, spec)
     return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), tree)
 
 

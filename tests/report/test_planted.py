@@ -38,10 +38,23 @@ def _words(top):
 
 
 def _assert_said(top, *expected):
-    for text in _words(top):
+    page, markdown = _words(top)
+    for text in (page, markdown):
         for words in expected:
             assert words in text, words
-    return text
+    return page, markdown
+
+
+def test_what_all_models_have_alike_is_said_once(run, tmp_path):
+    few = {"few_samples": True, "n_fake": 1000, "min_samples": 2048}
+    for model, width in (("small", 8), ("large", 16)):
+        for seed in range(2):
+            records = {name: run.record(9.0 + width + seed, **few, metric=name) for name in ("fd", "kid")}
+            run.make(tmp_path / f"{model}/seed_{seed}", seed=seed, changes={"model.width": width}, records=records)
+    said = "All models, few samples (2 of 2 runs: seeds 0, 1):"
+    page, markdown = _assert_said(tmp_path, said, "fewer than the 2,048 that it needs", "1 more like it is below.")
+    assert markdown.count(said) == 1
+    assert "large, few samples" not in page + markdown
 
 
 def test_a_collapsed_gan_by_its_alarm(run, tmp_path):
@@ -126,7 +139,7 @@ def test_other_settings_are_named_and_not_ranked(run, tmp_path, changes, config,
     _sound(run, tmp_path)
     record = run.record(1.5, **changes)
     run.make(tmp_path / "odd", changes={"model.width": 8, **config}, records={"fd_efficientnet_lite0": record})
-    page = _assert_said(tmp_path, "odd, other settings:", words, "Not ranked: odd (1.5", "sound has Frechet distance")
+    _, page = _assert_said(tmp_path, "odd, other settings:", words, "Not ranked: odd (1.5", "sound has Frechet distance")
     assert "1. odd" not in page
 
 
@@ -135,7 +148,7 @@ def test_another_extractor_is_named(run, tmp_path):
     other = {"fid": run.record(1.5, extractor="inception")}
     run.make(tmp_path / "odd", changes={"model.width": 8}, records=other)
     said = "extractor inception instead of efficientnet_lite0 (it has fid)"
-    page = _assert_said(tmp_path, "odd, other settings:", said, "Not ranked: odd (no such number)")
+    _, page = _assert_said(tmp_path, "odd, other settings:", said, "Not ranked: odd (no such number)")
     assert "1. odd" not in page
 
 
@@ -270,7 +283,7 @@ def test_seeds_of_one_program_are_runs_of_their_own(run, tmp_path):
         (folder / f"seed_{seed}").mkdir()
         shutil.move(lane / "evaluation.json", folder / f"seed_{seed}" / "evaluation.json")
         shutil.rmtree(lane)
-    text = _assert_said(tmp_path, "over 3 seeds", "3 seeds in one program", "took 33 s to train a seed")
+    _, text = _assert_said(tmp_path, "over 3 seeds", "3 seeds in one program", "took 33 s to train a seed")
     assert "99.0" not in text
 
 
@@ -305,6 +318,6 @@ def test_models_stand_beside_baselines_and_are_told_which_they_beat(run, tmp_pat
             (folder / "baselines.json").write_text(json.dumps({**beside, "_run": {}}))
     p = [stats.ttest_ind(values, rival, equal_var=False).pvalue for values in (good, poor)]
     corrected = 2 * p[0] if p[0] < p[1] else max(p[0], 2 * p[1])
-    text = _assert_said(tmp_path, "Which beat the class Gaussian copula?", "real training rows", "baseline")
+    _, text = _assert_said(tmp_path, "Which beat the class Gaussian copula?", "real training rows", "baseline")
     assert f"good (0.5500, p = {corrected:.2g})" in text
     assert "poor (0.7" not in text.split("tests; models")[0]

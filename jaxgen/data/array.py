@@ -1,0 +1,94 @@
+"""Images in NumPy files, read through the operating system's page cache and never whole: data larger than memory.
+
+`data.dir` is a file `.npy` of bytes [N, H, W, C] or [N, H, W]; labels, whole numbers [N], lie beside it as
+`NAME_labels.npy` or not at all; the last `test_fraction` of the rows is the split "test". Or it is a folder with
+`train.npy` and `test.npy` (and `train_labels.npy`, `test_labels.npy`).
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from jaxgen.data import folder
+from jaxgen.data.base import Dataset, Split, wanted_splits
+from jaxgen.data.streamed import StreamedArray
+from jaxgen.errors import UserError
+
+_SPLITS = ("train", "test")
+
+
+def load(config) -> Dataset:
+    """Splits "train" and "test", copied into memory."""
+    name, class_names, found = _opened(config)
+    splits = {}
+    for split in wanted_splits(config, found):
+        array, numbers, labels = found[split]
+        rows = array[numbers[0] : numbers[-1] + 1]
+        splits[split] = Split(np.array(rows).reshape(*rows.shape[:3], -1), labels)
+    return Dataset(name, splits, class_names, {})
+
+
+def streamed(config):
+    """The same unread, see `jaxgen.data.base.open_dataset`."""
+    name, class_names, found = _opened(config)
+    splits = {}
+    for split in wanted_splits(config, found):
+        array, numbers, labels = found[split]
+        splits[split] = StreamedArray(array, numbers, config), labels
+    return name, class_names, splits
+
+
+def _opened(config):
+    """Name, class names, {split: (mapped array, numbers of the rows, labels)}."""
+    path = folder.existing(config, "array", "a file .npy of images, or a folder with train.npy and test.npy")
+    files = {split: path / f"{split}.npy" for split in _SPLITS} if path.is_dir() else {"": path}
+    if path.is_dir() and not files["train"].exists():
+        raise UserError(f"data.dir={config.dir!r}: data.name=array needs train.npy (and test.npy) in it")
+    arrays = {split: (_mapped(file), _labels(file)) for split, file in files.items() if file.exists()}
+    if not path.is_dir():
+        arrays = _carved(*arrays[""], config.test_fraction)
+    found, classes = {}, 0
+    for split, (array, labels, *rows) in arrays.items():
+        numbers = rows[0] if rows else np.arange(len(array))
+        numbers = numbers[: config.limit or None]
+        if labels is not None:
+            classes = max(classes, int(labels.max()) + 1)
+            labels = labels[numbers].astype(np.int32)
+        found[split] = array, numbers, labels
+    return path.stem, tuple(str(i) for i in range(classes)), found
+
+
+def _carved(array, labels, test_fraction: float) -> dict:
+    held = max(1, round(len(array) * test_fraction)) if test_fraction and len(array) > 1 else 0
+    numbers = np.arange(len(array))
+    splits = {"train": (array, labels, numbers[: len(array) - held])}
+    return splits | ({"test": (array, labels, numbers[len(array) - held :])} if held else {})
+
+
+def _mapped(file: Path) -> np.ndarray:
+    try:
+        array = np.load(file, mmap_mode="r", allow_pickle=False)
+    except (ValueError, OSError) as error:
+        raise UserError(f"{file} is no whole .npy file ({error})") from None
+    if (
+        array.dtype != np.uint8
+        or array.ndim not in (3, 4)
+        or 0 in array.shape
+        or array.shape[3:] not in ((), (1,), (3,))
+    ):
+        raise UserError(
+            f"{file} holds {array.dtype} {list(array.shape)}; images must be uint8 [N, H, W, C] with C 1 or 3, or "
+            "[N, H, W]"
+        )
+    return array
+
+
+def _labels(file: Path) -> np.ndarray | None:
+    path = file.with_name(f"{file.stem}_labels.npy")
+    if not path.exists():
+        return None
+    labels = np.load(path, allow_pickle=False)
+    count = len(_mapped(file))
+    if labels.shape != (count,) or not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0:
+        raise UserError(f"{path} holds {labels.dtype} {list(labels.shape)}; it must be {count} whole numbers from 0")
+    return labels

@@ -1,0 +1,88 @@
+"""Images that are read while training uses them, for data that does not fit into memory: files, or a mapped array.
+
+Both are array-like as `jaxgen.data.image_files.ImageFiles` is (len(), `shape`, `dtype`, indexing), and have
+`read(i) -> uint8 [H, W, C]` for one image, `first(n)` for the beginning of the set, and `streamed`, which tells them
+from arrays.
+"""
+
+import hashlib
+
+import numpy as np
+
+from jaxgen.data import image_options
+from jaxgen.data.container import Container
+from jaxgen.data.image_files import ImageFiles
+
+
+class StreamedFiles(ImageFiles):
+    """Image files of a folder or zip, each brought to the configured channels, crop and size as it is read.
+
+    Args:
+      container: the folder or zip.
+      names: paths in it, in order.
+      where: its name, for messages.
+      config: `config.data`; without `channels` all must have those of the first image, without `image_size` its size.
+    """
+
+    streamed = True
+    _mend = "data.image_size and data.channels do"
+
+    def __init__(self, container: Container, names: list[str], where: str, config):
+        self._options = config
+        super().__init__(container, names, where, config.channels)
+
+    def first(self, count: int) -> "StreamedFiles":
+        """The first `count` images."""
+        return StreamedFiles(self._container, self.names[:count], self._where, self._options)
+
+    def prepared(self, pixels: np.ndarray) -> np.ndarray:
+        """Pixels as they are used."""
+        return image_options.apply(pixels[None], self._options)[0]
+
+
+class StreamedArray:
+    """Rows of an array [N, H, W, C] (or [N, H, W]) of bytes that lies in a mapped file, as `StreamedFiles`.
+
+    Args:
+      array: uint8.
+      numbers: int [n], which rows; in order.
+      config: `config.data`.
+    """
+
+    streamed = True
+    dtype = np.dtype(np.uint8)
+
+    def __init__(self, array: np.ndarray, numbers: np.ndarray, config):
+        self._array, self._numbers, self._options = array, numbers, config
+        self.shape = (len(numbers), *self.read(0).shape)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __getitem__(self, ids) -> np.ndarray:
+        rows = self._array[self._numbers[ids]]
+        return image_options.apply(rows.reshape(*rows.shape[:3], -1), self._options)
+
+    def read(self, i: int) -> np.ndarray:
+        """Image i."""
+        return self[np.array([i])][0]
+
+    def first(self, count: int) -> "StreamedArray":
+        """The first `count` rows."""
+        return StreamedArray(self._array, self._numbers[:count], self._options)
+
+    def digest(self) -> str:
+        """SHA-256 of all pixels as they are used."""
+        digest = hashlib.sha256(repr(self.shape).encode())
+        for first in range(0, len(self), 1024):
+            digest.update(self[first : first + 1024])
+        return digest.hexdigest()
+
+
+def identity(images, labels: np.ndarray | None) -> str:
+    """A digest of what the files of a split are called (or of its shape) and of its labels; no pixel is read for it."""
+    digest = hashlib.sha256(repr(images.shape).encode())
+    digest.update("\n".join(getattr(images, "names", ())).encode())
+    if labels is not None:
+        digest.update(np.ascontiguousarray(labels).data)
+    return f"names:{digest.hexdigest()}"

@@ -1,0 +1,148 @@
+"""Where the compiled steps get their images from: the whole split on every device, or batches as they are needed."""
+
+import functools
+import math
+import os
+from collections.abc import Callable
+from typing import NamedTuple
+
+import grain
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding
+
+from jaxgen.data.base import Split
+from jaxgen.training import compiled_steps, parallel
+from jaxgen.training.batches import Feed, drawn, positions
+
+# Of decoded images that wait to be used, in this process.
+_BUFFER_BYTES = 512 * 2**20
+
+
+class Resident(NamedTuple):
+    """The training split on every device; `images` as rows of bytes (`Feed.shape`), vectors, or a table's codes."""
+
+    images: jax.Array
+    labels: jax.Array | None
+
+    @property
+    def shapes(self) -> tuple:
+        """What the steps are compiled for."""
+        return self.images, self.labels
+
+    def take(self, step: int) -> tuple[jax.Array, jax.Array | None]:
+        """What the dispatch that begins after `step` steps is given."""
+        del step
+        return self.images, self.labels
+
+    def close(self) -> None:
+        """Nothing waits for anything."""
+
+
+class Stream:
+    """Batches read by grain's threads ahead of the steps that use them, each process those of its own devices.
+
+    Which examples a step sees is computed from the seed and the step alone, as resident data's steps do on the device:
+    the same batches, on any number of processes and devices, and after a resume at any step. So the state of this
+    iterator is the number of steps done, which every checkpoint has.
+
+    Args:
+      feed: how batches are drawn.
+      seed: of the run.
+      mesh: where they go.
+      train: the training split, its images as in `jaxgen.data.streamed`.
+      steps: of a dispatch.
+      workers: threads; 0: one a core.
+    """
+
+    def __init__(self, feed: Feed, seed: int, mesh: Mesh, train: Split, steps: int, workers: int = 0):
+        self._train, self._steps = train, steps
+        self._shape = (steps, feed.batches, feed.parts, feed.examples)
+        self._row = math.prod(train.images.shape[1:])
+        self._sharding = NamedSharding(mesh, compiled_steps.given_as(feed))
+        self._threads = workers or os.cpu_count() or 1
+        here = self._sharding.addressable_devices_indices_map(self._shape).values()
+        self._columns = sorted({column for index in here for column in range(*index[3].indices(feed.examples))})
+        self._order = functools.lru_cache(maxsize=8)(_order(feed, seed, train, parallel.data_devices(mesh), steps))
+        self._iterator, self._next = None, -1
+
+    @property
+    def shapes(self) -> tuple:
+        """What the steps are compiled for."""
+        images = jax.ShapeDtypeStruct((*self._shape, self._row), jnp.uint8)
+        return images, None if self._train.labels is None else jax.ShapeDtypeStruct(self._shape, jnp.int32)
+
+    def take(self, step: int) -> tuple[jax.Array, jax.Array | None]:
+        """What the dispatch that begins after `step` steps is given; the next one is read meanwhile.
+
+        Raises:
+          UserError: a file cannot be read, or is no image any more.
+        """
+        if step != self._next:
+            self._start(step)
+        rows = next(self._iterator).reshape(*self._shape[:3], len(self._columns), self._row)
+        self._next = step + self._steps
+        place = {column: i for i, column in enumerate(self._columns)}
+
+        def images_at(index):
+            return rows[:, :, :, [place[column] for column in range(*index[3].indices(self._shape[3]))]]
+
+        images = jax.make_array_from_callback((*self._shape, self._row), self._sharding, images_at)
+        if self._train.labels is None:
+            return images, None
+        labels = self._train.labels[self._order(step)].reshape(self._shape)
+        return images, jax.make_array_from_callback(self._shape, self._sharding, lambda index: labels[index])
+
+    def close(self) -> None:
+        """Ends the threads."""
+        self._iterator, self._next = None, -1
+
+    def _start(self, step: int) -> None:
+        rows_here = math.prod(self._shape[:3]) * len(self._columns)
+        # Two dispatches ahead, within memory.
+        waiting = max(self._threads, min(2 * rows_here, _BUFFER_BYTES // self._row))
+        read = grain.ReadOptions(num_threads=self._threads, prefetch_buffer_size=waiting)
+        rows = grain.MapDataset.source(_Rows(self, step)).to_iter_dataset(read)
+        self._iterator = iter(rows.batch(rows_here, drop_remainder=True))
+
+    def row(self, step: int, number: int) -> np.ndarray:
+        """Image `number` of those that this process reads for the dispatches after `step`, as bytes."""
+        line, column = divmod(number, len(self._columns))
+        dispatch, line = divmod(line, math.prod(self._shape[:3]))
+        chosen = self._order(step + dispatch * self._steps)[line, self._columns[column]]
+        return self._train.images.read(int(chosen)).reshape(-1)
+
+
+class _Rows:
+    """What grain reads: an endless source of rows."""
+
+    def __init__(self, stream: Stream, step: int):
+        self._stream, self._step = stream, step
+
+    def __len__(self) -> int:
+        return 2**62
+
+    def __getitem__(self, number: int) -> np.ndarray:
+        return self._stream.row(self._step, number)
+
+
+def _order(feed: Feed, seed: int, train: Split, devices: int, steps: int) -> Callable[[int], np.ndarray]:
+    """`first step -> [K * batches * parts, examples]`: which images the dispatch sees, column by column on the mesh."""
+    host = jax.local_devices(backend="cpu")[0]
+    # Device d has the examples d, D + d, ... of a part (`jaxgen.ops.random.example_ids`), its columns side by side.
+    ids = np.arange(feed.examples).reshape(-1, devices).T.ravel()
+    with jax.default_device(host):
+        key = jax.random.fold_in(jax.random.key(np.uint32(seed)), 1)
+        labels = None if train.labels is None else jnp.asarray(train.labels)
+
+    @jax.jit
+    def chosen(key, labels, numbers):
+        places = jax.vmap(lambda step: positions(feed, step, ids))(numbers)
+        return drawn(feed, key, places.ravel(), len(train.images), labels).reshape(-1, feed.examples)
+
+    def order(step: int) -> np.ndarray:
+        with jax.default_device(host):
+            return np.asarray(chosen(key, labels, np.arange(step, step + steps, dtype=np.int32)))
+
+    return order

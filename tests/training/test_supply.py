@@ -1,0 +1,110 @@
+"""Streamed batches: those that resident data would give, from any step on, on any number of devices."""
+
+import shutil
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxgen import session
+from jaxgen.errors import UserError
+from jaxgen.training import parallel
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """60 images of 8x8 in three classes of unequal size."""
+    root, rng = tmp_path_factory.mktemp("pictures"), np.random.default_rng(0)
+    for i in range(60):
+        path = root / "abbccc"[i % 6] / f"{i:02}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (8, 8), dtype=np.uint8)).save(path)
+    return root
+
+
+@pytest.fixture
+def opened(tiny_config, folder):
+    def make(streaming, **changes):
+        config = tiny_config(changes.pop("recipe", "gan"), sgd=True)
+        config.data.update({"name": "folder", "dir": str(folder), "limit": 0, "streaming": streaming})
+        config.update_from_flattened_dict({key.replace("__", "."): value for key, value in changes.items()})
+        return session.open_session(config)
+
+    return make
+
+
+def run(opened, dispatches=4):
+    """Players, and what was logged, after some dispatches."""
+    state = parallel.init_state(opened.recipe, opened.mesh, opened.config.seed)
+    supply = session.supply(opened)
+    compiled = session.compile_steps(opened, state, *supply.shapes)
+    history = []
+    for i in range(dispatches):
+        state, metrics = compiled.run(state, *supply.take(i * opened.config.steps_per_dispatch))
+        history.append(jax.device_get(metrics))
+    supply.close()
+    return jax.device_get(parallel.local(state.players)), history
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"num_devices": 4, "data__flip": True, "grad_accum_steps": 2, "data__workers": 3},
+        {"recipe__n_critic": 2, "recipe__share_fakes": False, "data__class_sampling": "log"},
+    ],
+    ids=["one device", "four devices", "critic"],
+)
+def test_training_is_that_on_resident_data(opened, changes):
+    resident, streamed = (run(opened(how, **changes)) for how in ("never", "always"))
+    for a, b in zip(jax.tree.leaves(resident), jax.tree.leaves(streamed), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_any_step_can_be_the_first(opened):
+    session_ = opened("always")
+    steps = session_.config.steps_per_dispatch
+    supply = session.supply(session_)
+    whole = [jax.device_get(supply.take(i * steps)) for i in range(5)]
+    supply.close()
+    resumed = session.supply(session_)
+    for i in (3, 4, 1):  # the last one goes back
+        for a, b in zip(whole[i], jax.device_get(resumed.take(i * steps)), strict=True):
+            np.testing.assert_array_equal(a, b)
+    resumed.close()
+    assert not np.array_equal(whole[0][0], whole[1][0])
+
+
+def test_each_device_holds_its_own_examples(opened):
+    session_ = opened("always", num_devices=4)
+    supply = session.supply(session_)
+    images, labels = supply.take(0)
+    supply.close()
+    assert images.shape == (5, 1, 1, 16, 64)
+    assert {shard.data.shape for shard in images.addressable_shards} == {(5, 1, 1, 4, 64)}
+    assert {shard.data.shape for shard in labels.addressable_shards} == {(5, 1, 1, 4)}
+    assert images.nbytes == 5 * 16 * 64  # and not the split
+
+
+def test_a_file_that_vanishes_ends_training_with_its_name(tmp_path, opened, folder):
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    session_ = opened("always", data__dir=str(copy))
+    supply = session.supply(session_)
+    supply.take(0)
+    for path in copy.rglob("*.png"):
+        path.unlink()
+
+    def go_on():
+        for i in range(1, 20):  # what was read ahead is still used
+            supply.take(i * session_.config.steps_per_dispatch)
+
+    with pytest.raises(UserError, match=r"\.png cannot be read"):
+        go_on()
+    supply.close()
+
+
+def test_seeds_cannot_share_a_stream(opened):
+    with pytest.raises(UserError, match=r"config\.num_seeds=2: .* data\.streaming=never"):
+        opened("always", num_seeds=2)
