@@ -6,6 +6,7 @@ seeds in one program (`config.num_seeds`) are lanes: states stacked along their 
 spread over devices.
 """
 
+import contextlib
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -129,6 +130,22 @@ def replicate(mesh: Mesh, tree: PyTree) -> PyTree:
         return jax.make_array_from_callback(leaf.shape, sharding, lambda index: leaf[index])
 
     return jax.tree.map(put, tree)
+
+
+def spread(mesh: Mesh, spec: P, shape: tuple[int, ...], part: Callable[[tuple], np.ndarray]) -> jax.Array:
+    """An array that lies on the mesh as `spec` says, each process giving `part(index)` for its own devices."""
+    return jax.make_array_from_callback(shape, NamedSharding(mesh, spec), part)
+
+
+def held_here(mesh: Mesh, spec: P, shape: tuple[int, ...], axis: int) -> list[int]:
+    """Which places along `axis` of such an array the devices of this process hold."""
+    indices = NamedSharding(mesh, spec).addressable_devices_indices_map(shape).values()
+    return sorted({place for index in indices for place in range(*index[axis].indices(shape[axis]))})
+
+
+def on_host() -> contextlib.AbstractContextManager:
+    """Within it arrays are made and computed with by the CPU."""
+    return jax.default_device(jax.local_devices(backend="cpu")[0])
 
 
 def local(tree: PyTree) -> PyTree:

@@ -10,7 +10,7 @@ import grain
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, NamedSharding
+from jax.sharding import Mesh
 
 from jaxgen.data.base import Split
 from jaxgen.training import compiled_steps, parallel
@@ -60,10 +60,9 @@ class Stream:
         self._train, self._steps = train, steps
         self._shape = (steps, feed.batches, feed.parts, feed.examples)
         self._row = math.prod(train.images.shape[1:])
-        self._sharding = NamedSharding(mesh, compiled_steps.given_as(feed))
+        self._mesh, self._spec = mesh, compiled_steps.given_as(feed)
         self._threads = workers or os.cpu_count() or 1
-        here = self._sharding.addressable_devices_indices_map(self._shape).values()
-        self._columns = sorted({column for index in here for column in range(*index[3].indices(feed.examples))})
+        self._columns = parallel.held_here(mesh, self._spec, self._shape, 3)
         self._order = functools.lru_cache(maxsize=8)(_order(feed, seed, train, parallel.data_devices(mesh), steps))
         self._iterator, self._next = None, -1
 
@@ -88,11 +87,11 @@ class Stream:
         def images_at(index):
             return rows[:, :, :, [place[column] for column in range(*index[3].indices(self._shape[3]))]]
 
-        images = jax.make_array_from_callback((*self._shape, self._row), self._sharding, images_at)
+        images = parallel.spread(self._mesh, self._spec, (*self._shape, self._row), images_at)
         if self._train.labels is None:
             return images, None
         labels = self._train.labels[self._order(step)].reshape(self._shape)
-        return images, jax.make_array_from_callback(self._shape, self._sharding, lambda index: labels[index])
+        return images, parallel.spread(self._mesh, self._spec, self._shape, lambda index: labels[index])
 
     def close(self) -> None:
         """Ends the threads."""
@@ -129,10 +128,9 @@ class _Rows:
 
 def _order(feed: Feed, seed: int, train: Split, devices: int, steps: int) -> Callable[[int], np.ndarray]:
     """`first step -> [K * batches * parts, examples]`: which images the dispatch sees, column by column on the mesh."""
-    host = jax.local_devices(backend="cpu")[0]
     # Device d has the examples d, D + d, ... of a part (`jaxgen.ops.random.example_ids`), its columns side by side.
     ids = np.arange(feed.examples).reshape(-1, devices).T.ravel()
-    with jax.default_device(host):
+    with parallel.on_host():
         key = jax.random.fold_in(jax.random.key(np.uint32(seed)), 1)
         labels = None if train.labels is None else jnp.asarray(train.labels)
 
@@ -142,7 +140,7 @@ def _order(feed: Feed, seed: int, train: Split, devices: int, steps: int) -> Cal
         return drawn(feed, key, places.ravel(), len(train.images), labels).reshape(-1, feed.examples)
 
     def order(step: int) -> np.ndarray:
-        with jax.default_device(host):
+        with parallel.on_host():
             return np.asarray(chosen(key, labels, np.arange(step, step + steps, dtype=np.int32)))
 
     return order

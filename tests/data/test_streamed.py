@@ -74,7 +74,9 @@ def test_an_array_gives_the_same_pixels(both, tmp_path, shape, labelled):
     resident, streamed = both(name="array", dir=tmp_path / "big.npy", test_fraction=0.2)
     assert_same(resident, streamed)
     left = (shape[2] - 6) // 2
-    np.testing.assert_array_equal(resident.splits["train"].images, array.reshape(*shape[:3], -1)[:16, :, left : left + 6])
+    np.testing.assert_array_equal(
+        resident.splits["train"].images, array.reshape(*shape[:3], -1)[:16, :, left : left + 6]
+    )
     assert resident.class_names == (("0", "1", "2") if labelled else ())
     if labelled:
         np.testing.assert_array_equal(resident.splits["test"].labels, np.arange(16, 20) % 3)

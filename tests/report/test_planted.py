@@ -139,7 +139,9 @@ def test_other_settings_are_named_and_not_ranked(run, tmp_path, changes, config,
     _sound(run, tmp_path)
     record = run.record(1.5, **changes)
     run.make(tmp_path / "odd", changes={"model.width": 8, **config}, records={"fd_efficientnet_lite0": record})
-    _, page = _assert_said(tmp_path, "odd, other settings:", words, "Not ranked: odd (1.5", "sound has Frechet distance")
+    _, page = _assert_said(
+        tmp_path, "odd, other settings:", words, "Not ranked: odd (1.5", "sound has Frechet distance"
+    )
     assert "1. odd" not in page
 
 
