@@ -32,6 +32,9 @@ def recipe_and_feed(config, train: Split, num_classes: int, table: TableCodec | 
     options = {} if table is None else {"table": table}
     shape = train.images.shape[1:] if table is None else (table.width,)
     recipe = lookup.need(module, "build", "config.recipe.name")(config, shape, num_classes, **options)
+    if config.shard_optimizer:
+        _check_sharding(config)
+        recipe = recipe._replace(shard_optimizer=True)
     weights = _class_weights(config, train, num_classes)
     stored = () if vectors else train.images.shape[1:]
     parts, streamed = config.grad_accum_steps, getattr(train.images, "streamed", False)
@@ -47,3 +50,14 @@ def _class_weights(config, train: Split, num_classes: int) -> tuple[float, ...]:
     if not num_classes:
         raise UserError("config.data.class_sampling='log' needs data with class labels; this has none")
     return tuple(np.log1p(np.bincount(train.labels, minlength=num_classes)).tolist())
+
+
+def _check_sharding(config) -> None:
+    if config.num_seeds > 1:
+        raise UserError("config.shard_optimizer=True is for one seed: set config.num_seeds=1")
+    for player, settings in config.optimizers.items():
+        if settings.clip_norm:
+            raise UserError(
+                f"config.optimizers.{player}.clip_norm needs the whole gradient, and with config.shard_optimizer the "
+                "optimiser has a share of it: set one of them to 0 or False"
+            )

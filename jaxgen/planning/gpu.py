@@ -23,8 +23,9 @@ def lower_step(subject: Subject, count: int) -> Lowered:
     mesh = parallel.mesh_of_others(count)
     shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), subject.arguments)
     with compile_for("gpu"):
-        step = compiled_steps.abstract_step(subject.recipe, subject.feed, mesh)
+        where = parallel.specs_of(mesh, subject.state)
+        step = compiled_steps.abstract_step(subject.recipe, subject.feed, mesh, where)
         exported = jax.export.export(jax.jit(step), platforms=["cuda"])(*shapes)
         beside = estimate(jax.make_jaxpr(step)(*shapes))
-    arguments = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes))
+    arguments = sum(parallel.bytes_on_a_device(leaf) for leaf in jax.tree.leaves(subject.arguments))
     return Lowered(float(arguments), beside, len(exported.mlir_module_serialized))

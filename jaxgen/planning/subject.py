@@ -117,5 +117,5 @@ def state_bytes(state: parallel.TrainState) -> dict[str, int]:
             parts = {"parameters": player.params, "optimiser": player.opt_state}
             parts["statistics and averages"] = player.stats
         for name, tree in parts.items():
-            found[name] += sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
+            found[name] += sum(map(parallel.bytes_on_a_device, jax.tree.leaves(tree)))
     return found

@@ -10,6 +10,7 @@ from flax import linen as nn
 from flax import struct
 
 from jaxgen.ops.random import DATA_AXIS
+from jaxgen.ops.shares import share_of, shared_axis, whole
 from jaxgen.ops.varying import varying_axes
 
 PyTree = Any
@@ -61,6 +62,7 @@ class Recipe(NamedTuple):
       "log_likelihood": `(state, images, key, ids [n], samples) -> nats [n]`, a bound from that many draws.
     facts: what evaluation must know of a view, by its name, such as {"log_likelihood": {"dimensions": 784, ...}}.
     batches: how many batches of reals one update takes (n_critic for a GAN).
+    shard_optimizer: whether the optimisers' arrays are to be shared out over the devices (`descend` sees it by them).
     """
 
     init: Callable
@@ -68,6 +70,7 @@ class Recipe(NamedTuple):
     views: Mapping[str, Callable]
     batches: int = 1
     facts: Mapping[str, dict] = {}
+    shard_optimizer: bool = False
 
 
 class Player(struct.PyTreeNode):
@@ -139,8 +142,27 @@ def descend(loss_fn: Callable, player: Player, tx: optax.GradientTransformation,
         stats, grads, metrics, outputs = _accumulate(one, player.stats, parts, count)
     grads, metrics, stats = average_over_devices((grads, metrics, stats))
     metrics["grad_norm"] = optax.tree.norm(grads)
-    updates, opt_state = tx.update(grads, player.opt_state, player.params)
+    updates, opt_state = _updates(tx, grads, player)
     return Player(optax.apply_updates(player.params, updates), stats, opt_state), metrics, outputs
+
+
+def _updates(tx: optax.GradientTransformation, grads: PyTree, player: Player) -> tuple[PyTree, PyTree]:
+    """The optimiser's updates and its state after them.
+
+    Where a device holds but a share of the state it computes the updates of the parameters that belong to it, and all
+    devices then exchange theirs (stage 1 of ZeRO, Rajbhandari et al. 2020): transformations element by element only.
+    """
+    complete = jax.tree.leaves(jax.eval_shape(tx.init, player.params))
+    if all(a.shape == b.shape for a, b in zip(complete, jax.tree.leaves(player.opt_state), strict=True)):
+        return tx.update(grads, player.opt_state, player.params)
+    leaves, structure = jax.tree.flatten(player.params)
+    axes = [shared_axis(leaf.shape, jax.lax.axis_size(DATA_AXIS)) for leaf in leaves]
+
+    def mine(tree):
+        return jax.tree.unflatten(structure, map(share_of, jax.tree.leaves(tree), axes))
+
+    updates, opt_state = tx.update(mine(grads), player.opt_state, mine(player.params))
+    return jax.tree.unflatten(structure, whole(jax.tree.leaves(updates), axes)), opt_state
 
 
 def _accumulate(one: Callable, stats: PyTree, parts: PyTree, count: int):

@@ -106,11 +106,20 @@ def lower_steps(
     """
     placed = parallel.shapes_on(mesh, given_as(feed), (images, labels))
     arguments = (parallel.placed_shapes(mesh, state), *placed)
-    return jax.jit(program(recipe, feed, mesh, steps, unroll, mapped), donate_argnums=0).lower(*arguments)
+    where = parallel.specs_of(mesh, state)
+    return jax.jit(program(recipe, feed, mesh, where, steps, unroll, mapped), donate_argnums=0).lower(*arguments)
 
 
-def program(recipe: Recipe, feed: Feed, mesh: Mesh, steps: int, unroll: int = 1, mapped: bool = False) -> Callable:
-    """What `lower_steps` lowers: `(state, images, labels) -> state, metrics`."""
+def program(
+    recipe: Recipe,
+    feed: Feed,
+    mesh: Mesh,
+    where: parallel.TrainState,
+    steps: int,
+    unroll: int = 1,
+    mapped: bool = False,
+) -> Callable:
+    """What `lower_steps` lowers: `(state, images, labels) -> state, metrics`; where: `parallel.specs_of`."""
 
     def run(state, images, labels):
         def body(state, of_step):
@@ -120,7 +129,7 @@ def program(recipe: Recipe, feed: Feed, mesh: Mesh, steps: int, unroll: int = 1,
         return jax.lax.scan(body, state, of_steps, length=steps, unroll=min(unroll, steps))
 
     run = over_lanes(run, mapped) if parallel.SEED_AXIS in mesh.axis_names else run
-    return _on_each_device(run, mesh, given_as(feed))
+    return _on_each_device(run, mesh, where, given_as(feed))
 
 
 def given_as(feed: Feed) -> P:
@@ -128,14 +137,14 @@ def given_as(feed: Feed) -> P:
     return P(None, None, None, DATA_AXIS) if feed.streamed else P()
 
 
-def _on_each_device(run: Callable, mesh: Mesh, given: P) -> Callable:
-    where = parallel.of_state(mesh)
+def _on_each_device(run: Callable, mesh: Mesh, where: parallel.TrainState, given: P) -> Callable:
+    metrics = where.key  # with lanes where the keys have them
     # On one device nothing differs between devices; without the types that say so XLA keeps no idle all-reduces.
     return jax.shard_map(
         run,
         mesh=mesh,
         in_specs=(where, given, given),
-        out_specs=(where, where.players),
+        out_specs=(where, metrics),
         check_vma=parallel.data_devices(mesh) > 1,
     )
 
@@ -155,15 +164,18 @@ def compile_steps(
     return CompiledSteps(compiled, seconds, operations, collectives)
 
 
-def abstract_step(recipe: Recipe, feed: Feed, mesh) -> Callable:
-    """One step on every device of the mesh, `state, images, labels -> state, metrics`, to be traced."""
+def abstract_step(recipe: Recipe, feed: Feed, mesh, where: parallel.TrainState) -> Callable:
+    """One step on every device of the mesh, `state, images, labels -> state, metrics`, to be traced.
+
+    where: `parallel.specs_of` the state.
+    """
 
     def step(state, images, labels):
         if feed.streamed:
             images, labels = jax.tree.map(lambda of_steps: of_steps[0], (images, labels))
         return train_step(recipe, feed, state, images, labels)
 
-    return _on_each_device(step, mesh, given_as(feed))
+    return _on_each_device(step, mesh, where, given_as(feed))
 
 
 def step_cost(recipe: Recipe, feed: Feed, mesh: Mesh, state: parallel.TrainState, images, labels) -> Cost:
@@ -172,9 +184,11 @@ def step_cost(recipe: Recipe, feed: Feed, mesh: Mesh, state: parallel.TrainState
     Of lanes: what a step of one of them does.
     """
     arguments = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), (state, images, labels))
+    where = parallel.specs_of(mesh, state)
     if parallel.SEED_AXIS in mesh.axis_names:
         lanes, mesh = arguments[0], parallel.mesh_of_others(parallel.data_devices(mesh))
         one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), (lanes.key, lanes.players))
         arguments = (parallel.TrainState(lanes.step, *one), *arguments[1:])
+        where = parallel.specs_of(mesh, arguments[0])
     with compile_for("tpu"):  # the CPU's own forms of convolutions multiply less
-        return cost_of(abstract_step(recipe, feed, mesh), *arguments, step=lambda arguments: arguments[0].step)
+        return cost_of(abstract_step(recipe, feed, mesh, where), *arguments, step=lambda arguments: arguments[0].step)

@@ -16,11 +16,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
+from jax.experimental import multihost_utils
 from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from jaxgen.errors import UserError
 from jaxgen.ops.random import DATA_AXIS
+from jaxgen.ops.shares import shared_axis
 from jaxgen.recipes.base import Recipe
 
 PyTree = Any
@@ -154,8 +156,16 @@ def local(tree: PyTree) -> PyTree:
 
 
 def viewable(state: PyTree) -> PyTree:
-    """The state as this process alone can compute with it: whole, or the local replica if there are other processes."""
-    return state if jax.process_count() == 1 else local(state)
+    """The state as this process alone can compute with it; with several processes all must ask at the same time."""
+    if jax.process_count() == 1:
+        return state
+
+    def here(leaf):
+        if leaf.is_fully_replicated:
+            return leaf.addressable_data(0)
+        return multihost_utils.process_allgather(leaf, tiled=True)
+
+    return jax.tree.map(here, state)
 
 
 def place(mesh: Mesh, batch: np.ndarray) -> jax.Array:
@@ -191,34 +201,66 @@ def init_state(
         return TrainState(jnp.zeros((), jnp.int32), key, players)
 
     seed = np.asarray(seed, np.uint32)
-    return jax.jit(init, out_shardings=of_state(mesh, lambda spec: NamedSharding(mesh, spec)))(seed, given)
+    specs = _specs_by_rule(mesh, jax.eval_shape(init, seed, given), recipe.shard_optimizer)
+    shardings = jax.tree.map(lambda spec: NamedSharding(mesh, spec), specs)
+    return jax.jit(init, out_shardings=shardings)(seed, given)
 
 
 def abstract_state(recipe: Recipe, mesh: Mesh, seed: int | tuple[int, ...]) -> TrainState:
     """Shapes and places of the state, without computing it: what a checkpoint is restored into."""
-    return placed_shapes(mesh, jax.eval_shape(lambda: init_state(recipe, mesh, seed)))
+    shapes = jax.eval_shape(lambda: init_state(recipe, mesh, seed))
+    return _placed(mesh, shapes, _specs_by_rule(mesh, shapes, recipe.shard_optimizer))
 
 
-def of_state(mesh: Mesh, make: Callable = lambda spec: spec) -> TrainState:
-    """What `make` makes of each part's `PartitionSpec`: lanes lie along the axis "seed", if there is one."""
-    lanes = make(P(SEED_AXIS) if SEED_AXIS in mesh.axis_names else P())
-    return TrainState(make(P()), lanes, lanes)
+def _specs_by_rule(mesh: Mesh, shapes: TrainState, shard_optimizer: bool) -> TrainState:
+    """Where each array of a state lies: lanes along the axis "seed", if there is one; optimisers' arrays shared out
+    over "data" along `shared_axis`, if that is wanted; all else on every device."""
+    lanes = P(SEED_AXIS) if SEED_AXIS in mesh.axis_names else P()
+
+    def spec(path, leaf):
+        axis = -1
+        if shard_optimizer and any(getattr(part, "name", None) == "opt_state" for part in path):
+            axis = shared_axis(leaf.shape, data_devices(mesh))
+        return lanes if axis < 0 else P(*[None] * axis, DATA_AXIS)
+
+    return TrainState(P(), lanes, jax.tree_util.tree_map_with_path(spec, shapes.players))
+
+
+def specs_of(mesh: Mesh, state: TrainState) -> TrainState:
+    """Where each array of a state lies by its own sharding, or by the rule for one that says nothing of it."""
+    rule = _specs_by_rule(mesh, state, shard_optimizer=False)
+
+    def own(leaf, spec):
+        sharding = getattr(leaf, "sharding", None)
+        return sharding.spec if isinstance(sharding, NamedSharding) else spec
+
+    return TrainState(rule.step, rule.key, jax.tree.map(own, state.players, rule.players))
 
 
 def placed_shapes(mesh: Mesh, state: TrainState) -> TrainState:
     """Shapes of the state's arrays, in their places on the mesh."""
-    shardings = of_state(mesh, lambda spec: NamedSharding(mesh, spec))
+    return _placed(mesh, state, specs_of(mesh, state))
 
-    def shapes(sharding, tree):
-        return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), tree)
 
-    return TrainState(*(shapes(getattr(shardings, name), getattr(state, name)) for name in ("step", "key", "players")))
+def _placed(mesh: Mesh, state: TrainState, specs: TrainState) -> TrainState:
+    def shape(leaf, spec):
+        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=NamedSharding(mesh, spec))
+
+    keys = shape(state.key, specs.key)
+    return TrainState(shape(state.step, specs.step), keys, jax.tree.map(shape, state.players, specs.players))
 
 
 def shapes_on(mesh: Mesh, spec: P, tree: PyTree) -> PyTree:
     """Shapes of the arrays, lying on the mesh as `spec` says."""
     sharding = NamedSharding(mesh, spec)
     return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), tree)
+
+
+def bytes_on_a_device(leaf: jax.Array | jax.ShapeDtypeStruct) -> int:
+    """What an array, or one of this shape and sharding, takes on each of its devices."""
+    sharding = getattr(leaf, "sharding", None)
+    shape = leaf.shape if sharding is None else sharding.shard_shape(leaf.shape)
+    return math.prod(shape) * leaf.dtype.itemsize
 
 
 def lane(mesh: Mesh, players: PyTree, index: int) -> PyTree:

@@ -107,7 +107,8 @@ def test_other_recipes_trace_as_lanes_over_devices(tiny_config, recipe, model, m
     state = parallel.abstract_state(opened.recipe, opened.mesh, SEEDS)
     count = len(opened.train.images)
     images = jax.ShapeDtypeStruct((count, opened.train.images[0].size), np.uint8)
-    run = compiled_steps.program(opened.recipe, opened.feed, opened.mesh, 2, mapped=mapped)
+    where = parallel.specs_of(opened.mesh, state)
+    run = compiled_steps.program(opened.recipe, opened.feed, opened.mesh, where, 2, mapped=mapped)
     after, metrics = jax.eval_shape(run, state, images, jax.ShapeDtypeStruct((count,), np.int32))
     assert jax.tree.map(lambda x: (x.shape, x.dtype), after) == jax.tree.map(lambda x: (x.shape, x.dtype), state)
     assert {value.shape for value in metrics.values()} == {(2, 2)}

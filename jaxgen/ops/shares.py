@@ -1,0 +1,40 @@
+"""Arrays of which each device of `DATA_AXIS` holds a share, put together again where all of it is needed."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+
+from jaxgen.ops.random import DATA_AXIS
+
+
+def shared_axis(shape: tuple[int, ...], devices: int) -> int:
+    """The axis along which an array is shared out: the longest that the number of devices divides; -1 for none."""
+    fitting = [axis for axis, size in enumerate(shape) if size and size % devices == 0]
+    return max(fitting, key=lambda axis: shape[axis], default=-1) if devices > 1 else -1
+
+
+def share_of(x: jax.Array, axis: int) -> jax.Array:
+    """This device's share of an array that it holds whole; all of it if `axis` is -1. Inside `shard_map`."""
+    if axis < 0:
+        return x
+    size = x.shape[axis] // jax.lax.axis_size(DATA_AXIS)
+    return jax.lax.dynamic_slice_in_dim(x, jax.lax.axis_index(DATA_AXIS) * size, size, axis)
+
+
+def whole(shares: list[jax.Array], axes: list[int]) -> list[jax.Array]:
+    """The arrays whose shares these are, by one all-gather; those of axis -1 as they are. Inside `shard_map`."""
+    shared = [i for i, axis in enumerate(axes) if axis >= 0]
+    if not shared:
+        return shares
+    packed = jnp.concatenate([shares[i].astype(jnp.float32).ravel() for i in shared])
+    packed = jax.lax.all_gather(packed, DATA_AXIS, to="invarying")
+    arrays, start = list(shares), 0
+    for i in shared:
+        share, axis = shares[i], axes[i]
+        size = math.prod(share.shape)
+        parts = packed[:, start : start + size].reshape(-1, *share.shape)
+        shape = (*share.shape[:axis], -1, *share.shape[axis + 1 :])
+        arrays[i] = jnp.moveaxis(parts, 0, axis).reshape(shape).astype(share.dtype)
+        start += size
+    return arrays
