@@ -158,6 +158,9 @@ def get_config() -> ConfigDict:
     config.model.conv_clamp = 0.0  # activations are cut off at +-this; 0: not
     config.model.stddev_group = 4  # images that minibatch standard deviation compares
     config.model.bfloat16_resolutions = 0  # so many of the highest resolutions compute in bfloat16
+    # Activations of so many of the highest resolutions are computed again in the backward pass instead of being kept:
+    # less memory for more operations
+    config.model.remat_resolutions = 0
     config.model.fused_modulation = False  # each image's own kernel, a grouped convolution; slow on CPUs
 
     # How they are trained.

@@ -1,5 +1,7 @@
 """StyleGAN2's training: the reference's trajectory, and each constant that reimplementations get wrong."""
 
+import math
+import re
 from itertools import pairwise
 
 import jax
@@ -7,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from jax.ad_checkpoint import print_saved_residuals
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
@@ -284,6 +287,38 @@ def test_the_strength_follows_the_signs_of_the_real_logits():
         assert line["augmentation_p"] == pytest.approx(p[-1])
     assert float(states[-1]["strength"].p) == pytest.approx(p[-1])
     assert len(set(np.round(p, 3))) > 1
+
+
+def test_activations_that_are_computed_again_change_nothing():
+    """All four phases, second derivatives included; and less is kept from a forward pass to its backward pass."""
+    options = {"r1_interval": 2, "path_length_interval": 2}
+    results = []
+    for count in (0, 2):
+        config = tiny(**options)
+        config.data.image_size, config.model.remat_resolutions = 16, count
+        results.append(trained(config, 3)[:2])
+    (plain, lines), (again, others) = results
+    for a, b in zip(jax.tree.leaves(plain[-1]), jax.tree.leaves(again[-1]), strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-5)
+    assert lines[-1]["loss_d"] == pytest.approx(others[-1]["loss_d"], rel=1e-4)
+
+
+def test_fewer_activations_are_kept(capsys):
+    kept = []
+    for count in (0, 1, 2):
+        config = stylegan2_runs.tiny(model__conditional=False, model__remat_resolutions=count).model
+        synthesis = networks.build(config, (16, 16, 1), 0, jnp.float32).synthesis
+        ws = jnp.zeros((4, synthesis.num_ws, config.latent_dim))
+        variables = synthesis.init(KEY, ws)
+
+        def images(params, noise=variables["noise"], synthesis=synthesis, ws=ws):
+            return synthesis.apply({"params": params, "noise": noise}, ws).sum()
+
+        print_saved_residuals(images, variables["params"])
+        lines = [line for line in capsys.readouterr().out.splitlines() if "argument" not in line]
+        shapes = [re.match(r"f32\[([\d,]+)\]", line) for line in lines]
+        kept.append(sum(math.prod(map(int, found[1].split(","))) for found in shapes if found))
+    assert kept[0] > 1.3 * kept[1] > 1.3 * kept[2]
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,7 @@ def build(config, image_shape: tuple[int, int, int], num_classes: int, dtype) ->
         "channel_max": config.channel_max,
         "clamp": config.conv_clamp or None,
         "bfloat16_resolutions": config.bfloat16_resolutions,
+        "remat_resolutions": config.remat_resolutions,
     }
     synthesis = Synthesis(side, channels, architecture=config.architecture, fused=config.fused_modulation, **shared)
     return StyleGAN2(

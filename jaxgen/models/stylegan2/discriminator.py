@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from jaxgen.models.stylegan2.layers import Conv, FullyConnected
 from jaxgen.models.stylegan2.mapping import Mapping
-from jaxgen.models.stylegan2.synthesis import precision, resolutions, width
+from jaxgen.models.stylegan2.synthesis import applied, is_among_highest, precision, resolutions, width
 from jaxgen.ops.minibatch_stddev import minibatch_stddev
 from jaxgen.ops.resample import downsample
 
@@ -77,6 +77,7 @@ class Discriminator(nn.Module):
     clamp: float | None = None
     group_size: int = 4
     bfloat16_resolutions: int = 0
+    remat_resolutions: int = 0
 
     @nn.compact
     def __call__(self, images: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:
@@ -94,7 +95,8 @@ class Discriminator(nn.Module):
                 dtype=precision(resolution, side, self.bfloat16_resolutions),
                 name=f"b{resolution}",
             )
-            x, image = block(x, image)
+            again = is_among_highest(resolution, side, self.remat_resolutions)
+            x, image = applied(block, again, x, image)
         channels = width(4, self.channel_base, self.channel_max)
         features = channels if self.num_classes else 1
         skip = self.architecture == "skip"

@@ -119,7 +119,7 @@ class Synthesis(nn.Module):
     """ws [N, num_ws, D] -> images [N, R, R, C], float32, unbounded.
 
     Channels at resolution r: min(channel_base / r, channel_max). The `bfloat16_resolutions` highest ones compute in
-    bfloat16.
+    bfloat16; of the `remat_resolutions` highest ones a backward pass computes the activations again.
     """
 
     resolution: int
@@ -129,6 +129,7 @@ class Synthesis(nn.Module):
     architecture: str = "skip"
     clamp: float | None = None
     bfloat16_resolutions: int = 0
+    remat_resolutions: int = 0
     fused: bool = False
 
     @property
@@ -153,7 +154,9 @@ class Synthesis(nn.Module):
                 name=f"b{resolution}",
             )
             convolutions = 1 if resolution == 4 else 2
-            x, image = block(x, image, ws[:, start : start + convolutions + 1], _noise_of_layer(noise, resolution))
+            of_block, noise_here = ws[:, start : start + convolutions + 1], _noise_of_layer(noise, resolution)
+            again = is_among_highest(resolution, self.resolution, self.remat_resolutions)
+            x, image = applied(block, again, x, image, of_block, noise=noise_here)
             start += convolutions
         return image
 
@@ -168,6 +171,21 @@ def width(resolution: int, channel_base: int, channel_max: int) -> int:
     return min(channel_base // resolution, channel_max)
 
 
+def is_among_highest(resolution: int, side: int, count: int) -> bool:
+    """Whether a resolution is one of the `count` highest; 4 never is."""
+    return resolution > max(side >> count, 4)
+
+
 def precision(resolution: int, side: int, bfloat16_resolutions: int) -> jnp.dtype | None:
     """bfloat16 at the highest resolutions (never at 4x4), below that None: as the parameters."""
-    return jnp.dtype(jnp.bfloat16) if resolution > max(side >> bfloat16_resolutions, 4) else None
+    return jnp.dtype(jnp.bfloat16) if is_among_highest(resolution, side, bfloat16_resolutions) else None
+
+
+def applied(block: nn.Module, again: bool, *arrays: jax.Array | None, **options):
+    """`block(*arrays, **options)`; with `again` a backward pass computes it anew and keeps no more than what went in.
+
+    Chen et al. 2016, Training deep nets with sublinear memory cost. `options` need not be arrays.
+    """
+    if not again:
+        return block(*arrays, **options)
+    return nn.remat(lambda block, *arrays: block(*arrays, **options))(block, *arrays)
