@@ -140,7 +140,12 @@ def _main(argv: list[str]) -> None:
     extra = {"checkpoint": _CHECKPOINT.value} if _MODE.value in _OF_CHECKPOINT else {}
     if _MODE.value == "plan":
         extra = {"topology": _TOPOLOGY.value}
-    mode(_CONFIG.value, workdir, **extra)
+    try:
+        mode(_CONFIG.value, workdir, **extra)
+    except Exception as error:
+        if not processes.has_lost_another(error):
+            raise
+        processes.end_alone(error, workdir)
 
 
 def _study(path: str, workdir: Path) -> None:

@@ -1,6 +1,10 @@
 """Several processes of one run: who writes, and how they agree."""
 
 import json
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
 
 import jax
 import numpy as np
@@ -41,3 +45,28 @@ def share(values: dict[str, float]) -> dict[str, float]:
         buffer[: len(data)] = data
     shared = multihost_utils.broadcast_one_to_all(buffer)
     return json.loads(bytes(shared).rstrip(b"\0").decode())
+
+
+def has_lost_another(error: Exception) -> bool:
+    """Whether an error of the runtime tells that another process of the run ended, or cannot be reached any more."""
+    if jax.process_count() == 1 or not isinstance(error, jax.errors.JaxRuntimeError):
+        return False
+    return not any(word in str(error) for word in ("RESOURCE_EXHAUSTED", "INVALID_ARGUMENT"))
+
+
+def end_alone(error: Exception, folder: Path) -> NoReturn:
+    """Ends this process after `has_lost_another`, with one line and exit code 1.
+
+    At once: what JAX does at the end of a process would wait for the others, and abort.
+    """
+    saved = [int(path.name) for path in (folder / "checkpoints").glob("*") if path.name.isdigit()]
+    since = f"goes on from step {max(saved)}" if saved else "starts anew, since nothing was saved yet"
+    reason = " ".join(str(error).split())[:300]
+    print(
+        f"jaxgen: error: process {jax.process_index()} has lost another one of the {jax.process_count()} ({reason}): "
+        f"see why that one ended; the same command in all processes {since}",
+        file=sys.stderr,
+        flush=True,
+    )
+    sys.stdout.flush()
+    os._exit(1)
