@@ -143,9 +143,14 @@ def _main(argv: list[str]) -> None:
     try:
         mode(_CONFIG.value, workdir, **extra)
     except Exception as error:
-        if not processes.has_lost_another(error):
+        if not processes.are_several():
             raise
-        processes.end_alone(error, workdir)
+        # One of several: at the end of a process JAX would wait for the others, which wait for this one.
+        if line := _explained(error):
+            processes.leave(_told(line), 2)
+        if processes.has_lost_another(error):
+            processes.leave(_told(processes.how_to_go_on(error, workdir)), 1)
+        raise
 
 
 def _study(path: str, workdir: Path) -> None:
@@ -178,20 +183,28 @@ def run() -> None:
     _quiet_about_full_disks()
     try:
         app.run(_main, flags_parser=_parse_flags)
-    except UserError as error:
-        _fail(str(error))
-    except OSError as error:
-        if error.errno not in _FULL:
+    except (UserError, OSError) as error:
+        line = _explained(error)
+        if line is None:
             raise
-        if isinstance(error.__context__, UserError):  # a checkpoint met the full disk first, and says what is whole
-            _fail(str(error.__context__))
-        where = f" ({error.filename})" if error.filename else ""
-        _fail(f"the disk is full{where}: finished checkpoints stay; free some space and run the same command again")
+        print(_told(line), file=sys.stderr)
+        sys.exit(2)
 
 
-def _fail(message: str) -> None:
-    print(f"jaxgen: error: {' '.join(message.split())}", file=sys.stderr)
-    sys.exit(2)
+def _explained(error: Exception) -> str | None:
+    """What to tell a person of an error that is none of the program; None for one that is."""
+    if isinstance(error, UserError):
+        return str(error)
+    if not isinstance(error, OSError) or error.errno not in _FULL:
+        return None
+    if isinstance(error.__context__, UserError):  # a checkpoint met the full disk first, and says what is whole
+        return str(error.__context__)
+    where = f" ({error.filename})" if error.filename else ""
+    return f"the disk is full{where}: finished checkpoints stay; free some space and run the same command again"
+
+
+def _told(message: str) -> str:
+    return f"jaxgen: error: {' '.join(message.split())}"
 
 
 if __name__ == "__main__":

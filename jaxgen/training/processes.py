@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import NoReturn
 
@@ -10,10 +11,18 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
+# Seconds in which the others may see by themselves what ends them all; without the primary process JAX aborts them.
+_GRACE = 2.0
+
 
 def start_processes(coordinator_address: str | None, num_processes: int | None, process_id: int | None) -> None:
     """Joins this process to the others of a run; cluster managers that JAX knows need no arguments."""
     jax.distributed.initialize(coordinator_address, num_processes, process_id)
+
+
+def are_several() -> bool:
+    """Whether this process is one of several."""
+    return jax.process_count() > 1
 
 
 def is_primary() -> bool:
@@ -54,19 +63,20 @@ def has_lost_another(error: Exception) -> bool:
     return not any(word in str(error) for word in ("RESOURCE_EXHAUSTED", "INVALID_ARGUMENT"))
 
 
-def end_alone(error: Exception, folder: Path) -> NoReturn:
-    """Ends this process after `has_lost_another`, with one line and exit code 1.
-
-    At once: what JAX does at the end of a process would wait for the others, and abort.
-    """
+def how_to_go_on(error: Exception, folder: Path) -> str:
+    """What to tell after `has_lost_another`."""
     saved = [int(path.name) for path in (folder / "checkpoints").glob("*") if path.name.isdigit()]
     since = f"goes on from step {max(saved)}" if saved else "starts anew, since nothing was saved yet"
-    reason = " ".join(str(error).split())[:300]
-    print(
-        f"jaxgen: error: process {jax.process_index()} has lost another one of the {jax.process_count()} ({reason}): "
-        f"see why that one ended; the same command in all processes {since}",
-        file=sys.stderr,
-        flush=True,
+    return (
+        f"process {jax.process_index()} has lost another one of the {jax.process_count()} ({str(error)[:300]}): see "
+        f"why that one ended; the same command in all processes {since}"
     )
+
+
+def leave(line: str, code: int) -> NoReturn:
+    """Prints a line and ends this process without waiting for the others, as JAX would at its end."""
+    print(line, file=sys.stderr, flush=True)
     sys.stdout.flush()
-    os._exit(1)
+    if is_primary():
+        time.sleep(_GRACE)
+    os._exit(code)
