@@ -203,7 +203,7 @@ def test_what_the_discriminator_is_shown():
             assert np.std(show(reals, key, ids, step)) == pytest.approx(sigma, rel=0.05)
 
 
-@pytest.mark.parametrize("penalty", ["wgan_gp", "dragan", "r1"])
+@pytest.mark.parametrize("penalty", [pytest.param("wgan_gp", marks=pytest.mark.slow), "dragan", "r1"])
 def test_constraints_do_not_depend_on_the_number_of_devices(tiny_config, penalty):
     results = []
     for devices in (1, 4):

@@ -243,7 +243,9 @@ def test_a_saturated_image_has_no_infinite_gradient():
     assert np.isfinite(gradient(jnp.ones((2, 3, 4)))).all()
 
 
-@pytest.mark.parametrize(("devices", "accumulate", "pipeline"), [(4, 1, ""), (2, 2, "c")])
+@pytest.mark.parametrize(
+    ("devices", "accumulate", "pipeline"), [(4, 1, ""), pytest.param(2, 2, "c", marks=pytest.mark.slow)]
+)
 def test_the_same_trajectory_on_any_number_of_devices(devices, accumulate, pipeline):
     results = []
     for count in (1, devices):
@@ -264,9 +266,10 @@ def test_the_same_trajectory_on_any_number_of_devices(devices, accumulate, pipel
     assert results[1][2] <= 7
 
 
-def test_augmentation_at_strength_0_is_none():
+@pytest.mark.parametrize("pipeline", ["c", pytest.param("bgc", marks=pytest.mark.slow)])
+def test_augmentation_at_strength_0_is_none(pipeline):
     options = {"path_length_weight": 0.0, "r1_gamma": 0.0, "ada_target": 0.9, "ada_interval": 3}
-    plain, augmented = (trained(tiny(ada_pipeline=name, **options), 1)[1][0] for name in ("", "bgc"))
+    plain, augmented = (trained(tiny(ada_pipeline=name, **options), 1)[1][0] for name in ("", pipeline))
     assert augmented["loss_d"] == pytest.approx(plain["loss_d"], rel=1e-4)
     assert augmented["loss_g"] == pytest.approx(plain["loss_g"], rel=1e-4)
     assert "augmentation_p" not in plain
@@ -289,6 +292,7 @@ def test_the_strength_follows_the_signs_of_the_real_logits():
     assert len(set(np.round(p, 3))) > 1
 
 
+@pytest.mark.slow
 def test_activations_that_are_computed_again_change_nothing():
     """All four phases, second derivatives included; and less is kept from a forward pass to its backward pass."""
     options = {"r1_interval": 2, "path_length_interval": 2}
@@ -303,8 +307,8 @@ def test_activations_that_are_computed_again_change_nothing():
     assert lines[-1]["loss_d"] == pytest.approx(others[-1]["loss_d"], rel=1e-4)
 
 
-def test_fewer_activations_are_kept(capsys):
-    kept = []
+def test_fewer_activations_are_kept_for_the_same_gradient(capsys):
+    kept, gradients = [], []
     for count in (0, 1, 2):
         config = stylegan2_runs.tiny(model__conditional=False, model__remat_resolutions=count).model
         synthesis = networks.build(config, (16, 16, 1), 0, jnp.float32).synthesis
@@ -312,13 +316,16 @@ def test_fewer_activations_are_kept(capsys):
         variables = synthesis.init(KEY, ws)
 
         def images(params, noise=variables["noise"], synthesis=synthesis, ws=ws):
-            return synthesis.apply({"params": params, "noise": noise}, ws).sum()
+            return jnp.square(synthesis.apply({"params": params, "noise": noise}, ws)).sum()
 
+        gradients.append(jax.jit(jax.grad(images))(variables["params"]))
         print_saved_residuals(images, variables["params"])
         lines = [line for line in capsys.readouterr().out.splitlines() if "argument" not in line]
         shapes = [re.match(r"f32\[([\d,]+)\]", line) for line in lines]
         kept.append(sum(math.prod(map(int, found[1].split(","))) for found in shapes if found))
     assert kept[0] > 1.3 * kept[1] > 1.3 * kept[2]
+    for gradient in gradients[1:]:
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), gradients[0], gradient)
 
 
 @pytest.mark.parametrize(

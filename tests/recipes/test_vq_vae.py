@@ -76,7 +76,7 @@ def test_the_bound_is_likelihood_and_prior_of_the_codes(vq_config):
     np.testing.assert_allclose(nats, expected, rtol=5e-3)  # `shown` is rounded to gray levels
 
 
-@pytest.mark.parametrize("parts", [1, 2])
+@pytest.mark.parametrize("parts", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_the_trajectory_does_not_depend_on_the_number_of_devices(vq_config, parts):
     results = []
     for devices in (1, 4):

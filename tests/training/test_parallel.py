@@ -46,7 +46,11 @@ def variant(config, name):
 
 
 @pytest.mark.parametrize(
-    ("name", "devices"), [("plain", 2), ("plain", 4), ("critic", 4), ("accumulate", 4), ("upsampling", 4), ("flip", 4)]
+    ("name", "devices"),
+    [
+        *(("plain", 4), ("critic", 4), ("accumulate", 4), ("flip", 4)),
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in (("plain", 2), ("upsampling", 4))),
+    ],
 )
 def test_gan_follows_the_same_trajectory_on_1_2_and_4_devices(tiny_config, name, devices):
     results = []

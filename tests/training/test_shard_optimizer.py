@@ -35,7 +35,7 @@ def configured(tiny_config, recipe, **changes):
     return config
 
 
-@pytest.mark.parametrize("recipe", ["gan", "vae", "stylegan2"])
+@pytest.mark.parametrize("recipe", ["gan", "vae", pytest.param("stylegan2", marks=pytest.mark.slow)])
 def test_the_same_trajectory_with_a_share_of_the_state(tiny_config, recipe):
     results = [trained(configured(tiny_config, recipe, shard_optimizer=spread)) for spread in (False, True)]
     (_, whole, _), (_, spread, compiled) = results
