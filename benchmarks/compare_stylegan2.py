@@ -6,8 +6,8 @@ Needs the extra `benchmarks` (PyTorch). The `cifar` settings at full width (or `
 device. An iteration's time is that of one without R1 plus a sixteenth of what R1 adds. PyTorch runs with fused and
 with plain modulated convolutions, each in both memory formats; the ratio is to the fastest of the four.
 
-The iteration's operations, R1 included, as XLA counts them (with plain convolutions) are compared with those that the
-networks need, `jaxgen/models/stylegan2/operations.py`.
+The iteration's operations, a sixteenth of R1 included, counted from its program (with plain convolutions) are compared
+with those that the networks need, `jaxgen/models/stylegan2/operations.py`.
 """
 
 import argparse
@@ -105,8 +105,8 @@ def compare(config, batch: int, rounds: int) -> dict:
         "ratio": [statistics.median(ratios), min(ratios), max(ratios)],
         "seconds": seconds,
         "parameters": sides["jaxgen"].parameters,
-        "operations_xla": sides["jaxgen"].compiled.flops_per_step,
-        "operations_needed": needed["main"] + needed["r1"],
+        "operations_counted": sides["jaxgen"].compiled.flops_per_step,
+        "operations_needed": needed["main"] + needed["r1"] / INTERVAL,
         "compile_s": sides["jaxgen"].compiled.compile_seconds,
     }
 
@@ -119,7 +119,7 @@ def table(rows: list[dict]) -> str:
     for row in rows:
         speeds = " | ".join(f"{row['images_per_s'][name]:.2f}" for name in names)
         median, low, high = row["ratio"]
-        counted = row["operations_xla"] / row["operations_needed"]
+        counted = row["operations_counted"] / row["operations_needed"]
         lines += [f"| {row['batch']} | {speeds} | {median:.2f} ({low:.2f} to {high:.2f}) | {counted:.2f} of needed |"]
     return "\n".join(lines)
 

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxgen.ops import winograd
+from jaxgen.ops import winograd_3x3, winograd_4x4, winograd_stride_2
 from jaxgen.ops.backend import traced_for_cpu
 from jaxgen.ops.conv_geometry import Geometry, resolve_padding, turned
 from jaxgen.ops.kernel_gradient import kernel_gradient_products
@@ -54,12 +54,17 @@ def _lax_conv(x, kernel, geometry: Geometry):
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _fast_conv(x, kernel, geometry: Geometry):
     c_out = kernel.shape[3]
-    if geometry.is_4x4_stride_2(kernel.shape) and winograd.pays(x.shape, c_out, x.dtype):
-        return winograd.conv_4x4_stride_2(x, kernel)
+    if winograd_3x3.pays(kernel.shape, geometry, x.shape, c_out, x.dtype):
+        return winograd_3x3.conv(x, kernel)
+    output_shape = geometry.output_shape(x.shape, kernel.shape)
+    if winograd_stride_2.pays(kernel.shape, geometry, x.shape, output_shape, x.dtype, winograd_stride_2.MIN_PIXELS):
+        return winograd_stride_2.conv(x, kernel, geometry.pads, output_shape[1:3])
+    if geometry.is_4x4_stride_2(kernel.shape) and winograd_4x4.pays(x.shape, c_out, x.dtype):
+        return winograd_4x4.conv_4x4_stride_2(x, kernel)
     if geometry.is_plain and max(geometry.input_dilation) > 1:
         output_shape = (x.shape[0], 2 * x.shape[1], 2 * x.shape[2], c_out)
-        if geometry.is_transposed_4x4(kernel.shape) and winograd.pays(output_shape, x.shape[3], x.dtype):
-            return winograd.input_gradient(x, turned(kernel))
+        if geometry.is_transposed_4x4(kernel.shape) and winograd_4x4.pays(output_shape, x.shape[3], x.dtype):
+            return winograd_4x4.input_gradient(x, turned(kernel))
         return _subpixel_conv(x, kernel, geometry)
     return _lax_conv(x, kernel, geometry)
 

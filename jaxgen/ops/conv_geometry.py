@@ -21,6 +21,15 @@ class Geometry(NamedTuple):
         """Neither stride nor kernel dilation."""
         return self.stride == (1, 1) and self.kernel_dilation == (1, 1)
 
+    def output_shape(self, image_shape: tuple[int, ...], kernel_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """[N, h, w, O] for images [N, H, W, C] and a kernel [kh, kw, C, O]."""
+        sizes = []
+        for axis in (0, 1):
+            extent = (kernel_shape[axis] - 1) * self.kernel_dilation[axis] + 1
+            spread = (image_shape[1 + axis] - 1) * self.input_dilation[axis] + 1 + sum(self.pads[axis])
+            sizes.append((spread - extent) // self.stride[axis] + 1)
+        return (image_shape[0], *sizes, kernel_shape[3])
+
     def is_4x4_stride_2(self, kernel_size: tuple[int, ...]) -> bool:
         """The convolution that halves an image: 4x4, stride 2, one pixel of padding."""
         return tuple(kernel_size[:2]) == (4, 4) and self == Geometry((2, 2), ((1, 1), (1, 1)), (1, 1), (1, 1))

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxgen.ops import winograd
+from jaxgen.ops import winograd_3x3, winograd_4x4, winograd_stride_2
 from jaxgen.ops.conv_geometry import Geometry, turned
 from jaxgen.ops.varying import same_varying
 
@@ -27,12 +27,24 @@ def kernel_gradient_products(x, g, kernel_size: tuple[int, int], geometry: Geome
         )
         exchanged = Geometry(geometry.input_dilation, pads, (1, 1), (1, 1))
         return turned(kernel_gradient_products(g, x, kernel_size, exchanged))
-    if geometry.is_4x4_stride_2(kernel_size) and winograd.pays(x.shape, g.shape[-1], x.dtype):
+    if geometry.is_4x4_stride_2(kernel_size) and winograd_4x4.pays(x.shape, g.shape[-1], x.dtype):
         # The sum over pieces moves the whole gradient once a piece: larger pieces for larger gradients.
         gradient_bytes = 4 * 16 * x.shape[-1] * g.shape[-1]
         return _over_pieces(
-            x, g, lambda x, g: winograd.kernel_gradient(x, g, _contract_pixels), max(_PIECE_BYTES, gradient_bytes)
+            x, g, lambda x, g: winograd_4x4.kernel_gradient(x, g, _contract_pixels), max(_PIECE_BYTES, gradient_bytes)
         )
+    if winograd_3x3.pays(kernel_size, geometry, x.shape, g.shape[-1], x.dtype):
+        # Both transformed images are four times as large as they were.
+        return _over_pieces(
+            x, g, lambda x, g: winograd_3x3.kernel_gradient(x, g, _contract_pixels), winograd_3x3.PIECE_BYTES // 2
+        )
+    least = winograd_stride_2.MIN_PIXELS_OF_GRADIENT
+    if winograd_stride_2.pays(kernel_size, geometry, x.shape, g.shape, x.dtype, least):
+
+        def products(x, g):
+            return winograd_stride_2.kernel_gradient(x, g, geometry.pads, _contract_pixels)
+
+        return _over_pieces(x, g, products, winograd_3x3.PIECE_BYTES // 2)
     few_outputs = g.shape[-1] < _FEW_CHANNELS < x.shape[-1]
     if few_outputs and geometry.is_plain:
         # x meets shifted copies of g instead of g shifted copies of x.

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgen.ops import winograd
+from jaxgen.ops import winograd_4x4
 from jaxgen.ops.backend import compile_for
 from jaxgen.ops.conv import conv
 
@@ -50,7 +50,7 @@ def test_conv_multiplies_nine_times_for_sixteen(case):
 
 
 def test_where_it_pays():
-    assert winograd.pays((2, 8, 8, 32), 32, jnp.float32)
-    assert not winograd.pays((2, 8, 8, 3), 64, jnp.float32)
-    assert not winograd.pays((2, 10, 8, 32), 32, jnp.float32)
-    assert not winograd.pays((2, 8, 8, 32), 32, jnp.bfloat16)
+    assert winograd_4x4.pays((2, 8, 8, 32), 32, jnp.float32)
+    assert not winograd_4x4.pays((2, 8, 8, 3), 64, jnp.float32)
+    assert not winograd_4x4.pays((2, 10, 8, 32), 32, jnp.float32)
+    assert not winograd_4x4.pays((2, 8, 8, 32), 32, jnp.bfloat16)
