@@ -16,7 +16,8 @@ from jaxgen.models import stylegan2
 from jaxgen.models.stylegan2 import official
 from jaxgen.models.stylegan2.layers import Conv, FullyConnected, leaky_relu
 from jaxgen.models.stylegan2.mapping import Mapping, broadcast, truncate
-from jaxgen.models.stylegan2.synthesis import RandomNoise, SynthesisLayer, ToRGB, precision
+from jaxgen.models.stylegan2.synthesis import RandomNoise, SynthesisBlock, SynthesisLayer, ToRGB, precision
+from jaxgen.ops.resample import upsample_conv
 from tests import stylegan2_golden as golden_arrays
 
 KEY = jax.random.key(0)
@@ -284,3 +285,22 @@ def test_refuses(shape, changes, words):
     config.model.update(changes)
     with pytest.raises(UserError, match=words):
         stylegan2.build(config.model, shape, 0, jnp.float32)
+
+
+def test_a_residual_generator_halves_the_variance_of_both_branches():
+    """Karras et al. 2020, section 4.1: both branches times sqrt(1/2), the one of the 1x1 convolution and the other."""
+    block = SynthesisBlock(6, 3, "resnet", is_first=False, is_last=False)
+    x, ws = (jax.random.normal(jax.random.key(i), shape) for i, shape in enumerate([(2, 4, 4, 5), (2, 3, 7)]))
+    variables = block.init(jax.random.key(2), x, None, ws, "none")
+    weight = variables["params"]["skip"]["weight"]
+
+    def output(scale, residual=True):
+        params = {**variables["params"], "skip": {"weight": scale * weight}}
+        kind = block if residual else block.clone(architecture="orig")
+        if not residual:
+            params.pop("skip")
+        return kind.apply({**variables, "params": params}, x, None, ws, "none")[0]
+
+    skip = upsample_conv(x, weight / np.sqrt(5)) * np.sqrt(0.5)
+    np.testing.assert_allclose(output(1.0) - output(0.0), skip, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(output(0.0), output(0.0, residual=False) * np.sqrt(0.5), rtol=1e-4, atol=1e-5)
