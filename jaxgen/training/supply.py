@@ -18,6 +18,8 @@ from jaxgen.training.batches import Feed, drawn, positions
 
 # Of decoded images that wait to be used, in this process.
 _BUFFER_BYTES = 512 * 2**20
+# Images that a thread reads at a time, at most: handing over each by itself takes longer than reading a small one.
+_GROUP = 16
 
 
 class Resident(NamedTuple):
@@ -99,31 +101,33 @@ class Stream:
 
     def _start(self, step: int) -> None:
         rows_here = math.prod(self._shape[:3]) * len(self._columns)
+        group = math.gcd(rows_here, _GROUP)
         # Two dispatches ahead, within memory.
-        waiting = max(self._threads, min(2 * rows_here, _BUFFER_BYTES // self._row))
+        waiting = max(self._threads, min(2 * rows_here, _BUFFER_BYTES // self._row) // group)
         read = grain.ReadOptions(num_threads=self._threads, prefetch_buffer_size=waiting)
-        rows = grain.MapDataset.source(_Rows(self, step)).to_iter_dataset(read)
-        self._iterator = iter(rows.batch(rows_here, drop_remainder=True))
+        groups = grain.MapDataset.source(_Rows(self, step, group)).to_iter_dataset(read)
+        self._iterator = iter(groups.batch(rows_here // group, drop_remainder=True))
 
-    def row(self, step: int, number: int) -> np.ndarray:
-        """Image `number` of those that this process reads for the dispatches after `step`, as bytes."""
-        line, column = divmod(number, len(self._columns))
-        dispatch, line = divmod(line, math.prod(self._shape[:3]))
-        chosen = self._order(step + dispatch * self._steps)[line, self._columns[column]]
-        return self._train.images.read(int(chosen)).reshape(-1)
+    def rows(self, step: int, numbers: range) -> np.ndarray:
+        """Images `numbers` of those that this process reads for the dispatches after `step`, as rows of bytes."""
+        lines, columns = np.divmod(np.array(numbers), len(self._columns))
+        dispatches, lines = np.divmod(lines, math.prod(self._shape[:3]))
+        order = self._order(step + int(dispatches[0]) * self._steps)  # a group lies in one dispatch
+        chosen = order[lines, np.array(self._columns)[columns]]
+        return self._train.images.read_many(chosen).reshape(len(chosen), -1)
 
 
 class _Rows:
-    """What grain reads: an endless source of rows."""
+    """What grain reads: an endless source of rows, in groups."""
 
-    def __init__(self, stream: Stream, step: int):
-        self._stream, self._step = stream, step
+    def __init__(self, stream: Stream, step: int, group: int):
+        self._stream, self._step, self._group = stream, step, group
 
     def __len__(self) -> int:
-        return 2**62
+        return 2**55
 
     def __getitem__(self, number: int) -> np.ndarray:
-        return self._stream.row(self._step, number)
+        return self._stream.rows(self._step, range(number * self._group, (number + 1) * self._group))
 
 
 def _order(feed: Feed, seed: int, train: Split, devices: int, steps: int) -> Callable[[int], np.ndarray]:
