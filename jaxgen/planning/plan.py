@@ -41,7 +41,7 @@ def plan(config, topology: str | None) -> dict[str, Any]:
         "devices": hardware.count,
         "batch_size": config.batch_size,
         "device_memory_bytes": int(hardware.chip.memory_gib * GIB),
-        "bytes": {**subject.state_bytes(planned.state), "data": _bytes_of_data(examples)},
+        "bytes": {**subject.state_bytes(planned.state), "data": _bytes_of_data(planned)},
         "operations_per_step_per_device": cost.operations,
         "operations_of_the_busiest_step": cost.busiest_operations,
         "collective_bytes_per_step": cost.collective_bytes,
@@ -56,8 +56,8 @@ def plan(config, topology: str | None) -> dict[str, Any]:
     return result
 
 
-def _bytes_of_data(examples) -> int:
-    return sum(array.size * array.dtype.itemsize for array in examples.stored if array is not None)
+def _bytes_of_data(planned: Subject) -> int:
+    return sum(array.size * array.dtype.itemsize for array in planned.data if array is not None)
 
 
 def _of_tpus(config, planned: Subject, hardware: Hardware, cost: Cost) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from jaxgen.data.table_codec import TableCodec
 from jaxgen.errors import UserError
 from jaxgen.recipes.base import Recipe
 from jaxgen.training import parallel
-from jaxgen.training.batches import Feed
+from jaxgen.training.batches import Feed, shapes_of_streamed
 
 
 class Examples(NamedTuple):
@@ -45,8 +45,16 @@ class Subject(NamedTuple):
 
     @property
     def arguments(self) -> tuple:
-        """What `compiled_steps.lower_steps` and `compiled_steps.step_cost` take, all but the mesh."""
-        return self.state, *self.examples.stored
+        """What `compiled_steps.lower_steps` (of one step) and `compiled_steps.step_cost` take, all but the mesh."""
+        return self.state, *self.data
+
+    @property
+    def data(self) -> tuple[jax.ShapeDtypeStruct, jax.ShapeDtypeStruct | None]:
+        """What lies on the devices of images and labels: the training split, or what a stream gives for one step."""
+        images, labels = self.examples.stored
+        if not self.feed.streamed:
+            return images, labels
+        return shapes_of_streamed(self.feed, 1, images.shape[1], labels is not None)
 
 
 def examples_of(config) -> Examples:
@@ -99,7 +107,7 @@ def build(config, examples: Examples, batch_size: int, mesh: Mesh | None, device
             f"divide over {devices} devices: use {round_up(batch_size, devices * config.grad_accum_steps)}"
         )
     recipe, feed = objective.recipe_and_feed(config, examples.split, examples.num_classes, examples.table)
-    mesh = mesh or parallel.make_mesh(1, batch_size)  # of which only shapes are asked
+    mesh = mesh or parallel.mesh_of_others(devices)  # of which only shapes are asked
     return Subject(recipe, feed, examples, parallel.abstract_state(recipe, mesh, config.seed))
 
 

@@ -37,6 +37,13 @@ class Feed(NamedTuple):
         return self.batch_size // self.parts
 
 
+def shapes_of_streamed(feed: Feed, steps: int, row: int, labelled: bool) -> tuple:
+    """Images [K, batches, parts, examples, row] and labels (or None) that K = `steps` steps of a stream are handed."""
+    shape = (steps, feed.batches, feed.parts, feed.examples)
+    labels = jax.ShapeDtypeStruct(shape, jnp.int32) if labelled else None
+    return jax.ShapeDtypeStruct((*shape, row), jnp.uint8), labels
+
+
 def positions(feed: Feed, step: jax.Array, ids: jax.Array) -> jax.Array:
     """Places [batches * parts, len(ids)] of a step's examples in the endless sequence of examples.
 

@@ -14,7 +14,7 @@ from jax.sharding import Mesh
 
 from jaxgen.data.base import Split
 from jaxgen.training import compiled_steps, parallel
-from jaxgen.training.batches import Feed, drawn, positions
+from jaxgen.training.batches import Feed, drawn, positions, shapes_of_streamed
 
 # Of decoded images that wait to be used, in this process.
 _BUFFER_BYTES = 512 * 2**20
@@ -59,7 +59,7 @@ class Stream:
     """
 
     def __init__(self, feed: Feed, seed: int, mesh: Mesh, train: Split, steps: int, workers: int = 0):
-        self._train, self._steps = train, steps
+        self._feed, self._train, self._steps = feed, train, steps
         self._shape = (steps, feed.batches, feed.parts, feed.examples)
         self._row = math.prod(train.images.shape[1:])
         self._mesh, self._spec = mesh, compiled_steps.given_as(feed)
@@ -71,8 +71,7 @@ class Stream:
     @property
     def shapes(self) -> tuple:
         """What the steps are compiled for."""
-        images = jax.ShapeDtypeStruct((*self._shape, self._row), jnp.uint8)
-        return images, None if self._train.labels is None else jax.ShapeDtypeStruct(self._shape, jnp.int32)
+        return shapes_of_streamed(self._feed, self._steps, self._row, self._train.labels is not None)
 
     def take(self, step: int) -> tuple[jax.Array, jax.Array | None]:
         """What the dispatch that begins after `step` steps is given; the next one is read meanwhile.

@@ -147,6 +147,18 @@ def test_collection_is_split_by_patient(opened, collection):
     assert patients(again, "test") == test
 
 
+@pytest.mark.parametrize("source", ["covid_radiography", "ieee8023"])
+def test_streamed_images_are_those_in_memory(opened, radiography, collection, source):
+    where, more = (radiography, {}) if source == "covid_radiography" else (collection, {"modality": ("X-ray",)})
+    resident, streamed = (opened(where, source, streaming=how, **more) for how in ("never", "always"))
+    assert streamed.info["streamed"]
+    assert resident.name == streamed.name
+    assert resident.class_names == streamed.class_names
+    for name, (images, labels) in resident.splits.items():
+        np.testing.assert_array_equal(streamed.splits[name].images[:], images)
+        np.testing.assert_array_equal(streamed.splits[name].labels, labels)
+
+
 def test_collection_filtered(opened, collection):
     dataset = opened(collection, "ieee8023", finding=("COVID-19", "no finding"), view=("PA", "L"), modality=("X-ray",))
     assert dataset.class_names == ("COVID-19", "no finding")

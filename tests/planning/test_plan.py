@@ -4,6 +4,7 @@ import importlib.util
 import json
 
 import jax
+import numpy as np
 import pytest
 
 from configs import default, sngan_cifar, stylegan2_256, tabular_vae_breast_cancer
@@ -37,6 +38,22 @@ def test_gpus_are_lowered_for_and_estimated(tiny_config, capsys):
     assert seconds["step"] == pytest.approx(max(seconds["products"], seconds["memory"]) + seconds["collectives"])
     assert result["images_per_second"] == pytest.approx(16 / seconds["step"])
     assert result["days"] == pytest.approx(20 * seconds["step"] / 86_400)
+
+
+def test_a_share_of_the_optimiser_and_streamed_images_take_less_of_each_gpu(tiny_config, capsys, tmp_path):
+    np.save(tmp_path / "big.npy", np.zeros((4_000, 8, 8), np.uint8))
+    results = []
+    for smaller in (False, True):
+        config = tiny_config("gan")
+        config.data.update({"name": "array", "dir": str(tmp_path / "big.npy"), "limit": 0})
+        config.data.streaming, config.shard_optimizer = "always" if smaller else "never", smaller
+        plan(config, "h100:4")
+        results.append(result_of(capsys)[1])
+    whole, share = (result["bytes"] for result in results)
+    assert share["optimiser"] < 0.3 * whole["optimiser"]
+    assert share["parameters"] == whole["parameters"]
+    assert (whole["data"], share["data"]) == (3_600 * 64, 16 * 64)
+    assert results[1]["program_bytes"]["arguments"] < results[0]["program_bytes"]["arguments"] - 200_000
 
 
 @needs_libtpu
