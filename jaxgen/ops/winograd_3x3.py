@@ -12,6 +12,7 @@ The transformed image is four times as large as the image, so it is made for a p
 import jax.numpy as jnp
 from jax import lax
 
+from jaxgen.ops import winograd
 from jaxgen.ops.conv_geometry import Geometry
 
 # With fewer channels on either side, the additions cost more than the products saved.
@@ -33,52 +34,35 @@ def pays(kernel_size: tuple[int, ...], geometry: Geometry, image_shape, channels
 def conv(x, kernel):
     """Convolution with padding 1: [N, H, W, C], [3, 3, C, O] -> [N, H, W, O]; H and W even."""
     n, height, width, c = x.shape
-    kernels = [_kernel_terms(*(row[j] for j in range(3))) for row in _kernel_terms(*kernel)]
+    kernels = winograd.kernel_terms(_kernel, kernel)
     piece = max(1, min(n, PIECE_BYTES // (16 * height * width * c)))
     while n % piece:
         piece -= 1
+
+    def of_piece(x):
+        return winograd.conv(_outputs, _image_terms(x), kernels, (*x.shape[:3], kernel.shape[3]))
+
     if piece == n:
-        return _conv_of_piece(x, kernels)
-    pieces = lax.map(lambda x: _conv_of_piece(x, kernels), x.reshape(-1, piece, height, width, c))
-    return pieces.reshape(n, height, width, -1)
-
-
-def _conv_of_piece(x, kernels):
-    n, height, width, _ = x.shape
-    tiles = (n, height // 2, width // 2, kernels[0][0].shape[1])
-    products = [
-        [(a @ b).reshape(tiles) for a, b in zip(*row, strict=True)]
-        for row in zip(_image_terms(x), kernels, strict=True)
-    ]
-    columns = [_outputs(*column) for column in zip(*products, strict=True)]
-    rows = [jnp.stack(_outputs(*(column[a] for column in columns)), 3) for a in (0, 1)]
-    return jnp.stack(rows, 2).reshape(n, height, width, -1)
+        return of_piece(x)
+    return lax.map(of_piece, x.reshape(-1, piece, height, width, c)).reshape(n, height, width, -1)
 
 
 def kernel_gradient(x, g, contract):
     """Gradient [3, 3, C, O] for x [N, H, W, C] and g [N, H, W, O]; `contract(a, b)` is a^T b, summed over rows."""
-    products = [
-        [contract(a, b) for a, b in zip(*row, strict=True)]
-        for row in zip(_image_terms(x), _output_terms(g), strict=True)
-    ]
-    columns = [_taps(*column) for column in zip(*products, strict=True)]
-    return jnp.stack([jnp.stack(_taps(*(column[i] for column in columns))) for i in range(3)])
+    return winograd.kernel_gradient(_taps, contract, _image_terms(x), winograd.output_terms(_transposed_outputs, g))
 
 
 def _image_terms(x):
-    """4x4 matrices [tiles, C] of the tiles of 4x4 pixels, which overlap by two."""
-    _, height, width, c = x.shape
+    """4x4 terms of tiles of 4x4 pixels, which overlap by two."""
     padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    rows = _differences(*(padded[:, i : i + height - 1 : 2] for i in range(4)))
-    terms = [_differences(*(row[:, :, j : j + width - 1 : 2] for j in range(4))) for row in rows]
-    return [[term.reshape(-1, c) for term in row] for row in terms]
+    return winograd.image_terms(_image, padded, 4, 2, x.shape[1:3])
 
 
-def _differences(d0, d1, d2, d3):
+def _image(d0, d1, d2, d3):
     return d0 - d2, d1 + d2, d2 - d1, d1 - d3
 
 
-def _kernel_terms(w0, w1, w2):
+def _kernel(w0, w1, w2):
     outer, inner = 0.5 * (w0 + w2), 0.5 * w1
     return w0, outer + inner, outer - inner, w2
 
@@ -87,18 +71,11 @@ def _outputs(m0, m1, m2, m3):
     return m0 + m1 + m2, m1 - m2 - m3
 
 
-def _output_terms(g):
-    """4x4 matrices [tiles, O]: the transpose of how products become outputs."""
-    rows = _transposed_outputs(g[:, ::2], g[:, 1::2])
-    terms = [_transposed_outputs(row[:, :, ::2], row[:, :, 1::2]) for row in rows]
-    return [[term.reshape(-1, g.shape[-1]) for term in row] for row in terms]
-
-
 def _transposed_outputs(g0, g1):
     return g0, g0 + g1, g0 - g1, -g1
 
 
 def _taps(u0, u1, u2, u3):
-    """The transpose of `_kernel_terms`."""
+    """The transpose of `_kernel`."""
     outer = 0.5 * (u1 + u2)
     return u0 + outer, 0.5 * (u1 - u2), outer + u3

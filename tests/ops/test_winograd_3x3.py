@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from jaxgen.ops import winograd_3x3
-from jaxgen.ops.backend import compile_for
 from jaxgen.ops.conv import conv
 from jaxgen.ops.conv_geometry import Geometry
+from tests.ops import against_lax
 
 SAME = Geometry((1, 1), ((1, 1), (1, 1)), (1, 1), (1, 1))
 
@@ -25,22 +25,12 @@ def test_equals_lax_up_to_double_backward(shape, monkeypatch):
         monkeypatch.setattr(winograd_3x3, "PIECE_BYTES", 3 * 16 * 64 * 32)
     x, kernel = arrays(shape)
 
-    def run(x, kernel):
-        def operation(x, kernel):
-            return conv(x, kernel, padding=1)
+    def operation(x, kernel):
+        return conv(x, kernel, padding=1)
 
-        def slope(x, kernel):
-            return jnp.sum(jax.grad(lambda x: jnp.sum(jnp.sin(operation(x, kernel))))(x) ** 2)
-
-        value, pull = jax.vjp(operation, x, kernel)
-        return value, *pull(jnp.sin(value)), *jax.grad(slope, (0, 1))(x, kernel)
-
-    assert (" scan[" in str(jax.make_jaxpr(run)(x, kernel))) == (shape[0] == 6)
-    actual = jax.jit(run)(x, kernel)
-    with compile_for("tpu"):
-        expected = jax.jit(lambda x, kernel: run(x, kernel))(x, kernel)
-    for a, e in zip(actual, expected, strict=True):
-        np.testing.assert_allclose(a, e, rtol=0, atol=5e-6 * float(jnp.abs(e).max()))
+    gradients = str(jax.make_jaxpr(lambda *inputs: against_lax.up_to_double_backward(operation, *inputs))(x, kernel))
+    assert (" scan[" in gradients) == (shape[0] == 6)
+    against_lax.assert_same(operation, x, kernel, 5e-6)
 
 
 def test_conv_multiplies_sixteen_times_for_thirty_six():

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from jaxgen.ops import winograd_4x4
-from jaxgen.ops.backend import compile_for
 from jaxgen.ops.conv import conv
+from tests.ops import against_lax
 
 OPTIONS = {"stride 2": {"stride": 2, "padding": 1}, "transposed": {"input_dilation": 2, "padding": 2}}
 
@@ -24,21 +24,7 @@ def arrays(case, n=2):
 def test_equals_lax_up_to_double_backward(case, n):
     x, kernel = arrays(case, n)
 
-    def run(x, kernel):
-        def operation(x, kernel):
-            return conv(x, kernel, **OPTIONS[case])
-
-        def slope(x, kernel):
-            return jnp.sum(jax.grad(lambda x: jnp.sum(jnp.sin(operation(x, kernel))))(x) ** 2)
-
-        value, pull = jax.vjp(operation, x, kernel)
-        return value, *pull(jnp.sin(value)), *jax.grad(slope, (0, 1))(x, kernel)
-
-    actual = jax.jit(run)(x, kernel)
-    with compile_for("tpu"):
-        expected = jax.jit(lambda x, kernel: run(x, kernel))(x, kernel)
-    for a, e in zip(actual, expected, strict=True):
-        np.testing.assert_allclose(a, e, rtol=0, atol=2e-5 * float(jnp.abs(e).max()))
+    against_lax.assert_same(lambda x, kernel: conv(x, kernel, **OPTIONS[case]), x, kernel, 2e-5)
 
 
 @pytest.mark.parametrize("case", OPTIONS)

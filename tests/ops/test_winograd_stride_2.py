@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from jaxgen.ops import winograd_stride_2
-from jaxgen.ops.backend import compile_for
 from jaxgen.ops.conv import conv
 from jaxgen.ops.conv_geometry import Geometry
+from tests.ops import against_lax
 
 HALVES = Geometry((2, 2), ((1, 1), (1, 1)), (1, 1), (1, 1))
 
@@ -44,18 +44,7 @@ def test_equals_lax_up_to_double_backward(shape, padding, transposed, monkeypatc
         def operation(g, kernel, shape=(*shape, 32)):
             return jax.vjp(lambda x: conv(x, kernel, stride=2, padding=padding), jnp.zeros(shape))[1](g)[0]
 
-    def run(x, kernel):
-        def slope(x, kernel):
-            return jnp.sum(jax.grad(lambda x: jnp.sum(jnp.sin(operation(x, kernel))))(x) ** 2)
-
-        value, pull = jax.vjp(operation, x, kernel)
-        return value, *pull(jnp.sin(value)), *jax.grad(slope, (0, 1))(x, kernel)
-
-    actual = jax.jit(run)(x, kernel)
-    with compile_for("tpu"):
-        expected = jax.jit(lambda x, kernel: run(x, kernel))(x, kernel)
-    for a, e in zip(actual, expected, strict=True):
-        np.testing.assert_allclose(a, e, rtol=0, atol=5e-6 * float(jnp.abs(e).max()))
+    against_lax.assert_same(operation, x, kernel, 5e-6)
 
 
 def test_conv_multiplies_twenty_five_times_for_thirty_six():
