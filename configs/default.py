@@ -175,6 +175,7 @@ def get_config() -> ConfigDict:
     config.recipe.share_fakes = (
         True  # n_critic = 1 only: the generator goes first, the discriminator sees the same fakes
     )
+    config.recipe.generator_batch = 1  # share_fakes=False only: its update makes so many times batch_size of fakes
     config.recipe.penalty = ""  # gradient penalty: wgan_gp | dragan | r1 | r2 | zero_centered | import path; "": none
     config.recipe.penalty_weight = 10.0  # lambda of wgan_gp and dragan, gamma of r1 and r2
     config.recipe.weight_clip = 0.0  # the discriminator's parameters are cut to +-this after each update; 0: not

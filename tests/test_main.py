@@ -128,6 +128,7 @@ def error_line(ended):
         ("--config.num_devices=99", ["config.num_devices=99", "only 4"]),
         ("--config.grad_accum_steps=3", ["config.batch_size=16", "config.grad_accum_steps=3"]),
         ("--config.recipe.n_critic=2", ["share_fakes"]),
+        ("--config.recipe.generator_batch=2", ["share_fakes"]),
         ("--config.recipe.ema_decay=1.5", ["ema_decay=1.5", "[0, 1)"]),
         ("--config.data.image_size=9", ["data.image_size", "9x9", "8, 10, 12"]),
         ("--config.model.width=0", ["config.model.width=0"]),

@@ -43,6 +43,13 @@ def build(config, image_shape: tuple[int, ...], num_classes: int, table=None) ->
         raise UserError(f"config.recipe.n_critic={settings.n_critic}: it must be at least 1")
     if settings.share_fakes and settings.n_critic > 1:
         raise UserError("config.recipe.share_fakes=True needs n_critic=1: set share_fakes=False")
+    if settings.generator_batch < 1:
+        raise UserError(f"config.recipe.generator_batch={settings.generator_batch}: it must be at least 1")
+    if settings.share_fakes and settings.generator_batch > 1:
+        raise UserError(
+            f"config.recipe.generator_batch={settings.generator_batch} makes fakes that the discriminator does not see: "
+            "set share_fakes=False"
+        )
     model_module = lookup.module("models", config.model.name, "config.model.name")
     build_model = lookup.need(model_module, "build", "config.model.name")
     if len(image_shape) == 1:
@@ -69,6 +76,7 @@ def build(config, image_shape: tuple[int, ...], num_classes: int, table=None) ->
         probability=getattr(loss, "probability", False),
         n_critic=settings.n_critic,
         share_fakes=settings.share_fakes,
+        generator_batch=settings.generator_batch,
         ema_decay=settings.ema_decay,
         constraint=constraint,
         observer=observations.Observer(
@@ -113,6 +121,7 @@ def gan(
     n_critic,
     share_fakes,
     ema_decay,
+    generator_batch: int = 1,
     constraint: constraints.Constraints = constraints.NONE,
     probability: bool = False,
     observer: observations.Observer = observations.NOTHING,
@@ -218,7 +227,8 @@ def gan(
             else:
                 d, metrics_d = jax.lax.scan(lambda d, turn: critic_step(d, g, *turn, step), d, turns)
                 metrics_d = jax.tree.map(lambda x: x[-1], metrics_d)
-            g, metrics_g, _ = update_g(g, d, keys, labels_g, count, step)
+            shown = None if labels_g is None else jnp.tile(labels_g, (1, generator_batch))
+            g, metrics_g, _ = update_g(g, d, keys, shown, count * generator_batch, step)
         metrics = metrics_d | {f"{name}_g": value for name, value in metrics_g.items()}
         metrics |= {f"weight_norm_{name}": optax.tree.norm(player.params) for name, player in (("g", g), ("d", d))}
         ema = state["ema"]

@@ -7,6 +7,7 @@ from jaxgen.errors import UserError
 # Settings of other GANs that would change nothing here.
 _NOT_HERE = {
     "n_critic": 1,
+    "generator_batch": 1,
     "penalty": "",
     "weight_clip": 0.0,
     "label_smoothing": 0.0,

@@ -38,6 +38,26 @@ def test_n_critic_counts_discriminator_updates_per_generator_update(tiny_config)
     assert opened.recipe.batches == 3
 
 
+@pytest.mark.parametrize("devices", [1, 2])
+def test_generator_may_learn_from_a_larger_batch_than_the_discriminator(tiny_config, devices):
+    """Without critic and statistics between them, the step on a doubled batch is that of a run of twice the batch."""
+    steps = {}
+    for batch_size, factor in ((8, 2), (16, 1), (8, 1)):
+        config = tiny_config("gan", sgd=True)
+        config.model.batch_norm = False
+        config.num_devices, config.batch_size = devices, batch_size
+        config.recipe.share_fakes, config.recipe.generator_batch = False, factor
+        config.optimizers.discriminator.learning_rate, config.optimizers.generator.learning_rate = 0.0, 1.0
+        _, before, state, _ = train(config, 1)
+        steps[batch_size, factor] = jax.tree.leaves(
+            jax.tree.map(lambda a, b: np.asarray(a) - b, state.players["g"].params, before["g"].params)
+        )
+    for doubled, large, small in zip(*steps.values(), strict=True):
+        scale = np.abs(large).max()
+        np.testing.assert_allclose(doubled, large, atol=1e-4 * scale)
+        assert np.abs(doubled - small).max() > 1e-2 * scale
+
+
 def test_first_step_is_algorithm_1_by_hand(tiny_config):
     """share_fakes, one SGD step: the generator against the old discriminator, which then learns from its fakes."""
     from jaxgen.losses.adversarial import non_saturating
