@@ -47,8 +47,8 @@ def build(config, image_shape: tuple[int, ...], num_classes: int, table=None) ->
         raise UserError(f"config.recipe.generator_batch={settings.generator_batch}: it must be at least 1")
     if settings.share_fakes and settings.generator_batch > 1:
         raise UserError(
-            f"config.recipe.generator_batch={settings.generator_batch} makes fakes that the discriminator does not see: "
-            "set share_fakes=False"
+            f"config.recipe.generator_batch={settings.generator_batch} makes fakes that the discriminator does not "
+            "see: set share_fakes=False"
         )
     model_module = lookup.module("models", config.model.name, "config.model.name")
     build_model = lookup.need(model_module, "build", "config.model.name")
