@@ -23,7 +23,7 @@ from jaxgen.metrics.streaming import Stream
 from jaxgen.metrics.subset import indices
 from jaxgen.metrics.table import format_table
 from jaxgen.sources import Options, Source, open_source, same_kind
-from jaxgen.training import parallel, timing
+from jaxgen.training import parallel, timing, viewing
 from jaxgen.training.workdir import write_atomic
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ def run(arguments: Any) -> None:
     settings = _settings(arguments)
 
     def place(batch):
-        return parallel.place(mesh, batch)
+        return viewing.place(mesh, batch)
 
     cache_dir = root(ConfigDict({"cache_dir": arguments.cache_dir})) / "statistics"
     if real.real.images is not None and is_vectors(real.real.images):

@@ -14,7 +14,7 @@ from jaxgen.metrics.extractors.statistics_file import SavedStatistics
 from jaxgen.metrics.image_set import Chosen, RealImages
 from jaxgen.metrics.records import Clock, finite
 from jaxgen.metrics.selection import Extractors, Selected, few_samples, select
-from jaxgen.metrics.streaming import Stopped, Stream
+from jaxgen.metrics.streaming import ALONE, Stopped, Stream, Workers
 
 __all__ = ["Real", "Stopped", "check", "evaluate", "image_set"]
 # Views that are given real images, one output for each.
@@ -51,6 +51,7 @@ def evaluate(
     stop: Callable[[], bool] = lambda: False,
     cache_dir: str | Path | None = None,
     gallery: str | Path | None = None,
+    workers: Workers = ALONE,
 ) -> dict:
     """Computes `settings.metrics` on what `views` offers and returns the contents of `evaluation.json`, less `_run`.
 
@@ -60,7 +61,7 @@ def evaluate(
       real: the reference split, or its images uint8 [N, H, W, C]; or an `image_set`, which keeps its features from
         one call to the next where several models are measured against it.
       views: any of `metrics.base.VIEWS`, as described there; on host or device. All are called with n = batch_size
-        always; what pads the last batch repeats its last example and is dropped.
+        always, or this process's share of it; what pads the last batch repeats its last example and is dropped.
       split: the name of the reference split, for the record, if `real` does not tell it.
       train: the training split, for metrics that ask about memorisation or need labelled examples.
       facts: what else a view must tell, by its name: {"points": {"centres": ..., "std": ...}}.
@@ -68,17 +69,20 @@ def evaluate(
       stop: asked before every batch.
       cache_dir: where statistics of the real images' features are kept; None keeps none.
       gallery: folder for pictures of samples and features (`jaxgen.gallery`); None draws none.
+      workers: the processes that share the work; all must call this alike. The first writes what there is to write.
 
     Returns:
       {metric: {value, spread, n_real, n_fake, extractor, resize, split, seconds, direction, ...},
       "_skipped": {metric: reason}}, finite JSON. Keys are `metrics.base.result_name`'s. `seconds` is the metric's own
-      time (with that of the real images' features unless cached), `seconds_view` that of making the images.
+      time (with that of the real images' features unless cached), `seconds_view` that of making the images. {} in all
+      processes but the first.
 
     Raises:
       UserError: unknown metric, bad number, or too few images for a metric without allow_few_samples.
       Stopped: `stop()` was true.
     """
-    run = _Run(settings, _as_real(real, split), views, train, facts or {}, place, progress, stop, cache_dir)
+    stream = Stream(settings.batch_size, progress, stop, workers)
+    run = _Run(settings, _as_real(real, split), views, train, facts or {}, place, stream, cache_dir)
     selected, skipped, marks = run.choose()
     out: dict[str, dict] = {}
     drawn = next((view for view in _DRAWN if view in run.offered()), None) if gallery else None
@@ -86,6 +90,8 @@ def evaluate(
         mine = [one for one in selected if one.view == view]
         if mine or view == drawn:
             out |= run.measure(view, mine, gallery if view == drawn else None)
+    if workers.index > 0:
+        return {}
     for key, mark in marks.items():
         out[key] |= {"split": run.real.split, **mark}
     if run.real.statistics_file is not None and run.real.statistics_file.metadata is None:
@@ -104,7 +110,7 @@ def check(settings: Any, real: Real | np.ndarray, offered: Iterable[str], split:
       UserError: as `evaluate` does before it computes.
     """
     views = dict.fromkeys(offered, check)  # never called: only what is offered counts
-    _Run(settings, _as_real(real, split), views, train, {}, np.asarray, False, lambda: False, None).choose()
+    _Run(settings, _as_real(real, split), views, train, {}, np.asarray, Stream(settings.batch_size), None).choose()
 
 
 def _as_real(real, split: str) -> Real | RealImages:
@@ -131,9 +137,9 @@ def image_set(real: Real, extractor: Extractors, stream: Stream, place: Callable
 class _Run:
     """One evaluation's settings, images and extractors."""
 
-    def __init__(self, settings, real, views, train, facts, place, progress, stop, cache_dir):
+    def __init__(self, settings, real, views, train, facts, place, stream, cache_dir):
         self.settings, self.views, self.facts = settings, views, facts
-        self.place, self.stream = place, Stream(settings.batch_size, progress, stop)
+        self.place, self.stream = place, stream
         self.extractor = Extractors(settings)
         self.real = self.opened(real, cache_dir)
         limit = settings.get("num_train", 0)
@@ -212,7 +218,6 @@ class _Run:
 
     def measure(self, view: str, selected: list[Selected], gallery: str | Path | None) -> dict[str, dict]:
         """Generates the view's output once and feeds it to all its metrics, and samples to the gallery."""
-        n_real, n_fake = self.counts(view)
         seconds = dict.fromkeys([one.key for one in selected] + [view], 0.0)
         accumulators: dict[str, Accumulator] = {}
         contexts = {one.key: self.context(one) for one in selected}  # all, before the first asks for features
@@ -223,13 +228,20 @@ class _Run:
             accumulators["_gallery"] = self.gallery(view, selected, Path(gallery))
             seconds["_gallery"] = 0.0
         epsilon = next((one.module.EPSILON for one in selected if view in PATH_VIEWS), None)
-        for ids, count in self.stream(n_fake, view):
+        for ids, count in self.stream(self.counts(view)[1], view):
             with Clock(seconds, view):
                 batch = self.batch(view, ids, count, epsilon)
             for key, accumulator in accumulators.items():
                 with Clock(seconds, key):
                     accumulator.update(batch)
-        out = {}
+        if self.stream.workers.index > 0:
+            return {}
+        with self.stream.alone():
+            return self.results(view, selected, accumulators, seconds)
+
+    def results(self, view: str, selected: list[Selected], accumulators: dict, seconds: dict) -> dict[str, dict]:
+        """The records of the view's metrics, once all of its output has gone by; and its pictures."""
+        out, (n_real, n_fake) = {}, self.counts(view)
         for one in selected:
             with Clock(seconds, one.key):
                 result = accumulators[one.key].result()
@@ -273,4 +285,4 @@ class _Run:
             if output.shape != expected or output.dtype != np.uint8:
                 raise ValueError(f"the view {view!r} gave {output.dtype}{output.shape}, not uint8{expected}")
             output = self.place(output) if isinstance(output, np.ndarray) else output
-        return Batch(jax.block_until_ready(output), count, real, self.extractor)
+        return Batch(jax.block_until_ready(output), count, real, self.extractor, self.stream.gather)

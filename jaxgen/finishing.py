@@ -14,11 +14,12 @@ from jaxgen import (
     evaluation_file,
     latent_samplers,
     pictures,
+    run_views,
     session,
 )
 from jaxgen.metrics.table import format_table
 from jaxgen.sampling import draw_fitted, draw_traversal
-from jaxgen.training import alarms, loop, parallel, timing, workdir
+from jaxgen.training import alarms, loop, parallel, processes, timing, workdir
 from jaxgen.training.lanes import Lane
 from jaxgen.training.logging import TensorBoard
 
@@ -26,9 +27,12 @@ log = logging.getLogger(__name__)
 
 
 def finish(opened: session.Session, run: loop.Run, state: parallel.TrainState, seeds: tuple[Lane, ...]) -> None:
-    """Last pictures and the evaluation of each seed, and of all together."""
-    step = int(state.step)
-    measured = loop.write_timing(run, step)
+    """Last pictures and the evaluation of each seed, and of all together.
+
+    All processes share the evaluations; what is drawn, written and printed is of the primary one alone.
+    """
+    step, primary = int(state.step), processes.is_primary()
+    measured = loop.write_timing(run, step) if primary else loop.summary(run, step)
     log.info(
         "trained %d steps: %s images/s, %.1f s in steps, %.1f s compiling",
         step,
@@ -47,33 +51,47 @@ def finish(opened: session.Session, run: loop.Run, state: parallel.TrainState, s
             evaluated[lane.seed] = _finish_one(one, lane, run, mine, share)
         if evaluated[lane.seed] is None:
             return
-    if len(seeds) > 1:
+    if primary and len(seeds) > 1:
         aggregate_to_file(opened, run.workdir, step, measured, evaluated)
-    loop.write_timing(run, step)  # again, with the seconds of the evaluation
+    if primary:
+        loop.write_timing(run, step)  # again, with the seconds of the evaluation
 
 
 def _finish_one(opened: session.Session, lane: Lane, run: loop.Run, state, measured: dict) -> dict[str, Any] | None:
-    """The contents of a seed's evaluation.json; None if it was asked to stop."""
-    config, step = opened.config, int(state.step)
-    if {"sample", "latents"} <= set(opened.views.names):
-        picture = loop.interpolation_grid(config, opened.views, state.players)
-        pictures.save(picture, lane.folder / "samples" / "interpolation.png")
-    draw_traversal(opened, state.players, lane.folder)
-    _tell_alarms(lane, step)
+    """The contents of a seed's evaluation.json ({} but in the primary process); None if it was asked to stop."""
+    config, step, primary = opened.config, int(state.step), processes.is_primary()
+    if primary:
+        _draw_last(opened, lane, state.players)
+        _tell_alarms(lane, step)
     path = lane.folder / "evaluation.json"
-    before = evaluation_file.evaluated(lane.folder)
-    if before is not None and before["step"] == step and evaluation_file.is_current(lane.folder, config):
+    if processes.share(primary and _is_evaluated(lane.folder, config, step)):
+        if not primary:
+            return {}
         log.info("%s%s is of this step and these settings already", lane.told, path)
         results = json.loads(path.read_text())
         if lane.index is None:
             print(format_table(results))
         return results
-    results = evaluate_to_file(opened, path, state, step, measured, run.stop.is_set, show=lane.index is None)
-    if results is None:
-        return None
+    results = evaluate_to_file(
+        opened, path, state, step, measured, lambda: processes.anywhere(run.stop.is_set()), show=lane.index is None
+    )
+    if not (results and primary):
+        return results
     to_tensorboard(opened, loop.board_of(run.workdir, lane), step, results)
     log.info("%ssamples: %s", lane.told, lane.folder / "samples")
     return results
+
+
+def _draw_last(opened: session.Session, lane: Lane, players) -> None:
+    if {"sample", "latents"} <= set(opened.views.names):
+        picture = loop.interpolation_grid(opened.config, opened.views, players)
+        pictures.save(picture, lane.folder / "samples" / "interpolation.png")
+    draw_traversal(opened, players, lane.folder)
+
+
+def _is_evaluated(folder: Path, config, step: int) -> bool:
+    before = evaluation_file.evaluated(folder)
+    return before is not None and before["step"] == step and evaluation_file.is_current(folder, config)
 
 
 def to_tensorboard(opened: session.Session, folder: Path, step: int, results: dict[str, Any]) -> None:
@@ -122,6 +140,12 @@ def _tell_alarms(lane: Lane, step: int) -> None:
 def evaluate_to_file(
     opened, path: Path, state, step: int, measured: dict, stop, show: bool = True
 ) -> dict[str, Any] | None:
+    """Evaluates with all processes, and writes evaluation.json in the primary one.
+
+    Returns:
+      Its contents, {} in the other processes; None where `stop()`, which must be alike in all, was true.
+    """
+    primary = processes.is_primary()
     log.info(
         "evaluating %d samples against %s ...", opened.config.evaluation.num_samples, opened.config.data.test_split
     )
@@ -129,12 +153,18 @@ def evaluate_to_file(
         with opened.clock.measure("evaluation"):
             settings = opened.config.evaluation
             gallery = path.parent / "evaluation" if settings.pictures else None
-            samplers = latent_samplers.fitted(opened, state.players, step, path.parent, settings.latent_samplers)
-            draw_fitted(opened, state.players, samplers, path.parent)
+            samplers = latent_samplers.fitted(
+                opened, state.players, step, path.parent, settings.latent_samplers, run_views.workers()
+            )
+            if primary:
+                draw_fitted(opened, state.players, samplers, path.parent)
             results = session.evaluate(
                 opened, state.players, settings.num_samples, stop, samplers=samplers, gallery=gallery
             )
-            beside = session.evaluate_baselines(opened, stop)
+            if not primary:
+                return results
+            # `stop` is asked by all processes at once, and tables are small.
+            beside = session.evaluate_baselines(opened, (lambda: False) if processes.are_several() else stop)
     except evaluation.Stopped:
         log.info("stopped while evaluating: the same command evaluates again")
         return None

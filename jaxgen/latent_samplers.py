@@ -20,6 +20,7 @@ import numpy as np
 
 from jaxgen import lookup
 from jaxgen.errors import UserError
+from jaxgen.metrics.streaming import ALONE, Stream, Workers
 from jaxgen.ops.random import example_normal, example_uniform
 
 log = logging.getLogger(__name__)
@@ -116,20 +117,19 @@ def fit(name: str, latents: np.ndarray, components: int, seed: int, facts: Mappi
     return LatentSampler(mixture.weights_, mixture.means_, np.linalg.cholesky(mixture.covariances_), told)
 
 
-def posterior_draws(encode, images, key: jax.Array, batch_size: int) -> np.ndarray:
+def posterior_draws(encode, images, key: jax.Array, batch_size: int, workers: Workers = ALONE) -> np.ndarray:
     """One draw from the posterior of each image: draws of the aggregate posterior, float32 [N, Z].
 
     Args:
       encode: uint8 [n, H, W, C] -> mean, log-variance [n, Z].
       images: uint8 [N, H, W, C], an array or what streams from disk.
+      workers: the processes that share the work; all get all draws.
     """
-    draws = []
-    for start in range(0, len(images), batch_size):
-        ids = np.arange(start, min(start + batch_size, len(images)))
-        padded = np.pad(ids, (0, batch_size - len(ids)), mode="edge")  # one shape for all batches: compiled once
-        mean, log_variance = (np.asarray(part) for part in encode(images[padded]))
-        _, noise = _noise(key, padded.astype(np.int32), mean.shape[1])
-        draws.append((mean + np.exp(0.5 * log_variance) * np.asarray(noise))[: len(ids)])
+    draws, stream = [], Stream(batch_size, workers=workers)
+    for ids, count in stream(len(images), "latents"):
+        mean, log_variance = (np.asarray(part) for part in encode(images[ids]))
+        _, noise = _noise(key, ids, mean.shape[1])
+        draws.append(stream.gather(mean + np.exp(0.5 * log_variance) * np.asarray(noise), count))
     return np.concatenate(draws)
 
 
@@ -161,7 +161,9 @@ def save(sampler: LatentSampler, path: Path) -> None:
         log.warning("%s cannot be written, so that it will be fitted again: %s", path, error)
 
 
-def fitted(opened: Any, players: Any, step: int, folder: Path, names) -> dict[str, LatentSampler]:
+def fitted(
+    opened: Any, players: Any, step: int, folder: Path, names, workers: Workers = ALONE
+) -> dict[str, LatentSampler]:
     """Samplers by name, each from its file in the work directory, or fitted to a trained state and kept there.
 
     Args:
@@ -169,6 +171,7 @@ def fitted(opened: Any, players: Any, step: int, folder: Path, names) -> dict[st
       players: its state at `step`; with another step, or other settings, a sampler is fitted anew.
       folder: the work directory.
       names: of samplers; the prior needs no fitting and is left out.
+      workers: the processes that share the work; the first reads and writes the files.
     """
     config, settings = opened.config, opened.config.evaluation
     images = opened.train.images
@@ -182,13 +185,15 @@ def fitted(opened: Any, players: Any, step: int, folder: Path, names) -> dict[st
         if not FITTED[name]:
             facts["components"] = settings.mixture_components
         path = folder / "latent_samplers" / f"{name}.npz"
-        samplers[name] = load(path, facts)
+        samplers[name] = workers.tell(load(path, facts) if workers.index == 0 else None)
         if samplers[name] is None:
             log.info("fitting latent sampler %r to %d training images ...", name, count)
             key = jax.random.fold_in(jax.random.key(settings.seed), 5)
             latents = posterior_draws(
-                lambda batch: opened.views.encode(players, batch), images[:count], key, settings.batch_size
+                lambda batch: opened.views.encode(players, batch), images[:count], key, settings.batch_size, workers
             )
-            samplers[name] = fit(name, latents, settings.mixture_components, settings.seed, facts)
-            save(samplers[name], path)
+            # All fit, and are refused alike; the first one's sampler is that of all, to the last bit.
+            samplers[name] = workers.tell(fit(name, latents, settings.mixture_components, settings.seed, facts))
+            if workers.index == 0:
+                save(samplers[name], path)
     return samplers

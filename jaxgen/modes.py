@@ -39,17 +39,12 @@ def train(config, folder: Path) -> None:
     start = initial_weights.find(opened, folder)
     primary = processes.is_primary()
     with contextlib.ExitStack() as stack:
-        problem = {}
-        if primary:
-            try:
-                stack.enter_context(workdir.lock(folder))
-                workdir.bind(folder, config, session.provenance(opened))
-            except UserError as error:
-                problem = {"refused": str(error)[:1000]}
-        # The others would wait for a process that has gone: all of them end with its line.
-        problem = processes.share(problem)
-        if problem:
-            raise UserError(problem["refused"])
+
+        def take():
+            stack.enter_context(workdir.lock(folder))
+            workdir.bind(folder, config, session.provenance(opened))
+
+        processes.together(take)
         start_log(folder / "log.txt" if primary else None, show=primary)
         stack.enter_context(error_kept(folder / "log.txt" if primary else None))
         stop = threading.Event()
@@ -69,8 +64,7 @@ def train(config, folder: Path) -> None:
             goal = loop.goal(config)
             log.info("stopped at step %d of %s, saved: the same command goes on from here", state.step, goal)
             return
-        if primary:
-            finishing.finish(opened, run, state, seeds)
+        finishing.finish(opened, run, state, seeds)
         processes.wait_for_all("finished")
 
 
@@ -148,7 +142,7 @@ def _describe(run: loop.Run, state: parallel.TrainState, seeds: tuple[Lane, ...]
 
 
 def evaluate(config, folder: Path, checkpoint: str) -> None:
-    """Evaluates a checkpoint again, into evaluation.json."""
+    """Evaluates a checkpoint again, into evaluation.json; several processes share the work."""
     with session.open_finished(config, folder, checkpoint) as (opened, state, step):
         container = lanes.container_of(folder)
         timing_file = (container or folder) / "timing.json"
@@ -158,7 +152,9 @@ def evaluate(config, folder: Path, checkpoint: str) -> None:
         if config.num_seeds == 1:
             path = folder / "evaluation.json"
             results = finishing.evaluate_to_file(opened, path, state, step, measured, lambda: False)
-            finishing.to_tensorboard(opened, folder / "tensorboard", step, results)
+            if processes.is_primary():
+                finishing.to_tensorboard(opened, folder / "tensorboard", step, results)
+            processes.wait_for_all("evaluated")
             return
         evaluated = {}
         for lane in lanes.make_lanes(config, folder, None):
@@ -166,9 +162,12 @@ def evaluate(config, folder: Path, checkpoint: str) -> None:
             mine = state.replace(players=lane.players(opened.mesh, state.players))
             path, share = lane.folder / "evaluation.json", timing.share(measured, config.num_seeds)
             results = finishing.evaluate_to_file(one, path, mine, step, share, lambda: False, show=False)
-            finishing.to_tensorboard(one, loop.board_of(folder, lane), step, results)
+            if processes.is_primary():
+                finishing.to_tensorboard(one, loop.board_of(folder, lane), step, results)
             evaluated[lane.seed] = results
-        finishing.aggregate_to_file(opened, folder, step, measured, evaluated)
+        if processes.is_primary():
+            finishing.aggregate_to_file(opened, folder, step, measured, evaluated)
+        processes.wait_for_all("evaluated")
 
 
 def sample(config, folder: Path, checkpoint: str) -> None:

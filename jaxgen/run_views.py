@@ -8,7 +8,9 @@ import jax
 from jaxgen import lookup
 from jaxgen.errors import UserError
 from jaxgen.metrics.base import path_view
+from jaxgen.metrics.streaming import Workers
 from jaxgen.recipes.base import Recipe
+from jaxgen.training import processes
 
 # Views that make images between two latents.
 _PATH_NEEDS = {"sample", "latents", "decode"}
@@ -71,3 +73,8 @@ def facts_of(session: Any, samplers: Mapping[str, Any] | None = None) -> dict[st
         # A recipe whose bound has no draws says so with None.
         facts["log_likelihood"] = {name: fact for name, fact in known.items() if fact is not None}
     return facts
+
+
+def workers() -> Workers:
+    """The processes of the run as an evaluation divides itself over them."""
+    return Workers(jax.process_index(), jax.process_count(), processes.gather, processes.share)

@@ -20,8 +20,8 @@ from jaxgen.errors import UserError
 from jaxgen.metrics.base import SAMPLE_VIEWS
 from jaxgen.provenance import software
 from jaxgen.recipes.base import Recipe
-from jaxgen.run_views import bound_views, facts_of, offered_views
-from jaxgen.training import alarms, compiled_steps, lanes, parallel, timing, workdir
+from jaxgen.run_views import bound_views, facts_of, offered_views, workers
+from jaxgen.training import alarms, compiled_steps, lanes, parallel, processes, timing, viewing, workdir
 from jaxgen.training.batches import Feed
 from jaxgen.training.checkpoint import Checkpoints
 from jaxgen.training.logging import start_log
@@ -194,7 +194,7 @@ def _restore_lane(session: Session, container: Path, which: str) -> tuple[parall
     trained = run_config.read(container)
     config.update({"seed": trained.seed, "num_seeds": trained.num_seeds})
     state, step = restore(session._replace(config=config), container, which)
-    return state.replace(players=parallel.lane(session.mesh, state.players, session.config.seed - trained.seed)), step
+    return state.replace(players=viewing.lane(session.mesh, state.players, session.config.seed - trained.seed)), step
 
 
 def real_split(session: Session, name: str) -> evaluation.Real:
@@ -222,8 +222,9 @@ def open_finished(config, folder: Path, checkpoint: str, needs_images: bool = Tr
     """The session, state and step of a checkpoint; the folder is locked, for a run that saves goes undisturbed."""
     workdir.check(folder, config)
     opened = open_session(config, needs_images)
-    with workdir.lock(lanes.container_of(folder) or folder):
-        start_log(None, show=True)
+    with contextlib.ExitStack() as stack:
+        processes.together(lambda: stack.enter_context(workdir.lock(lanes.container_of(folder) or folder)))
+        start_log(None, show=processes.is_primary())
         state, step = restore(opened, folder, checkpoint)
         log.info("checkpoint of step %d of %s", step, folder)
         yield opened, state, step
@@ -242,6 +243,8 @@ def evaluate(
 ) -> dict[str, Any]:
     """Runs the metrics of the config on what the recipe offers (or on `views`); see `jaxgen.evaluation.evaluate`.
 
+    All processes of the run must call it; the primary one gets the results, the others {}.
+
     real: what it is measured against; None: the test split.
     """
     settings = session.config.evaluation.copy_and_resolve_references()
@@ -252,11 +255,12 @@ def evaluate(
         bound_views(session, players, samplers) if views is None else views,
         train=real_split(session, session.config.data.train_split),
         facts=facts_of(session, samplers),
-        place=lambda batch: parallel.place(session.mesh, batch),
+        place=lambda batch: viewing.place(session.mesh, batch),
         progress=sys.stderr.isatty(),
         stop=stop,
         cache_dir=statistics_folder(session.config),
         gallery=gallery,
+        workers=workers(),
     )
 
 

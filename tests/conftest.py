@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -126,3 +127,32 @@ def start_process():
         if process.poll() is None:
             process.kill()
             process.wait()
+
+
+@pytest.fixture
+def start_run(tmp_path, write_tiny, start_process):
+    """`start_run(*changes, processes=2, devices=2)` -> processes of a run in run/, which log into 0.log, 1.log, ...
+
+    Args:
+      changes: lines for `write_tiny`.
+      arguments: further ones of the command line.
+      variables: upper-case keywords, for the environment.
+    """
+
+    def run(*changes, processes=2, devices=2, arguments=(), **variables):
+        config = write_tiny(tmp_path / "tiny.py", *changes)
+        command = ["-m", "jaxgen.main", "--config", config, "--workdir", tmp_path / "run", *arguments]
+        if processes > 1:
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                port = probe.getsockname()[1]
+            command += ["--distributed", f"--coordinator_address=127.0.0.1:{port}", f"--num_processes={processes}"]
+        variables["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={devices}"
+        started = []
+        for i in range(processes):
+            with open(tmp_path / f"{i}.log", "a") as log:
+                number = [f"--process_id={i}"] if processes > 1 else []
+                started.append(start_process(*command, *number, stdout=log, stderr=log, **variables))
+        return started
+
+    return run

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import socket
 import time
 
 import jax
@@ -34,27 +33,9 @@ ADAM = ("config.steps, config.log_every = 200, 5", "config.checkpoint_every = co
 
 
 @pytest.fixture
-def start(tmp_path, write_tiny, start_process):
-    """`start(*changes, processes=2, devices=2)` -> running processes, which log into 0.log, 1.log, ..."""
-
-    def run(*changes, processes=2, devices=2):
-        config = write_tiny(tmp_path / "tiny.py", *(changes or CHANGES))
-        command = ["-m", "jaxgen.main", "--config", config, "--workdir", tmp_path / "run"]
-        if processes > 1:
-            with socket.socket() as probe:
-                probe.bind(("127.0.0.1", 0))
-                port = probe.getsockname()[1]
-            command += ["--distributed", f"--coordinator_address=127.0.0.1:{port}", f"--num_processes={processes}"]
-        started = []
-        for i in range(processes):
-            with open(tmp_path / f"{i}.log", "a") as log:
-                options = {"stdout": log, "stderr": log}
-                options["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={devices}"
-                number = [f"--process_id={i}"] if processes > 1 else []
-                started.append(start_process(*command, *number, **options))
-        return started
-
-    return run
+def start(start_run):
+    """`start_run` with a config of its own."""
+    return lambda *changes, **options: start_run(*(changes or CHANGES), **options)
 
 
 @pytest.fixture

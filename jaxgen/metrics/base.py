@@ -8,7 +8,9 @@ A metric `name` is a module `jaxgen.metrics.<name>` (or the user's own, by impor
 - `EXTRACTOR`: the name of the feature network it is bound to (`jaxgen.metrics.extractors.<name>`), `CHOSEN` for the
   one that the user chose, or None;
 - `start(context) -> accumulator` with `update(batch)` for each batch and `result()` at the end, which gives
-  `{"value": float, "spread": float or None, "spread_kind": str, ...}`, further keys as it likes;
+  `{"value": float, "spread": float or None, "spread_kind": str, ...}`, further keys as it likes; of several processes
+  all start and update alike, each with its rows of the batch, and the first alone makes the result: what takes long,
+  such as the real sets' features, is asked for in `start` or `update`;
 - optionally `USES`: what else it reads, any of `USES_KNOWN`; it is skipped, with the reason, where that is missing;
 - optionally `unsuitable(image_shape) -> reason or None`: why images [H, W, C] cannot be measured; it is then skipped;
 - optionally `PREFIX` and `LABELLED`: see `result_name`;
@@ -115,13 +117,23 @@ class Accumulator(Protocol):
 class Batch:
     """One batch on the device; only the first `count` of its B examples count, the rest is padding.
 
+    With several processes the arrays here hold B / processes of the examples, and `host` and `features` give all of
+    them; `count` is of all. Every process must ask for the same things in the same order.
+
     output: what the view gave. fake: the same, where that is images uint8 [B, H, W, C].
     real: the real images uint8 [B, H, W, C] that the view was given; None in views that are given none.
     """
 
-    def __init__(self, output: Any, count: int, real: jax.Array | None, extractor: Callable[[str], Extractor]):
+    def __init__(
+        self,
+        output: Any,
+        count: int,
+        real: jax.Array | None,
+        extractor: Callable[[str], Extractor],
+        gather: Callable[[Any, int], np.ndarray] = lambda values, count: np.asarray(values)[:count],
+    ):
         self.output, self.real, self.count = output, real, count
-        self._extractor = extractor
+        self._extractor, self._gather = extractor, gather
         self._features: dict[tuple[str, str], tuple[np.ndarray, np.ndarray]] = {}
 
     @property
@@ -130,8 +142,8 @@ class Batch:
         return self.output
 
     def host(self, values: jax.Array) -> np.ndarray:
-        """Per-image values [B, ...] on the host, without the padding."""
-        return np.asarray(values)[: self.count]
+        """Per-image values [B, ...] of all processes on the host, without the padding."""
+        return self._gather(values, self.count)
 
     def features(self, name: str, of: str = "fake") -> tuple[np.ndarray, np.ndarray]:
         """Features and logits [count, ...] of `fake` (or of `real`) under an extractor; all metrics share them."""

@@ -13,6 +13,7 @@ from jaxgen.metrics.extractors import features_file, statistics_file
 from jaxgen.metrics.extractors.base import Extractor
 from jaxgen.metrics.extractors.statistics_file import SavedStatistics
 from jaxgen.metrics.frechet import FeatureStatistics, GroupedStatistics, merged
+from jaxgen.metrics.streaming import Stream
 
 log = logging.getLogger(__name__)
 _HASHED_AT_ONCE = 1000
@@ -27,7 +28,7 @@ class RealImages:
       split: its name, for records and the cache.
       statistics: saved feature statistics that stand in for the images, or None.
       extractor: name -> extractor.
-      stream: `(total, what) -> (ids [B], count)` of each batch, the last one padded.
+      stream: of the batches; the first of its processes keeps the cache, and reads from it for all.
       place: puts a host batch on the devices.
       cache_dir: where statistics and, of sets that are small enough, features are kept; None keeps none.
     """
@@ -41,7 +42,7 @@ class RealImages:
         split: str,
         statistics: SavedStatistics | None,
         extractor: Callable[[str], Extractor],
-        stream: Callable,
+        stream: Stream,
         place: Callable,
         cache_dir: str | Path | None,
     ):
@@ -86,17 +87,30 @@ class RealImages:
             return {}
         metadata = self.metadata(extractor)
         path = self._cache_path(extractor, metadata, "features")
-        if path.exists():
-            try:
-                return {name: features_file.load(path, metadata)}
-            except (statistics_file.Mismatch, OSError) as error:
-                log.warning("%s: cached features are not used and made again: %s", path, error)
+        found = self._read(path, "features", lambda: features_file.load(path, metadata))
+        if found is not None:
+            return {name: found}
         features = self._all(name)[0]
-        try:
-            features_file.save(path, features, metadata)
-        except OSError as error:
-            log.warning("%s: features could not be cached: %s", path, error)
+        self._write(path, "features", lambda: features_file.save(path, features, metadata))
         return {}
+
+    def _read(self, path: Path, what: str, load: Callable[[], Any]) -> Any:
+        """What the first process finds in the cache, or None: all must agree whether there is something to compute."""
+        workers, found = self._stream.workers, None
+        if workers.index == 0 and path.exists():
+            try:
+                found = load()
+            except (statistics_file.Mismatch, OSError) as error:
+                log.warning("%s: cached %s are not used and made again: %s", path, what, error)
+        return workers.tell(found)
+
+    def _write(self, path: Path, what: str, save: Callable[[], None]) -> None:
+        if self._stream.workers.index > 0:
+            return
+        try:
+            save()
+        except OSError as error:
+            log.warning("%s: %s could not be cached: %s", path, what, error)
 
     def _cache_path(self, extractor: Extractor, metadata: dict, kind: str) -> Path:
         key = hashlib.sha256(repr(sorted(metadata.items())).encode()).hexdigest()
@@ -105,8 +119,8 @@ class RealImages:
     def _stream_features(self, name: str):
         extractor = self._extractor(name)
         for ids, count in self._stream(len(self.images), f"features of {self.split}"):
-            features, logits = extractor.apply(self._place(self.images[ids]))
-            yield np.asarray(features)[:count], np.asarray(logits)[:count]
+            made = extractor.apply(self._place(self.images[ids]))
+            yield tuple(self._stream.gather(part, count) for part in made)
 
     def statistics(self, extractor: str) -> FeatureStatistics:
         """Mean and scatter of the features, from a file, the cache, or computed.
@@ -131,16 +145,12 @@ class RealImages:
             return self._compute(name)
         metadata = self.metadata(extractor)
         path = self._cache_path(extractor, metadata, "reference")
-        if path.exists():
-            try:
-                return statistics_file.matching(statistics_file.load(path), metadata)
-            except (statistics_file.Mismatch, OSError) as error:
-                log.warning("%s: cached reference statistics are not used and made again: %s", path, error)
+        what = "reference statistics"
+        found = self._read(path, what, lambda: statistics_file.matching(statistics_file.load(path), metadata))
+        if found is not None:
+            return found
         statistics = self._compute(name)
-        try:
-            statistics_file.save(path, statistics, metadata)
-        except OSError as error:
-            log.warning("%s: reference statistics could not be cached: %s", path, error)
+        self._write(path, what, lambda: statistics_file.save(path, statistics, metadata))
         return statistics
 
     def metadata(self, extractor: Extractor) -> dict:

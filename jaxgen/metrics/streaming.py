@@ -1,8 +1,10 @@
-"""Batches of example numbers with progress, and a way to stop between them."""
+"""Batches of example numbers with progress, divided over processes, and a way to stop between them."""
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -16,28 +18,70 @@ class Stopped(Exception):
     """`stop()` said so."""
 
 
+class Workers(NamedTuple):
+    """The processes that make one evaluation together; by default there is this one only.
+
+    All do the same, each with its share of every batch, and meet where rows are gathered.
+
+    index, count: which one this is, and of how many.
+    gather: rows [n, ...] of each -> those of all, [count * n, ...], in the order of the processes.
+    tell: any value -> the first process's, in all of them.
+    """
+
+    index: int = 0
+    count: int = 1
+    gather: Callable[[np.ndarray], np.ndarray] = np.asarray
+    tell: Callable[[Any], Any] = lambda value: value
+
+
+ALONE = Workers()
+
+
 class Stream:
-    """`stream(total, what)`: example numbers int32 [batch_size] of each batch, and how many of them count.
+    """`stream(total, what)`: this process's example numbers of each batch, int32 [n], and how many of the batch count.
 
     The last batch is padded with its last example, so that one compiled program does for all.
 
     Args:
-      batch_size: examples at a time.
+      batch_size: examples at a time, of all processes together; of each its n-th part, rounded up.
       progress: whether to show a bar; without one a line is logged now and then.
-      stop: asked before every batch.
+      stop: asked before every batch; with several processes it must give the same in all.
+      workers: the processes.
     """
 
-    def __init__(self, batch_size: int, progress: bool = False, stop: Callable[[], bool] = lambda: False):
-        self._size, self._progress, self._stop = batch_size, progress, stop
+    def __init__(
+        self,
+        batch_size: int,
+        progress: bool = False,
+        stop: Callable[[], bool] = lambda: False,
+        workers: Workers = ALONE,
+    ):
+        self._size, self._progress, self._stop, self.workers = batch_size, progress, stop, workers
+
+    def gather(self, values: Any, count: int) -> np.ndarray:
+        """All processes' rows of a batch, on the host, without the padding."""
+        return self.workers.gather(np.asarray(values))[:count]
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Within it this process does all by itself, for what the others do not take part in."""
+        before = self.workers, self._stop
+        self.workers, self._stop = ALONE, lambda: False
+        try:
+            yield
+        finally:
+            self.workers, self._stop = before
 
     def __call__(self, total: int, what: str) -> Iterator[tuple[np.ndarray, int]]:
-        told = time.monotonic()
-        with tqdm(total=total, desc=what, unit="img", disable=not self._progress) as bar:
-            for first in range(0, total, self._size):
+        told, workers = time.monotonic(), self.workers
+        share = -(-self._size // workers.count)
+        size, mine = share * workers.count, workers.index * share + np.arange(share, dtype=np.int32)
+        with tqdm(total=total, desc=what, unit="img", disable=not self._progress or workers.index > 0) as bar:
+            for first in range(0, total, size):
                 if self._stop():
                     raise Stopped
-                ids = np.minimum(np.arange(first, first + self._size, dtype=np.int32), total - 1)
-                count = min(self._size, total - first)
+                ids = np.minimum(first + mine, total - 1)
+                count = min(size, total - first)
                 yield ids, count
                 bar.update(count)
                 if not self._progress and time.monotonic() - told > _TELL_EVERY:

@@ -14,7 +14,7 @@ import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import AnyPreservationPolicy, BestN, LatestN
 
 from jaxgen.errors import UserError
-from jaxgen.training import parallel, processes
+from jaxgen.training import processes
 
 PyTree = Any
 log = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 def checksums(state: PyTree) -> dict[str, str]:
     """SHA-256 of every leaf's bytes, shape and dtype, by its path. The state must be whole on this process."""
     sums = {}
-    for path, leaf in jax.tree_util.tree_flatten_with_path(parallel.viewable(state))[0]:
+    for path, leaf in jax.tree_util.tree_flatten_with_path(processes.whole(state))[0]:
         if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
             leaf = jax.random.key_data(leaf)
         sums[jax.tree_util.keystr(path)] = array_checksum(leaf)

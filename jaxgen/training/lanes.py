@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxgen.training import diagnostics, parallel
+from jaxgen.training import diagnostics, viewing
 from jaxgen.training.alarms import Watch
 from jaxgen.training.workdir import write_atomic
 
@@ -43,7 +43,7 @@ class Lane(NamedTuple):
 
     def players(self, mesh, players):
         """Its own of the players of the state, as those of a run of this seed alone."""
-        return players if self.index is None else parallel.lane(mesh, players, self.index)
+        return players if self.index is None else viewing.lane(mesh, players, self.index)
 
 
 def seeds_of(config) -> tuple[int, ...]:

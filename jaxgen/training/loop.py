@@ -222,13 +222,11 @@ def _asked_to_stop(run: Run, step: int) -> bool:
 
 
 def _evaluate_everywhere(run: Run, lanes: tuple[Lane, ...], players) -> dict[int, dict[str, float]]:
-    """The primary process evaluates, the others wait; all learn the numbers, since checkpoints are ranked by them."""
+    """All processes share the work, and learn the numbers that the primary has: checkpoints are ranked by them."""
     measured = {}
     for lane in lanes:
-        results = {}
-        if processes.is_primary():
-            mine = lane.players(run.mesh, players)
-            results = run.evaluate(lane, mine, run.config.evaluation.num_samples_in_training)
+        mine = lane.players(run.mesh, players)
+        results = run.evaluate(lane, mine, run.config.evaluation.num_samples_in_training)
         measured[lane.seed] = processes.share(results)
     return measured
 

@@ -16,7 +16,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
-from jax.experimental import multihost_utils
 from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
@@ -69,7 +68,7 @@ def make_mesh(num_devices: int, batch_size: int, num_seeds: int = 1, seed_device
             "or set config.num_devices"
         )
     if num_seeds == 1:
-        return Mesh(np.array(devices), (DATA_AXIS,), axis_types=(AxisType.Auto,))
+        return data_mesh(devices)
     return Mesh(np.array(devices).reshape(ways, share), (SEED_AXIS, DATA_AXIS), axis_types=(AxisType.Auto,) * 2)
 
 
@@ -94,8 +93,28 @@ def flat(mesh: Mesh) -> Mesh:
     """
     if SEED_AXIS not in mesh.axis_names:
         return mesh
-    devices = mesh.devices[0] if mesh.devices.flat[0].platform == "cpu" else mesh.devices.ravel()
-    return Mesh(devices, (DATA_AXIS,), axis_types=(AxisType.Auto,))
+    return data_mesh(mesh.devices[0] if mesh.devices.flat[0].platform == "cpu" else mesh.devices.ravel())
+
+
+def own(mesh: Mesh) -> Mesh:
+    """The part of a mesh that this process has by itself: all of it where there is only one process."""
+    devices = [device for device in mesh.devices.flat if device.process_index == jax.process_index()]
+    return mesh if len(devices) == mesh.size else data_mesh(devices)
+
+
+def data_mesh(devices: Sequence) -> Mesh:
+    """A mesh over these devices with the axis "data" alone."""
+    return Mesh(np.array(devices), (DATA_AXIS,), axis_types=(AxisType.Auto,))
+
+
+def everywhere(mesh: Mesh) -> NamedSharding:
+    """The sharding of an array that every device of the mesh holds whole."""
+    return NamedSharding(mesh, P())
+
+
+def along_data(mesh: Mesh) -> NamedSharding:
+    """The sharding of an array whose first axis is spread over the axis "data"."""
+    return NamedSharding(mesh, P(DATA_AXIS))
 
 
 def use_cores(num_seeds: int, seed_devices: int) -> None:
@@ -120,12 +139,12 @@ def mesh_of_others(devices: Sequence | int) -> Mesh | AbstractMesh:
     """A mesh over devices that are not here: of a topology to compile for, or just so many to lower for."""
     if isinstance(devices, int):
         return AbstractMesh((devices,), (DATA_AXIS,), axis_types=(AxisType.Auto,))
-    return Mesh(np.array(devices), (DATA_AXIS,), axis_types=(AxisType.Auto,))
+    return data_mesh(devices)
 
 
 def replicate(mesh: Mesh, tree: PyTree) -> PyTree:
     """Host arrays as device arrays that every device of the mesh holds whole."""
-    sharding = NamedSharding(mesh, P())
+    sharding = everywhere(mesh)
 
     def put(leaf):
         leaf = np.asarray(leaf)
@@ -151,31 +170,8 @@ def on_host() -> contextlib.AbstractContextManager:
 
 
 def local(tree: PyTree) -> PyTree:
-    """The replica on this process's first device, for work that a process does by itself (pictures, evaluation)."""
+    """The replica on this process's first device, for work that a process does by itself."""
     return jax.tree.map(lambda leaf: leaf.addressable_data(0), tree)
-
-
-def viewable(state: PyTree) -> PyTree:
-    """The state as this process alone can compute with it; with several processes all must ask at the same time."""
-    if jax.process_count() == 1:
-        return state
-
-    def here(leaf):
-        if leaf.is_fully_replicated:
-            return leaf.addressable_data(0)
-        return multihost_utils.process_allgather(leaf, tiled=True)
-
-    return jax.tree.map(here, state)
-
-
-def place(mesh: Mesh, batch: np.ndarray) -> jax.Array:
-    """A host batch spread over the mesh along its first axis; whole on one device if it does not divide.
-
-    With several processes each works by itself, on its first device.
-    """
-    if jax.process_count() > 1 or mesh.size == 1 or len(batch) % mesh.size:
-        return jnp.asarray(batch)
-    return jax.device_put(batch, NamedSharding(mesh, P(DATA_AXIS)))
 
 
 def init_state(
@@ -261,29 +257,6 @@ def bytes_on_a_device(leaf: jax.Array | jax.ShapeDtypeStruct) -> int:
     sharding = getattr(leaf, "sharding", None)
     shape = leaf.shape if sharding is None else sharding.shard_shape(leaf.shape)
     return math.prod(shape) * leaf.dtype.itemsize
-
-
-def lane(mesh: Mesh, players: PyTree, index: int) -> PyTree:
-    """The players of one lane, on the devices of `flat(mesh)` as those of a run with one seed.
-
-    With several processes: this process's own copy, on its first device.
-    """
-    groups = mesh.devices.reshape(mesh.shape.get(SEED_AXIS, 1), -1)
-    lanes = jax.tree.leaves(players)[0].shape[0] // len(groups)
-    group, index = divmod(index, lanes)
-
-    def lies_there(leaf):
-        if jax.process_count() > 1:
-            return leaf.addressable_data(0)
-        return next(shard.data for shard in leaf.addressable_shards if shard.device == groups[group, 0])
-
-    mine = _pick(jax.tree.map(lies_there, players), index)
-    return mine if jax.process_count() > 1 else jax.device_put(mine, NamedSharding(flat(mesh), P()))
-
-
-@jax.jit
-def _pick(tree: PyTree, index: int) -> PyTree:
-    return jax.tree.map(lambda leaf: jax.lax.dynamic_index_in_dim(leaf, index, keepdims=False), tree)
 
 
 def describe_devices(mesh: Mesh) -> dict[str, Any]:

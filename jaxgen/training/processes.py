@@ -1,15 +1,18 @@
 """Several processes of one run: who writes, and how they agree."""
 
-import json
 import os
+import pickle
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
+
+from jaxgen.errors import UserError
 
 # Seconds in which the others may see by themselves what ends them all; without the primary process JAX aborts them.
 _GRACE = 2.0
@@ -43,17 +46,56 @@ def anywhere(flag: bool) -> bool:
     return bool(np.any(multihost_utils.process_allgather(np.asarray(flag))))
 
 
-def share(values: dict[str, float]) -> dict[str, float]:
-    """The primary process's numbers, in every process; the others pass any dict."""
+def share(value: Any) -> Any:
+    """The primary process's value, in every process; what the others pass is of no account."""
     if jax.process_count() == 1:
-        return values
-    # Names differ in length from run to run: a fixed-size byte buffer carries them.
-    buffer = np.zeros(4096, np.uint8)
+        return value
+    data = np.frombuffer(pickle.dumps(value) if is_primary() else b"", np.uint8)
+    # All must know the length before; powers of two, since each length is a program to compile.
+    bits = int(multihost_utils.broadcast_one_to_all(np.int32(len(data).bit_length())))
+    buffer = np.zeros(1 << bits, np.uint8)
+    buffer[: len(data)] = data
+    return pickle.loads(multihost_utils.broadcast_one_to_all(buffer).tobytes())
+
+
+def gather(rows: np.ndarray) -> np.ndarray:
+    """Rows [n, ...] of every process one after the other, [processes * n, ...], in every process."""
+    rows = np.ascontiguousarray(rows)
+    if jax.process_count() == 1:
+        return rows
+    # As bytes, for JAX would make float32 of float64.
+    data = multihost_utils.process_allgather(rows.reshape(len(rows), -1).view(np.uint8))
+    return np.ascontiguousarray(data).view(rows.dtype).reshape(-1, *rows.shape[1:])
+
+
+def whole(state: Any) -> Any:
+    """A pytree of device arrays as this process can read them; all must ask at the same time."""
+    if jax.process_count() == 1:
+        return state
+
+    def here(leaf):
+        if leaf.is_fully_replicated:
+            return leaf.addressable_data(0)
+        return multihost_utils.process_allgather(leaf, tiled=True)
+
+    return jax.tree.map(here, state)
+
+
+def together(action: Callable[[], Any]) -> Any:
+    """What `action` gives in the primary process, which alone does it; its refusal is that of all.
+
+    Raises:
+      UserError: it was refused; the others would wait for a process that has gone.
+    """
+    value, refused = None, ""
     if is_primary():
-        data = np.frombuffer(json.dumps(values).encode(), np.uint8)
-        buffer[: len(data)] = data
-    shared = multihost_utils.broadcast_one_to_all(buffer)
-    return json.loads(bytes(shared).rstrip(b"\0").decode())
+        try:
+            value = action()
+        except UserError as error:
+            refused = str(error)
+    if refused := share(refused):
+        raise UserError(refused)
+    return value
 
 
 def has_lost_another(error: Exception) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 import optax
 
 from jaxgen.ops.random import example_normal
-from jaxgen.training import parallel
+from jaxgen.training import viewing
 from jaxgen.training.views import to_uint8
 
 PyTree = Any
@@ -169,9 +169,9 @@ class Projector:
         """
 
         def place(array):
-            return parallel.place(self._mesh, array)
+            return viewing.place(self._mesh, array)
 
-        players, ids = parallel.viewable(players), place(np.asarray(ids, np.int32))
+        players, ids = viewing.viewable(players), place(np.asarray(ids, np.int32))
         embedded = self._embed(params, place(targets).astype(jnp.float32) / 127.5 - 1)
         n, _, dim = start.ws.shape
         ws = np.broadcast_to(np.asarray(start.ws, np.float32), (n, self._layers, dim))

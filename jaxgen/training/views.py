@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxgen.ops.random import example_uniform
 from jaxgen.recipes.base import Recipe
-from jaxgen.training import parallel
+from jaxgen.training import viewing
 from jaxgen.training.inversion import Budget, Inversion, invert
 
 PyTree = Any
@@ -108,17 +108,17 @@ class Views:
             # Multiples of the golden ratio fill [0, 1) evenly: the shares are right among any number of samples.
             place = (np.asarray(ids) + 0.5) * _GOLDEN % 1 * self._class_edges[-1]
             labels = np.minimum(np.searchsorted(self._class_edges, place, side="right"), self._num_classes - 1)
-        return parallel.place(self._mesh, labels.astype(np.int32))
+        return viewing.place(self._mesh, labels.astype(np.int32))
 
     def sample(self, players: PyTree, key, ids: np.ndarray) -> jax.Array:
         """Samples number `ids` of the key, uint8 [n, H, W, C]."""
         ids = np.asarray(ids, np.int32)
-        return self._sample(parallel.viewable(players), key, parallel.place(self._mesh, ids), self._labels(ids))
+        return self._sample(viewing.viewable(players), key, viewing.place(self._mesh, ids), self._labels(ids))
 
     def points(self, players: PyTree, key, ids: np.ndarray) -> jax.Array:
         """Generated vectors number `ids` of the key, float32 [n, D] in the data's units."""
         ids = np.asarray(ids, np.int32)
-        return self._points(parallel.viewable(players), key, parallel.place(self._mesh, ids), self._labels(ids))
+        return self._points(viewing.viewable(players), key, viewing.place(self._mesh, ids), self._labels(ids))
 
     def latents(self, key, ids: np.ndarray) -> jax.Array:
         """Latents number `ids` of the key, [n, ...]."""
@@ -126,40 +126,40 @@ class Views:
 
     def decode(self, players: PyTree, latents: np.ndarray, ids: np.ndarray) -> jax.Array:
         """Images uint8 [n, H, W, C] (or vectors float32 [n, D]) of latents [n, ...]; classes as those of `sample`."""
-        placed = parallel.place(self._mesh, np.asarray(latents, np.float32))
-        return self._decode(parallel.viewable(players), placed, self._labels(ids))
+        placed = viewing.place(self._mesh, np.asarray(latents, np.float32))
+        return self._decode(viewing.viewable(players), placed, self._labels(ids))
 
     def discriminate(self, players: PyTree, points: np.ndarray) -> np.ndarray:
         """The discriminator's logits [n] for vectors float32 [n, D]; without classes."""
-        return np.asarray(self._discriminate(parallel.viewable(players), np.asarray(points, np.float32)))
+        return np.asarray(self._discriminate(viewing.viewable(players), np.asarray(points, np.float32)))
 
     def reconstruct(self, players: PyTree, images: np.ndarray) -> jax.Array:
         """Reconstructions of uint8 images [n, H, W, C]."""
-        return self._reconstruct(parallel.viewable(players), parallel.place(self._mesh, images))
+        return self._reconstruct(viewing.viewable(players), viewing.place(self._mesh, images))
 
     def encode(self, players: PyTree, images: np.ndarray) -> tuple[jax.Array, jax.Array]:
         """Posterior mean and log-variance [n, Z] of uint8 images [n, H, W, C]."""
-        return self._encode(parallel.viewable(players), parallel.place(self._mesh, images))
+        return self._encode(viewing.viewable(players), viewing.place(self._mesh, images))
 
     def log_likelihood(self, players: PyTree, images: np.ndarray, key, ids: np.ndarray, samples: int) -> jax.Array:
         """Bound on the log-likelihood of uint8 images [n, H, W, C] in nats, [n], from `samples` draws each."""
-        placed = (parallel.place(self._mesh, np.asarray(part)) for part in (images, ids))
+        placed = (viewing.place(self._mesh, np.asarray(part)) for part in (images, ids))
         images, ids = placed
-        return self._log_likelihood(parallel.viewable(players), images, key, ids, samples)
+        return self._log_likelihood(viewing.viewable(players), images, key, ids, samples)
 
     def mapping(self, players: PyTree, latents: np.ndarray, ids: np.ndarray) -> jax.Array:
         """w [n, D] of latents [n, Z]; classes as those of `sample`."""
-        placed = parallel.place(self._mesh, np.asarray(latents, np.float32))
-        return self._mapping(parallel.viewable(players), placed, self._labels(ids))
+        placed = viewing.place(self._mesh, np.asarray(latents, np.float32))
+        return self._mapping(viewing.viewable(players), placed, self._labels(ids))
 
     def synthesis(self, players: PyTree, ws: np.ndarray, noise: str, key, ids: np.ndarray) -> jax.Array:
         """Images uint8 [n, H, W, C] of styles [n, L, D] or [n, D]; noise: const, none, or random by key and ids."""
-        placed = parallel.place(self._mesh, np.asarray(ws, np.float32)), noise, key
-        return self._synthesis(parallel.viewable(players), *placed, parallel.place(self._mesh, np.int32(ids)))
+        placed = viewing.place(self._mesh, np.asarray(ws, np.float32)), noise, key
+        return self._synthesis(viewing.viewable(players), *placed, viewing.place(self._mesh, np.int32(ids)))
 
     def w_average(self, players: PyTree) -> np.ndarray:
         """The mean of w that truncation pulls towards, [D]."""
-        return np.asarray(self._recipe.views["w_average"](parallel.viewable(players)))
+        return np.asarray(self._recipe.views["w_average"](viewing.viewable(players)))
 
     def path(
         self, players: PyTree, key, ids: np.ndarray, epsilon: float, space: str = "z", sampling: str = "full"
@@ -171,15 +171,15 @@ class Views:
           sampling: t is uniform in [0, 1] ("full"), or 0 ("end").
         """
         ids = np.asarray(ids, np.int32)
-        placed = parallel.place(self._mesh, ids)
+        placed = viewing.place(self._mesh, ids)
         options = np.float32(epsilon), self._labels(ids), space, sampling
-        return self._path(parallel.viewable(players), key, placed, *options)
+        return self._path(viewing.viewable(players), key, placed, *options)
 
     def project(self, players: PyTree, images: np.ndarray, key, ids: np.ndarray, budget: Budget) -> Inversion:
         """Inversions of uint8 images [n, H, W, C], with images as uint8; see `jaxgen.training.inversion`."""
         ids = np.asarray(ids, np.int32)
-        placed = parallel.place(self._mesh, np.asarray(images)), key, parallel.place(self._mesh, ids)
-        found = self._project(parallel.viewable(players), *placed, self._labels(ids), budget)
+        placed = viewing.place(self._mesh, np.asarray(images)), key, viewing.place(self._mesh, ids)
+        found = self._project(viewing.viewable(players), *placed, self._labels(ids), budget)
         return found._replace(images=to_uint8(found.images))
 
     def interpolate(self, players: PyTree, key, rows: int, columns: int) -> np.ndarray:
@@ -189,7 +189,7 @@ class Views:
         path = slerp(latents[0], latents[1], np.linspace(0, 1, columns))
         flat = path.reshape(rows * columns, -1).astype(np.float32)
         labels = None if not self._num_classes else np.repeat(ids[:rows] % self._num_classes, columns)
-        return np.asarray(self._decode(parallel.viewable(players), flat, labels))
+        return np.asarray(self._decode(viewing.viewable(players), flat, labels))
 
 
 def slerp(start, end, fractions):

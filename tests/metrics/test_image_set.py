@@ -6,6 +6,7 @@ import pytest
 from jaxgen.metrics.extractors import features_file
 from jaxgen.metrics.extractors.base import Extractor
 from jaxgen.metrics.image_set import Chosen, RealImages, content_digest
+from jaxgen.metrics.streaming import Stream
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (2500, 2, 3, 1), dtype=np.uint8)
 
@@ -42,11 +43,10 @@ def test_the_digest_is_of_pixels_and_shape_wherever_they_lie(tmp_path):
 def image_set(folder, images, streamed, weights="0"):
     """A set of which the pixels' means are the features; `streamed` takes note of every pass over the images."""
 
-    def stream(total, what):
-        streamed.append(what)
-        for first in range(0, total, 1000):
-            ids = np.arange(first, min(first + 1000, total))
-            yield ids, len(ids)
+    class Counted(Stream):
+        def __call__(self, total, what):
+            streamed.append(what)
+            return super().__call__(total, what)
 
     def apply(batch):
         return batch.reshape(len(batch), 2, -1).mean(2, dtype=np.float32), np.zeros((len(batch), 3), np.float32)
@@ -59,7 +59,7 @@ def image_set(folder, images, streamed, weights="0"):
         split="x:test",
         statistics=None,
         extractor=lambda name: extractor,
-        stream=stream,
+        stream=Counted(1000),
         place=lambda batch: batch,
         cache_dir=folder,
     )
