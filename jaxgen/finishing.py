@@ -72,9 +72,7 @@ def _finish_one(opened: session.Session, lane: Lane, run: loop.Run, state, measu
         if lane.index is None:
             print(format_table(results))
         return results
-    results = evaluate_to_file(
-        opened, path, state, step, measured, lambda: processes.anywhere(run.stop.is_set()), show=lane.index is None
-    )
+    results = evaluate_to_file(opened, path, state, step, measured, run.stop, show=lane.index is None)
     if not (results and primary):
         return results
     to_tensorboard(opened, loop.board_of(run.workdir, lane), step, results)

@@ -4,7 +4,6 @@ import contextlib
 import json
 import logging
 import math
-import threading
 from pathlib import Path
 
 from clu import parameter_overview
@@ -26,6 +25,7 @@ from jaxgen.planning import plan as planning
 from jaxgen.training import lanes, loop, parallel, processes, timing, workdir
 from jaxgen.training.lanes import Lane
 from jaxgen.training.logging import TensorBoard, error_kept, start_log
+from jaxgen.training.stopping import Stop
 
 __all__ = ["benchmark", "evaluate", "plan", "project", "sample", "train"]
 log = logging.getLogger(__name__)
@@ -47,8 +47,8 @@ def train(config, folder: Path) -> None:
         processes.together(take)
         start_log(folder / "log.txt" if primary else None, show=primary)
         stack.enter_context(error_kept(folder / "log.txt" if primary else None))
-        stop = threading.Event()
-        stack.enter_context(loop.listening(stop))
+        stop = Stop()
+        stack.enter_context(stop.listening())
         run, state, seeds = _prepare(opened, folder, stop, start)
         start_step = int(state.step)
         if primary and start_step == 0:
@@ -68,7 +68,7 @@ def train(config, folder: Path) -> None:
         processes.wait_for_all("finished")
 
 
-def _prepare(opened: session.Session, folder: Path, stop: threading.Event, start: initial_weights.Start | None):
+def _prepare(opened: session.Session, folder: Path, stop: Stop, start: initial_weights.Start | None):
     config = opened.config
     checkpoints = session.open_checkpoints(opened, folder)
     argument = lanes.seed_argument(config)
@@ -144,15 +144,15 @@ def _describe(run: loop.Run, state: parallel.TrainState, seeds: tuple[Lane, ...]
 def evaluate(config, folder: Path, checkpoint: str) -> None:
     """Evaluates a checkpoint again, into evaluation.json; several processes share the work."""
     with session.open_finished(config, folder, checkpoint) as (opened, state, step):
-        container = lanes.container_of(folder)
+        container, stop = lanes.container_of(folder), Stop()  # several processes listen to JAX's notices alone
         timing_file = (container or folder) / "timing.json"
         measured = json.loads(timing_file.read_text()) if timing_file.exists() else {}
         if container is not None:
             measured = timing.share(measured, run_config.read(container).num_seeds)
         if config.num_seeds == 1:
             path = folder / "evaluation.json"
-            results = finishing.evaluate_to_file(opened, path, state, step, measured, lambda: False)
-            if processes.is_primary():
+            results = finishing.evaluate_to_file(opened, path, state, step, measured, stop)
+            if results:
                 finishing.to_tensorboard(opened, folder / "tensorboard", step, results)
             processes.wait_for_all("evaluated")
             return
@@ -161,8 +161,10 @@ def evaluate(config, folder: Path, checkpoint: str) -> None:
             one = session.of_lane(opened, lane.config)
             mine = state.replace(players=lane.players(opened.mesh, state.players))
             path, share = lane.folder / "evaluation.json", timing.share(measured, config.num_seeds)
-            results = finishing.evaluate_to_file(one, path, mine, step, share, lambda: False, show=False)
-            if processes.is_primary():
+            results = finishing.evaluate_to_file(one, path, mine, step, share, stop, show=False)
+            if results is None:
+                return
+            if results:
                 finishing.to_tensorboard(one, loop.board_of(folder, lane), step, results)
             evaluated[lane.seed] = results
         if processes.is_primary():
@@ -177,7 +179,13 @@ def sample(config, folder: Path, checkpoint: str) -> None:
 
 
 def _each(config, folder: Path):
-    """Config and folder of each seed of a run."""
+    """Config and folder of each seed of a run.
+
+    Raises:
+      UserError: there are several processes, which would all write the same files.
+    """
+    if processes.are_several():
+        raise UserError("--distributed: files of samples and projections are made by one process; leave it out")
     for lane in lanes.make_lanes(config, folder, None):
         yield lane.config, lane.folder
 

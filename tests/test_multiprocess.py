@@ -12,7 +12,8 @@ from sklearn.datasets import load_digits
 from jaxgen import session
 from jaxgen.training import compiled_steps, parallel
 
-STEPS = 60
+# SIGTERM is looked for once a second: enough steps for a run to be stopped on its way.
+STEPS = 300
 CHANGES = (
     "config.steps, config.log_every = 60, 5",
     "config.checkpoint_every = config.sample_every = 30",
@@ -100,7 +101,7 @@ def assert_close(a, b, atol=1e-5):
 
 def test_two_processes_equal_one_and_go_on_after_sigterm_and_a_kill(start, tmp_path, digits):
     """Each process streams the examples of its own devices; one process with four holds all images in memory."""
-    changes = (*CHANGES, *digits, "config.data.streaming = 'always'")
+    changes = (*CHANGES, f"config.steps = {STEPS}", *digits, "config.data.streaming = 'always'")
     folder = tmp_path / "run"
     processes = start(*changes)
     wait_for_step(processes, tmp_path, 5)
@@ -130,7 +131,7 @@ def test_two_processes_equal_one_and_go_on_after_sigterm_and_a_kill(start, tmp_p
     assert steps_logged(folder) == list(range(5, STEPS + 1, 5))
     evaluation = json.loads((folder / "evaluation.json").read_text())
     assert evaluation["_run"]["device"] == {**evaluation["_run"]["device"], "count": 4, "processes": 2}
-    assert (folder / "samples" / "step_0000060.png").exists()
+    assert (folder / "samples" / f"step_{STEPS:07d}.png").exists()
     assert_close(restored(tmp_path), trained_here(tmp_path)[0])
 
 

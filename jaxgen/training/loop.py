@@ -3,12 +3,9 @@
 It knows recipes by `jaxgen.recipes.base.Recipe` alone, and devices not at all.
 """
 
-import contextlib
 import json
 import logging
-import signal
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +19,7 @@ from jaxgen.training import lanes as of_lanes
 from jaxgen.training.checkpoint import Checkpoints
 from jaxgen.training.lanes import Lane
 from jaxgen.training.logging import MetricsFile, Progress, TensorBoard
+from jaxgen.training.stopping import Stop
 from jaxgen.training.supply import Resident, Stream
 from jaxgen.training.views import Views
 from jaxgen.training.workdir import write_atomic
@@ -40,6 +38,7 @@ class Run(NamedTuple):
     supply: where the steps get their images from.
     test_images: uint8 [n, H, W, C] (or vectors) on the host, for reconstructions and for pictures of points.
     evaluate: `(lane, players of this lane, num_samples) -> {name: value}`, for evaluations during training.
+    stop: asked after every dispatch.
     """
 
     config: Any
@@ -53,25 +52,7 @@ class Run(NamedTuple):
     checkpoints: Checkpoints
     clock: timing.Clock
     evaluate: Callable
-    stop: threading.Event
-
-
-@contextlib.contextmanager
-def listening(stop: threading.Event) -> Iterator[None]:
-    """Within the block SIGTERM and Ctrl-C ask the run to save and end; a second Ctrl-C ends it at once."""
-
-    def ask(number, frame):
-        del frame
-        if stop.is_set() and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        stop.set()
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    stop: Stop
 
 
 def is_over(config, step: int, clock: timing.Clock) -> bool:
@@ -125,7 +106,7 @@ def train(run: Run, state: parallel.TrainState, lanes: tuple[Lane, ...]) -> tupl
                 pending.append((step + 1, metrics))
                 step += config.steps_per_dispatch
                 drain(1)  # one dispatch stays under way while the numbers of the one before are read
-            over, asked = _is_over_everywhere(run, step), _asked_to_stop(run, step)
+            over, asked = _is_over_everywhere(run, step), run.stop()
             due = {name: _due(step, every, over) for name, every in _cadences(config).items()}
             due["checkpoint"] |= over  # the end is always kept
             if asked or any(due.values()):
@@ -212,13 +193,6 @@ def _is_over_everywhere(run: Run, step: int) -> bool:
     if step < run.config.steps and jax.process_count() > 1 and run.config.budget.seconds:
         return step % run.config.log_every == 0 and processes.anywhere(is_over(run.config, step, run.clock))
     return is_over(run.config, step, run.clock)
-
-
-def _asked_to_stop(run: Run, step: int) -> bool:
-    if jax.process_count() == 1:
-        return run.stop.is_set()
-    # Processes agree at log steps only: agreeing costs a message.
-    return step % run.config.log_every == 0 and processes.anywhere(run.stop.is_set())
 
 
 def _evaluate_everywhere(run: Run, lanes: tuple[Lane, ...], players) -> dict[int, dict[str, float]]:

@@ -1,0 +1,50 @@
+"""Being asked to stop; that two real processes agree on the step is in tests/test_multiprocess.py."""
+
+import os
+import signal
+
+import pytest
+
+from jaxgen.training import processes
+from jaxgen.training.stopping import Stop
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_asks_to_stop_within_the_block_alone(number):
+    before, stop = signal.getsignal(number), Stop()
+    with stop.listening():
+        assert not stop()
+        os.kill(os.getpid(), number)
+        assert stop() and stop()
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(number) is before
+
+
+def test_several_processes_number_their_questions_and_keep_the_answer(monkeypatch):
+    asked = []
+
+    def reached(question):
+        asked.append(question)
+        return question == 3
+
+    monkeypatch.setattr(processes, "are_several", lambda: True)
+    monkeypatch.setattr(processes, "reached_notice", reached)
+    stop = Stop()
+    assert [stop() for _ in range(5)] == [False, False, True, True, True]
+    assert asked == [1, 2, 3]
+
+
+def test_several_processes_leave_sigterm_to_jax_and_pass_ctrl_c_on_to_it(monkeypatch):
+    monkeypatch.setattr(processes, "are_several", lambda: True)
+    told = []
+    before = signal.signal(signal.SIGTERM, lambda *_: told.append("SIGTERM"))  # in the place of JAX's handler
+    try:
+        with Stop().listening():
+            os.kill(os.getpid(), signal.SIGINT)
+            assert told == ["SIGTERM"]
+            with pytest.raises(KeyboardInterrupt):
+                os.kill(os.getpid(), signal.SIGINT)
+        assert told == ["SIGTERM"]
+    finally:
+        signal.signal(signal.SIGTERM, before)
