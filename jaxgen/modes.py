@@ -22,7 +22,7 @@ from jaxgen.benchmark import benchmark
 from jaxgen.errors import UserError
 from jaxgen.lookup import unknown
 from jaxgen.planning import plan as planning
-from jaxgen.training import lanes, loop, parallel, processes, timing, workdir
+from jaxgen.training import lanes, loop, parallel, processes, timing, watch, workdir
 from jaxgen.training.lanes import Lane
 from jaxgen.training.logging import TensorBoard, error_kept, start_log
 from jaxgen.training.stopping import Stop
@@ -35,6 +35,7 @@ def train(config, folder: Path) -> None:
     """Trains to the end, resuming from the newest whole checkpoint, then evaluates into evaluation.json."""
     if (container := lanes.container_of(folder)) is not None:
         raise UserError(f"--workdir={folder} is one of several seeds: train them all, --workdir={container}")
+    watch.start(folder)
     opened = session.open_session(config)
     start = initial_weights.find(opened, folder)
     primary = processes.is_primary()
@@ -143,6 +144,7 @@ def _describe(run: loop.Run, state: parallel.TrainState, seeds: tuple[Lane, ...]
 
 def evaluate(config, folder: Path, checkpoint: str) -> None:
     """Evaluates a checkpoint again, into evaluation.json; several processes share the work."""
+    watch.start(folder)
     with session.open_finished(config, folder, checkpoint) as (opened, state, step):
         container, stop = lanes.container_of(folder), Stop()  # several processes listen to JAX's notices alone
         timing_file = (container or folder) / "timing.json"

@@ -119,9 +119,7 @@ def test_two_processes_equal_one_and_go_on_after_sigterm_and_a_kill(start, tmp_p
     processes[1].wait()
     code, log = processes[0].wait(timeout=240), (tmp_path / "0.log").read_text()
     assert f"resuming at step {stopped} of {STEPS}" in log
-    if code == -signal.SIGABRT:  # no collective noticed: JAX ends it after its heartbeat timeout
-        assert "JAX distributed service detected fatal errors" in log
-    elif code:  # it was not done yet
+    if code:  # it was not done yet
         assert code == 1, log[-3000:]
         assert "jaxgen: error: process 0 has lost another one of the 2 (" in log
         assert "the same command in all processes goes on from step" in log

@@ -118,8 +118,8 @@ def has_lost_another(error: Exception) -> bool:
     return not any(word in str(error) for word in ("RESOURCE_EXHAUSTED", "INVALID_ARGUMENT"))
 
 
-def how_to_go_on(error: Exception, folder: Path) -> str:
-    """What to tell after `has_lost_another`."""
+def how_to_go_on(error: Exception | str, folder: Path) -> str:
+    """What to tell when another process is lost, as `error` says."""
     saved = [int(path.name) for path in (folder / "checkpoints").glob("*") if path.name.isdigit()]
     since = f"goes on from step {max(saved)}" if saved else "starts anew, since nothing was saved yet"
     return (

@@ -1,0 +1,73 @@
+"""A process that is lost where no collective notices: the other one ends with a line, and the same command goes on."""
+
+import json
+import time
+
+import pytest
+
+CHANGES = (
+    "config.batch_size, config.evaluation.metrics = 12, ('slow.metric',)",
+    "config.evaluation.num_samples, config.evaluation.batch_size, config.evaluation.pictures = 16, 16, False",
+)
+# All processes are on their hosts for minutes, or until they may go on.
+METRIC = '''
+"""The mean of the samples, after a long start."""
+
+import os
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+
+NEEDS, DIRECTION, MIN_SAMPLES, EXTRACTOR = "sample", "lower", 1, None
+
+
+class Mean:
+    def __init__(self):
+        self.rows = []
+
+    def update(self, batch):
+        self.rows.append(batch.host(batch.fake))
+
+    def result(self):
+        return {"value": float(np.concatenate(self.rows).mean()), "spread": None}
+
+
+def start(context):
+    folder = Path(os.environ["SLOW"])
+    (folder / f"started_{jax.process_index()}").touch()
+    while not (folder / "go_on").exists():
+        time.sleep(0.1)
+    return Mean()
+'''
+
+
+@pytest.mark.parametrize(("count", "lost"), [(2, 0), (2, 1), pytest.param(3, 2, marks=pytest.mark.slow)])
+def test_the_others_end_with_a_line_and_the_same_command_goes_on(start_run, tmp_path, count, lost):
+    (tmp_path / "slow").mkdir()
+    (tmp_path / "slow" / "metric.py").write_text(METRIC)
+    variables = {"PYTHONPATH": str(tmp_path), "SLOW": str(tmp_path)}
+    running = start_run(*CHANGES, processes=count, **variables)
+    deadline = time.monotonic() + 240
+    while len(list(tmp_path.glob("started_*"))) < count:
+        assert all(process.poll() is None for process in running), (tmp_path / "0.log").read_text()[-3000:]
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    running[lost].kill()
+    for i in set(range(count)) - {lost}:
+        code = running[i].wait(timeout=60)  # JAX's heartbeats would take 100 s
+        log = (tmp_path / f"{i}.log").read_text()
+        assert code == 1, log[-3000:]
+        assert f"jaxgen: error: process {i} has lost another one of the {count} (" in log
+        assert "the same command in all processes goes on from step 20" in log
+    told = f"(process {lost} has closed its connection)"
+    assert told in (tmp_path / f"{min({0, 1, lost} - {lost})}.log").read_text()
+
+    (tmp_path / "go_on").touch()
+    running = start_run(*CHANGES, processes=count, **variables)
+    for process in running:
+        assert process.wait(timeout=240) == 0, (tmp_path / "0.log").read_text()[-3000:]
+    results = json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    assert results["slow.metric"]["n_fake"] == 16
+    assert "has lost another" not in (tmp_path / f"{lost}.log").read_text()
