@@ -125,6 +125,7 @@ def _main(argv: list[str]) -> None:
         _study(path, workdir)
         return
     configuration.check(_CONFIG.value)
+    _check_joining()
     _compilation_cache(_CONFIG.value.compilation_cache)
     if _MODE.value == "plan":
         os.environ.setdefault("JAX_PLATFORMS", "cpu")  # libtpu is there to compile, not to look for TPUs
@@ -151,6 +152,13 @@ def _main(argv: list[str]) -> None:
         if processes.has_lost_another(error):
             processes.leave(_told(processes.how_to_go_on(error, workdir)), 1)
         raise
+
+
+def _check_joining() -> None:
+    """Refuses the flags of one of several processes in a process that would train alone, beside the others."""
+    alone = [flag.name for flag in (_COORDINATOR, _NUM_PROCESSES, _PROCESS_ID) if flag.value is not None]
+    if alone and not _DISTRIBUTED.value:
+        raise UserError(f"--{alone[0]} needs --distributed: without it this process trains by itself")
 
 
 def _study(path: str, workdir: Path) -> None:

@@ -2,8 +2,11 @@
 
 import os
 import pickle
+import re
+import socket
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -19,9 +22,70 @@ _GRACE = 2.0
 
 
 def start_processes(coordinator_address: str | None, num_processes: int | None, process_id: int | None) -> None:
-    """Joins this process to the others of a run; cluster managers that JAX knows need no arguments."""
+    """Joins this process to the others of a run.
+
+    Args:
+      coordinator_address: host:port of process 0; None, as for the rest, where a cluster that JAX knows tells it.
+      num_processes: how many there are.
+      process_id: the number of this one, from 0.
+
+    Raises:
+      UserError: a value is wrong, nobody tells one that is missing, or process 0 cannot listen at its port.
+    """
+    _check_address(coordinator_address)
+    _check_numbers(num_processes, process_id)
+    given = {"coordinator_address": coordinator_address, "num_processes": num_processes, "process_id": process_id}
+    missing = [f"--{name}" for name, value in given.items() if value is None]
+    if not missing and process_id == 0:
+        _check_port(coordinator_address)
     jax.config.update("jax_enable_preemption_service", True)
-    jax.distributed.initialize(coordinator_address, num_processes, process_id)
+    try:
+        with warnings.catch_warnings():
+            # JAX looks for clusters even where the flags say everything, and in every pod asks for a package.
+            warnings.filterwarnings("ignore", message="Kubernetes environment detected")
+            jax.distributed.initialize(**given)
+    except ValueError as error:
+        if not missing:
+            raise
+        raise UserError(
+            f"--distributed: no cluster tells {', '.join(missing)} ({error}): JAX asks SLURM (in the tasks that srun "
+            "starts), Open MPI and TPU slices; elsewhere pass these flags, or leave out --distributed to train in this "
+            "process alone"
+        ) from error
+
+
+def _check_address(address: str | None) -> None:
+    if address is None:
+        return
+    found = re.fullmatch(r"(?:\[[^\]]+\]|[^:\[\]\s]+):(\d+)", address)
+    if not found or not 0 < int(found[1]) < 2**16:
+        raise UserError(
+            f"--coordinator_address={address}: not host:port, such as 10.0.0.1:8476, or [fd00::1]:8476 for IPv6"
+        )
+
+
+def _check_numbers(num_processes: int | None, process_id: int | None) -> None:
+    if num_processes is not None and num_processes < 1:
+        raise UserError(f"--num_processes={num_processes}: at least 1, the number of all processes")
+    if process_id is not None and process_id < 0:
+        raise UserError(f"--process_id={process_id}: at least 0, the number of this process")
+    if None not in (num_processes, process_id) and process_id >= num_processes:
+        raise UserError(
+            f"--process_id={process_id} with --num_processes={num_processes}: the numbers go from 0 to "
+            f"{num_processes - 1}"
+        )
+
+
+def _check_port(address: str) -> None:
+    """Listens at the coordinator's port for a moment: JAX's runtime may crash where it is taken."""
+    both = socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if both else socket.AF_INET
+    try:
+        socket.create_server(("", int(address.rpartition(":")[2])), family=family, dualstack_ipv6=both).close()
+    except OSError as error:
+        raise UserError(
+            f"--coordinator_address={address}: process 0 cannot listen at this port ({error.strerror}): choose another"
+        ) from error
 
 
 def are_several() -> bool:
