@@ -1,6 +1,7 @@
-"""A process that is lost where no collective notices: the other one ends with a line, and the same command goes on."""
+"""Processes that are lost, or told to stop, where no collective notices, in a long phase on the host."""
 
 import json
+import signal
 import time
 
 import pytest
@@ -43,17 +44,34 @@ def start(context):
 '''
 
 
-@pytest.mark.parametrize(("count", "lost"), [(2, 0), (2, 1), pytest.param(3, 2, marks=pytest.mark.slow)])
-def test_the_others_end_with_a_line_and_the_same_command_goes_on(start_run, tmp_path, count, lost):
+@pytest.fixture
+def slow_run(start_run, tmp_path):
+    """`until_there(count)`: processes that are all in the metric's start; `to_the_end(count)`: evaluation.json."""
     (tmp_path / "slow").mkdir()
     (tmp_path / "slow" / "metric.py").write_text(METRIC)
     variables = {"PYTHONPATH": str(tmp_path), "SLOW": str(tmp_path)}
-    running = start_run(*CHANGES, processes=count, **variables)
-    deadline = time.monotonic() + 240
-    while len(list(tmp_path.glob("started_*"))) < count:
-        assert all(process.poll() is None for process in running), (tmp_path / "0.log").read_text()[-3000:]
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+
+    def until_there(count):
+        running, deadline = start_run(*CHANGES, processes=count, **variables), time.monotonic() + 240
+        while len(list(tmp_path.glob("started_*"))) < count:
+            assert all(process.poll() is None for process in running), (tmp_path / "0.log").read_text()[-3000:]
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        return running
+
+    def to_the_end(count):
+        (tmp_path / "go_on").touch()
+        for process in start_run(*CHANGES, processes=count, **variables):
+            assert process.wait(timeout=240) == 0, (tmp_path / "0.log").read_text()[-3000:]
+        return json.loads((tmp_path / "run" / "evaluation.json").read_text())
+
+    return until_there, to_the_end
+
+
+@pytest.mark.parametrize(("count", "lost"), [(2, 0), (2, 1), pytest.param(3, 2, marks=pytest.mark.slow)])
+def test_the_others_end_with_a_line_and_the_same_command_goes_on(slow_run, tmp_path, count, lost):
+    until_there, to_the_end = slow_run
+    running = until_there(count)
     running[lost].kill()
     for i in set(range(count)) - {lost}:
         code = running[i].wait(timeout=60)  # JAX's heartbeats would take 100 s
@@ -62,12 +80,19 @@ def test_the_others_end_with_a_line_and_the_same_command_goes_on(start_run, tmp_
         assert f"jaxgen: error: process {i} has lost another one of the {count} (" in log
         assert "the same command in all processes goes on from step 20" in log
     told = f"(process {lost} has closed its connection)"
-    assert told in (tmp_path / f"{min({0, 1, lost} - {lost})}.log").read_text()
-
-    (tmp_path / "go_on").touch()
-    running = start_run(*CHANGES, processes=count, **variables)
-    for process in running:
-        assert process.wait(timeout=240) == 0, (tmp_path / "0.log").read_text()[-3000:]
-    results = json.loads((tmp_path / "run" / "evaluation.json").read_text())
-    assert results["slow.metric"]["n_fake"] == 16
+    assert told in (tmp_path / f"{min({0, 1} - {lost})}.log").read_text()
+    assert to_the_end(count)["slow.metric"]["n_fake"] == 16
     assert "has lost another" not in (tmp_path / f"{lost}.log").read_text()
+
+
+@pytest.mark.slow
+def test_sigterm_while_evaluating_ends_all_and_the_same_command_evaluates_again(slow_run, tmp_path):
+    until_there, to_the_end = slow_run
+    running = until_there(2)
+    running[1].send_signal(signal.SIGTERM)
+    time.sleep(5)  # JAX looks for it once a second
+    (tmp_path / "go_on").touch()
+    assert [process.wait(timeout=60) for process in running] == [0, 0]
+    assert "stopped while evaluating" in (tmp_path / "0.log").read_text()
+    assert not (tmp_path / "run" / "evaluation.json").exists()
+    assert to_the_end(2)["slow.metric"]["n_fake"] == 16

@@ -106,7 +106,7 @@ def train(run: Run, state: parallel.TrainState, lanes: tuple[Lane, ...]) -> tupl
                 pending.append((step + 1, metrics))
                 step += config.steps_per_dispatch
                 drain(1)  # one dispatch stays under way while the numbers of the one before are read
-            over, asked = _is_over_everywhere(run, step), run.stop()
+            over, asked = _is_over_everywhere(run, step), run.stop(step)
             due = {name: _due(step, every, over) for name, every in _cadences(config).items()}
             due["checkpoint"] |= over  # the end is always kept
             if asked or any(due.values()):

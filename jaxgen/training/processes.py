@@ -111,16 +111,17 @@ def anywhere(flag: bool) -> bool:
     return bool(np.any(multihost_utils.process_allgather(np.asarray(flag))))
 
 
-def reached_notice(question: int) -> bool:
+def reached_notice(step: int) -> bool:
     """Whether all processes are to save and end here, since one of them was told that its end is near.
 
-    JAX's preemption service listens to SIGTERM, looks for it once a second, and lets the processes agree on the first
-    question that none of them has asked: until then asking costs nothing.
+    JAX's preemption service listens to SIGTERM, looks for it once a second, and lets the processes agree on the number
+    after the highest that any of them has asked for: until then asking costs nothing.
 
     Args:
-      question: 1, 2, 3, ... in every process, at the same places of the program. One of them, once, is answered yes.
+      step: every number from the first on, in every process, at the same places of the program. In training it is the
+        step, for orbax asks too when it saves, and all share one count.
     """
-    return multihost_utils.reached_preemption_sync_point(question)
+    return multihost_utils.reached_preemption_sync_point(step)
 
 
 def share(value: Any) -> Any:

@@ -9,18 +9,20 @@ from jaxgen.training import processes
 
 
 class Stop:
-    """`stop()`: whether the run was asked to save and end; once it was, it stays so.
+    """`stop(step)`, or `stop()` but in training: whether the run was asked to save and end; once it was, it stays so.
 
     Of several processes all must ask alike, and all get the same answers (`processes.reached_notice`).
     """
 
     def __init__(self):
-        self._asked, self._interrupts, self._questions = False, 0, 0
+        self._asked, self._interrupts, self._last = False, 0, 0
 
-    def __call__(self) -> bool:
+    def __call__(self, step: int = 0) -> bool:
         if processes.are_several() and not self._asked:
-            self._questions += 1
-            self._asked = processes.reached_notice(self._questions)
+            # A dispatch is several steps, and the one that is agreed on may be any of them.
+            last = max(step, self._last + 1)
+            first = self._last + 1 if self._last else last
+            self._asked, self._last = any(map(processes.reached_notice, range(first, last + 1))), last
         return self._asked
 
     @contextlib.contextmanager
