@@ -53,7 +53,7 @@ def folders(several, tmp_path_factory):
         return False
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(loop, "_asked_to_stop", kill)
+        patched.setattr(loop, "_is_over_everywhere", kill)
         with pytest.raises(Killed):
             modes.train(several(), folder / "killed")
     assert not (folder / "killed" / "checkpoints" / "20").exists()
