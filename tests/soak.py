@@ -59,11 +59,15 @@ class Soak:
       steps: after which it is done.
       disk: whether `workdir` lies on a small file system of its own.
       seed: of what happens when.
+      faults: which there are to be.
     """
 
-    def __init__(self, folder: Path, workdir: Path, processes: int, steps: int, disk: bool, seed: int):
-        self._folder, self._workdir, self._processes, self._disk = folder, workdir, processes, disk
-        self._random = random.Random(seed)
+    def __init__(
+        self, folder: Path, workdir: Path, processes: int, steps: int, disk: bool, seed: int, faults: tuple[str, ...]
+    ):
+        self._folder, self._workdir, self._processes = folder, workdir, processes
+        self._faults = [kind for kind in faults if kind != "full_disk" or disk]
+        self._random, self._started = random.Random(seed), []
         self._images = folder / "images"
         write_images(self._images)
         self._config = folder / "soak_config.py"
@@ -87,7 +91,14 @@ class Soak:
             with open(self._log(i), "w") as log:
                 options = {"stdout": log, "stderr": log, "cwd": ROOT, "env": environment}
                 started.append(subprocess.Popen([*command, *number], **options))
+        self._started = started
         return started
+
+    def kill(self) -> None:
+        """Ends what still runs."""
+        for process in self._started:
+            process.kill()
+            process.wait()
 
     def finish(self, workdir: Path) -> None:
         """Trains to the end without a disturbance."""
@@ -158,8 +169,8 @@ class Soak:
     def _damage(self, newest: int) -> str:
         """The newest checkpoint loses half of its largest file; the run must go on from the one before."""
         folder = self._workdir / "checkpoints" / str(newest)
-        if not newest:
-            return "nothing saved yet"
+        if len(list(folder.parent.glob("[0-9]*"))) < 2:
+            return "no two checkpoints yet"
         largest = max((p for p in (folder / "state").rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
         largest.write_bytes(largest.read_bytes()[: largest.stat().st_size // 2])
         running = self.start(self._workdir)
@@ -186,8 +197,6 @@ class Soak:
         try:
             return [process.wait(seconds) for process in running]
         except subprocess.TimeoutExpired:
-            for process in running:
-                process.kill()
             raise Failure(f"it does not end: {self._said()}") from None
 
     def _log(self, number: int) -> Path:
@@ -206,7 +215,7 @@ class Soak:
     def choose(self, left: list[str]) -> str:
         """The next fault: each kind before any comes again."""
         if not left:
-            left += [kind for kind in FAULTS if kind != "full_disk" or self._disk]
+            left += self._faults
             self._random.shuffle(left)
         return left.pop()
 
@@ -234,7 +243,7 @@ def small_disk(folder: Path):
         yield folder if mounted.returncode == 0 else None
     finally:
         if mounted.returncode == 0:
-            subprocess.run(["umount", folder], check=False)
+            subprocess.run(["umount", "--lazy", folder], check=False)
 
 
 def main() -> int:
@@ -243,16 +252,17 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--steps", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--faults", nargs="+", default=FAULTS, choices=FAULTS)
     parser.add_argument("--workdir", type=Path, help="an empty folder on a small file system of its own")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, small_disk(Path(name) / "disk") as mounted:
         folder, place = Path(name), arguments.workdir or mounted
         if place is None:
             print("no small file system: the full disk is left out", flush=True)
-        soak = Soak(
-            folder, (place or folder) / "run", arguments.processes, arguments.steps, bool(place), arguments.seed
-        )
-        workdir, left, count = (place or folder) / "run", [], 0
+        workdir = (place or folder) / "run"
+        options = (arguments.processes, arguments.steps, bool(place), arguments.seed, tuple(arguments.faults))
+        soak = Soak(folder, workdir, *options)
+        left, count = [], 0
         until = time.monotonic() + 60 * arguments.minutes
         try:
             while time.monotonic() < until and soak.saved(workdir) < arguments.steps:
@@ -266,6 +276,8 @@ def main() -> int:
         except Failure as failure:
             print(f"FAILED: {failure}", flush=True)
             return 1
+        finally:
+            soak.kill()
         found, expected = (end_state(run, arguments.steps) for run in (workdir, folder / "untouched"))
         logs = [(run / "metrics.jsonl").read_bytes() for run in (workdir, folder / "untouched")]
         if found != expected or logs[0] != logs[1]:

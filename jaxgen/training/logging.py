@@ -62,15 +62,17 @@ class TensorBoard:
 
     def __init__(self, folder: Path, resumed_at: int):
         # purge_step hides what a killed run wrote after the checkpoint.
-        self._writer = SummaryWriter(str(folder), purge_step=resumed_at + 1 if resumed_at else None, flush_secs=10)
+        self._writer = SummaryWriter(str(folder), purge_step=resumed_at + 1 if resumed_at else None)
         # Written at once, by this thread: the library's own dies of a full disk, and its queue then blocks the run.
         events = self._writer.file_writer.event_writer
+        events._worker.stop()  # it has written what was in its queue already
         events.add_event = events._ev_writer.write_event
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
-        """One curve a name."""
+        """One curve a name; to be seen at once, with all that was written before."""
         for name, value in values.items():
             self._writer.add_scalar(name, value, step)
+        self._writer.flush()
 
     def image(self, step: int, name: str, picture) -> None:
         """A PIL picture."""
