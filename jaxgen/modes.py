@@ -96,6 +96,7 @@ def _prepare(opened: session.Session, folder: Path, stop: Stop, start: initial_w
         compiled = session.compile_steps(opened, state, *supply.shapes)
         opened.clock.seconds["compile"] += compiled.compile_seconds
         flops = compiled.flops_per_step
+        processes.meet("compiled")
 
     def evaluate(lane, players, num_samples):
         return session.results_of(session.evaluate(session.of_lane(opened, lane.config), players, num_samples))

@@ -188,3 +188,33 @@ def test_a_refused_workdir_ends_all_processes_with_the_line(start, tmp_path):
     wait_for_all(processes, tmp_path, codes=(2, 2))
     for i in range(2):
         assert "jaxgen: error: --workdir" in (tmp_path / f"{i}.log").read_text()
+
+
+LOSS = '''
+"""The non-saturating loss, which process 1 takes long to compile."""
+
+import time
+
+import jax
+
+from jaxgen.losses.adversarial import non_saturating
+
+generator_loss = non_saturating.generator_loss
+waited = []
+
+
+def discriminator_loss(real_logits, fake_logits):
+    if jax.process_index() == 1 and not waited:
+        waited.append(time.sleep(40))
+    return non_saturating.discriminator_loss(real_logits, fake_logits)
+'''
+
+
+@pytest.mark.slow
+def test_processes_wait_for_one_that_compiles_longer(start, tmp_path):
+    """Collectives on CPUs give up after 30 s."""
+    (tmp_path / "late").mkdir()
+    (tmp_path / "late" / "loss.py").write_text(LOSS)
+    running = start(*CHANGES, "config.recipe.loss = 'late.loss'", PYTHONPATH=str(tmp_path))
+    wait_for_all(running, tmp_path)
+    assert steps_logged(tmp_path / "run")[-1] == 60

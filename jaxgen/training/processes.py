@@ -13,12 +13,14 @@ from typing import Any, NoReturn
 
 import jax
 import numpy as np
+from jax._src import distributed
 from jax.experimental import multihost_utils
 
 from jaxgen.errors import UserError
 
 # Seconds in which the others may see by themselves what ends them all; without the primary process JAX aborts them.
 _GRACE = 2.0
+_MEET_WITHIN_MS = 24 * 3600 * 1000
 
 
 def start_processes(coordinator_address: str | None, num_processes: int | None, process_id: int | None) -> None:
@@ -102,6 +104,15 @@ def wait_for_all(name: str) -> None:
     """Returns when every process is here."""
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices(name)
+
+
+def meet(name: str) -> None:
+    """Returns when every process is here, once for each name, however long the slowest takes.
+
+    Before the first run of a program: on CPUs its collectives wait 30 s for a process that is still compiling.
+    """
+    if jax.process_count() > 1:
+        distributed.global_state.client.wait_at_barrier(f"jaxgen_{name}", _MEET_WITHIN_MS)
 
 
 def anywhere(flag: bool) -> bool:
