@@ -194,6 +194,7 @@ LOSS = '''
 """The non-saturating loss, which process 1 takes long to compile."""
 
 import time
+from pathlib import Path
 
 import jax
 
@@ -205,16 +206,44 @@ waited = []
 
 def discriminator_loss(real_logits, fake_logits):
     if jax.process_index() == 1 and not waited:
-        waited.append(time.sleep(40))
+        Path("WAITING").touch()
+        waited.append(time.sleep(SECONDS))
     return non_saturating.discriminator_loss(real_logits, fake_logits)
 '''
 
 
-@pytest.mark.slow
-def test_processes_wait_for_one_that_compiles_longer(start, tmp_path):
-    """Collectives on CPUs give up after 30 s."""
-    (tmp_path / "late").mkdir()
-    (tmp_path / "late" / "loss.py").write_text(LOSS)
-    running = start(*CHANGES, "config.recipe.loss = 'late.loss'", PYTHONPATH=str(tmp_path))
+@pytest.fixture
+def start_late(start, tmp_path):
+    """`start_late(seconds)`: processes of which one takes so much longer to compile; it has begun to."""
+
+    def run(seconds):
+        waiting = tmp_path / "waiting"
+        waiting.unlink(missing_ok=True)
+        (tmp_path / "late").mkdir(exist_ok=True)
+        text = LOSS.replace("SECONDS", str(seconds)).replace("WAITING", str(waiting))
+        (tmp_path / "late" / "loss.py").write_text(text)
+        running = start(*CHANGES, "config.recipe.loss = 'late.loss'", PYTHONPATH=str(tmp_path))
+        while not waiting.exists():
+            assert all(process.poll() is None for process in running), (tmp_path / "0.log").read_text()[-3000:]
+            time.sleep(0.05)
+        return running
+
+    return run
+
+
+def test_sigterm_while_compiling_ends_all_after_their_first_steps(start_late, tmp_path):
+    running = start_late(4)  # JAX looks for it once a second
+    running[1].send_signal(signal.SIGTERM)
     wait_for_all(running, tmp_path)
+    assert "stopped at step 5 of 60, saved" in (tmp_path / "0.log").read_text()
+    running = start_late(4)
+    running[0].send_signal(signal.SIGTERM)
+    wait_for_all(running, tmp_path)
+    assert "stopped at step 10 of 60, saved" in (tmp_path / "0.log").read_text()
+
+
+@pytest.mark.slow
+def test_processes_wait_for_one_that_compiles_longer(start_late, tmp_path):
+    """Collectives on CPUs give up after 30 s."""
+    wait_for_all(start_late(40), tmp_path)
     assert steps_logged(tmp_path / "run")[-1] == 60

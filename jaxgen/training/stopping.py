@@ -19,10 +19,10 @@ class Stop:
 
     def __call__(self, step: int = 0) -> bool:
         if processes.are_several() and not self._asked:
-            # A dispatch is several steps, and the one that is agreed on may be any of them.
-            last = max(step, self._last + 1)
-            first = self._last + 1 if self._last else last
-            self._asked, self._last = any(map(processes.reached_notice, range(first, last + 1))), last
+            # A dispatch is several steps, and the one that is agreed on may be any of them; of a notice from before the
+            # first question it is step 1, also in a run that goes on from a later one.
+            first, self._last = self._last + 1, max(step, self._last + 1)
+            self._asked = any(map(processes.reached_notice, range(first, self._last + 1)))
         return self._asked
 
     @contextlib.contextmanager

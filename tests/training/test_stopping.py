@@ -21,19 +21,20 @@ def test_a_signal_asks_to_stop_within_the_block_alone(number):
     assert signal.getsignal(number) is before
 
 
-def test_several_processes_ask_for_every_step_and_keep_the_answer(monkeypatch):
+@pytest.mark.parametrize(("agreed", "answers"), [(1, [True] * 4), (47, [False, True, True, True]), (52, [False] * 3)])
+def test_several_processes_ask_for_every_step_and_keep_the_answer(monkeypatch, agreed, answers):
     """A run that goes on at step 40 with 5 steps a dispatch, and evaluates after step 50."""
     asked = []
 
     def reached(step):
         asked.append(step)
-        return step == 52
+        return step == agreed
 
     monkeypatch.setattr(processes, "are_several", lambda: True)
     monkeypatch.setattr(processes, "reached_notice", reached)
     stop = Stop()
-    assert [stop(45), stop(50), stop(), stop(), stop(), stop()] == [False, False, False, True, True, True]
-    assert asked == [45, *range(46, 53)]
+    assert [stop(45), stop(50), stop(), stop(), stop(), stop()] == (answers + [True] * 3)[:6]
+    assert asked == [*range(1, agreed + 1)]
 
 
 def test_several_processes_leave_sigterm_to_jax_and_pass_ctrl_c_on_to_it(monkeypatch):
