@@ -45,6 +45,7 @@ def test_a_pod_ends_well_only_when_the_run_is_complete(tmp_path, finishes, signa
     )
 
 
+@pytest.mark.slow
 def test_pods_of_an_indexed_job_meet_again_after_one_was_killed(tmp_path, write_tiny):
     """A Job starts each failed index again by itself, while the others may not have noticed yet."""
     config = write_tiny(
