@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from jaxgen import modes, run_views, sample_request, sampling, session, style_files, video
 from jaxgen import painter as painter_module
-from jaxgen import run_views, sample_request, sampling, session, style_files, video
 from jaxgen.errors import UserError
 from jaxgen.models.stylegan2.mapping import broadcast
 from jaxgen.painter import Painter, closed_path, kept_long, seeded_latents
 from jaxgen.recipes import stylegan2_views
 from jaxgen.recipes.base import Average
-from jaxgen.training import parallel
+from jaxgen.training import parallel, processes
 from jaxgen.training.views import to_uint8
 from tests import stylegan2_golden as golden_arrays
 from tests import stylegan2_runs
@@ -368,3 +368,11 @@ def test_other_models_take_seeds_and_make_videos_in_z(tiny_config, monkeypatch, 
     with Image.open(tmp_path / "samples" / "seeds.gif") as gif:
         gif.seek(3)
         assert np.abs(np.asarray(gif.convert("L"))[::32, ::32].astype(int) - expected[1]).max() <= 1
+
+
+@pytest.mark.parametrize("mode", [modes.sample, modes.project])
+def test_files_of_samples_and_projections_are_made_by_one_process(monkeypatch, tiny_config, tmp_path, mode):
+    monkeypatch.setattr(processes, "are_several", lambda: True)
+    with pytest.raises(UserError, match=r"--distributed: .* by one process"):
+        mode(tiny_config(), tmp_path, "latest")
+    assert not list(tmp_path.iterdir())
