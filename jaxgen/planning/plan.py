@@ -44,6 +44,7 @@ def plan(config, topology: str | None) -> dict[str, Any]:
         "bytes": {**subject.state_bytes(planned.state), "data": _bytes_of_data(planned)},
         "operations_per_step_per_device": cost.operations,
         "operations_of_the_busiest_step": cost.busiest_operations,
+        "operations_written": cost.written_operations,
         "collective_bytes_per_step": cost.collective_bytes,
     }
     if hardware.mesh is None:
@@ -69,7 +70,7 @@ def _of_tpus(config, planned: Subject, hardware: Hardware, cost: Cost) -> dict[s
     }
     if isinstance(program, Program):
         # XLA counts loops once and of conditions the dearest branch; its bytes are put right in the same proportion.
-        share = cost.operations / program.operations if program.operations > 0 else 1.0
+        share = cost.operations / cost.written_operations if cost.written_operations else 1.0
         accessed = program.bytes_accessed * share
         bound = roofline(hardware, cost, accessed, len(program.collectives))
         found |= {

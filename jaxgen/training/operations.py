@@ -25,11 +25,13 @@ class Cost(NamedTuple):
       more than once.
     collective_bytes: what enters all-reduces and other collectives.
     busiest_operations: of the steps that do most.
+    written_operations: of the steps that do most, the bodies of loops once: what XLA counts in its program.
     """
 
     operations: float = 0.0
     collective_bytes: float = 0.0
     busiest_operations: float = 0.0
+    written_operations: float = 0.0
 
     def __add__(self, other: "Cost") -> "Cost":
         return Cost(*(mine + its for mine, its in zip(self, other, strict=True)))
@@ -81,17 +83,16 @@ def _walk(closed: ClosedJaxpr | Jaxpr, known: list) -> Cost:
 def _cost_of_equation(equation, inputs) -> Cost:
     name, params = equation.primitive.name, equation.params
     if name == "dot_general":
-        operations = _dot(equation)
-        return Cost(operations, 0.0, operations)
+        return _of_products(_dot(equation))
     if name == "conv_general_dilated":
-        operations = _convolution(equation)
-        return Cost(operations, 0.0, operations)
+        return _of_products(_convolution(equation))
     if name in _COLLECTIVES:
         return Cost(collective_bytes=sum(_bytes(var.aval) for var in equation.invars))
     if name == "scan":
         # What the loop carries changes; what it only reads stays known.
         constants = [*inputs[: params["num_consts"]], *[None] * (len(inputs) - params["num_consts"])]
-        return _walk(params["jaxpr"], constants).times(params["length"])
+        body = _walk(params["jaxpr"], constants)
+        return body.times(params["length"])._replace(written_operations=body.written_operations)
     if name == "while":
         return _walk(params["body_jaxpr"], [None] * len(params["body_jaxpr"].jaxpr.invars))
     if name == "cond":
@@ -105,16 +106,21 @@ def _cost_of_equation(equation, inputs) -> Cost:
     return _walk(body, inputs if count == len(inputs) else [None] * count)
 
 
+def _of_products(operations: float) -> Cost:
+    return Cost(operations, 0.0, operations, operations)
+
+
 def _branches(branches, index, inputs) -> Cost:
     costs = [_walk(branch, inputs) for branch in branches]
     busiest = max(cost.busiest_operations for cost in costs)
+    written = max(cost.written_operations for cost in costs)
     if index is None:  # decided by data: the dearest one
         return max(costs, key=lambda cost: (cost.operations, cost.collective_bytes))
     shares = np.bincount(np.broadcast_to(index, (STEPS,)).astype(int), minlength=len(costs)) / STEPS
     total = Cost()
     for cost, share in zip(costs, shares, strict=True):
         total += cost.times(share)
-    return total._replace(busiest_operations=busiest)
+    return total._replace(busiest_operations=busiest, written_operations=written)
 
 
 _SCALAR = {

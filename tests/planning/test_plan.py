@@ -78,6 +78,18 @@ def test_tpus_are_compiled_for(tiny_config, capsys):
 
 
 @needs_libtpu
+def test_a_loop_over_critics_is_compiled_once_and_runs_often(tiny_config, capsys):
+    config = tiny_config("gan")
+    config.model.width, config.batch_size, config.plan.largest_batch = 64, 32, False
+    config.recipe.n_critic, config.recipe.share_fakes = 5, False
+    plan(config, "v5e:1x1")
+    _, result = result_of(capsys)
+    # Elementwise work, which XLA counts too, is a fifth of it.
+    assert result["operations_compiled"] == pytest.approx(result["operations_written"], rel=0.35)
+    assert result["operations_per_step_per_device"] > 2 * result["operations_written"]
+
+
+@needs_libtpu
 def test_a_slice_that_there_is_not_is_refused():
     with pytest.raises(UserError, match=r"--topology='v5e:3x5': libtpu knows no such slice"):
         open_hardware("v5e:3x5")

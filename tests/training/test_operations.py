@@ -31,7 +31,9 @@ def test_a_loop_counts_as_often_as_it_runs():
     def run(step, a, b):
         return jax.lax.scan(lambda total, _: (total + a @ b, None), jnp.zeros((3, 7)), None, length=11)[0]
 
-    assert cost(run, LEFT, RIGHT).operations == 11 * PRODUCT
+    found = cost(run, LEFT, RIGHT)
+    assert found.operations == found.busiest_operations == 11 * PRODUCT
+    assert found.written_operations == PRODUCT
 
 
 @pytest.mark.parametrize("interval", [1, 4, 16])
@@ -48,6 +50,7 @@ def test_what_every_kth_step_does_counts_a_kth(interval):
     found = cost(run, LEFT, RIGHT)
     assert found.operations == pytest.approx(PRODUCT * (1 + 2 / interval))
     assert found.busiest_operations == 3 * PRODUCT
+    assert found.written_operations == 2 * PRODUCT
 
 
 def test_a_condition_on_data_counts_its_dearest_branch():
