@@ -12,6 +12,7 @@ configs/default.py lists every key with its meaning. The same command after a ki
 import errno
 import os
 import sys
+import traceback
 from pathlib import Path
 
 from absl import app, flags, logging
@@ -151,7 +152,8 @@ def _main(argv: list[str]) -> None:
             processes.leave(_told(line), 2)
         if processes.has_lost_another(error):
             processes.leave(_told(processes.how_to_go_on(error, workdir)), 1)
-        raise
+        traceback.print_exc()
+        processes.leave(_told(f"process {processes.index()} ended by an error of the program, told above"), 1)
 
 
 def _check_joining() -> None:

@@ -39,6 +39,8 @@ def start(context):
     folder = Path(os.environ["SLOW"])
     (folder / f"started_{jax.process_index()}").touch()
     while not (folder / "go_on").exists():
+        if (folder / f"fail_{jax.process_index()}").exists():
+            raise ValueError("planted")
         time.sleep(0.1)
     return Mean()
 '''
@@ -83,6 +85,17 @@ def test_the_others_end_with_a_line_and_the_same_command_goes_on(slow_run, tmp_p
     assert told in (tmp_path / f"{min({0, 1} - {lost})}.log").read_text()
     assert to_the_end(count)["slow.metric"]["n_fake"] == 16
     assert "has lost another" not in (tmp_path / f"{lost}.log").read_text()
+
+
+def test_an_error_of_the_program_in_one_process_ends_all_at_once(slow_run, tmp_path):
+    until_there, _ = slow_run
+    running = until_there(2)
+    (tmp_path / "fail_1").touch()
+    assert [process.wait(timeout=60) for process in running] == [1, 1]  # JAX's end would wait 300 s for the other
+    found, other = ((tmp_path / f"{i}.log").read_text() for i in (1, 0))
+    assert "ValueError: planted" in found
+    assert found.rstrip().endswith("jaxgen: error: process 1 ended by an error of the program, told above")
+    assert "jaxgen: error: process 0 has lost another one of the 2 (process 1 has closed its connection)" in other
 
 
 @pytest.mark.slow

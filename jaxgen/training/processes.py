@@ -95,6 +95,11 @@ def are_several() -> bool:
     return jax.process_count() > 1
 
 
+def index() -> int:
+    """The number of this process, from 0."""
+    return jax.process_index()
+
+
 def is_primary() -> bool:
     """Whether this process writes the logs and pictures."""
     return jax.process_index() == 0
