@@ -231,6 +231,7 @@ def start_late(start, tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_sigterm_while_compiling_ends_all_after_their_first_steps(start_late, tmp_path):
     running = start_late(4)  # JAX looks for it once a second
     running[1].send_signal(signal.SIGTERM)
