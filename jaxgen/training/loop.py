@@ -5,6 +5,7 @@ It knows recipes by `jaxgen.recipes.base.Recipe` alone, and devices not at all.
 
 import json
 import logging
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -55,9 +56,19 @@ class Run(NamedTuple):
     stop: Stop
 
 
-def is_over(config, step: int, clock: timing.Clock) -> bool:
-    """Whether training has come to its end: the last step is done, or `budget.seconds` of steps are spent."""
-    return step >= config.steps or 0 < config.budget.seconds <= clock.seconds["step"]
+def is_over(config, step: int, clock: timing.Clock, under_way: int = 0) -> bool:
+    """Whether training has come to its end: the last step is done, or `budget.seconds` of steps are spent.
+
+    Nearest to the budget: half of one more dispatch would go beyond it.
+
+    Args:
+      under_way: of the `step` steps those whose seconds the clock does not know yet; taken as those before.
+    """
+    if step >= config.steps or not config.budget.seconds or not step:
+        return step >= config.steps
+    done = step - under_way
+    spent = clock.seconds["step"] * (step + config.steps_per_dispatch / 2) / done if done else math.inf
+    return spent >= config.budget.seconds
 
 
 def goal(config) -> str:
@@ -106,6 +117,8 @@ def train(run: Run, state: parallel.TrainState, lanes: tuple[Lane, ...]) -> tupl
                 pending.append((step + 1, metrics))
                 step += config.steps_per_dispatch
                 drain(1)  # one dispatch stays under way while the numbers of the one before are read
+                if is_over(config, step, run.clock, under_way=len(pending) * config.steps_per_dispatch):
+                    drain(0)  # to know the seconds
             over, asked = _is_over_everywhere(run, step), run.stop(step)
             due = {name: _due(step, every, over) for name, every in _cadences(config).items()}
             due["checkpoint"] |= over  # the end is always kept

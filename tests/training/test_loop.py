@@ -10,7 +10,7 @@ from PIL import Image
 
 from jaxgen import modes, session
 from jaxgen.errors import UserError
-from jaxgen.training import timing
+from jaxgen.training import loop, timing
 
 
 def rows(folder):
@@ -96,6 +96,24 @@ def test_a_longer_run_goes_on_from_the_shorter_one(tiny_config, tmp_path):
 
 def checksums(folder, step):
     return json.loads((folder / "checkpoints" / str(step) / "meta" / "metadata").read_text())["checksums"]
+
+
+@pytest.mark.parametrize(
+    ("step", "seconds", "under_way", "over"),
+    [
+        (0, 0.0, 0, False),
+        (5, 14.0, 0, False),
+        (10, 0.0, 10, True),  # of the first dispatch nothing is known: its end is waited for
+        (65, 182.0, 0, False),  # one more ends at 196
+        (70, 196.0, 0, True),  # half of a dispatch of 14 s goes beyond
+        (70, 182.0, 5, True),
+        (65, 168.0, 5, False),
+    ],
+)
+def test_time_ends_a_run_at_the_dispatch_nearest_to_its_budget(tiny_config, step, seconds, under_way, over):
+    config = tiny_config("vae")
+    config.steps, config.steps_per_dispatch, config.budget.seconds = 10_000, 5, 200.0
+    assert loop.is_over(config, step, timing.Clock({"step": seconds}), under_way) is over
 
 
 def test_time_ends_a_run_with_all_that_an_end_has(tiny_config, tmp_path, monkeypatch):
