@@ -89,7 +89,7 @@ def row(experiment: Experiment, topology: str, result: dict) -> str:
         " / ".join(f"{1000 * seconds[name]:.2f}" for name in ("products", "memory", "collectives")),
         f"{result['peak_fraction']:.0%} ({result['limit']})",
         f"{result['images_per_second']:,.0f}",
-        f"{total_images(experiment.config) / result['images_per_second'] / 86_400:.3f}",
+        f"{total_images(experiment.config) / result['images_per_second'] / 3600:.2g}",
     ]
     return "| " + " | ".join(cells) + " |"
 
@@ -108,7 +108,7 @@ def main() -> None:
                 rows.append(row(experiment, topology, result))
     titles = ["config", "slice", "batch", "memory a chip", "GFLOP a step and chip", "compiled / counted"]
     titles += ["collectives", "products / memory / collectives, ms", "of the peak", "images/s"]
-    titles += ["days for all its images"]
+    titles += ["hours for all its images"]
     print("| " + " | ".join(titles) + " |\n|" + "---|" * len(titles))
     print("\n".join(rows))
 
