@@ -49,7 +49,9 @@ def findings(run: Run, tables: list[Table]) -> list[Finding]:
 def _end(run: Run) -> list[Finding]:
     """How its training ended, where not as planned."""
     last = "" if run.step is None else f" at step {run.step:,}"
+    seconds = (run.config.get("budget") or {}).get("seconds")
     of = f" of {run.config['steps']:,}" if isinstance(run.config.get("steps"), int) else ""
+    of = f", of as many as {seconds:g} s hold" if seconds else of
     # A finished run's log may tell of an earlier error that it went on from.
     if run.error and not (run.finished and run.evaluated):
         if " became nan" in run.error or " became inf" in run.error or " became -inf" in run.error:
@@ -98,6 +100,8 @@ def _alarms(run: Run) -> list[Finding]:
 def _variety(run: Run) -> list[Finding]:
     """Collapse as the evaluation sees it."""
     values = {describe(key, record).base: number(record) for key, record in run.results.items()}
+    # Recall falls to nothing for samples that are a little off, however varied; coverage does not (Naeem et al. 2020).
+    telling = "recall" if values.get("coverage") is None else "coverage"
     found = []
     for key, record in run.results.items():
         base, value = describe(key, record).base, number(record)
@@ -115,7 +119,7 @@ def _variety(run: Run) -> list[Finding]:
                 if collapsed
                 else Finding("repeats itself", "warning", f"{text[0].upper()}{text[1:]}.")
             )
-        if base in ("recall", "coverage") and value < _LOW_VARIETY and (values.get("precision") or 0) >= _FIDELITY:
+        if base == telling and value < _LOW_VARIETY and (values.get("precision") or 0) >= _FIDELITY:
             seen = f"{key} is {rounded(value)} though precision is {rounded(values['precision'])}"
             found.append(Finding("collapsed", "bad", f"Collapsed: {seen}: good samples of a small part of the data."))
         if base == "pairwise_ms_ssim" and record.get("collapse_suspected"):
@@ -178,8 +182,9 @@ def _records(run: Run) -> list[Finding]:
             note = f" ({record['note']})" if record.get("note") else ""
             found.append(Finding("no number", "warning", f"{key} is not a finite number{note}."))
         if record.get("few_samples"):
-            least = record.get("min_samples")
-            text = f"{key} comes of {record.get('n_fake'):,} samples, fewer than the {least:,} that it needs"
+            least, samples, real = record.get("min_samples"), record.get("n_fake"), record.get("n_real")
+            what = f"{samples:,} samples" if real is None or samples < least else f"{real:,} real images"
+            text = f"{key} comes of {what}, fewer than the {least:,} that it needs"
             found.append(Finding("few samples", "warning", f"{text}: do not compare it with published numbers."))
     return found
 

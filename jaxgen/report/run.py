@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxgen import configuration
+from jaxgen.training import budget
 
 _ERROR = re.compile(r"^\S+ \S+ ERROR (.*)", re.MULTILINE)
 _STARTED = re.compile(r"\bcompiling \d+ steps for")
@@ -70,10 +71,11 @@ class Run:
         """Whether it was trained to its last step, or as long as its budget of seconds was."""
         if self.step is None:
             return False
-        budget = (self.config.get("budget") or {}).get("seconds") or 0
+        limit = (self.config.get("budget") or {}).get("seconds") or 0
         spent = self.timing.get("step_seconds")
+        per_dispatch = self.config.get("steps_per_dispatch") or 1
         return self.step >= self.config.get("steps", math.inf) or (
-            budget > 0 and isinstance(spent, int | float) and spent >= budget
+            isinstance(spent, int | float) and budget.is_spent(limit, spent, self.step, per_dispatch)
         )
 
     def files(self, pattern: str) -> list[Path]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from jaxgen.errors import UserError
 from jaxgen.evaluation_file import evaluated, is_current
-from jaxgen.training import workdir
+from jaxgen.training import budget, workdir
 
 
 def is_finished(folder: Path, config) -> bool:
@@ -12,8 +12,8 @@ def is_finished(folder: Path, config) -> bool:
     run = evaluated(folder)
     if run is None or not is_current(folder, config):
         return False
-    spent = (run.get("timing") or {}).get("step_seconds", 0.0)  # rounded to milliseconds
-    return run["step"] >= config.steps or 0 < config.budget.seconds <= spent + 1e-3
+    step, spent = run["step"], (run.get("timing") or {}).get("step_seconds", 0.0)
+    return step >= config.steps or budget.is_spent(config.budget.seconds, spent, step, config.steps_per_dispatch)
 
 
 def newest_step(folder: Path) -> int | None:

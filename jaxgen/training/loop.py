@@ -5,7 +5,6 @@ It knows recipes by `jaxgen.recipes.base.Recipe` alone, and devices not at all.
 
 import json
 import logging
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +14,7 @@ import numpy as np
 
 from jaxgen import pictures
 from jaxgen.errors import UserError
-from jaxgen.training import compiled_steps, parallel, point_samples, processes, timing
+from jaxgen.training import budget, compiled_steps, parallel, point_samples, processes, timing
 from jaxgen.training import lanes as of_lanes
 from jaxgen.training.checkpoint import Checkpoints
 from jaxgen.training.lanes import Lane
@@ -59,16 +58,11 @@ class Run(NamedTuple):
 def is_over(config, step: int, clock: timing.Clock, under_way: int = 0) -> bool:
     """Whether training has come to its end: the last step is done, or `budget.seconds` of steps are spent.
 
-    Nearest to the budget: half of one more dispatch would go beyond it.
-
     Args:
-      under_way: of the `step` steps those whose seconds the clock does not know yet; taken as those before.
+      under_way: of the `step` steps those whose seconds the clock does not know yet.
     """
-    if step >= config.steps or not config.budget.seconds or not step:
-        return step >= config.steps
-    done = step - under_way
-    spent = clock.seconds["step"] * (step + config.steps_per_dispatch / 2) / done if done else math.inf
-    return spent >= config.budget.seconds
+    limit, spent = config.budget.seconds, clock.seconds["step"]
+    return step >= config.steps or budget.is_spent(limit, spent, step, config.steps_per_dispatch, under_way)
 
 
 def goal(config) -> str:

@@ -94,6 +94,19 @@ def test_a_collapse_that_only_the_evaluation_sees(run, tmp_path, records, words)
     _assert_said(tmp_path, words)
 
 
+def test_little_recall_of_samples_that_cover_the_data_is_no_collapse(run, tmp_path):
+    base = {"n_real": 5000, "n_fake": 5000, "spread": None, "extractor": None, "direction": "higher"}
+    values = {"recall": 0.01, "precision": 0.4, "coverage": 0.2}
+    run.make(tmp_path / "soft", records={key: {**base, "value": value, "metric": key} for key, value in values.items()})
+    assert all("Collapsed:" not in text and "collapsed (" not in text for text in _words(tmp_path))
+
+
+def test_few_real_images_are_told_as_such(run, tmp_path):
+    few = {"few_samples": True, "n_fake": 2048, "n_real": 1012, "min_samples": 2048}
+    run.make(tmp_path / "xrays", records={"fd": run.record(9.0, **few, metric="fd")})
+    _assert_said(tmp_path, "comes of 1,012 real images, fewer than the 2,048 that it needs")
+
+
 def test_a_diverged_run_by_its_log(run, tmp_path):
     _sound(run, tmp_path)
     log = f"2026-11-22 13:20:00,000 ERROR {DIVERGED}\n"
@@ -272,6 +285,11 @@ def test_values_of_the_wrong_kind_spare_the_other_runs(run, tmp_path, place, jun
 def test_an_unfinished_run_is_called_that(run, tmp_path):
     run.make(tmp_path / "slow", step=700)
     _assert_said(tmp_path, "Unfinished: it stands at step 700 of 3,000")
+
+
+def test_an_unfinished_run_tells_its_budget_of_seconds(run, tmp_path):
+    run.make(tmp_path / "slow", step=700, changes={"budget.seconds": 1e6, "steps": 10**9})
+    _assert_said(tmp_path, "Unfinished: it stands at step 700, of as many as 1e+06 s hold")
 
 
 def test_seeds_of_one_program_are_runs_of_their_own(run, tmp_path):
