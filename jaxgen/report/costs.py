@@ -42,8 +42,8 @@ def train_seconds(run: Run) -> float | None:
 
 
 def cost(model: Model) -> Cost:
-    """Means over the runs of a model that have the number."""
-    runs = model.runs
+    """Means over the finished runs of a model that have the number; over all where none is finished."""
+    runs = [run for run in model.runs if run.finished] or model.runs
 
     def mean(of: Callable[[Run], Any]) -> float | None:
         values = [value for run in runs if (value := finite(of(run))) is not None]

@@ -292,6 +292,12 @@ def test_an_unfinished_run_tells_its_budget_of_seconds(run, tmp_path):
     _assert_said(tmp_path, "Unfinished: it stands at step 700, of as many as 1e+06 s hold")
 
 
+def test_an_unfinished_run_costs_nothing_yet(run, tmp_path):
+    run.make(tmp_path / "slow" / "seed_0", 9.0)
+    run.make(tmp_path / "slow" / "seed_1", seed=1, step=700, timing={"step_seconds": 20.0})
+    _assert_said(tmp_path, "slow took 1 min 40 s to train a seed")
+
+
 def test_seeds_of_one_program_are_runs_of_their_own(run, tmp_path):
     """num_seeds=3: aggregated numbers above, each seed's below; times are shared."""
     folder = run.make(tmp_path / "lanes", 99.0)
