@@ -19,20 +19,22 @@ from jaxgen import (
 )
 from jaxgen.metrics.table import format_table
 from jaxgen.sampling import draw_fitted, draw_traversal
-from jaxgen.training import alarms, loop, parallel, processes, timing, workdir
+from jaxgen.training import alarms, grids, parallel, processes, timing, workdir
 from jaxgen.training.lanes import Lane
 from jaxgen.training.logging import TensorBoard
+from jaxgen.training.run import Run, summary, write_timing
+from jaxgen.training.run_files import board_of
 
 log = logging.getLogger(__name__)
 
 
-def finish(opened: session.Session, run: loop.Run, state: parallel.TrainState, seeds: tuple[Lane, ...]) -> None:
+def finish(opened: session.Session, run: Run, state: parallel.TrainState, seeds: tuple[Lane, ...]) -> None:
     """Last pictures and the evaluation of each seed, and of all together.
 
     All processes share the evaluations; what is drawn, written and printed is of the primary one alone.
     """
     step, primary = int(state.step), processes.is_primary()
-    measured = loop.write_timing(run, step) if primary else loop.summary(run, step)
+    measured = write_timing(run, step) if primary else summary(run, step)
     log.info(
         "trained %d steps: %s images/s, %.1f s in steps, %.1f s compiling",
         step,
@@ -54,10 +56,10 @@ def finish(opened: session.Session, run: loop.Run, state: parallel.TrainState, s
     if primary and len(seeds) > 1:
         aggregate_to_file(opened, run.workdir, step, measured, evaluated)
     if primary:
-        loop.write_timing(run, step)  # again, with the seconds of the evaluation
+        write_timing(run, step)  # again, with the seconds of the evaluation
 
 
-def _finish_one(opened: session.Session, lane: Lane, run: loop.Run, state, measured: dict) -> dict[str, Any] | None:
+def _finish_one(opened: session.Session, lane: Lane, run: Run, state, measured: dict) -> dict[str, Any] | None:
     """The contents of a seed's evaluation.json ({} but in the primary process); None if it was asked to stop."""
     config, step, primary = opened.config, int(state.step), processes.is_primary()
     if primary:
@@ -75,14 +77,14 @@ def _finish_one(opened: session.Session, lane: Lane, run: loop.Run, state, measu
     results = evaluate_to_file(opened, path, state, step, measured, run.stop, show=lane.index is None)
     if not (results and primary):
         return results
-    to_tensorboard(opened, loop.board_of(run.workdir, lane), step, results)
+    to_tensorboard(opened, board_of(run.workdir, lane), step, results)
     log.info("%ssamples: %s", lane.told, lane.folder / "samples")
     return results
 
 
 def _draw_last(opened: session.Session, lane: Lane, players) -> None:
     if {"sample", "latents"} <= set(opened.views.names):
-        picture = loop.interpolation_grid(opened.config, opened.views, players)
+        picture = grids.interpolation_grid(opened.config, opened.views, players)
         pictures.save(picture, lane.folder / "samples" / "interpolation.png")
     draw_traversal(opened, players, lane.folder)
 

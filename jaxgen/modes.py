@@ -13,6 +13,7 @@ from jaxgen import (
     finishing,
     initial_weights,
     projection,
+    restoring,
     run_config,
     sampling,
     session,
@@ -25,6 +26,8 @@ from jaxgen.planning import plan as planning
 from jaxgen.training import lanes, loop, parallel, processes, timing, watch, workdir
 from jaxgen.training.lanes import Lane
 from jaxgen.training.logging import TensorBoard, error_kept, start_log
+from jaxgen.training.run import Run, goal_of, is_over
+from jaxgen.training.run_files import board_of
 from jaxgen.training.stopping import Stop
 
 __all__ = ["benchmark", "evaluate", "plan", "project", "sample", "train"]
@@ -62,7 +65,7 @@ def train(config, folder: Path) -> None:
             raise
         run.checkpoints.close()
         if not complete:
-            goal = loop.goal(config)
+            goal = goal_of(config)
             log.info("stopped at step %d of %s, saved: the same command goes on from here", state.step, goal)
             return
         finishing.finish(opened, run, state, seeds)
@@ -71,7 +74,7 @@ def train(config, folder: Path) -> None:
 
 def _prepare(opened: session.Session, folder: Path, stop: Stop, start: initial_weights.Start | None):
     config = opened.config
-    checkpoints = session.open_checkpoints(opened, folder)
+    checkpoints = restoring.open_checkpoints(opened, folder)
     argument = lanes.seed_argument(config)
     found = checkpoints.restore(parallel.abstract_state(opened.recipe, opened.mesh, argument))
     compiled, flops = None, math.nan
@@ -84,15 +87,15 @@ def _prepare(opened: session.Session, folder: Path, stop: Stop, start: initial_w
         opened.clock.seconds = _added(opened.clock.seconds, meta["seconds"])
         seeds = lanes.make_lanes(config, folder, meta)
         checkpoints.set_aside_after(int(state.step))
-        log.info("resuming at step %d of %s", state.step, loop.goal(config))
-        if not loop.is_over(config, int(state.step), opened.clock) and (reason := lanes.stopping(seeds)):
+        log.info("resuming at step %d of %s", state.step, goal_of(config))
+        if not is_over(config, int(state.step), opened.clock) and (reason := lanes.stopping(seeds)):
             checkpoints.close()
             raise UserError(reason)
     if processes.is_primary():
         settings = {lane.seed: configuration.to_dict(lane.config) for lane in seeds}
         lanes.make_folders(seeds, settings, session.provenance(opened))
     supply = session.supply(opened)
-    if not loop.is_over(config, int(state.step), opened.clock):
+    if not is_over(config, int(state.step), opened.clock):
         compiled = session.compile_steps(opened, state, *supply.shapes)
         opened.clock.seconds["compile"] += compiled.compile_seconds
         flops = compiled.flops_per_step
@@ -101,7 +104,7 @@ def _prepare(opened: session.Session, folder: Path, stop: Stop, start: initial_w
     def evaluate(lane, players, num_samples):
         return session.results_of(session.evaluate(session.of_lane(opened, lane.config), players, num_samples))
 
-    run = loop.Run(
+    run = Run(
         config=config,
         workdir=folder,
         mesh=opened.mesh,
@@ -132,9 +135,9 @@ def _added(now: dict[str, float], before: dict[str, float]) -> dict[str, float]:
     return {kind: now.get(kind, 0.0) + before.get(kind, 0.0) for kind in set(now) | set(before)}
 
 
-def _describe(run: loop.Run, state: parallel.TrainState, seeds: tuple[Lane, ...]) -> None:
+def _describe(run: Run, state: parallel.TrainState, seeds: tuple[Lane, ...]) -> None:
     """The parameter table, into the log and TensorBoard."""
-    board = TensorBoard(loop.board_of(run.workdir, seeds[0]), 0)
+    board = TensorBoard(board_of(run.workdir, seeds[0]), 0)
     for name, player in parallel.local(seeds[0].players(run.mesh, state.players)).items():
         if hasattr(player, "opt_state"):
             table = parameter_overview.get_parameter_overview(player.params, include_stats=False)
@@ -146,7 +149,7 @@ def _describe(run: loop.Run, state: parallel.TrainState, seeds: tuple[Lane, ...]
 def evaluate(config, folder: Path, checkpoint: str) -> None:
     """Evaluates a checkpoint again, into evaluation.json; several processes share the work."""
     watch.start(folder)
-    with session.open_finished(config, folder, checkpoint) as (opened, state, step):
+    with restoring.open_finished(config, folder, checkpoint) as (opened, state, step):
         container, stop = lanes.container_of(folder), Stop()  # several processes listen to JAX's notices alone
         timing_file = (container or folder) / "timing.json"
         measured = json.loads(timing_file.read_text()) if timing_file.exists() else {}
@@ -168,7 +171,7 @@ def evaluate(config, folder: Path, checkpoint: str) -> None:
             if results is None:
                 return
             if results:
-                finishing.to_tensorboard(one, loop.board_of(folder, lane), step, results)
+                finishing.to_tensorboard(one, board_of(folder, lane), step, results)
             evaluated[lane.seed] = results
         if processes.is_primary():
             finishing.aggregate_to_file(opened, folder, step, measured, evaluated)

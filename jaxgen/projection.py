@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxgen import lookup, pictures, run_views, session
+from jaxgen import lookup, pictures, restoring, run_views, session
 from jaxgen.data import image_options
 from jaxgen.data.container import IMAGE_SUFFIXES, open_container
 from jaxgen.data.image_files import ImageFiles
@@ -71,7 +71,7 @@ def project(config, folder: Path, checkpoint: str) -> None:
     settings = config.project
     budget = Budget(settings.steps, settings.restarts, settings.learning_rate)
     measure_pairs(config)
-    with session.open_finished(config, folder, checkpoint) as (opened, state, step):
+    with restoring.open_finished(config, folder, checkpoint) as (opened, state, step):
         if "points" in opened.views.names:
             raise UserError(f"--mode=project inverts images, and {config.data.name} has vectors")
         if not {"latents", "decode"} <= set(opened.views.names):

@@ -5,10 +5,20 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxgen import latent_samplers, pictures, run_views, sample_request, session, style_files, traversal, video
+from jaxgen import (
+    latent_samplers,
+    pictures,
+    restoring,
+    run_views,
+    sample_request,
+    session,
+    style_files,
+    traversal,
+    video,
+)
 from jaxgen.data.table import write_csv
 from jaxgen.painter import Painter
-from jaxgen.training import loop, point_samples
+from jaxgen.training import grids, point_samples
 from jaxgen.training.views import slerp
 
 log = logging.getLogger(__name__)
@@ -29,7 +39,7 @@ def sample(config, folder: Path, checkpoint: str) -> None:
     """
     request = sample_request.request_of(config.sample)
     video.check(request.video)
-    with session.open_finished(config, folder, checkpoint, needs_images=False) as (opened, state, step):
+    with restoring.open_finished(config, folder, checkpoint, needs_images=False) as (opened, state, step):
         num_classes = len(opened.dataset.class_names) if opened.train.labels is not None else 0
         num_ws = opened.recipe.facts.get("synthesis", {}).get("num_ws", 0)
         sample_request.check(request, config, opened.views.names, num_classes, num_ws)
@@ -56,7 +66,7 @@ def _plain(opened: session.Session, players, step: int, folder: Path) -> None:
             rows = point_samples.points(opened.views, players, key, config.sample.num_images)
             table = table.with_name("rows.csv")
             write_csv(table, opened.table.columns, rows, opened.table.places)
-        loop.write_samples(config, opened.views, players, table.parent, step, opened.test.images)
+        grids.write_samples(config, opened.views, players, table.parent, step, opened.test.images)
         log.info("%d rows in %s, their picture beside it", config.sample.num_images, table)
         return
     view = run_views.bound_views(opened, players, samplers)[f"sample_{sampler}" if samplers else "sample"]
@@ -68,9 +78,9 @@ def _plain(opened: session.Session, players, step: int, folder: Path) -> None:
             if i < count:
                 pictures.save(pictures.single(image), images / f"{i:06d}.png")
     draw_fitted(opened, players, samplers, folder)
-    loop.write_samples(config, opened.views, players, folder / "samples", step, opened.test.images)
+    grids.write_samples(config, opened.views, players, folder / "samples", step, opened.test.images)
     if "latents" in opened.views.names:
-        picture = loop.interpolation_grid(config, opened.views, players)
+        picture = grids.interpolation_grid(config, opened.views, players)
         pictures.save(picture, folder / "samples" / "interpolation.png")
     draw_traversal(opened, players, folder)
     log.info("%d images in %s, grids in %s", count, images, folder / "samples")
@@ -94,7 +104,7 @@ def _numbered(opened: session.Session, players, painter: Painter, request, folde
         pictures.save(pictures.grid(decode(latents, classes), columns), folder / f"{name}{suffix}.png")
 
     ids = np.arange(rows * columns)
-    fixed = loop.fixed_key(config)
+    fixed = grids.fixed_key(config)
     save("grid", np.asarray(views.latents(fixed, ids)), painter.classes(ids), columns)
     ends = np.asarray(views.latents(fixed, np.arange(2 * rows)), np.float64).reshape(2, rows, -1)
     path = slerp(*ends, np.linspace(0, 1, _INTERPOLATED)).reshape(rows * _INTERPOLATED, -1)

@@ -1,6 +1,5 @@
-"""A config becomes objects: data, mesh, recipe, views; and a work directory becomes a state again."""
+"""A config becomes objects: data, mesh, recipe, views, steps; and what they evaluate."""
 
-import contextlib
 import json
 import logging
 import sys
@@ -11,7 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxgen import baseline_evaluation, configuration, evaluation, latent_samplers, lookup, objective, run_config
+from jaxgen import baseline_evaluation, configuration, evaluation, latent_samplers, lookup, objective
 from jaxgen.data import table_codec
 from jaxgen.data.base import Dataset, Split, open_dataset
 from jaxgen.data.table import columns_of
@@ -21,10 +20,8 @@ from jaxgen.metrics.base import SAMPLE_VIEWS
 from jaxgen.provenance import software
 from jaxgen.recipes.base import Recipe
 from jaxgen.run_views import bound_views, facts_of, offered_views, workers
-from jaxgen.training import alarms, compiled_steps, lanes, parallel, processes, timing, viewing, workdir
+from jaxgen.training import alarms, compiled_steps, lanes, parallel, timing, viewing
 from jaxgen.training.batches import Feed
-from jaxgen.training.checkpoint import Checkpoints
-from jaxgen.training.logging import start_log
 from jaxgen.training.supply import Resident, Stream
 from jaxgen.training.views import Views
 
@@ -150,53 +147,6 @@ def supply(session: Session) -> Resident | Stream:
     )
 
 
-def open_checkpoints(session: Session, workdir: Path) -> Checkpoints:
-    """The checkpoints of a work directory, with the config's rules of what to keep."""
-    best = session.config.best_metric
-    lower = not best or lookup.module("metrics", best, "config.best_metric").DIRECTION == "lower"
-    return Checkpoints(workdir / "checkpoints", session.config.keep_checkpoints, best, lower)
-
-
-def restore(session: Session, workdir: Path, which: str) -> tuple[parallel.TrainState, int]:
-    """The state of checkpoint `which` (latest, best, or a step) of a finished or unfinished run.
-
-    Of a run with several seeds it has lanes; of the folder of one of them it is that one's.
-
-    Raises:
-      UserError: no such checkpoint, or damaged.
-    """
-    container = lanes.container_of(workdir)
-    if container is not None:
-        return _restore_lane(session, container, which)
-    if not (workdir / "checkpoints").is_dir():
-        raise UserError(f"{workdir / 'checkpoints'} holds no checkpoint: train first (--mode=train)")
-    checkpoints = open_checkpoints(session, workdir)
-    step = None
-    if which == "best":
-        step = checkpoints.best_step()
-        if step is None:
-            raise UserError("--checkpoint=best: no checkpoint was ranked; train with config.best_metric and eval_every")
-    elif which != "latest":
-        if not which.isdigit():
-            raise UserError(f"--checkpoint={which!r}: choices: latest, best, or the number of a step")
-        step = int(which)
-    seeds = lanes.seed_argument(session.config)
-    found = checkpoints.restore(parallel.abstract_state(session.recipe, session.mesh, seeds), step)
-    if found is None:
-        raise UserError(f"{workdir / 'checkpoints'} holds no checkpoint: train first (--mode=train)")
-    checkpoints.close()
-    return found[0], int(found[0].step)
-
-
-def _restore_lane(session: Session, container: Path, which: str) -> tuple[parallel.TrainState, int]:
-    """The state of the session's seed, out of the checkpoint of the run that trained it beside others."""
-    config = session.config.copy_and_resolve_references()
-    trained = run_config.read(container)
-    config.update({"seed": trained.seed, "num_seeds": trained.num_seeds})
-    state, step = restore(session._replace(config=config), container, which)
-    return state.replace(players=viewing.lane(session.mesh, state.players, session.config.seed - trained.seed)), step
-
-
 def real_split(session: Session, name: str) -> evaluation.Real:
     """A split of the data as evaluation takes it."""
     images, labels = session.dataset.splits[name]
@@ -215,19 +165,6 @@ def compile_steps(session: Session, state, images, labels) -> compiled_steps.Com
     return compiled_steps.compile_steps(
         session.recipe, session.feed, session.mesh, state, images, labels, steps=steps, mapped=mapped
     )
-
-
-@contextlib.contextmanager
-def open_finished(config, folder: Path, checkpoint: str, needs_images: bool = True):
-    """The session, state and step of a checkpoint; the folder is locked, for a run that saves goes undisturbed."""
-    workdir.check(folder, config)
-    opened = open_session(config, needs_images)
-    with contextlib.ExitStack() as stack:
-        processes.together(lambda: stack.enter_context(workdir.lock(lanes.container_of(folder) or folder)))
-        start_log(None, show=processes.is_primary())
-        state, step = restore(opened, folder, checkpoint)
-        log.info("checkpoint of step %d of %s", step, folder)
-        yield opened, state, step
 
 
 def evaluate(

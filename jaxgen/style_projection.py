@@ -7,7 +7,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from jaxgen import evaluation_pictures, pictures, run_views, session
+from jaxgen import evaluation_pictures, pictures, restoring, run_views, session
 from jaxgen.errors import UserError
 from jaxgen.evaluation import Real
 from jaxgen.metrics.extractors import perceptual
@@ -37,7 +37,7 @@ def project(config, folder: Path, checkpoint: str) -> None:
     space = config.project.space
     _check(config)
     measure_pairs(config)
-    with session.open_finished(config, folder, checkpoint) as (opened, state, step):
+    with restoring.open_finished(config, folder, checkpoint) as (opened, state, step):
         if "mapping" not in opened.views.names:
             raise UserError(
                 f"config.project.space={space!r} is for models with styles (stylegan2); {config.model.name} has none: z"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxgen import latent_samplers, run_views, session
+from jaxgen import latent_samplers, restoring, run_views, session
 from jaxgen.errors import UserError
 from jaxgen.evaluation import Real
 from jaxgen.sources import Options, Source, load_run_config
@@ -54,7 +54,7 @@ def open_run(folder: Path, options: Options, flag: str) -> Source:
         config.sample.latent_sampler = latent_samplers.PRIOR
     config.best_metric = ""
     opened = session.open_session(config, needs_images=False)
-    state, step = session.restore(opened, folder, options.checkpoint)
+    state, step = restoring.restore(opened, folder, options.checkpoint)
     name = options.latent_sampler
     latent_samplers.check((name,), opened.views.names, f"--latent_sampler for {flag}=run:{folder}")
     samplers = latent_samplers.fitted(opened, state.players, step, folder, (name,))

@@ -7,7 +7,7 @@ from PIL import Image
 
 from jaxgen import evaluation_pictures
 from jaxgen.metrics.active_units import kl_per_dimension
-from jaxgen.training.loop import fixed_key
+from jaxgen.training.grids import fixed_key
 
 REACH, COLUMNS = 3.0, 9
 # Test images that the KL of each dimension is a mean over.

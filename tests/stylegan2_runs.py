@@ -33,7 +33,7 @@ class Run(NamedTuple):
 
     @contextlib.contextmanager
     def checkpoint(self, config, folder, which, needs_images=True):
-        """In place of `session.open_finished`."""
+        """In place of `restoring.open_finished`."""
         yield self.opened._replace(config=config), parallel.TrainState(jnp.int32(7), jax.random.key(0), self.players), 7
 
 

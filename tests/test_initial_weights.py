@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from configs import default
-from jaxgen import initial_weights, lookup, modes, session
+from jaxgen import initial_weights, lookup, modes, restoring, session
 from jaxgen.configuration import from_dict, to_dict
 from jaxgen.errors import UserError
 from jaxgen.training import alarms, arrays, parallel, workdir
@@ -38,7 +38,7 @@ def source(tmp_path_factory):
     state = parallel.init_state(opened.recipe, opened.mesh, 7)
     ema = state.players["ema"]
     state.players["ema"] = ema.replace(params=jax.tree.map(lambda leaf: leaf + 1, ema.params))
-    checkpoints = session.open_checkpoints(opened, folder)
+    checkpoints = restoring.open_checkpoints(opened, folder)
     meta = {"window": {}, "seconds": {}, "flops_per_step": 0.0, "alarms": alarms.Watch(config.alarms).state()}
     checkpoints.save(40, state, meta)
     checkpoints.close()

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxgen import evaluate, latent_samplers, modes, session
+from jaxgen import evaluate, latent_samplers, modes, restoring, session
 from jaxgen.errors import UserError
 from jaxgen.metrics import fid, psnr
 from jaxgen.metrics.base import result_name
@@ -167,7 +167,7 @@ def test_the_same_command_again_neither_fits_nor_evaluates_and_another_step_fits
     before = [path.stat().st_mtime_ns for path in files]
     modes.evaluate(config, folder, "latest")
     assert [path.stat().st_mtime_ns for path in files] == before
-    with session.open_finished(config, folder, "10") as (opened, state, step):
+    with restoring.open_finished(config, folder, "10") as (opened, state, step):
         samplers = latent_samplers.fitted(opened, state.players, step, folder, ("prior", "normal"))
     assert list(samplers) == ["normal"]
     assert samplers["normal"].facts["step"] == 10
@@ -176,7 +176,7 @@ def test_the_same_command_again_neither_fits_nor_evaluates_and_another_step_fits
 
 def test_its_mean_and_covariance_are_those_of_the_aggregate_posterior(trained):
     config, folder = trained
-    with session.open_finished(config, folder, "latest") as (opened, state, step):
+    with restoring.open_finished(config, folder, "latest") as (opened, state, step):
         sampler = latent_samplers.fitted(opened, state.players, step, folder, ("normal",))["normal"]
         mean, log_variance = (
             np.asarray(x, np.float64) for x in opened.views.encode(state.players, opened.train.images)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from jaxgen import session
+from jaxgen import restoring, session
 from jaxgen.training import compiled_steps, parallel
 
 # SIGTERM is looked for once a second: enough steps for a run to be stopped on its way.
@@ -75,7 +75,7 @@ def config_of(tmp_path):
 
 def restored(tmp_path):
     config = config_of(tmp_path)
-    state, step = session.restore(session.open_session(config), tmp_path / "run", "latest")
+    state, step = restoring.restore(session.open_session(config), tmp_path / "run", "latest")
     assert step == config.steps
     return jax.device_get(state.players)
 

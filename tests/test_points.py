@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from configs import default
-from jaxgen import evaluate_command, modes, run_views, session
+from jaxgen import evaluate_command, modes, restoring, run_views, session
 from jaxgen.errors import UserError
 from jaxgen.evaluation import Real, evaluate
 from jaxgen.sources import Options, open_source
@@ -82,7 +82,7 @@ def test_points_of_a_checkpoint_as_a_table(whole):
     assert lines[0] == "x0"
     assert len(lines) == 31
     opened = session.open_session(tiny())
-    state, _ = session.restore(opened, whole, "latest")
+    state, _ = restoring.restore(opened, whole, "latest")
     expected = opened.views.points(state.players, run_views.evaluation_key(opened.config), np.arange(30))
     np.testing.assert_allclose(np.array(lines[1:], np.float32), np.asarray(expected)[:, 0], rtol=1e-5, atol=1e-6)
     logits = opened.views.discriminate(state.players, np.zeros((3, 1)))

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgen import configuration, run_config, session
+from jaxgen import configuration, restoring, run_config, session
 from jaxgen.errors import UserError
 from jaxgen.official import tensor_files, weights
 from jaxgen.official.converted_config import converted_config
@@ -47,7 +47,7 @@ def convert(arguments: Any, overrides: list[str]) -> None:
     with workdir.lock(folder):
         given = found, np.float32(description.ada_p)
         state = parallel.init_state(opened.recipe, opened.mesh, config.seed, _filled, given)
-        checkpoints = session.open_checkpoints(opened, folder)
+        checkpoints = restoring.open_checkpoints(opened, folder)
         checkpoints.save(0, state, _meta(config))
         checkpoints.close()
         # Last, since a work directory without it is none.

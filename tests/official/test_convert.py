@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from configs import default
-from jaxgen import convert, modes, run_config, session
+from jaxgen import convert, modes, restoring, run_config, session
 from jaxgen.errors import UserError
 from jaxgen.models import stylegan2
 from jaxgen.models.stylegan2.mapping import broadcast
@@ -190,7 +190,7 @@ def test_it_is_restored_without_data(converted):
     with pytest.raises(UserError, match=r"data.name='none' has no images"):
         session.open_session(config)
     opened = session.open_session(config, needs_images=False)
-    state, step = session.restore(opened, converted, "latest")
+    state, step = restoring.restore(opened, converted, "latest")
     assert step == 0
     assert float(state.players["strength"].p) == 0.25
     assert all(not np.asarray(leaf).any() for leaf in jax.tree.leaves(state.players["d"].opt_state))

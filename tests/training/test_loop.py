@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxgen import modes, session
+from jaxgen import modes, restoring, session
 from jaxgen.errors import UserError
-from jaxgen.training import loop, timing
+from jaxgen.training import timing
+from jaxgen.training.run import is_over
 
 
 def rows(folder):
@@ -38,13 +39,13 @@ def test_evaluations_during_training_rank_the_checkpoints(vae_run):
     best = max(measured, key=measured.get)
     kept = sorted(int(path.name) for path in (folder / "checkpoints").iterdir() if path.name.isdigit())
     assert kept == sorted({best, 60})
-    _, step = session.restore(session.open_session(config), folder, "best")
+    _, step = restoring.restore(session.open_session(config), folder, "best")
     assert step == best
     final = json.loads((folder / "evaluation.json").read_text())
     assert final["psnr"]["n_fake"] == 16
     assert final["_run"]["step"] == 60
     with pytest.raises(UserError, match="no checkpoint of step 7"):
-        session.restore(session.open_session(config), folder, "7")
+        restoring.restore(session.open_session(config), folder, "7")
 
 
 def test_cadences(vae_run):
@@ -113,7 +114,7 @@ def checksums(folder, step):
 def test_time_ends_a_run_at_the_dispatch_nearest_to_its_budget(tiny_config, step, seconds, under_way, over):
     config = tiny_config("vae")
     config.steps, config.steps_per_dispatch, config.budget.seconds = 10_000, 5, 200.0
-    assert loop.is_over(config, step, timing.Clock({"step": seconds}), under_way) is over
+    assert is_over(config, step, timing.Clock({"step": seconds}), under_way) is over
 
 
 def test_time_ends_a_run_with_all_that_an_end_has(tiny_config, tmp_path, monkeypatch):

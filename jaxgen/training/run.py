@@ -1,0 +1,72 @@
+"""What a training run is made of, when it is over, and how fast it is."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxgen.training import budget, compiled_steps, timing
+from jaxgen.training.checkpoint import Checkpoints
+from jaxgen.training.stopping import Stop
+from jaxgen.training.supply import Resident, Stream
+from jaxgen.training.views import Views
+from jaxgen.training.workdir import write_atomic
+
+
+class Run(NamedTuple):
+    """Everything the loop works with.
+
+    config: the whole config.
+    workdir: locked and bound to it.
+    mesh: where the state lies.
+    steps: the compiled program of `config.steps_per_dispatch` steps; None where no step is left to do.
+    flops_per_step: of all devices.
+    supply: where the steps get their images from.
+    test_images: uint8 [n, H, W, C] (or vectors) on the host, for reconstructions and for pictures of points.
+    evaluate: `(lane, players of this lane, num_samples) -> {name: value}`, for evaluations during training.
+    stop: asked after every dispatch.
+    """
+
+    config: Any
+    workdir: Path
+    mesh: jax.sharding.Mesh
+    steps: compiled_steps.CompiledSteps | None
+    flops_per_step: float
+    supply: Resident | Stream
+    test_images: np.ndarray
+    views: Views
+    checkpoints: Checkpoints
+    clock: timing.Clock
+    evaluate: Callable
+    stop: Stop
+
+
+def is_over(config, step: int, clock: timing.Clock, under_way: int = 0) -> bool:
+    """Whether training has come to its end: the last step is done, or `budget.seconds` of steps are spent.
+
+    Args:
+      under_way: of the `step` steps those whose seconds the clock does not know yet.
+    """
+    limit, spent = config.budget.seconds, clock.seconds["step"]
+    return step >= config.steps or budget.is_spent(limit, spent, step, config.steps_per_dispatch, under_way)
+
+
+def goal_of(config) -> str:
+    """How many steps there are to be, in words."""
+    return f"as many as {config.budget.seconds:g} s hold" if config.budget.seconds else f"{config.steps}"
+
+
+def summary(run: Run, step: int) -> dict[str, float | None]:
+    """Time, speed and memory so far, of all seeds together."""
+    examples = run.config.batch_size * run.config.num_seeds
+    return timing.summary(run.clock, step, examples, run.flops_per_step)
+
+
+def write_timing(run: Run, step: int) -> dict[str, float | None]:
+    """timing.json: seconds by kind, speed, memory; returns the same."""
+    values = summary(run, step)
+    write_atomic(run.workdir / "timing.json", json.dumps(values, indent=1) + "\n")
+    return values
