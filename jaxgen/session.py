@@ -78,6 +78,7 @@ def open_session(config, needs_images: bool = True) -> Session:
         baseline_evaluation.check(config.evaluation, columns)
         table = table_codec.fit(columns, train.images, data) if columns else None
     recipe, feed = objective.recipe_and_feed(config, train, num_classes, table)
+    _check_parts(config, recipe, parallel.data_devices(mesh))
     if feed.streamed and config.num_seeds > 1:
         raise UserError(
             f"config.num_seeds={config.num_seeds}: seeds see the images in orders of their own, which cannot all be "
@@ -109,6 +110,17 @@ def data_of(config):
     data = config.data.copy_and_resolve_references()
     data.seed = config.seed
     return data
+
+
+def _check_parts(config, recipe: Recipe, devices: int) -> None:
+    examples = config.batch_size // config.grad_accum_steps // devices
+    if devices > 1 and examples % recipe.part_multiple:
+        fitting = config.grad_accum_steps * devices * recipe.part_multiple
+        raise UserError(
+            f"config.batch_size={config.batch_size} gives each of {devices} devices {examples} example(s) of a part, "
+            f"which config.recipe.path_length_shrink={recipe.part_multiple} does not divide: use a batch_size of "
+            f"{fitting} or a multiple of it"
+        )
 
 
 def _check_data(config, train: Split, num_classes: int, needs_images: bool) -> None:

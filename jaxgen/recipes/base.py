@@ -62,6 +62,7 @@ class Recipe(NamedTuple):
       "log_likelihood": `(state, images, key, ids [n], samples) -> nats [n]`, a bound from that many draws.
     facts: what evaluation must know of a view, by its name, such as {"log_likelihood": {"dimensions": 784, ...}}.
     batches: how many batches of reals one update takes (n_critic for a GAN).
+    part_multiple: where a batch is spread over devices, the examples of a part on each must be a multiple of this.
     shard_optimizer: whether the optimisers' arrays are to be shared out over the devices (`descend` sees it by them).
     """
 
@@ -70,6 +71,7 @@ class Recipe(NamedTuple):
     views: Mapping[str, Callable]
     batches: int = 1
     facts: Mapping[str, dict] = {}
+    part_multiple: int = 1
     shard_optimizer: bool = False
 
 

@@ -133,7 +133,7 @@ def stylegan2(
         return {**stats, "w_avg": w_mean + settings.w_avg_beta * (stats["w_avg"] - w_mean)}
 
     def logits_of(params, images, labels):
-        return discriminator.apply({"params": stopped(params, frozen)}, images, labels)
+        return discriminator.apply({"params": stopped(params, frozen)}, images, labels, train=True)
 
     def shown(images, key, strength):
         """Images as the discriminator sees them."""
@@ -243,7 +243,9 @@ def stylegan2(
         return state, metrics
 
     shown_views = stylegan2_views.views(map_latents, synthesize, z_dim, num_ws)
-    return Recipe(init, update, shown_views, facts={"synthesis": {"num_ws": num_ws}})
+    # Path length updates take the same images on any number of devices.
+    multiple = settings.path_length_shrink if settings.path_length_weight else 1
+    return Recipe(init, update, shown_views, facts={"synthesis": {"num_ws": num_ws}}, part_multiple=multiple)
 
 
 def _ema(ema: Average, g: Player, step: jax.Array, settings: Settings) -> Average:

@@ -49,14 +49,22 @@ def test_groups_that_do_not_divide():
         minibatch_stddev(X[:6], 4)
 
 
-@pytest.mark.parametrize("devices", [2, 4])
-def test_groups_are_the_same_on_any_number_of_devices(devices):
+@pytest.mark.parametrize(("devices", "group"), [(2, 2), (4, 2), (2, 8), (4, 4), (4, 8)])
+def test_groups_and_gradients_are_the_same_on_any_number_of_devices(devices, group):
+    """Groups that lie on one device, and groups of more images than a device has."""
     mesh = Mesh(np.array(jax.devices()[:devices]), ("data",))
+    weights = jax.random.normal(jax.random.key(1), (8, 4, 4, 7))
+
+    def loss(x, weights, axis_name):
+        return jnp.sum(weights * minibatch_stddev(x, group, axis_name=axis_name) ** 2)
 
     def run():
         ids = example_ids(8 // devices)
-        return ids, minibatch_stddev(X[ids], 2)
+        x = X[ids]
+        return ids, minibatch_stddev(x, group, axis_name="data"), jax.grad(loss)(x, weights[ids], "data")
 
-    ids, y = jax.shard_map(run, mesh=mesh, in_specs=(), out_specs=P("data"), check_vma=False)()
+    ids, y, gradient = jax.shard_map(run, mesh=mesh, in_specs=(), out_specs=P("data"))()
     assert sorted(ids.tolist()) == list(range(8))
-    np.testing.assert_allclose(gathered(y, devices), by_hand(X, 2), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(gathered(y, devices), by_hand(X, group), rtol=1e-5, atol=1e-6)
+    expected = jax.grad(loss)(X, weights, None)
+    np.testing.assert_allclose(gathered(gradient, devices), expected, rtol=1e-4, atol=1e-5)

@@ -244,16 +244,18 @@ def test_a_saturated_image_has_no_infinite_gradient():
 
 
 @pytest.mark.parametrize(
-    ("devices", "accumulate", "pipeline"), [(4, 1, ""), pytest.param(2, 2, "c", marks=pytest.mark.slow)]
+    ("devices", "accumulate", "pipeline", "group"),
+    # Groups within a device, and groups of more images than a device has.
+    [(4, 1, "", 2), pytest.param(2, 2, "c", 8, marks=pytest.mark.slow)],
 )
-def test_the_same_trajectory_on_any_number_of_devices(devices, accumulate, pipeline):
+def test_the_same_trajectory_on_any_number_of_devices(devices, accumulate, pipeline, group):
     results = []
     for count in (1, devices):
         config = tiny(r1_interval=2, path_length_interval=2, ada_pipeline=pipeline, ada_initial_p=0.5, ada_kimg=0.5)
         if pipeline:  # a program less to compile: path lengths are in the other case
             config.recipe.path_length_weight = 0.0
         config.grad_accum_steps = accumulate
-        config.model.stddev_group = 2
+        config.model.stddev_group = group
         for player in (config.optimizers.generator, config.optimizers.discriminator):
             player.update({"name": "sgd", "learning_rate": 0.02})
         results.append(trained(config, 3, count))
@@ -402,6 +404,24 @@ def test_a_checkpoint_goes_on_to_the_same_bits(tmp_path):
 def test_refuses(changes, words):
     with pytest.raises(UserError, match=words):
         stylegan2.build(tiny(**changes), (8, 8, 1), 0)
+
+
+def test_refuses_groups_that_do_not_divide_a_part():
+    config = tiny()
+    config.batch_size, config.grad_accum_steps, config.model.stddev_group = 36, 3, 8
+    with pytest.raises(
+        UserError, match=r"stddev_group=8 does not divide the 12 images .* stddev_group=6, or batch_size=48"
+    ):
+        stylegan2.build(config, (8, 8, 1), 0)
+
+
+def test_refuses_path_length_batches_that_depend_on_the_number_of_devices():
+    config = tiny()
+    config.batch_size, config.num_devices = 4, 4
+    with pytest.raises(UserError, match=r"each of 4 devices 1 example.*batch_size of 8"):
+        session.open_session(config)
+    config.recipe.path_length_shrink = 1
+    session.open_session(config)
 
 
 def test_refuses_half_precision_everywhere():

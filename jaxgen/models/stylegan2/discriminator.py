@@ -10,6 +10,7 @@ from jaxgen.models.stylegan2.layers import Conv, FullyConnected
 from jaxgen.models.stylegan2.mapping import Mapping
 from jaxgen.models.stylegan2.synthesis import applied, is_among_highest, precision, resolutions, width
 from jaxgen.ops.minibatch_stddev import minibatch_stddev
+from jaxgen.ops.random import DATA_AXIS
 from jaxgen.ops.resample import downsample
 
 _SQRT_HALF = math.sqrt(0.5)
@@ -52,11 +53,12 @@ class DiscriminatorEpilogue(nn.Module):
     clamp: float | None = None
 
     @nn.compact
-    def __call__(self, x: jax.Array, image: jax.Array | None) -> jax.Array:
+    def __call__(self, x: jax.Array, image: jax.Array | None, train: bool) -> jax.Array:
         x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
         if self.skip:
             x = x + Conv(self.channels, kernel_size=1, name="fromrgb")(image)
-        x = Conv(self.channels, clamp=self.clamp, name="conv")(minibatch_stddev(x, self.group_size))
+        x = minibatch_stddev(x, self.group_size, axis_name=DATA_AXIS if train else None)
+        x = Conv(self.channels, clamp=self.clamp, name="conv")(x)
         # Channels first, so that the weights of this layer are those of the published networks.
         x = x.transpose(0, 3, 1, 2).reshape(x.shape[0], -1)
         x = FullyConnected(self.channels, activate=True, name="fc")(x)
@@ -66,6 +68,7 @@ class DiscriminatorEpilogue(nn.Module):
 class Discriminator(nn.Module):
     """Images [N, R, R, C] (and classes [N]) to logits [N], float32.
 
+    With `train` it must run inside `shard_map` over the devices that share the batch, since images are compared.
     With classes the last features are multiplied with a map of the class and summed, over sqrt(width).
     """
 
@@ -81,7 +84,6 @@ class Discriminator(nn.Module):
 
     @nn.compact
     def __call__(self, images: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:
-        del train
         side = images.shape[1]
         x, image = None, images
         for resolution in reversed(resolutions(side)[1:]):
@@ -101,7 +103,7 @@ class Discriminator(nn.Module):
         features = channels if self.num_classes else 1
         skip = self.architecture == "skip"
         last = DiscriminatorEpilogue(channels, features, self.group_size, skip, self.clamp, name="b4")
-        x = last(x, image)
+        x = last(x, image, train)
         if not self.num_classes:
             return x[:, 0]
         options = {"num_layers": self.mapping_layers, "num_classes": self.num_classes, "tracks_average": False}
