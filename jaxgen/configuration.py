@@ -11,6 +11,7 @@ from typing import Any
 from absl import flags
 from ml_collections import ConfigDict
 
+from jaxgen import number_ranges
 from jaxgen.errors import UserError
 
 # Keys that may differ between a run and its resumption: they change what is shown or kept, not what is learnt.
@@ -31,12 +32,6 @@ _FREE = (
 )
 # Keys of the data that a network is made for.
 _OF_NETWORK = ("data.image_size", "data.channels", "data.num_classes")
-_AT_LEAST_ONE = {
-    "model": ("latent_dim", "width"),
-    "evaluation": ("num_samples", "num_samples_in_training", "batch_size", "likelihood_samples", "mixture_components"),
-    "project": ("num_images", "steps", "restarts", "w_steps", "w_samples"),
-    "sample": ("rows", "columns", "num_images", "video_frames", "video_fps"),
-}
 _CADENCES = ("log_every", "sample_every", "checkpoint_every", "eval_every", "histogram_every")
 
 
@@ -147,9 +142,8 @@ def check(config) -> None:
         raise UserError(f"config.best_metric={config.best_metric!r} needs config.eval_every > 0")
     if config.compute_dtype not in ("float32", "bfloat16"):
         raise UserError(f"config.compute_dtype={config.compute_dtype!r}: choices: float32, bfloat16")
-    _check_parts(config)
-    if not 0 <= config.recipe.ema_decay < 1:
-        raise UserError(f"config.recipe.ema_decay={config.recipe.ema_decay}: it must be in [0, 1); 0 is none")
+    number_ranges.check(config)
+    _check_metrics(config)
 
 
 def _check_budget(config) -> None:
@@ -175,16 +169,7 @@ def _check_seeds(config) -> None:
         )
 
 
-def _check_parts(config) -> None:
-    for group, keys in _AT_LEAST_ONE.items():
-        for key in keys:
-            if config[group][key] < 1:
-                raise UserError(f"config.{group}.{key}={config[group][key]}: it must be at least 1")
-    for name, optimizer in config.optimizers.items():
-        if not optimizer.learning_rate >= 0:
-            raise UserError(f"config.optimizers.{name}.learning_rate={optimizer.learning_rate}: it must be 0 or more")
-    if not 0 <= config.model.dropout < 1:
-        raise UserError(f"config.model.dropout={config.model.dropout}: it must be in [0, 1)")
+def _check_metrics(config) -> None:
     for name in config.evaluation.metrics:
         if "," in name:
             listed = ",".join(f"'{part.strip()}'" for part in name.split(","))

@@ -2,12 +2,14 @@
 
 import numpy as np
 
+from configs import default
 from jaxgen import lookup
 from jaxgen.data.base import Split, is_vectors
 from jaxgen.data.table_codec import TableCodec
 from jaxgen.errors import UserError
 from jaxgen.recipes.base import Recipe
 from jaxgen.training.batches import Feed
+from jaxgen.unread_settings import NotedConfig
 
 
 def recipe_and_feed(config, train: Split, num_classes: int, table: TableCodec | None) -> tuple[Recipe, Feed]:
@@ -31,7 +33,9 @@ def recipe_and_feed(config, train: Split, num_classes: int, table: TableCodec | 
         )
     options = {} if table is None else {"table": table}
     shape = train.images.shape[1:] if table is None else (table.width,)
-    recipe = lookup.need(module, "build", "config.recipe.name")(config, shape, num_classes, **options)
+    noted = NotedConfig(config)
+    recipe = lookup.need(module, "build", "config.recipe.name")(noted, shape, num_classes, **options)
+    noted.check(default.get_config())
     if config.shard_optimizer:
         _check_sharding(config)
         recipe = recipe._replace(shard_optimizer=True)

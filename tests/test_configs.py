@@ -18,6 +18,7 @@ from jaxgen.data.base import open_dataset
 from jaxgen.data.table import columns_of
 from jaxgen.errors import UserError
 from jaxgen.recipes.base import Batch
+from jaxgen.unread_settings import NotedConfig
 
 FOLDER = Path(default.__file__).parent
 EXPERIMENTS = sorted(path for path in FOLDER.glob("*.py") if not path.name.startswith(("default", "study_", "_")))
@@ -75,7 +76,9 @@ def test_an_experiment_builds_takes_a_step_and_shows_samples(path):
     configuration.check(config)
     for name in config.evaluation.metrics:
         lookup.module("metrics", name, "config.evaluation.metrics")
-    recipe, shape = recipe_of(config)
+    noted = NotedConfig(config)
+    recipe, shape = recipe_of(noted)
+    noted.check(default.get_config())  # an experiment says nothing that would change nothing
     state = jax.eval_shape(recipe.init, jax.random.key(0))
     assert sum(leaf.size for leaf in jax.tree.leaves(state)) > 1000
     parts = config.grad_accum_steps

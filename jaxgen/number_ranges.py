@@ -1,0 +1,70 @@
+"""What the numbers of a config can be, whatever model and recipe it names; their own checks are stricter."""
+
+import math
+from typing import NamedTuple
+
+from jaxgen.errors import UserError
+
+
+class Range(NamedTuple):
+    """Numbers from `low` on (`open_low`: above it) and below `high`; none of them is infinite or NaN."""
+
+    low: float
+    high: float = math.inf
+    open_low: bool = False
+
+    def holds(self, value: float) -> bool:
+        """Whether `value` lies in it."""
+        return math.isfinite(value) and value < self.high and (value > self.low if self.open_low else value >= self.low)
+
+    def __str__(self) -> str:
+        if self.high < math.inf:
+            return f"in {'(' if self.open_low else '['}{self.low:g}, {self.high:g})"
+        if self.open_low:
+            return f"above {self.low:g}"
+        return f"{self.low:g} or more" if self.low != 1 else "at least 1"
+
+
+_AT_LEAST_ONE, _NOT_NEGATIVE, _POSITIVE, _SHARE = Range(1), Range(0), Range(0, open_low=True), Range(0, 1)
+_RANGES: dict[str, dict[Range, tuple[str, ...]]] = {
+    "model": {
+        _AT_LEAST_ONE: ("latent_dim", "width"),
+        _NOT_NEGATIVE: ("discriminator_width", "bfloat16_resolutions", "remat_resolutions", "conv_clamp"),
+        _POSITIVE: ("mapping_lr_multiplier",),
+        _SHARE: ("dropout",),
+    },
+    "recipe": {
+        _NOT_NEGATIVE: ("beta", "sigma", "free_bits", "commitment", "penalty_weight", "weight_clip", "instance_noise"),
+        _SHARE: ("ema_decay",),
+    },
+    "evaluation": {
+        _AT_LEAST_ONE: (
+            *("num_samples", "num_samples_in_training", "batch_size", "likelihood_samples", "mixture_components"),
+        ),
+        _NOT_NEGATIVE: ("num_train", "sampler_images"),
+    },
+    "project": {
+        _AT_LEAST_ONE: ("num_images", "steps", "restarts", "w_steps", "w_samples"),
+        _POSITIVE: ("learning_rate", "w_learning_rate"),
+    },
+    "sample": {_AT_LEAST_ONE: ("rows", "columns", "num_images", "video_frames", "video_fps")},
+}
+_OF_OPTIMIZERS = {
+    _NOT_NEGATIVE: ("learning_rate", "eps", "clip_norm", "warmup_steps", "weight_decay"),
+    _SHARE: ("b1", "b2"),
+}
+
+
+def check(config) -> None:
+    """Refuses numbers that no run can have.
+
+    Raises:
+      UserError: one line with the key, its value and what it must be.
+    """
+    groups = {f"config.{group}": (config[group], ranges) for group, ranges in _RANGES.items()}
+    groups |= {f"config.optimizers.{name}": (one, _OF_OPTIMIZERS) for name, one in config.optimizers.items()}
+    for group, (settings, ranges) in groups.items():
+        for allowed, keys in ranges.items():
+            for key in keys:
+                if not allowed.holds(settings[key]):
+                    raise UserError(f"{group}.{key}={settings[key]}: it must be {allowed}")

@@ -1,0 +1,77 @@
+"""Settings of `config.model` and `config.recipe` that are changed and that nothing reads: they would change nothing.
+
+A recipe is built from a config that notes what is read of it, so that models and recipes of one's own are covered.
+"""
+
+from typing import Any
+
+from jaxgen.errors import UserError
+
+GROUPS = ("model", "recipe")
+# Numbers of a part that is switched off, and what switches it on: they may stay as they are.
+_PART_OF = {
+    "penalty_weight": "penalty",
+    "instance_noise_steps": "instance_noise",
+    "beta_warmup": "beta",
+    "sigma": "likelihood",
+    "mixtures": "likelihood",
+    "binarize": "likelihood",
+    "r1_interval": "r1_gamma",
+    **{f"path_length_{name}": "path_length_weight" for name in ("interval", "decay", "shrink")},
+    **{f"ada_{name}": "ada_pipeline" for name in ("target", "initial_p", "interval", "kimg")},
+    "ema_ramp": "ema_kimg",
+}
+
+
+class _Noted:
+    """A part of a config, noting the keys that are read."""
+
+    def __init__(self, settings: Any):
+        self._settings, self._read = settings, set()
+
+    def __getattr__(self, key: str) -> Any:
+        # What is no key is a method such as to_dict(), and reads them all.
+        self._read |= {key} if key in self._settings else set(self._settings.keys())
+        return getattr(self._settings, key)
+
+    def __getitem__(self, key: str) -> Any:
+        self._read.add(key)
+        return self._settings[key]
+
+    def __iter__(self):
+        self._read |= set(self._settings.keys())
+        return iter(self._settings)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._settings
+
+
+class NotedConfig:
+    """A config, noting what is read of `GROUPS`; everything else is the config's own."""
+
+    def __init__(self, config: Any):
+        self._config = config
+        self._groups = {name: _Noted(config[name]) for name in GROUPS}
+
+    def __getattr__(self, key: str) -> Any:
+        return self._groups[key] if key in self._groups else getattr(self._config, key)
+
+    def __getitem__(self, key: str) -> Any:
+        return self._groups[key] if key in self._groups else self._config[key]
+
+    def check(self, usual: Any) -> None:
+        """Refuses what differs from the config `usual` and was not read.
+
+        Raises:
+          UserError: the first such key.
+        """
+        for group, noted in self._groups.items():
+            settings, read = object.__getattribute__(noted, "_settings"), object.__getattribute__(noted, "_read")
+            for key, value in settings.items():
+                spared = key == "name" or key not in usual[group] or _PART_OF.get(key) in read
+                if value != usual[group].get(key) and key not in read and not spared:
+                    raise UserError(
+                        f"config.{group}.{key}={value!r} would change nothing: neither recipe "
+                        f"{self._config.recipe.name!r} nor model {self._config.model.name!r} reads it here; leave it "
+                        f"{usual[group][key]!r}"
+                    )
