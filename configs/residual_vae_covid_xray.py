@@ -1,0 +1,18 @@
+"""Residual VAE on COVID-19 chest X-rays (Kaggle's Radiography database, Rahman et al. 2021) at 64x64.
+
+The networks of van den Oord et al. 2017, half as wide, with 8x8 features; all 256 gray levels by a discretised
+logistic, 0.1 nats of KL free for each latent (both Kingma et al. 2016).
+"""
+
+from configs import vae_covid_xray
+
+
+def get_config():
+    config = vae_covid_xray.get_config()
+    config.model.name = "residual_vae"
+    config.model.width = 64
+    config.model.downsamplings = 3
+    config.recipe.likelihood = "discretised_logistic"
+    config.recipe.free_bits = 0.1
+    config.evaluation.metrics = ("bits_per_dim", *config.evaluation.metrics)
+    return config

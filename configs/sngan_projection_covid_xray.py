@@ -1,0 +1,13 @@
+"""SN-GAN on COVID-19 chest X-rays with the finding as class: projection and conditional BatchNorm, 64x64.
+
+Miyato and Koyama 2018; otherwise as `sngan_covid_xray`, on Kaggle's Radiography database (Rahman et al. 2021).
+"""
+
+from configs import sngan_covid_xray
+
+
+def get_config():
+    config = sngan_covid_xray.get_config()
+    config.data.labels = True
+    config.model.conditional = True
+    return config

@@ -1,0 +1,13 @@
+"""VQ-VAE (van den Oord et al. 2017) on Fashion-MNIST (Xiao et al. 2017), as `vq_vae_mnist`.
+
+Its 256 gray levels by a discretised logistic (Kingma et al. 2016): clothes are shaded, where digits are ink.
+"""
+
+from configs import vq_vae_mnist
+
+
+def get_config():
+    config = vq_vae_mnist.get_config()
+    config.data.name = "fashion_mnist"
+    config.recipe.likelihood = "discretised_logistic"
+    return config
