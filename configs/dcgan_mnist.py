@@ -1,6 +1,6 @@
 """DCGAN (Radford et al. 2016) on MNIST, all 60,000 images at 28x28: 10 epochs.
 
-Adam 2e-4, beta1 0.5, weights from N(0, 0.02): the paper's section 4. A quarter of the paper's width, enough for one channel.
+Adam 2e-4, beta1 0.5, weights from N(0, 0.02): the paper's section 4. A quarter of its width, enough for one channel.
 """
 
 from configs import default

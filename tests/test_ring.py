@@ -1,4 +1,4 @@
-"""The ring of eight Gaussians: covered by good GANs, which raise no alarm, and collapsed by one with too large a rate."""
+"""The ring of eight Gaussians: good GANs cover it and raise no alarm; one with too large a rate collapses."""
 
 import json
 
