@@ -52,6 +52,19 @@ def test_a_port_that_is_taken_is_named(family, host):
             processes.start_processes(address, 2, 0)
 
 
+def test_a_port_that_is_taken_on_slurm_is_named(monkeypatch):
+    job = {"JOB_ID": "42", "STEP_NODELIST": "localhost", "NTASKS": "2", "PROCID": "0", "LOCALID": "0"}
+    for name, value in job.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("JAX_COORDINATOR_PORT", str(port))
+        with pytest.raises(UserError, match=f"^--distributed on SLURM, localhost:{port}: .*JAX_COORDINATOR_PORT=PORT"):
+            processes.start_processes(None, None, None)
+
+
 def test_flags_of_one_of_several_need_distributed(refused):
     assert "--num_processes needs --distributed" in refused("--num_processes=2", "--process_id=1")
 

@@ -14,12 +14,15 @@ from typing import Any, NoReturn
 import jax
 import numpy as np
 from jax._src import distributed
+from jax._src.clusters import SlurmCluster
 from jax.experimental import multihost_utils
 
 from jaxgen.errors import UserError
 
 # Seconds in which the others may see by themselves what ends them all; without the primary process JAX aborts them.
 _GRACE = 2.0
+# JAX reads it in place of the port that it makes of a SLURM job's number.
+_PORT = "JAX_COORDINATOR_PORT"
 _MEET_WITHIN_MS = 24 * 3600 * 1000
 
 
@@ -39,7 +42,12 @@ def start_processes(coordinator_address: str | None, num_processes: int | None, 
     given = {"coordinator_address": coordinator_address, "num_processes": num_processes, "process_id": process_id}
     missing = [f"--{name}" for name, value in given.items() if value is None]
     if not missing and process_id == 0:
-        _check_port(coordinator_address)
+        _check_port(coordinator_address, f"--coordinator_address={coordinator_address}", "choose another")
+    if len(missing) == len(given) and SlurmCluster.is_env_present() and SlurmCluster.get_process_id() == 0:
+        address = SlurmCluster.get_coordinator_address(None, os.environ.get(_PORT))
+        _check_port(
+            address, f"--distributed on SLURM, {address}", f"export {_PORT}=PORT before the job to choose another"
+        )
     jax.config.update("jax_enable_preemption_service", True)
     try:
         with warnings.catch_warnings():
@@ -78,16 +86,14 @@ def _check_numbers(num_processes: int | None, process_id: int | None) -> None:
         )
 
 
-def _check_port(address: str) -> None:
+def _check_port(address: str, told: str, mend: str) -> None:
     """Listens at the coordinator's port for a moment: JAX's runtime may crash where it is taken."""
     both = socket.has_dualstack_ipv6()
     family = socket.AF_INET6 if both else socket.AF_INET
     try:
         socket.create_server(("", int(address.rpartition(":")[2])), family=family, dualstack_ipv6=both).close()
     except OSError as error:
-        raise UserError(
-            f"--coordinator_address={address}: process 0 cannot listen at this port ({error.strerror}): choose another"
-        ) from error
+        raise UserError(f"{told}: process 0 cannot listen at this port ({error.strerror}): {mend}") from error
 
 
 def are_several() -> bool:
