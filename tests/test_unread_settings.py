@@ -36,6 +36,12 @@ def test_a_setting_of_other_networks_or_objectives_is_refused(tiny_config, chang
         session.open_session(config)
 
 
+def test_what_is_not_there_may_be_switched_off(tiny_config):
+    config = tiny_config("gan")
+    config.model.dropout = config.recipe.beta = config.recipe.r1_gamma = 0.0
+    session.open_session(config)
+
+
 def test_a_part_that_is_off_may_keep_its_numbers(tiny_config):
     config = tiny_config("gan")
     config.recipe.update({"penalty": "", "penalty_weight": 3.0})

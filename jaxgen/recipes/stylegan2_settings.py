@@ -13,6 +13,7 @@ _NOT_HERE = {
     "label_smoothing": 0.0,
     "dequantize": False,
     "instance_noise": 0.0,
+    "ema_decay": 0.999,  # ema_kimg is its own
 }
 
 

@@ -396,6 +396,7 @@ def test_a_checkpoint_goes_on_to_the_same_bits(tmp_path):
         ({"diff_augment": "colour"}, "did you mean 'color'"),
         ({"weight_clip": 0.1}, "config.recipe.weight_clip=0.1 is no part"),
         ({"n_critic": 2}, "config.recipe.n_critic=2 is no part"),
+        ({"ema_decay": 0.0}, "config.recipe.ema_decay=0.0 is no part"),
         ({"r1_interval": 0}, "config.recipe.r1_interval=0"),
         ({"r1_gamma": -1.0}, "config.recipe.r1_gamma=-1.0"),
         ({"style_mixing": 1.5}, "config.recipe.style_mixing=1.5"),

@@ -89,6 +89,13 @@ def test_lanes_and_batches_spread_over_four_devices_follow_the_solo_run_on_one(t
     assert compiled.collectives > 0
 
 
+SMALL = {
+    "stylegan2": {"architecture": "skip", "channel_base": 64, "channel_max": 8, "mapping_layers": 2, "stddev_group": 2},
+    "vq_vae": {"num_codes": 16, "code_dim": 4, "prior_width": 8, "prior_layers": 1, "prior_heads": 2},
+    "sngan": {"architecture": "cnn"},
+}
+
+
 @pytest.mark.parametrize(
     ("recipe", "model", "mapped"),
     [("stylegan2", "stylegan2", False), ("vq_vae", "vq_vae", True), ("gan", "sngan", True)],
@@ -97,9 +104,7 @@ def test_other_recipes_trace_as_lanes_over_devices(tiny_config, recipe, model, m
     """Shapes, and over which devices each value varies, in every part of a step."""
     config = several(tiny_config())
     config.num_devices, config.recipe.name, config.evaluation.metrics = 4, recipe, ()
-    config.model.update({"name": model, "channel_base": 64, "channel_max": 8, "mapping_layers": 2, "stddev_group": 2})
-    config.model.update({"num_codes": 16, "code_dim": 4, "prior_width": 8, "prior_layers": 1, "prior_heads": 2})
-    config.model.update({"architecture": {"stylegan2": "skip", "sngan": "cnn"}.get(model, "radford")})
+    config.model.update({"name": model, **SMALL[model]})
     if recipe == "gan":
         config.model.spectral_norm = True
         config.recipe.update({"n_critic": 2, "share_fakes": False, "penalty": "dragan"})
