@@ -78,7 +78,7 @@ def open_session(config, needs_images: bool = True) -> Session:
         baseline_evaluation.check(config.evaluation, columns)
         table = table_codec.fit(columns, train.images, data) if columns else None
     recipe, feed = objective.recipe_and_feed(config, train, num_classes, table)
-    _check_parts(config, recipe, parallel.data_devices(mesh))
+    check_parts(config, recipe, parallel.data_devices(mesh))
     if feed.streamed and config.num_seeds > 1:
         raise UserError(
             f"config.num_seeds={config.num_seeds}: seeds see the images in orders of their own, which cannot all be "
@@ -112,7 +112,12 @@ def data_of(config):
     return data
 
 
-def _check_parts(config, recipe: Recipe, devices: int) -> None:
+def check_parts(config, recipe: Recipe, devices: int) -> None:
+    """Refuses a batch of which each of several devices has no multiple of `recipe.part_multiple`.
+
+    Raises:
+      UserError: one line with the batch sizes that can be.
+    """
     examples = config.batch_size // config.grad_accum_steps // devices
     if devices > 1 and examples % recipe.part_multiple:
         fitting = config.grad_accum_steps * devices * recipe.part_multiple

@@ -85,22 +85,29 @@ def _of_tpus(config, planned: Subject, hardware: Hardware, cost: Cost) -> dict[s
             "bytes_accessed_per_step": accessed,
             "collectives": [collective._asdict() for collective in program.collectives],
             **_time(config, planned.feed.batch_size, bound),
+            **_compilers_time(share * program.optimal_seconds, bound),
         }
     else:
         found["needs_bytes"] = None if math.isnan(program.needs) else int(program.needs)
     if config.plan.largest_batch:
-        found["largest_batch"] = _largest_batch(config, planned, hardware, program)
+        found |= _largest_batch(config, planned, hardware, program)
     return found
 
 
-def _largest_batch(config, planned: Subject, hardware: Hardware, program: Program | TooLarge) -> int:
-    def compile_batch(batch: int) -> Program | TooLarge:
-        again = subject.build(config, planned.examples, batch, hardware.mesh, hardware.count)
-        return compile_step(again, hardware.mesh)
+def _largest_batch(config, planned: Subject, hardware: Hardware, program: Program | TooLarge) -> dict[str, Any]:
+    def compile_batch(batch: int) -> Program | TooLarge | None:
+        try:
+            again = subject.build(config, planned.examples, batch, hardware.mesh, hardware.count)
+            log.info("compiling with batch %d ...", batch)
+            return compile_step(again, hardware.mesh)
+        except UserError:  # groups or packs that it does not divide into: no run can have it
+            return None
 
     unit = hardware.count * config.grad_accum_steps
     limit = max(config.batch_size, config.plan.max_batch)
-    return largest_batch.search(compile_batch, config.batch_size, program, unit, limit)[0]
+    batch, compiled = largest_batch.search(compile_batch, config.batch_size, program, unit, limit)
+    ended = not any(isinstance(said, TooLarge) for said in compiled.values())
+    return {"largest_batch": batch, "largest_batch_ended_by_limit": ended}
 
 
 def _of_gpus(config, planned: Subject, hardware: Hardware, cost: Cost) -> dict[str, Any]:
@@ -132,6 +139,14 @@ def _time(config, batch_size: int, bound: Roofline) -> dict[str, Any]:
     }
 
 
+def _compilers_time(seconds: float, bound: Roofline) -> dict[str, float]:
+    # Sane: a positive number that is no less than a tenth of what products and traffic take at least. XLA gives
+    # negative ones where it cannot tell, and may be below the roofline, which counts traffic before operations are
+    # merged.
+    sane = math.isfinite(seconds) and seconds > 0 and seconds >= 0.1 * max(bound.products, bound.memory)
+    return {"compiler_seconds": seconds} if sane else {}
+
+
 def describe(result: dict[str, Any]) -> list[str]:
     """The lines that a person reads."""
     memory = result["device_memory_bytes"]
@@ -161,12 +176,18 @@ def describe(result: dict[str, Any]) -> list[str]:
             ("bytes moved a step and device" + note, _size(result["bytes_accessed_per_step"])),
             *((f"time of {name}", _milliseconds(bound[name])) for name in ("products", "memory", "collectives")),
             ("a step, at least", f"{_milliseconds(bound['step'])}, held up by {result['limit']}"),
+            *(
+                [("a step, by the compiler", _milliseconds(result["compiler_seconds"]))]
+                if "compiler_seconds" in result
+                else []
+            ),
             ("of the peak, at most", f"{result['peak_fraction']:.1%}"),
             ("images a second, at most", f"{result['images_per_second']:,.0f}"),
             ("the whole run, at least", _duration(result["days"])),
         ]
     if "largest_batch" in result:
-        rows.append(("largest batch that fits", f"{result['largest_batch']:,}"))
+        ended = " and more: config.plan.max_batch ended the search" if result["largest_batch_ended_by_limit"] else ""
+        rows.append(("largest batch that fits", f"{result['largest_batch']:,}{ended}"))
     width = max(len(name) for name, _ in rows)
     lines += [f"  {name:<{width}}  {value:>12}" for name, value in rows]
     for kind, bytes_, sometimes, count in _grouped(result.get("collectives", ())):

@@ -38,6 +38,7 @@ class Program(NamedTuple):
 
     arguments, outputs, aliased, temporaries: bytes; outputs that take an argument's place are aliased.
     operations, bytes_accessed: as XLA counts them: loops once, of conditions the dearest branch.
+    optimal_seconds: the compiler's own estimate of the time, counted so too; nan where it gives none.
     """
 
     arguments: int
@@ -49,6 +50,7 @@ class Program(NamedTuple):
     bytes_accessed: float
     collectives: tuple[Collective, ...]
     compile_seconds: float
+    optimal_seconds: float = math.nan
 
     @property
     def bytes(self) -> int:
@@ -85,6 +87,7 @@ def compile_step(subject: Subject, mesh: Mesh) -> Program | TooLarge:
         float(costs.get("bytes accessed", np.nan)),
         collectives_of(compiled.as_text()),
         time.perf_counter() - start,
+        float(costs.get("optimal_seconds", np.nan)),
     )
 
 

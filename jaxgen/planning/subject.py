@@ -99,7 +99,7 @@ def build(config, examples: Examples, batch_size: int, mesh: Mesh | None, device
       UserError: anything in the config that cannot be, or a batch that does not divide.
     """
     config = config.copy_and_resolve_references()
-    config.batch_size = batch_size
+    config.batch_size, config.num_devices = batch_size, devices  # recipes look at both
     part = batch_size // config.grad_accum_steps
     if batch_size % config.grad_accum_steps or part % devices:
         raise UserError(
@@ -107,6 +107,7 @@ def build(config, examples: Examples, batch_size: int, mesh: Mesh | None, device
             f"divide over {devices} devices: use {round_up(batch_size, devices * config.grad_accum_steps)}"
         )
     recipe, feed = objective.recipe_and_feed(config, examples.split, examples.num_classes, examples.table)
+    session.check_parts(config, recipe, devices)
     mesh = mesh or parallel.mesh_of_others(devices)  # of which only shapes are asked
     return Subject(recipe, feed, examples, parallel.abstract_state(recipe, mesh, config.seed))
 

@@ -2,16 +2,21 @@
 
 import importlib.util
 import json
+import math
 
 import jax
 import numpy as np
 import pytest
 
-from configs import default, sngan_cifar, stylegan2_256, tabular_vae_breast_cancer
+from configs import default, sngan_cifar, stylegan2_256, tabular_gan_breast_cancer, tabular_vae_breast_cancer
 from jaxgen.errors import UserError
+from jaxgen.planning import plan as planning
 from jaxgen.planning import subject
-from jaxgen.planning.hardware import open_hardware
+from jaxgen.planning.estimate import Roofline
+from jaxgen.planning.hardware import Hardware, open_hardware
 from jaxgen.planning.plan import plan
+from jaxgen.planning.program import Program, TooLarge
+from tests import stylegan2_runs
 
 needs_libtpu = pytest.mark.skipif(
     importlib.util.find_spec("libtpu") is None, reason="compiles for TPUs: pip install -c constraints.txt '.[plan]'"
@@ -68,6 +73,8 @@ def test_tpus_are_compiled_for(tiny_config, capsys):
         lines, results[devices] = result_of(capsys)
         assert results[devices]["fits"]
         assert any("of the peak" in line for line in lines)
+        assert 0.1 < results[devices]["compiler_seconds"] / results[devices]["roofline_seconds"]["step"] < 10
+        assert any("a step, by the compiler" in line for line in lines)
     assert results[1]["collectives"] == []
     assert {entry["kind"] for entry in results[2]["collectives"]} == {"all-reduce"}
     moved = sum(entry["bytes"] for entry in results[2]["collectives"])
@@ -138,6 +145,54 @@ def test_a_batch_that_does_not_divide_names_the_next(tiny_config):
         subject.build(config, subject.examples_of(config), 18, None, 4)
 
 
+def of_stylegan2():
+    return stylegan2_runs.tiny(model__stddev_group=4)
+
+
+def of_packs():
+    config = tabular_gan_breast_cancer.get_config()
+    config.model.update({"width": 8, "pack": 3})
+    return config
+
+
+@pytest.mark.parametrize(
+    ("config_of", "start", "devices", "capacity", "largest"),
+    [
+        (of_stylegan2, 4, 1, 30, 28),
+        (of_stylegan2, 8, 4, 30, 24),  # two of each device, for path lengths
+        (of_packs, 12, 2, 40, 36),
+    ],
+)
+def test_the_largest_batch_is_one_that_can_be(monkeypatch, config_of, start, devices, capacity, largest):
+    compiled = []
+
+    def compile_step(subject_, mesh):
+        compiled.append(subject_.feed.batch_size)
+        if compiled[-1] > capacity:
+            return TooLarge(float("nan"), 0.0)
+        return Program(0, 0, 0, 0, 0, 1.0, 1.0, (), 0.0)
+
+    monkeypatch.setattr(planning, "compile_step", compile_step)
+    config = config_of()
+    config.batch_size = start
+    examples = subject.examples_of(config)
+    planned = subject.build(config, examples, start, None, devices)
+    hardware = Hardware("x", None, devices, None, 0)
+    found = planning._largest_batch(config, planned, hardware, compile_step(planned, None))
+    assert found == {"largest_batch": largest, "largest_batch_ended_by_limit": False}
+    config.plan.max_batch = capacity
+    assert planning._largest_batch(config, planned, hardware, compile_step(planned, None)) == {
+        "largest_batch": largest,
+        "largest_batch_ended_by_limit": True,
+    }
+
+
+def test_a_batch_that_no_run_can_have_is_not_planned():
+    config = of_stylegan2()
+    with pytest.raises(UserError, match=r"batch_size=4 gives each of 4 devices 1 example.*batch_size of 8"):
+        subject.build(config, subject.examples_of(config), 4, None, 4)
+
+
 @pytest.mark.parametrize(
     ("topology", "message"),
     [
@@ -151,6 +206,15 @@ def test_a_batch_that_does_not_divide_names_the_next(tiny_config):
 def test_mistakes_are_one_line(tiny_config, topology, message):
     with pytest.raises(UserError, match=message):
         plan(tiny_config("gan"), topology)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "sane"), [(0.02, True), (0.002, True), (0.0009, False), (0.0, False), (-1.0, False), (math.nan, False)]
+)
+def test_the_compilers_time_is_told_where_it_is_sane(seconds, sane):
+    bound = Roofline(0.004, 0.01, 1.0, 1.01, "collectives", 0.1)
+    assert planning._compilers_time(seconds, bound) == ({"compiler_seconds": seconds} if sane else {})
+    assert planning._compilers_time(math.inf, bound) == {}
 
 
 def test_state_bytes_are_all_there_is(tiny_config):
