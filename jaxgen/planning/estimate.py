@@ -43,8 +43,8 @@ def roofline(
     memory = bytes_accessed / (chip.gigabytes_per_second * 1e9)
     collectives = 0.0
     if count > 1:
-        # An all-reduce sends and receives every byte almost twice (reduce-scatter, all-gather).
-        travelled = 2 * (count - 1) / count * cost.collective_bytes
+        # A device keeps its own share and sends the others'; an all-reduce does so twice (reduce-scatter, all-gather).
+        travelled = (count - 1) / count * (cost.collective_bytes + cost.reduced_bytes)
         latency = 2 * max(hardware.hops, 1) * _HOP_SECONDS * num_collectives
         collectives = travelled / (chip.link_gigabytes_per_second * 1e9) + latency
     step = max(products, memory) + collectives

@@ -1,4 +1,4 @@
-"""What a training step costs, read from its jaxpr before any compiler: products, all-reduced bytes, live memory.
+"""What a training step costs, read from its jaxpr before any compiler: products, bytes of collectives.
 
 Loops count as often as they run. Work that only every k-th step does counts 1/k: conditions that follow from the step's
 number alone are evaluated over `STEPS` steps.
@@ -14,7 +14,9 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
 # Divisible by 1 to 10, 12, 14, 15, 16, 20 and 30: the intervals in which steps repeat.
 STEPS = 5_040
-_COLLECTIVES = ("psum", "psum_invariant", "all_gather", "all_gather_invariant", "reduce_scatter", "all_to_all")
+_REDUCES = ("psum", "psum_invariant")
+_GATHERS = ("all_gather", "all_gather_invariant")
+_SCATTERS = ("reduce_scatter", "all_to_all")
 
 
 class Cost(NamedTuple):
@@ -23,15 +25,18 @@ class Cost(NamedTuple):
     operations: two for each product of matrix multiplications and convolutions; products with padding and with the
       zeros of dilation are left out. Elementwise work is not counted, nor are the bodies of loops of unknown length
       more than once.
-    collective_bytes: what enters all-reduces and other collectives.
+    collective_bytes: the whole arrays of collectives: what enters all-reduces, reduce-scatters and all-to-alls, and
+      what all-gathers result in.
     busiest_operations: of the steps that do most.
     written_operations: of the steps that do most, the bodies of loops once: what XLA counts in its program.
+    reduced_bytes: of `collective_bytes` those of all-reduces, which travel twice; the others travel once.
     """
 
     operations: float = 0.0
     collective_bytes: float = 0.0
     busiest_operations: float = 0.0
     written_operations: float = 0.0
+    reduced_bytes: float = 0.0
 
     def __add__(self, other: "Cost") -> "Cost":
         return Cost(*(mine + its for mine, its in zip(self, other, strict=True)))
@@ -86,8 +91,12 @@ def _cost_of_equation(equation, inputs) -> Cost:
         return _of_products(_dot(equation))
     if name == "conv_general_dilated":
         return _of_products(_convolution(equation))
-    if name in _COLLECTIVES:
-        return Cost(collective_bytes=sum(_bytes(var.aval) for var in equation.invars))
+    if name in _REDUCES:
+        size = sum(_bytes(var.aval) for var in equation.invars)
+        return Cost(collective_bytes=size, reduced_bytes=size)
+    if name in (*_GATHERS, *_SCATTERS):
+        whole = equation.outvars if name in _GATHERS else equation.invars
+        return Cost(collective_bytes=sum(_bytes(var.aval) for var in whole))
     if name == "scan":
         # What the loop carries changes; what it only reads stays known.
         constants = [*inputs[: params["num_consts"]], *[None] * (len(inputs) - params["num_consts"])]

@@ -14,7 +14,7 @@ CHIP = Chip(teraflops=100, teraflops_float32=50, memory_gib=16, gigabytes_per_se
 
 def test_the_slower_of_products_and_traffic_then_collectives():
     hardware = Hardware("x", CHIP, 4, None, hops=2)
-    bound = roofline(hardware, Cost(1e12, 1e9, 1e12), 2e10, 3)
+    bound = roofline(hardware, Cost(1e12, 1e9, 1e12, reduced_bytes=1e9), 2e10, 3)
     assert bound.products == pytest.approx(0.01)
     assert bound.memory == pytest.approx(0.02)
     assert bound.collectives == pytest.approx(2 * 3 / 4 * 0.1 + 3 * 2 * 2e-6)
@@ -23,6 +23,12 @@ def test_the_slower_of_products_and_traffic_then_collectives():
     assert bound.peak_fraction == pytest.approx(bound.products / bound.step)
     exact = roofline(hardware, Cost(1e12, 0.0, 1e12), 0.0, 0, bfloat16=False)
     assert (exact.products, exact.limit, exact.peak_fraction) == (pytest.approx(0.02), "products", 1.0)
+
+
+def test_gathered_bytes_travel_once_and_reduced_bytes_twice():
+    cost = Cost(0.0, 3e9, 0.0, reduced_bytes=1e9)
+    bound = roofline(Hardware("x", CHIP, 8, None, hops=1), cost, 0.0, 0)
+    assert bound.collectives == pytest.approx(7 / 8 * (2 * 0.1 + 0.2))
 
 
 def test_one_chip_has_no_collectives():

@@ -85,7 +85,32 @@ def test_all_reduced_bytes():
 
     mapped = jax.shard_map(run, mesh=mesh, in_specs=(P(), P("data")), out_specs=P())
     found = cost(mapped, jax.ShapeDtypeStruct((6, 5), jnp.float32))
-    assert found.collective_bytes == 3 * 5 * 4  # each device's half
+    assert found.collective_bytes == found.reduced_bytes == 3 * 5 * 4  # each device's half
+
+
+def test_gathers_count_by_their_result_and_scatters_by_their_input():
+    mesh, share = parallel.make_mesh(4, 4), jax.ShapeDtypeStruct((8, 5), jnp.float32)
+
+    def counted(function):
+        mapped = jax.shard_map(function, mesh=mesh, in_specs=(P(), P("data")), out_specs=P("data"))
+        found = cost(mapped, share)
+        return found.collective_bytes, found.reduced_bytes
+
+    whole, mine = 8 * 5 * 4, 2 * 5 * 4
+    assert counted(lambda step, a: jax.lax.all_gather(a, "data")) == (whole, 0)
+    assert counted(lambda step, a: jax.lax.psum_scatter(jnp.tile(a, (2, 1)), "data")) == (2 * mine, 0)
+
+
+def test_a_divided_optimiser_gathers_its_parameters_whole(tiny_config):
+    costs = {}
+    for divided in (False, True):
+        config = tiny_config("gan")
+        config.num_devices, config.shard_optimizer = 4, divided
+        costs[divided], _, state = step_cost(config)
+    gathered = costs[True].collective_bytes - costs[False].collective_bytes
+    assert costs[True].reduced_bytes == costs[False].reduced_bytes == costs[False].collective_bytes
+    leaves = [leaf for name in ("g", "d") for leaf in jax.tree.leaves(state.players[name].params)]
+    assert gathered == pytest.approx(sum(4 * leaf.size for leaf in leaves if any(size % 4 == 0 for size in leaf.shape)))
 
 
 def step_cost(config):
