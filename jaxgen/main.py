@@ -120,6 +120,7 @@ def _main(argv: list[str]) -> None:
         from jaxgen.lookup import unknown
 
         raise UserError(unknown("--mode", _MODE.value, list(MODES)))
+    _check_flags_of_modes()
     path = flags.FLAGS["config"].config_filename
     workdir = Path(_WORKDIR.value or run_config.folder_of(path) or Path("runs") / Path(path.split(":")[0]).stem)
     if definition.is_study(_CONFIG.value):
@@ -154,6 +155,20 @@ def _main(argv: list[str]) -> None:
             processes.leave(_told(processes.how_to_go_on(error, workdir)), 1)
         traceback.print_exc()
         processes.leave(_told(f"process {processes.index()} ended by an error of the program, told above"), 1)
+
+
+def _check_flags_of_modes() -> None:
+    """Refuses flags that the mode would not look at."""
+    if flags.FLAGS["checkpoint"].present and _MODE.value not in _OF_CHECKPOINT:
+        raise UserError(
+            f"--checkpoint={_CHECKPOINT.value} would change nothing in --mode={_MODE.value}: it is for "
+            f"{', '.join(_OF_CHECKPOINT)}; leave it out"
+        )
+    if _TOPOLOGY.value is not None and _MODE.value != "plan":
+        raise UserError(
+            f"--topology={_TOPOLOGY.value} would change nothing in --mode={_MODE.value}: add --mode=plan, or leave it "
+            "out"
+        )
 
 
 def _check_joining() -> None:

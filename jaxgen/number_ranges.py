@@ -5,6 +5,9 @@ from typing import NamedTuple
 
 from jaxgen.errors import UserError
 
+# What NumPy, scikit-learn and JAX's keys take.
+_SEEDS_END = 2**32
+
 
 class Range(NamedTuple):
     """Numbers from `low` on (`open_low`: above it) and below `high`; none of them is infinite or NaN."""
@@ -18,6 +21,8 @@ class Range(NamedTuple):
         return math.isfinite(value) and value < self.high and (value > self.low if self.open_low else value >= self.low)
 
     def __str__(self) -> str:
+        if self.high == _SEEDS_END:
+            return f"between {self.low:g} and 2^32 - 1"
         if self.high < math.inf:
             return f"in {'(' if self.open_low else '['}{self.low:g}, {self.high:g})"
         if self.open_low:
@@ -26,6 +31,7 @@ class Range(NamedTuple):
 
 
 _AT_LEAST_ONE, _NOT_NEGATIVE, _POSITIVE, _SHARE = Range(1), Range(0), Range(0, open_low=True), Range(0, 1)
+_SEED, _SEED_OR_RUNS = Range(0, _SEEDS_END), Range(-1, _SEEDS_END)
 _RANGES: dict[str, dict[Range, tuple[str, ...]]] = {
     "model": {
         _AT_LEAST_ONE: ("latent_dim", "width"),
@@ -37,7 +43,9 @@ _RANGES: dict[str, dict[Range, tuple[str, ...]]] = {
         _NOT_NEGATIVE: ("beta", "sigma", "free_bits", "commitment", "penalty_weight", "weight_clip", "instance_noise"),
         _SHARE: ("ema_decay",),
     },
+    "data": {_NOT_NEGATIVE: ("workers", "resident_mib"), _SEED_OR_RUNS: ("seed",)},
     "evaluation": {
+        _SEED: ("seed",),
         _AT_LEAST_ONE: (
             *("num_samples", "num_samples_in_training", "batch_size", "likelihood_samples", "mixture_components"),
         ),
@@ -47,6 +55,7 @@ _RANGES: dict[str, dict[Range, tuple[str, ...]]] = {
         _AT_LEAST_ONE: ("num_images", "steps", "restarts", "w_steps", "w_samples"),
         _POSITIVE: ("learning_rate", "w_learning_rate"),
     },
+    "plan": {_AT_LEAST_ONE: ("max_batch",), _NOT_NEGATIVE: ("num_images",)},
     "sample": {_AT_LEAST_ONE: ("rows", "columns", "num_images", "video_frames", "video_fps")},
 }
 _OF_OPTIMIZERS = {
@@ -62,6 +71,7 @@ def check(config) -> None:
       UserError: one line with the key, its value and what it must be.
     """
     groups = {f"config.{group}": (config[group], ranges) for group, ranges in _RANGES.items()}
+    groups["config"] = (config, {_SEED: ("seed",)})
     groups |= {f"config.optimizers.{name}": (one, _OF_OPTIMIZERS) for name, one in config.optimizers.items()}
     for group, (settings, ranges) in groups.items():
         for allowed, keys in ranges.items():

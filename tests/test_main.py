@@ -124,6 +124,9 @@ def error_line(ended):
         ("--config.optimizers.vae.learning_rate=-1", ["optimizers.vae.learning_rate=-1", "0 or more"]),
         ("--config.steps=23", ["config.steps=23", "steps_per_dispatch=5", "use 25"]),
         ("--config.steps=0", ["config.steps=0", "at least 1"]),
+        ("--config.seed=-1", ["config.seed=-1", "between 0 and 2^32 - 1"]),
+        ("--config.evaluation.seed=-1", ["config.evaluation.seed=-1", "between 0 and 2^32 - 1"]),
+        ("--config.data.workers=-3", ["config.data.workers=-3", "0 or more"]),
         ("--config.log_every=0", ["config.log_every=0"]),
         ("--config.num_devices=99", ["config.num_devices=99", "only 4"]),
         ("--config.grad_accum_steps=3", ["config.batch_size=16", "config.grad_accum_steps=3"]),
@@ -154,6 +157,10 @@ def test_bad_settings_are_one_line(refused, argument, words):
         (("--config.best_metric=ssim", "--config.eval_every=10"), ["config.best_metric='ssim'", "psnr"]),
         (("--config.eval_every=5",), ["eval_every=5", "checkpoint_every=10"]),
         (("--config.optimizers.generator.weight_decay=0.1",), ["weight_decay", "adamw"]),
+        (("--topology=v5e:2x4",), ["--topology=v5e:2x4", "--mode=train", "add --mode=plan"]),
+        (("--topology=h100:8", "--mode=benchmark"), ["--topology=h100:8", "--mode=benchmark"]),
+        (("--checkpoint=best",), ["--checkpoint=best", "--mode=train", "evaluate, sample, project"]),
+        (("--checkpoint=latest", "--mode=plan", "--topology=h100:8"), ["--checkpoint=latest", "--mode=plan"]),
     ],
 )
 def test_impossible_combinations_are_one_line(refused, arguments, words):

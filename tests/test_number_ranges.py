@@ -13,6 +13,14 @@ def test_the_defaults_are_fine():
     number_ranges.check(default.get_config())
 
 
+def test_the_last_seed_is_fine():
+    config = default.get_config()
+    config.seed = config.evaluation.seed = config.data.seed = 2**32 - 1
+    number_ranges.check(config)
+    config.data.seed = -1  # the run's own
+    number_ranges.check(config)
+
+
 @pytest.mark.parametrize(
     ("key", "value", "must"),
     [
@@ -35,6 +43,14 @@ def test_the_defaults_are_fine():
         ("recipe.ema_decay", 1.0, r"in \[0, 1\)"),
         ("evaluation.num_train", -1, "0 or more"),
         ("sample.rows", 0, "at least 1"),
+        ("seed", -1, r"between 0 and 2\^32 - 1"),
+        ("seed", 2**32, r"between 0 and 2\^32 - 1"),
+        ("evaluation.seed", -1, r"between 0 and 2\^32 - 1"),
+        ("data.seed", -2, r"between -1 and 2\^32 - 1"),
+        ("data.workers", -3, "0 or more"),
+        ("data.resident_mib", -1, "0 or more"),
+        ("plan.num_images", -3, "0 or more"),
+        ("plan.max_batch", 0, "at least 1"),
     ],
 )
 def test_refuses(key, value, must):
