@@ -19,6 +19,8 @@ _MISSING = frozenset(("", "na", "n/a", "nan", "null", "none", "?"))
 _RULES = ("refuse", "drop_rows")
 # A column with more categories holds names or numbers, and one-hot codes of it would be mostly zeros.
 _MOST_CATEGORIES = 100
+# Whole numbers beyond it are rounded by float32, so that different ones may become the same.
+_MOST_WHOLE = 2**24
 
 
 def load(config) -> Dataset:
@@ -50,6 +52,7 @@ def load(config) -> Dataset:
         else:
             columns.append(Column(name))
             values.append([_number(path, name, number, cell) for number, cell in cells])
+            _check_whole(path, name, cells, values[-1])
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     info = {"files": [{"name": path.name, "sha256": digest}], "rows_dropped": dropped}
     return dataset(config, "csv", columns, np.array(values, np.float64).T, info)
@@ -122,3 +125,24 @@ def _number(path: Path, name: str, line: int, cell: str) -> float:
     if not math.isfinite(value) or abs(value) > float(np.finfo(np.float32).max):
         raise UserError(f"{path}: {cell!r} in line {line}, column {name!r}, is no number that float32 holds")
     return value
+
+
+def _check_whole(path: Path, name: str, cells: list[tuple[int, str]], values: list[float]) -> None:
+    """Refuses whole numbers of which float32 would make different ones the same, as ids; tells of others it rounds."""
+    rounded = [value for value in values if float(np.float32(value)) != value]
+    if not all(value.is_integer() for value in values) or max(map(abs, values), default=0.0) <= _MOST_WHOLE:
+        return
+    distinct, kept = len({_exact(cell) for _, cell in cells}), len(set(np.float32(values).tolist()))
+    told = f"{path}: float32 rounds whole numbers above {_MOST_WHOLE:,}:"
+    mend = "drop the column, or list it in data.categorical_columns"
+    if kept < distinct:
+        raise UserError(f"{told} of {distinct} different ones in the column {name!r} {kept} would remain: {mend}")
+    if rounded:
+        log.warning("%s %d in the column %r: if each digit counts, %s", told, len(rounded), name, mend)
+
+
+def _exact(cell: str) -> int | float:
+    try:
+        return int(cell)
+    except ValueError:
+        return float(cell)

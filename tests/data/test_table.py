@@ -104,6 +104,30 @@ def test_what_is_no_table_is_refused(tmp_path, rows, changes, words):
         open_csv(**{"path": changes.pop("dir", path), **changes})
 
 
+@pytest.mark.parametrize("first", [2**24 - 2, 3_000_000_000, 12_345_678_901_234_567_000, -(2**25)])
+def test_ids_that_float32_would_make_the_same_are_refused(tmp_path, first):
+    rows = [(first + i, 36.5 + i, "ab"[i % 2]) for i in range(40)]
+    words = r"t\.csv: float32 rounds .*: of 40 different ones in the column .age. \d+ would remain: drop the column"
+    with pytest.raises(UserError, match=words):
+        open_csv(write(tmp_path / "t.csv", rows))
+    found = open_csv(write(tmp_path / "t.csv", rows), categorical_columns=("age",))
+    assert len(table.columns_of(found.facts["points"])[0].categories) == 40
+
+
+def test_large_whole_numbers_that_are_only_rounded_are_told(tmp_path, caplog):
+    open_csv(write(tmp_path / "t.csv", [(1_000_001 * (i + 1), 36.5, "ab"[i % 2]) for i in range(40)]))
+    assert len(caplog.messages) == 1
+    assert ": 14 in the column 'age': if each digit counts, drop the column" in caplog.text
+
+
+def test_whole_numbers_that_float32_holds_are_fine(tmp_path, caplog):
+    rows = [(2**24 - i, 2**30 * i, "ab"[i % 2]) for i in range(40)]
+    found = open_csv(write(tmp_path / "t.csv", rows))
+    every = np.concatenate([split.images for split in found.splits.values()])
+    assert sorted(every[:, 0].tolist(), reverse=True) == [row[0] for row in rows]
+    assert not caplog.messages
+
+
 def test_headers_that_name_nothing_or_twice_are_refused(tmp_path):
     for header, words in (("age,,kind", "must name two columns"), ("age,age,kind", "two columns are called 'age'")):
         with pytest.raises(UserError, match=words):
