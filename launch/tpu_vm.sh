@@ -42,7 +42,12 @@ train() {
   git -C "$root" archive --format=tar.gz --prefix=jaxgen/ -o "$archive" HEAD
 
   tpu_vm scp "$archive" "$tpu:jaxgen.tar.gz" --worker=all
-  install="python3 -m venv .venv && .venv/bin/pip install -q -c constraints.txt -e '.[tpu]'"
+  # Ubuntu 22.04's own Python is 3.10, and jaxgen needs 3.11: uv fetches one. constraints.txt has the libtpu of plans;
+  # jax[tpu] wants the one that it was made with.
+  install="curl -LsSf https://astral.sh/uv/install.sh | env UV_UNMANAGED_INSTALL=\"\$PWD/.uv\" sh"
+  install+=" && .uv/uv venv -q --allow-existing --python 3.12 .venv"
+  install+=" && grep -v '^libtpu=' constraints.txt > .constraints.txt"
+  install+=" && .uv/uv pip install -q --python .venv/bin/python -c .constraints.txt -e '.[tpu]'"
   tpu_vm ssh "$tpu" --worker=all --command="tar xzf jaxgen.tar.gz && cd jaxgen && $install"
   # Each argument is quoted once more, for the shell at the other end.
   tpu_vm ssh "$tpu" --worker=all \

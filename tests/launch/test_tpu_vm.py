@@ -59,10 +59,36 @@ def test_run_reaches_every_worker_with_arguments_intact(commands):
     assert [copy[0], install[0], train[0]] == ["scp", "ssh", "ssh"]
     assert copy[2] == "my-tpu:jaxgen.tar.gz"
     assert all("--worker=all" in command for command in (copy, install, train))
-    assert "pip install -q -c constraints.txt -e '.[tpu]'" in install[-1]
+    assert ".uv/uv venv -q --allow-existing --python 3.12 .venv" in install[-1]
+    assert ".uv/uv pip install -q --python .venv/bin/python -c .constraints.txt -e '.[tpu]'" in install[-1]
+    assert "python3" not in install[-1]  # Python 3.10 there
     remote = shlex.split(train[-1].removeprefix("--command="))
     assert remote[:3] == ["cd", "jaxgen", "&&"]
     assert remote[-5:] == ["--distributed", *TRAINING[2:]]
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="needs a git checkout")
+@pytest.mark.parametrize("there", [True, False])
+def test_run_installs_with_a_python_that_is_new_enough(commands, tmp_path, there):
+    """The shell of the worker, with stand-ins for the installer and for uv."""
+    install = commands(*TRAINING)[1][-1].removeprefix("--command=")
+    (tmp_path / "source" / "jaxgen").mkdir(parents=True)
+    (tmp_path / "source" / "jaxgen" / "constraints.txt").write_text("jax==0.10.2\nlibtpu==0.0.52\n")
+    assert run(["tar", "czf", tmp_path / "jaxgen.tar.gz", "-C", tmp_path / "source", "jaxgen"]).returncode == 0
+    program(tmp_path / "bin", "uv", f'echo "$@" >> {tmp_path}/uv_asked')
+    (tmp_path / "install.sh").write_text(
+        f'mkdir -p "$UV_UNMANAGED_INSTALL" && cp {tmp_path}/bin/uv "$UV_UNMANAGED_INSTALL"\n'
+    )
+    environment = program(tmp_path / "bin", "curl", f"cat {tmp_path}/install.sh" if there else "exit 22")
+    done = run(["bash", "-c", install], env=environment, cwd=tmp_path)
+    if not there:
+        assert done.returncode != 0
+        return
+    assert done.returncode == 0, done.stderr
+    venv, packages = (tmp_path / "uv_asked").read_text().splitlines()
+    assert venv == "venv -q --allow-existing --python 3.12 .venv"
+    assert packages == "pip install -q --python .venv/bin/python -c .constraints.txt -e .[tpu]"
+    assert (tmp_path / "jaxgen" / ".constraints.txt").read_text() == "jax==0.10.2\n"
 
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="needs a git checkout")
