@@ -1,9 +1,12 @@
 """What the evaluation.json of a work directory was made with."""
 
 import json
+import logging
 from pathlib import Path
 
 from jaxgen import configuration
+
+log = logging.getLogger(__name__)
 
 
 def evaluated(folder: Path) -> dict | None:
@@ -19,3 +22,14 @@ def is_current(folder: Path, config) -> bool:
     """Whether evaluation.json was written with the evaluation settings of `config`."""
     run = evaluated(folder)
     return run is not None and run["config"]["evaluation"] == configuration.to_dict(config)["evaluation"]
+
+
+def set_aside(folder: Path) -> None:
+    """Renames evaluation.json by its step: training goes on beyond it, and launchers take it for the end of the run."""
+    path = folder / "evaluation.json"
+    if not path.exists():
+        return
+    run = evaluated(folder)
+    aside = folder / f"evaluation_step_{'unknown' if run is None else run['step']}.json"
+    path.replace(aside)
+    log.info("%s is of an earlier step: now %s", path, aside.name)

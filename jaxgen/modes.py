@@ -10,6 +10,7 @@ from clu import parameter_overview
 
 from jaxgen import (
     configuration,
+    evaluation_file,
     finishing,
     initial_weights,
     projection,
@@ -96,6 +97,9 @@ def _prepare(opened: session.Session, folder: Path, stop: Stop, start: initial_w
         lanes.make_folders(seeds, settings, session.provenance(opened))
     supply = session.supply(opened)
     if not is_over(config, int(state.step), opened.clock):
+        if processes.is_primary():
+            for one in dict.fromkeys((folder, *(lane.folder for lane in seeds))):
+                evaluation_file.set_aside(one)
         compiled = session.compile_steps(opened, state, *supply.shapes)
         opened.clock.seconds["compile"] += compiled.compile_seconds
         flops = compiled.flops_per_step

@@ -1,13 +1,14 @@
 """Runs of several seeds from end to end: files of each seed as of its solo run, killed and resumed, every mode."""
 
 import json
+import shutil
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 
-from jaxgen import modes, run_config, trained_run
+from jaxgen import evaluation_file, modes, run_config, session, trained_run
 from jaxgen.errors import UserError
 from jaxgen.sources import Options
 from jaxgen.training import arrays, loop
@@ -114,6 +115,46 @@ def test_the_seeds_together(folders):
     assert run["timing"]["images_per_s"] == pytest.approx(2 * 16 * 1000 / run["timing"]["step_ms"], rel=0.01)
     names = {path.parent.name for path in whole.glob("tensorboard/*/events*")}
     assert names == {"seed_3", "seed_4", "mean"}
+
+
+def test_trained_further_the_evaluations_step_aside_before_anything_can_stop_it(
+    folders, several, tmp_path, monkeypatch
+):
+    """Launchers take evaluation.json for the end of the run."""
+    whole, folder = folders / "whole", tmp_path / "more"
+    shutil.copytree(whole, folder)
+    config = several()
+    config.steps = 40
+    places = ["", *(f"seed_{s}" for s in SEEDS)]
+
+    def kill(*_):
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(session, "compile_steps", kill)
+        with pytest.raises(Killed):
+            modes.train(config, folder)
+    for place in places:
+        assert not (folder / place / "evaluation.json").exists()
+        aside = (folder / place / "evaluation_step_20.json").read_bytes()
+        assert aside == (whole / place / "evaluation.json").read_bytes()
+    assert (folder / "log.txt").read_text().count("evaluation.json is of an earlier step: now evaluation_step_20") == 3
+    modes.train(config, folder)
+    for place in places:
+        assert read(folder / place / "evaluation.json")["_run"]["step"] == 40
+        assert read(folder / place / "evaluation_step_20.json")["_run"]["step"] == 20
+    before = (folder / "evaluation.json").read_bytes()
+    modes.train(config, folder)  # complete: nothing steps aside
+    assert read(folder / "evaluation.json")["modes"] == json.loads(before)["modes"]
+    assert not (folder / "evaluation_step_40.json").exists()
+
+
+def test_an_evaluation_that_cannot_be_read_steps_aside_too(tmp_path):
+    evaluation_file.set_aside(tmp_path)
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "evaluation.json").write_text("{")
+    evaluation_file.set_aside(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["evaluation_step_unknown.json"]
 
 
 def test_a_seed_is_a_run_of_its_own_for_everything_that_reads_runs(folders):
