@@ -20,6 +20,8 @@ from jaxgen.training.batches import Feed, drawn, positions, shapes_of_streamed
 _BUFFER_BYTES = 512 * 2**20
 # Images that a thread reads at a time, at most: handing over each by itself takes longer than reading a small one.
 _GROUP = 16
+# Groups of so few bytes are not made smaller, even if some threads have nothing to do then.
+_SMALL_BYTES = 64 * 2**10
 
 
 class Resident(NamedTuple):
@@ -100,10 +102,8 @@ class Stream:
 
     def _start(self, step: int) -> None:
         rows_here = math.prod(self._shape[:3]) * len(self._columns)
-        group = math.gcd(rows_here, _GROUP)
-        # Two dispatches ahead, within memory.
-        waiting = max(self._threads, min(2 * rows_here, _BUFFER_BYTES // self._row) // group)
-        read = grain.ReadOptions(num_threads=self._threads, prefetch_buffer_size=waiting)
+        group, waiting = _groups(rows_here, self._row, self._threads)
+        read = grain.ReadOptions(num_threads=min(self._threads, waiting), prefetch_buffer_size=waiting)
         groups = grain.MapDataset.source(_Rows(self, step, group)).to_iter_dataset(read)
         self._iterator = iter(groups.batch(rows_here // group, drop_remainder=True))
 
@@ -114,6 +114,19 @@ class Stream:
         order = self._order(step + int(dispatches[0]) * self._steps)  # a group lies in one dispatch
         chosen = order[lines, np.array(self._columns)[columns]]
         return self._train.images.read_many(chosen).reshape(len(chosen), -1)
+
+
+def _groups(rows: int, row_bytes: int, threads: int) -> tuple[int, int]:
+    """Images that a thread reads at a time, and how many such groups are read or wait: two dispatches, within memory.
+
+    Args:
+      rows: of a dispatch, in this process; whole groups of them.
+    """
+    most = max(1, min(2 * rows, _BUFFER_BYTES // row_bytes))
+    group = math.gcd(rows, _GROUP)
+    while group > 1 and (group > most or (group * threads > most and group * row_bytes > _SMALL_BYTES)):
+        group //= 2
+    return group, most // group
 
 
 class _Rows:

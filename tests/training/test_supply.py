@@ -9,7 +9,7 @@ from PIL import Image
 
 from jaxgen import session
 from jaxgen.errors import UserError
-from jaxgen.training import parallel
+from jaxgen.training import parallel, supply
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +74,39 @@ def test_any_step_can_be_the_first(opened):
             np.testing.assert_array_equal(a, b)
     resumed.close()
     assert not np.array_equal(whole[0][0], whole[1][0])
+
+
+@pytest.mark.parametrize("threads", [1, 2, 8, 112, 1024])
+@pytest.mark.parametrize("row", [64, 32 * 32 * 3, 256**2 * 3, 1024**2 * 3, 2**30])
+@pytest.mark.parametrize("rows", [1, 6, 80, 640, 40_000])
+def test_no_more_than_two_dispatches_or_512_mib_wait(rows, row, threads):
+    group, waiting = supply._groups(rows, row, threads)
+    assert rows % group == 0
+    assert waiting >= 1
+    assert group * waiting <= 2 * rows
+    assert group * waiting * row <= max(512 * 2**20, row)
+    if threads <= 2 * rows and threads * row <= 512 * 2**20 and row > 64 * 2**10:
+        assert waiting >= threads  # each has something to do
+
+
+def test_groups_are_as_large_as_they_can_be():
+    assert supply._groups(640, 3072, 2) == (16, 80)
+    assert supply._groups(640, 3072, 112) == (16, 80)  # small images: handing over costs more than idle threads
+    assert supply._groups(640, 3 * 2**20, 112) == (1, 170)
+    assert supply._groups(640, 3 * 2**20, 2) == (16, 10)
+
+
+def test_batches_are_the_same_however_little_may_wait(opened, monkeypatch):
+    session_ = opened("always", data__workers=7)
+    steps, taken = session_.config.steps_per_dispatch, []
+    for little in (False, True):
+        if little:
+            monkeypatch.setattr(supply, "_BUFFER_BYTES", 3 * 64)
+        stream = session.supply(session_)
+        taken.append([jax.device_get(stream.take(i * steps)) for i in range(3)])
+        stream.close()
+    for a, b in zip(*map(jax.tree.leaves, taken), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_each_device_holds_its_own_examples(opened):
