@@ -98,6 +98,19 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> dict[str, tuple[Any
     return different
 
 
+def longer(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """Of `steps` and `budget.seconds` those that let a run go on for longer than before, with their new values.
+
+    Args:
+      old, new: whole configs that `differences` finds alike.
+    """
+    old, new = flatten(old), flatten(new)
+    grown = {"steps": new["steps"]} if new["steps"] > old["steps"] else {}
+    if _is_longer(new["budget.seconds"], old["budget.seconds"]):
+        grown["budget.seconds"] = new["budget.seconds"]
+    return grown
+
+
 def _is_longer(seconds: float, before: float) -> bool:
     """Whether one `budget.seconds` ends a run later than another; 0 never does."""
     return bool(before) and (not seconds or seconds > before)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from jaxgen.training import diagnostics, viewing
 from jaxgen.training.alarms import Watch
-from jaxgen.training.workdir import write_atomic
+from jaxgen.training.workdir import grow, write_atomic
 
 _PREFIX = "seed_"
 
@@ -146,14 +146,17 @@ def stopping(lanes: tuple[Lane, ...]) -> str | None:
 
 
 def make_folders(lanes: tuple[Lane, ...], settings: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
-    """The folders of several seeds, each with a config.json of its own.
+    """The folders of several seeds, each with a config.json of its own, which keeps up with a run that grew.
 
     Args:
       settings: seed -> its config as plain types.
       facts: what config.json holds beside the config.
     """
     for lane in lanes:
-        if lane.index is None or (lane.folder / "config.json").exists():
+        if lane.index is None:
+            continue
+        if (lane.folder / "config.json").exists():
+            grow(lane.folder / "config.json", settings[lane.seed])
             continue
         lane.folder.mkdir(exist_ok=True)
         content = {"config": settings[lane.seed], "lane_of": "..", **facts, "seeds": [lane.seed]}

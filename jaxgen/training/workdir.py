@@ -67,7 +67,7 @@ def holder(folder: Path) -> str | None:
 
 
 def bind(folder: Path, config, extra: dict[str, Any]) -> None:
-    """Writes config.json, or checks that the folder belongs to the same config.
+    """Writes config.json, or checks that the folder belongs to the same config and keeps up with a run that grew.
 
     Args:
       folder: the work directory.
@@ -84,6 +84,28 @@ def bind(folder: Path, config, extra: dict[str, Any]) -> None:
     before = check(folder, config)
     if before["config"]["data"]["name"] == "none" != config.data.name:  # converted without data, and now trained
         write_atomic(path, json.dumps({**before, **extra, "config": configuration.to_dict(config)}, indent=1) + "\n")
+        return
+    grow(path, configuration.to_dict(config))
+
+
+def grow(path: Path, config: dict[str, Any]) -> None:
+    """Writes the `steps` and `budget.seconds` of a run that goes on for longer into its config.json, and nothing else.
+
+    Args:
+      path: of the config.json; its config is that of the run but for keys that may differ.
+      config: as plain types, what the run goes on with.
+    """
+    told = json.loads(path.read_text())
+    longer = configuration.longer(configuration.completed(told["config"]), config)
+    if not longer:
+        return
+    for key, value in longer.items():
+        *groups, name = key.split(".")
+        inner = told["config"]
+        for group in groups:
+            inner = inner[group]
+        inner[name] = value
+    write_atomic(path, json.dumps(told, indent=1) + "\n")
 
 
 def note(folder: Path, name: str, value: Any) -> None:

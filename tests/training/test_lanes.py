@@ -1,5 +1,6 @@
 """Several seeds in one program: each lane is the run of its seed alone, on any mesh, by vmap and one by one."""
 
+import json
 from types import SimpleNamespace
 
 import jax
@@ -194,3 +195,14 @@ def test_lanes_get_the_cores_that_divide_them(monkeypatch, set_before, flags, se
     monkeypatch.setenv("XLA_FLAGS", flags)
     parallel.use_cores(seeds, asked)
     assert updates == [("jax_num_cpu_devices", count) for count in expected]
+
+
+def test_the_folders_of_seeds_say_that_a_run_goes_on_for_longer(tiny_config, tmp_path):
+    config = several(tiny_config())
+    for steps in (20, 120):
+        config.steps = steps
+        made = lanes.make_lanes(config, tmp_path, None)
+        lanes.make_folders(made, {lane.seed: configuration.to_dict(lane.config) for lane in made}, {"commit": steps})
+    for seed in SEEDS:
+        told = json.loads((tmp_path / f"seed_{seed}" / "config.json").read_text())
+        assert (told["config"]["steps"], told["config"]["seed"], told["commit"]) == (120, seed, 20)

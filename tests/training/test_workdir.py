@@ -59,6 +59,20 @@ def test_keys_that_do_not_change_training_may_differ(tmp_path, tiny_config):
     workdir.bind(tmp_path, other, {})
 
 
+def test_a_run_that_goes_on_for_longer_says_so(tmp_path, tiny_config):
+    config = tiny_config()
+    config.budget.seconds = 30.0
+    workdir.bind(tmp_path, config, {"commit": "abc"})
+    first = json.loads((tmp_path / "config.json").read_text())
+    config.steps, config.budget.seconds, config.evaluation.num_samples = 120, 60.0, 7
+    workdir.bind(tmp_path, config, {"commit": "def"})
+    first["config"]["steps"], first["config"]["budget"]["seconds"] = 120, 60.0
+    assert json.loads((tmp_path / "config.json").read_text()) == first
+    config.budget.seconds = 0.0  # without end
+    workdir.bind(tmp_path, config, {})
+    assert json.loads((tmp_path / "config.json").read_text())["config"]["budget"]["seconds"] == 0.0
+
+
 def test_a_run_of_an_earlier_version_goes_on(tmp_path, tiny_config):
     """Keys that it did not have yet count as their defaults, and only as those."""
     workdir.bind(tmp_path, tiny_config(), {})
