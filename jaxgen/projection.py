@@ -94,7 +94,11 @@ def project(config, folder: Path, checkpoint: str) -> None:
         arrays = {name: np.concatenate(parts)[: len(targets)] for name, parts in found.items()}
         for record in results.values():
             if "view" in record:
-                record["inversion"] = {**budget._asdict(), "objective": "mean squared error of pixels, search in z"}
+                record["inversion"] = {
+                    "space": "z",
+                    **budget._asdict(),
+                    "objective": "mean squared error of pixels, search in z",
+                }
         results["_run"] = {"config": session.settings_of(opened), "step": step, **session.provenance(opened)}
         np.savez(folder / "projections.npz", targets=targets, **arrays)
         shown = pictures.pairs(targets[:32], arrays["images"][:32])

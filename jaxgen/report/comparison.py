@@ -119,6 +119,13 @@ def _row(model: Model, metric: Metric, reference: dict[str, Any]) -> Row:
     return Row(model, values, summary, error, others)
 
 
+def of_step(row: Row, metric: Metric) -> str:
+    """ "of step 10" where a row's numbers are of earlier checkpoints than the last, else ""."""
+    runs = [run for run in row.model.runs if run.seed in row.values]
+    steps = sorted({step for run in runs if (step := run.earlier(metric.key)) is not None})
+    return f"of step{'s' * (len(steps) > 1)} {', '.join(f'{step:,}' for step in steps)}" if steps else ""
+
+
 def number(record: dict) -> float | None:
     """The value, if it is a finite number."""
     return finite(record.get("value"))
@@ -127,9 +134,13 @@ def number(record: dict) -> float | None:
 def settings(run: Run, record: dict, metric: Metric) -> dict[str, Any]:
     """What a number was made with; what an older file does not tell is left out."""
     found = {key: record[key] for key in (*_SETTINGS, *metric.settings) if key in record}
-    evaluation = run.config.get("evaluation")
-    if isinstance(evaluation, dict) and "seed" in evaluation:
-        found["evaluation.seed"] = evaluation["seed"]
+    if isinstance(record.get("inversion"), dict):  # the budget of the search; z is the only space of older files
+        budget = {"space": "z", **record["inversion"]}
+        found |= {f"inversion.{key}": value for key, value in budget.items()}
+    if metric.key in run.made and run.made[metric.key].seed is not None:
+        found["evaluation.seed"] = run.made[metric.key].seed
+    if not run.config.get("best_metric"):  # the best one's step differs by nature
+        found["checkpoint"] = "the last" if run.earlier(metric.key) is None else "an earlier one"
     return found
 
 
@@ -147,13 +158,14 @@ def _short(value: Any) -> str:
 
 
 def _usual(section: Section, metric: Metric) -> dict[str, Any]:
-    """The settings that most runs have; of equally many those with more samples."""
+    """The settings that most runs have; of equally many those of last checkpoints, then those with more samples."""
     known = [settings(run, run.results[metric.key], metric) for run in section.runs if metric.key in run.results]
     counts = Counter(json.dumps(one, sort_keys=True) for one in known)
 
     def standing(text):
-        samples = json.loads(text).get("n_fake")
-        return counts[text], samples if isinstance(samples, int) else 0
+        one = json.loads(text)
+        samples = one.get("n_fake")
+        return counts[text], one.get("checkpoint") == "the last", samples if isinstance(samples, int) else 0
 
     return json.loads(max(counts, key=standing, default="{}"))
 

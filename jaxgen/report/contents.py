@@ -211,7 +211,7 @@ def _card(run: Run, model: Model, found: Mapping[str, list[Finding]]) -> Card:
         ("resumed", f"{run.resumes} time{'s' * (run.resumes != 1)}"),
     ]
     numbers = [
-        (key, _exact(record.get("value")), _exact(record.get("spread")) + _over(record))
+        (key, _exact(record.get("value")) + _of_step(run.earlier(key)), _exact(record.get("spread")) + _over(record))
         for key, record in run.results.items()
     ]
     moved = command.places(run.config)
@@ -239,6 +239,10 @@ def _checkout(commit) -> str:
 def _exact(value) -> str:
     known = isinstance(value, int | float) and not isinstance(value, bool)
     return f"{value:.6g}" if known else "–"
+
+
+def _of_step(step: int | None) -> str:
+    return "" if step is None else f" (of step {step:,})"
 
 
 def _over(record: dict) -> str:

@@ -104,8 +104,9 @@ def curve(run: Run, metric: Metric) -> list[tuple[float, float]]:
     ]
     final = finite((run.results.get(metric.key) or {}).get("value"))
     if points and final is not None:
-        points.append((compiling + (run.step or steps) * per_step, final))
-    return points
+        step = run.made[metric.key].step if metric.key in run.made else None
+        points.append((compiling + (steps if step is None else step) * per_step, final))
+    return sorted(points, key=lambda point: point[0])  # an evaluation may be of an earlier checkpoint than the last
 
 
 def reached(points: list[tuple[float, float]], metric: Metric, goal: float) -> float | None:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxgen.errors import UserError
-from jaxgen.report.run import Run, read
+from jaxgen.report.reading import read
+from jaxgen.report.run import Run
 
 # A folder that has one of these is the work directory of a run.
 _OF_RUN = ("config.json", "metrics.jsonl", "evaluation.json")

@@ -39,7 +39,15 @@ def findings(run: Run, tables: list[Table]) -> list[Finding]:
     Args:
       tables: of its section, which know whether its numbers were made like the others.
     """
-    found = [*_end(run), *_alarms(run), *_variety(run), *_copies(run), *_records(run), *_comparable(run, tables)]
+    found = [
+        *_end(run),
+        *_length(run),
+        *_alarms(run),
+        *_variety(run),
+        *_copies(run),
+        *_records(run),
+        *_comparable(run, tables),
+    ]
     found += [Finding("damaged", "bad", f"{problem[0].upper()}{problem[1:]}.") for problem in run.problems]
     if str(run.facts.get("commit") or "").endswith("-dirty"):
         found.append(Finding("uncommitted code", "note", "Its code differed from the commit that it names."))
@@ -73,6 +81,23 @@ def _end(run: Run) -> list[Finding]:
             Finding("not evaluated", "warning", "Trained to the end, but there is no evaluation.json with numbers.")
         ]
     return []
+
+
+def _length(run: Run) -> list[Finding]:
+    """Where it was trained for longer than its config says, or its numbers are not of its end."""
+    found = []
+    if run.outgrown is not None:
+        text = f"Trained to step {run.step:,}, though its config.json says {run.outgrown:,}: it was continued"
+        found.append(Finding("continued", "note", f"{text}, and counts as a run of {run.step:,} steps."))
+    keys: dict[int, list[str]] = {}
+    for key in run.results:
+        if (step := run.earlier(key)) is not None:
+            keys.setdefault(step, []).append(key)
+    for step, of in keys.items():
+        text = f"Trained to step {run.step:,}, and these numbers are of step {step:,}: {', '.join(of)}."
+        level = "note" if run.config.get("best_metric") else "warning"
+        found.append(Finding("earlier checkpoint", level, text))
+    return found
 
 
 def _not_finite(run: Run) -> str:

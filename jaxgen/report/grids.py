@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from jaxgen.report.comparison import Row, Table, number
+from jaxgen.report.comparison import Row, Table, number, of_step
 from jaxgen.report.findings import LEVELS, Finding
 from jaxgen.report.groups import Model, Section
 from jaxgen.report.numbers import interval, probability, rounded, significant
@@ -111,7 +111,7 @@ def _standing(row: Row, table: Table, sound: list[Row]) -> list[Cell]:
             against = Cell(gap, f"{probability(difference.corrected)}, {word}")
     deviation = Cell(significant(s.deviation, 3)) if s.deviation is not None else NOTHING
     around = Cell(interval(s.low, s.high, row.error)) if s.low is not None else NOTHING
-    value = Cell(rounded(s.mean, row.error), look="best" if row is best else "")
+    value = Cell(rounded(s.mean, row.error), of_step(row, metric), look="best" if row is best else "")
     return [value, around, deviation, *ends, Cell(str(s.n)), against]
 
 
@@ -150,7 +150,21 @@ def effectiveness(section: Section, tables: Sequence[Table], found: Mapping[str,
         "± is the standard deviation over seeds. Bold: the best of the models that neither collapsed nor copy. "
         "†: some runs were evaluated with other settings and are left out."
     )
+    grid.notes += _searches(tables)
     return grid
+
+
+def _searches(tables: Sequence[Table]) -> list[str]:
+    """What the inversions of a section were given: one sentence for each budget."""
+    names: dict[str, list[str]] = {}
+    for table in tables:
+        runs = [run for row in table.ranked for run in row.model.runs if run.seed in row.values]
+        record = runs[0].results[table.metric.key] if runs else {}
+        if isinstance(record.get("inversion"), dict):
+            told = {"space": "z", "images": record.get("n_real"), **record["inversion"]}
+            shown = [f"{key} {told[key]}" for key in ("space", "steps", "restarts", "images") if key in told]
+            names.setdefault(", ".join(shown), []).append(table.metric.name)
+    return [f"{', '.join(of)}: inversions by --mode=project ({budget})." for budget, of in names.items()]
 
 
 def _mean(row: Row, table: Table, found) -> Cell:
@@ -160,4 +174,5 @@ def _mean(row: Row, table: Table, found) -> Cell:
     sound = [r for r in table.ranked if not disqualified(r.model, found)]
     best = bool(sound) and table.metric.direction != "none" and row.summary.mean == sound[0].summary.mean
     small = "" if row.summary.deviation is None else f"± {significant(row.summary.deviation, 2)}"
+    small = ", ".join(filter(None, [small, of_step(row, table.metric)]))
     return Cell(rounded(row.summary.mean, row.error) + mark, small, "best" if best and row in sound else "")

@@ -118,8 +118,9 @@ def _distinguish(named: list[Section]) -> None:
 
 
 def _same(a: Run, b: Run) -> bool:
-    """Whether two runs differ in their seed alone."""
-    if (a.entry or {}).get("name") != (b.entry or {}).get("name") or a.config.get("steps") != b.config.get("steps"):
+    """Whether two runs differ in their seed alone; under a budget of seconds the steps that they came to may differ."""
+    lengths = [(run.config.get("steps"), (run.config.get("budget") or {}).get("seconds") or 0) for run in (a, b)]
+    if (a.entry or {}).get("name") != (b.entry or {}).get("name") or lengths[0] != lengths[1]:
         return False
     return set(configuration.differences(a.config, b.config)) <= _SEED
 

@@ -97,7 +97,9 @@ def reliability(section: Section, table: Table | None, found: Mapping[str, Seque
             if metric:
                 record = run.results.get(metric.key, {})
                 error = record.get("standard_error", record.get("spread"))
-                cells.append(Cell(rounded(number(record), error if isinstance(error, float) else None)))
+                earlier = run.earlier(metric.key)
+                mark = "" if earlier is None else f"of step {earlier:,}"
+                cells.append(Cell(rounded(number(record), error if isinstance(error, float) else None), mark))
             grid.rows.append(cells)
             kinds = {f.kind: f for f in reversed(found[run.place]) if f.level != "note"}
             grid.badges.append([Badge(f.kind, f.level) for f in reversed(kinds.values())])

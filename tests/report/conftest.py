@@ -39,7 +39,10 @@ def _config(seed, steps, changes):
 
 
 def _make(folder, fd=None, *, seed=0, steps=3000, step=None, changes=(), records=(), alarms=(), log="", **more):
-    """A work directory; fd: its Frechet distance, None: not evaluated. more: facts, timing, pictures, lines."""
+    """A work directory; fd: its Frechet distance, None: not evaluated.
+
+    more: facts, timing, pictures, lines, evaluated (the step of evaluation.json).
+    """
     folder.mkdir(parents=True)
     step = steps if step is None else step
     config = _config(seed, steps, dict(changes))
@@ -55,10 +58,11 @@ def _make(folder, fd=None, *, seed=0, steps=3000, step=None, changes=(), records
     lines = [{"step": s, "seed": seed, "loss_g": 1.0 + 1 / s, "loss_d": 0.5} for s in range(100, step + 1, 100)]
     lines += more.get("lines", [])
     (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (folder / "checkpoints" / str(step)).mkdir(parents=True)
     (folder / "log.txt").write_text(f"2026-11-22 13:13:25,665 INFO compiling 10 steps for 1 device(s) ...\n{log}")
     results = dict(records) if fd is None else {"fd_efficientnet_lite0": _record(fd), **dict(records)}
     if results:
-        run = {"config": config, "step": step, "timing": timing, "alarms": list(alarms), **facts}
+        run = {"config": config, "step": more.get("evaluated", step), "timing": timing, "alarms": list(alarms), **facts}
         (folder / "evaluation.json").write_text(json.dumps({**results, "_skipped": {}, "_run": run}))
     if more.get("pictures", True):
         (folder / "samples").mkdir()

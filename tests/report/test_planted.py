@@ -347,3 +347,92 @@ def test_models_stand_beside_baselines_and_are_told_which_they_beat(run, tmp_pat
     _, text = _assert_said(tmp_path, "Which beat the class Gaussian copula?", "real training rows", "baseline")
     assert f"good (0.5500, p = {corrected:.2g})" in text
     assert "poor (0.7" not in text.split("tests; models")[0]
+
+
+def test_seeds_that_were_trained_for_longer_are_no_seeds_of_the_shorter_model(run, tmp_path):
+    """As earlier versions left a run that went on: its config.json kept the steps of the first part."""
+    for seed, value in enumerate((20.0, 21.0)):
+        run.make(tmp_path / f"short/seed_{seed}", value, seed=seed)
+    for seed, value in enumerate((9.0, 10.0), 2):
+        run.make(tmp_path / f"long/seed_{seed}", value, seed=seed, step=6000)
+    told = contents(find([tmp_path]), "")
+    assert [[run.seed for run in model.runs] for model in told.chapters[0].section.models] == [[2, 3], [0, 1]]
+    assert all("--config.steps=6000" in card.command for card in told.chapters[0].cards if card.run.seed > 1)
+    _assert_said(tmp_path, "Trained to step 6,000, though its config.json says 3,000", "20.5 [14.1, 26.9] over 2 seeds")
+
+
+def test_a_longer_budget_of_seconds_is_another_model_and_other_steps_within_it_are_not(run, tmp_path):
+    for seed, (seconds, step) in enumerate(((90.0, 3000), (90.0, 2600), (180.0, 5900))):
+        changes = {"budget.seconds": seconds, "steps": 10**6}
+        run.make(
+            tmp_path / f"seed_{seed}", 9.0, seed=seed, step=step, changes=changes, timing={"step_seconds": seconds}
+        )
+    models = contents(find([tmp_path]), "").chapters[0].section.models
+    assert [[run.seed for run in model.runs] for model in models] == [[0, 1], [2]]
+
+
+def test_the_evaluation_of_an_earlier_checkpoint_leaves_the_run_finished(run, tmp_path):
+    run.make(tmp_path / "whole", 5.0, changes={"model.width": 8})
+    folder = run.make(tmp_path / "early", 6.0, evaluated=1500)
+    (folder / "metrics.jsonl").unlink()  # the checkpoints tell too
+    chapter = contents(find([tmp_path]), "").chapters[0]
+    assert {row[9].text for row in chapter.efficiency.rows} == {"3 T"}
+    said = ("these numbers are of step 1,500: fd_efficientnet_lite0", "6 (of step 1,500)")
+    page, text = _assert_said(tmp_path, *said, "checkpoint an earlier one instead of the last")
+    assert "Unfinished" not in page + text
+
+
+def test_numbers_of_earlier_checkpoints_alone_are_compared_and_marked(run, tmp_path):
+    for number, name in enumerate(("a", "b")):
+        run.make(tmp_path / name, 5.0 + number, evaluated=1500, changes={"model.width": 8 + number})
+    chapter = contents(find([tmp_path]), "").chapters[0]
+    assert [row[1].small for row in chapter.leaderboard.rows] == ["of step 1,500"] * 2
+    assert [row[1].small for row in chapter.effectiveness.rows] == ["of step 1,500"] * 2
+    assert not chapter.leaderboard.notes or "Not ranked" not in chapter.leaderboard.notes[0]
+
+
+def _project(run, folder, value, name="projection.json", key="psnr_inversion", images=64, **budget):
+    """What `--mode=project` leaves in a work directory."""
+    budget = {"space": "z", "steps": 500, "restarts": 3, "learning_rate": 0.05, **budget}
+    record = run.record(
+        value, metric="psnr", view="project", direction="higher", extractor=None, resize=None, inversion=budget
+    )
+    record |= {"n_real": images, "n_fake": images}
+    told = {"config": json.loads((folder / "config.json").read_text())["config"], "step": 3000}
+    (folder / name).write_text(json.dumps({key: record, "_skipped": {"fid": "no pairs"}, "_run": told}))
+
+
+def test_inversions_stand_beside_the_evaluation(run, tmp_path):
+    for number, name in enumerate(("a", "b", "plain")):
+        folder = run.make(tmp_path / name, 5.0 + number, changes={"model.width": 8 + number})
+        if name != "plain":
+            _project(run, folder, 20.0 + number)
+            _project(run, folder, 30.0 + number, "projection_w.json", "psnr_inversion_w", space="w")
+    grid = contents(find([tmp_path]), "").chapters[0].effectiveness
+    assert [(head.text, head.small) for head in grid.heads[2:]] == [("PSNR ↑", "inversion"), ("PSNR ↑", "inversion_w")]
+    rows = {row[0].text: [cell.text for cell in row[2:]] for row in grid.rows}
+    assert rows == {"a": ["20.00", "30.00"], "b": ["21.00", "31.00"], "plain": ["–", "–"]}
+    budget = "inversions by --mode=project (space z, steps 500, restarts 3, images 64)"
+    page, text = _assert_said(tmp_path, budget, "space w, steps 500")
+    assert "other settings" not in page.split("How to read it</h2>")[0]
+    assert "no pairs" not in text
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ({"steps": 50}, "inversion.steps 50 instead of 500"),
+        ({"restarts": 1}, "inversion.restarts 1 instead of 3"),
+        ({"images": 8}, "n_real 8 instead of 64"),
+    ],
+)
+def test_inversions_of_another_budget_are_not_compared(run, tmp_path, other, words):
+    for number, name in enumerate(("a", "b", "odd")):
+        folder = run.make(tmp_path / name, 5.0 + number, changes={"model.width": 8 + number})
+        _project(run, folder, 20.0 + number, **(other if name == "odd" else {}))
+    _assert_said(tmp_path, words, "(psnr_inversion)")
+
+
+def test_inversions_alone_are_no_evaluation(run, tmp_path):
+    _project(run, run.make(tmp_path / "run"), 20.0)
+    _assert_said(tmp_path, "Trained to the end, but there is no evaluation.json")
