@@ -88,7 +88,8 @@ def sentence(
         for row in table.ranked:
             test = tests[table.metric.key, row.model.number]
             draws = summarise(rival.values[table.metric.key]).mean
-            if not table.metric.better(row.summary.mean, draws) or disqualified(row.model, found):
+            out = disqualified(row.model, found, table.metric.key)
+            if out or not table.metric.better(row.summary.mean, draws):
                 continue
             wins += test.significant
             word = probability(test.corrected) if test.corrected is not None else "no test: one seed"

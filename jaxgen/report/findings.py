@@ -124,37 +124,61 @@ def _alarms(run: Run) -> list[Finding]:
 
 def _variety(run: Run) -> list[Finding]:
     """Collapse as the evaluation sees it."""
-    values = {describe(key, record).base: number(record) for key, record in run.results.items()}
-    # Recall falls to nothing for samples that are a little off, however varied; coverage does not (Naeem et al. 2020).
-    telling = "recall" if values.get("coverage") is None else "coverage"
+    # Each set of samples by its own numbers: keys end in the network and the sampler of latents that they are of.
+    sets: dict[str, dict[str, float | None]] = {}
+    for key, record in run.results.items():
+        base = describe(key, record).base
+        sets.setdefault(key.removeprefix(base), {})[base] = number(record)
     found = []
     for key, record in run.results.items():
         base, value = describe(key, record).base, number(record)
         if value is None:
             continue
+        values = sets[key.removeprefix(base)]
+        # Recall falls to nothing for samples a little off, however varied; coverage does not (Naeem et al. 2020).
+        telling = "recall" if values.get("coverage") is None else "coverage"
+        drawn, collapse = drawn_by(record), of_sampler("collapsed", sampler_of(record))
         if base == "modes" and isinstance(record.get("modes"), int) and value < record["modes"]:
             found.append(_modes(value, record))
         if base == "duplicates" and record.get("found"):
-            text = f"{percent(value)} of its samples nearly repeat another one"
+            text = f"{percent(value)} of its samples{drawn} nearly repeat another one"
             usual = record.get("expected_share")
             text += f" ({percent(usual)} is to be expected)" if isinstance(usual, int | float) else ""
             collapsed = value >= _REPEATED
             found.append(
-                Finding("collapsed", "bad", f"Collapsed: {text}.")
+                Finding(collapse, "bad", f"Collapsed: {text}.")
                 if collapsed
                 else Finding("repeats itself", "warning", f"{text[0].upper()}{text[1:]}.")
             )
         if base == telling and value < _LOW_VARIETY and (values.get("precision") or 0) >= _FIDELITY:
             seen = f"{key} is {rounded(value)} though precision is {rounded(values['precision'])}"
-            found.append(Finding("collapsed", "bad", f"Collapsed: {seen}: good samples of a small part of the data."))
+            text = f"Collapsed: {seen}: good samples{drawn} of a small part of the data."
+            found.append(Finding(collapse, "bad", text))
         if base == "pairwise_ms_ssim" and record.get("collapse_suspected"):
             real = record.get("real_value")
             beside = f", real images {rounded(real)}" if isinstance(real, int | float) else ""
-            text = f"Its samples are more alike than real images (MS-SSIM among them {rounded(value)}{beside})"
+            text = f"Its samples{drawn} are more alike than real images (MS-SSIM among them {rounded(value)}{beside})"
             found.append(Finding("collapse suspected", "warning", f"{text}: collapse or blur."))
         if base == "class_histogram" and record.get("missing_classes"):
-            found.append(Finding("classes missing", "warning", _classes(record)))
+            found.append(Finding("classes missing", "warning", _classes(record, drawn)))
     return found
+
+
+def sampler_of(record: dict) -> str:
+    """The fitted density of latents that a number's samples come from, "" for the prior."""
+    view = str(record.get("view") or "")
+    return view.removeprefix("sample_") if view.startswith("sample_") else ""
+
+
+def drawn_by(record: dict) -> str:
+    """Whose samples they are, in words after "samples"; "" for the prior's."""
+    sampler = sampler_of(record)
+    return f" from the latent sampler {sampler!r}" if sampler else ""
+
+
+def of_sampler(kind: str, sampler: str) -> str:
+    """A kind of finding about the samples of a fitted density, which says nothing against the prior's."""
+    return f"{kind} ({sampler})" if sampler else kind
 
 
 def _modes(value: float, record: dict) -> Finding:
@@ -168,11 +192,11 @@ def _modes(value: float, record: dict) -> Finding:
     return Finding("modes missing", "warning", f"{text[0].upper()}{text[1:]}")
 
 
-def _classes(record: dict) -> str:
+def _classes(record: dict, drawn: str) -> str:
     shares, real = record.get("shares") or {}, record.get("shares_real") or {}
     below = record.get("missing_below") or 0.1
     names = [name for name, share in real.items() if shares.get(name, 0) < below * share]
-    return f"Hardly any sample is of {record['missing_classes']} of the classes ({', '.join(names)})."
+    return f"Hardly any sample{drawn} is of {record['missing_classes']} of the classes ({', '.join(names)})."
 
 
 def _copies(run: Run) -> list[Finding]:
@@ -182,20 +206,21 @@ def _copies(run: Run) -> list[Finding]:
         value, copies = number(record), record.get("exact_copies")
         if not isinstance(copies, int) and not (record.get("found") and base != "duplicates"):
             continue
-        samples = record.get("n_fake") or 0
+        samples, drawn = record.get("n_fake") or 0, drawn_by(record)
+        copying = of_sampler("copies", sampler_of(record))
         if record.get("found") and base != "duplicates" and value is not None:
             usual = record.get("share_held_out")
             beside = f", of unseen real ones {percent(usual)}" if isinstance(usual, int | float) else ""
             kind = "nearer to a training row than to an unseen one" if base == "closest_record" else ""
             kind = kind or "unusually near to a training example"
-            text = f"{percent(value)} of its samples are {kind}{beside} ({key})"
+            text = f"{percent(value)} of its samples{drawn} are {kind}{beside} ({key})"
             text += f"; {copies:,} are exact copies" if isinstance(copies, int) and copies else ""
-            found.append(Finding("copies", "bad", f"Copies training data: {text}."))
+            found.append(Finding(copying, "bad", f"Copies training data: {text}."))
         elif isinstance(copies, int) and copies:
             much = bool(samples) and copies / samples >= _COPIED
-            text = f"{copies:,} of {samples:,} samples are exact copies of training examples"
+            text = f"{copies:,} of {samples:,} samples{drawn} are exact copies of training examples"
             level, start = ("bad", "Copies training data: ") if much else ("note", "")
-            found.append(Finding("copies" if much else "exact copies", level, f"{start}{text}."))
+            found.append(Finding(copying if much else "exact copies", level, f"{start}{text}."))
     return found
 
 

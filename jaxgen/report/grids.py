@@ -64,7 +64,7 @@ def leaderboard(table: Table, found: Mapping[str, Sequence[Finding]]) -> Grid:
     heads = [Cell("model"), Cell(f"{metric.title} {metric.arrow}".strip(), metric.of), Cell("95% interval")]
     heads += [Cell("deviation", "over seeds"), Cell("best", "seed"), Cell("worst", "seed"), Cell("seeds")]
     heads.append(Cell("against the best", "p by Welch, Holm"))
-    sound = [row for row in table.ranked if not disqualified(row.model, found)]
+    sound = [row for row in table.ranked if not disqualified(row.model, found, metric.key)]
     grid = Grid(f"Leaderboard by {metric.name}", heads, [])
     for row in table.rows:
         place = f"{sound.index(row) + 1}. " if row in sound else ""
@@ -171,7 +171,7 @@ def _mean(row: Row, table: Table, found) -> Cell:
     mark = " †" if row.others else ""
     if row.summary is None:
         return Cell("†", "other settings", "muted") if mark else NOTHING
-    sound = [r for r in table.ranked if not disqualified(r.model, found)]
+    sound = [r for r in table.ranked if not disqualified(r.model, found, table.metric.key)]
     best = bool(sound) and table.metric.direction != "none" and row.summary.mean == sound[0].summary.mean
     small = "" if row.summary.deviation is None else f"± {significant(row.summary.deviation, 2)}"
     small = ", ".join(filter(None, [small, of_step(row, table.metric)]))

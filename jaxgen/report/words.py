@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from jaxgen.latent_samplers import FITTED
 from jaxgen.report.comparison import Row, Table
 from jaxgen.report.costs import Cost
-from jaxgen.report.findings import DISQUALIFYING, LEVELS, Finding
+from jaxgen.report.findings import DISQUALIFYING, LEVELS, Finding, of_sampler
 from jaxgen.report.groups import Model, Section
 from jaxgen.report.numbers import duration, interval, large, percent, probability, rounded, significant
 
@@ -26,9 +27,18 @@ def affected(model: Model, found: Mapping[str, Sequence[Finding]], kinds: Sequen
     return [run.place for run in model.runs if any(f.kind in kinds and f.level == "bad" for f in found[run.place])]
 
 
-def disqualified(model: Model, found: Mapping[str, Sequence[Finding]]) -> bool:
-    """Whether half of the model's runs or more have collapsed, diverged or copy."""
-    return 2 * len(affected(model, found, DISQUALIFYING)) >= len(model.runs)
+def disqualified(model: Model, found: Mapping[str, Sequence[Finding]], key: str) -> bool:
+    """Whether half of the model's runs or more have collapsed, diverged or copy.
+
+    Args:
+      key: of the metric that it matters for: of a fitted latent sampler's numbers that one's own findings count too.
+    """
+    return 2 * len(affected(model, found, _disqualifying(key))) >= len(model.runs)
+
+
+def _disqualifying(key: str) -> list[str]:
+    samplers = ["", *(name for name in FITTED if key.endswith(f"_{name}"))]
+    return [of_sampler(kind, sampler) for sampler in samplers for kind in DISQUALIFYING]
 
 
 def summary(
@@ -44,7 +54,7 @@ def summary(
     if table is None or not table.ranked:
         out.append(Sentence("Which is better?", "Nothing can be said: no run has a number that models could share."))
     else:
-        sound = [row for row in table.ranked if not disqualified(row.model, found)]
+        sound = [row for row in table.ranked if not disqualified(row.model, found, table.metric.key)]
         out.append(_better(table, sound, found))
         if len(sound) > 1:
             out.append(_significance(table, sound))
@@ -83,13 +93,13 @@ def _better(table: Table, sound: list[Row], found) -> Sentence:
         second = sound[len(equal)]
         text += f" Next comes {second.model.name} with {_number(second)}{_by_how_much(best, second)}."
     if ahead:
-        names = ", ".join(f"{row.model.name} ({_why(row.model, found)})" for row in ahead)
+        names = ", ".join(f"{row.model.name} ({_why(row.model, found, metric.key)})" for row in ahead)
         text += f" With a better number, but not to be believed: {names}."
     return Sentence(lead, text)
 
 
-def _why(model: Model, found) -> str:
-    kinds = [kind for kind in DISQUALIFYING if affected(model, found, (kind,))]
+def _why(model: Model, found, key: str) -> str:
+    kinds = [kind for kind in _disqualifying(key) if affected(model, found, (kind,))]
     return " and ".join("copies training data" if kind == "copies" else kind for kind in kinds)
 
 
