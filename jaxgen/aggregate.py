@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import stats
 
+from jaxgen import direction
+
 CONFIDENCE = 0.95
 # Of the records of single seeds; the aggregate has its own in their place.
 _OF_ONE_SEED = ("value", "spread", "spread_kind", "seconds", "seconds_view", "note")
@@ -86,11 +88,11 @@ def _record(by_seed: Mapping[int, Mapping[str, Any]], evaluations: Mapping[int, 
     return record | ({"note": "; ".join(notes)} if notes else {})
 
 
-def _extremes(found: Mapping[int, float], missing: list[int], direction: str) -> dict[str, Any]:
+def _extremes(found: Mapping[int, float], missing: list[int], better: str) -> dict[str, Any]:
     """Best and worst seed; a seed without a number is the worst. None where no direction is better."""
-    if direction not in ("lower", "higher") or not found:
+    if not direction.is_ranked(better) or not found:
         return {"best": None, "worst": None}
-    ranked = sorted(found, key=lambda seed: found[seed] if direction == "lower" else -found[seed])
+    ranked = sorted(found, key=lambda seed: direction.loss(better, found[seed]))
     worst = missing[0] if missing else ranked[-1]
     return {
         "best": {"seed": ranked[0], "value": found[ranked[0]]},

@@ -17,8 +17,8 @@ log = logging.getLogger(__name__)
 def open_checkpoints(opened: Session, folder: Path) -> Checkpoints:
     """The checkpoints of a work directory, with the config's rules of what to keep."""
     best = opened.config.best_metric
-    lower = not best or lookup.module("metrics", best, "config.best_metric").DIRECTION == "lower"
-    return Checkpoints(folder / "checkpoints", opened.config.keep_checkpoints, best, lower)
+    better = lookup.module("metrics", best, "config.best_metric").DIRECTION if best else "lower"
+    return Checkpoints(folder / "checkpoints", opened.config.keep_checkpoints, best, better)
 
 
 def restore(opened: Session, folder: Path, which: str) -> tuple[parallel.TrainState, int]:

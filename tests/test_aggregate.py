@@ -33,6 +33,8 @@ def test_mean_deviation_and_interval_by_hand():
 
 def test_higher_is_better_where_the_metric_says_so_and_nothing_is_where_it_says_none():
     assert over_seeds({0: {"is": record(1.0, "higher")}, 1: {"is": record(2.0, "higher")}})["is"]["best"]["seed"] == 1
+    auc = over_seeds({seed: {"auc": record(value, "0.5")} for seed, value in enumerate((0.3, 0.48, 0.6))})["auc"]
+    assert (auc["best"]["seed"], auc["worst"]["seed"]) == (1, 0)
     assert over_seeds({0: {"m": record(1.0, "none")}, 1: {"m": record(2.0, "none")}})["m"]["best"] is None
 
 

@@ -318,3 +318,11 @@ def test_the_real_extractor_through_the_whole_path(monkeypatch):
     assert record["value"] == pytest.approx(0, abs=1e-3)
     assert (record["few_samples"], record["min_samples"], record["side"]) == (True, 2048, 32)
     assert format_table({"fd_efficientnet_lite0": record})
+
+
+def test_a_direction_that_is_none_is_refused(tiny):
+    sys.modules["user.fd_tiny"].DIRECTION = "0.5"
+    assert _evaluate()["user.fd_tiny"]["direction"] == "0.5"
+    sys.modules["user.fd_tiny"].DIRECTION = "up"
+    with pytest.raises(UserError, match=r"user\.fd_tiny: DIRECTION='up': choices: lower, higher, none, or the best"):
+        _evaluate()

@@ -3,7 +3,8 @@
 A metric `name` is a module `jaxgen.metrics.<name>` (or the user's own, by import path) with
 
 - `NEEDS`: the view it measures, one of `VIEWS`;
-- `DIRECTION`: "lower" or "higher", whichever is better ("none": neither);
+- `DIRECTION`: "lower" or "higher", whichever is better, or the best value ("0.5": the nearer to it the better; "none":
+  neither);
 - `MIN_SAMPLES`: below so many images on either side evaluation refuses, or computes and marks the number;
 - `EXTRACTOR`: the name of the feature network it is bound to (`jaxgen.metrics.extractors.<name>`), `CHOSEN` for the
   one that the user chose, or None;

@@ -5,7 +5,7 @@ from jaxgen.metrics.tabular import MIN_ROWS, Gathered, forest, two_sample_auc
 from jaxgen.metrics.tabular import USES as USES
 
 NEEDS = "points"
-DIRECTION = "lower"
+DIRECTION = "0.5"
 TITLE, UNIT = "C2ST forest AUC", ""
 MEANING = "How well a random forest tells generated from unseen real rows: 0.5 is not at all, 1 without fail."
 SETTINGS = ("rows_of_each", "folds")

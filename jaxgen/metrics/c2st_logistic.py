@@ -5,7 +5,7 @@ from jaxgen.metrics.tabular import MIN_ROWS, Gathered, Tables, two_sample_auc
 from jaxgen.metrics.tabular import USES as USES
 
 NEEDS = "points"
-DIRECTION = "lower"
+DIRECTION = "0.5"
 TITLE, UNIT = "C2ST logistic AUC", ""
 MEANING = "How well a linear classifier tells generated from unseen real rows; shuffled columns pass it at 0.5."
 SETTINGS = ("rows_of_each", "folds")

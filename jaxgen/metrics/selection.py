@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from jaxgen import lookup
+from jaxgen import direction, lookup
 from jaxgen.errors import UserError
 from jaxgen.metrics.base import CHOSEN, PAIR_VIEWS, PATH_VIEWS, SAMPLE_VIEWS, USES_KNOWN, VIEWS, result_name
 from jaxgen.metrics.extractors.base import Extractor
@@ -69,6 +69,9 @@ def select(
         module = lookup.module("metrics", name, "evaluation.metrics")
         for attribute in ("NEEDS", "DIRECTION", "MIN_SAMPLES", "EXTRACTOR", "start"):
             lookup.need(module, attribute, "evaluation.metrics")
+        if module.DIRECTION != "none" and not direction.is_ranked(module.DIRECTION):
+            choices = 'lower, higher, none, or the best value, such as "0.5"'
+            raise UserError(f"{module.__name__}: DIRECTION={module.DIRECTION!r}: choices: {choices}")
         groups = (PAIR_VIEWS, SAMPLE_VIEWS, PATH_VIEWS)
         wanted = next((group for group in groups if module.NEEDS in group), (module.NEEDS,))
         views = [view for view in wanted if view in offered]

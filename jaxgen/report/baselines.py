@@ -50,7 +50,7 @@ def add_to_leaderboard(grid: Grid, table: Table, baselines: Sequence[Baseline]) 
         s = summarise(draws)
         cells = [Cell(rounded(s.mean, s.error)), Cell(interval(s.low, s.high, s.error) or "–")]
         cells += [NOTHING if s.deviation is None else Cell(significant(s.deviation, 3))]
-        ends = sorted(draws, reverse=table.metric.direction == "higher")
+        ends = sorted(draws, key=table.metric.loss)
         cells += [Cell(rounded(ends[0], s.error)), Cell(rounded(ends[-1], s.error))] if s.n > 1 else [NOTHING] * 2
         grid.rows.append([Cell(baseline.title), *cells, Cell(str(s.n), "draws"), NOTHING])
         grid.badges.append([Badge("baseline", "note")])
@@ -81,15 +81,20 @@ def sentence(
     if not judged:
         return None
     rows = {(t.metric.key, row.model.number): (t, row) for t in judged for row in t.ranked}
-    tests = correct({k: welch(list(row.values.values()), rival.values[k[0]]) for k, (_, row) in rows.items()})
+    tests = correct(
+        {
+            key: welch(*map(t.metric.tested, (list(row.values.values()), rival.values[key[0]])))
+            for key, (t, row) in rows.items()
+        }
+    )
     parts, wins = [], 0
     for table in judged:
         told = []
         for row in table.ranked:
             test = tests[table.metric.key, row.model.number]
-            draws = summarise(rival.values[table.metric.key]).mean
+            draws = table.metric.standing(rival.values[table.metric.key])
             out = disqualified(row.model, found, table.metric.key)
-            if out or not table.metric.better(row.summary.mean, draws):
+            if out or row.standing >= draws:
                 continue
             wins += test.significant
             word = probability(test.corrected) if test.corrected is not None else "no test: one seed"

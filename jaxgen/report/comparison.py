@@ -34,13 +34,17 @@ class Other(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A model's numbers: `values` by seed are comparable, `others` are not; summary is None without any."""
+    """A model's numbers: `values` by seed are comparable, `others` are not; summary and standing are None without any.
+
+    standing: what the model is ranked by, the lower the better.
+    """
 
     model: Model
     values: dict[int, float]
     summary: Summary | None
     error: float | None
     others: list[Other]
+    standing: float | None
 
 
 class Table(NamedTuple):
@@ -87,11 +91,10 @@ def tables(section: Section) -> list[Table]:
 def _table(section: Section, metric: Metric) -> Table:
     reference = _usual(section, metric)
     rows = [_row(model, metric, reference) for model in section.models]
-    sign = 1 if metric.direction == "lower" else -1
-    rows.sort(key=lambda row: (row.summary is None, sign * row.summary.mean if row.summary else 0.0))
+    rows.sort(key=lambda row: (row.summary is None, row.standing or 0.0))
     ranked = [row for row in rows if row.summary is not None]
     differences = {
-        (a.model.number, b.model.number): welch(list(a.values.values()), list(b.values.values()))
+        (a.model.number, b.model.number): welch(*(metric.tested(list(row.values.values())) for row in (a, b)))
         for a, b in combinations(ranked, 2)
     }
     return Table(metric, rows, correct(differences))
@@ -116,7 +119,7 @@ def _row(model: Model, metric: Metric, reference: dict[str, Any]) -> Row:
     error = summary.error if summary else None
     if error is None and len(errors) == 1 and isinstance(errors[0], int | float):
         error = float(errors[0])  # of the measurement, for the digits: with one seed there is no other
-    return Row(model, values, summary, error, others)
+    return Row(model, values, summary, error, others, metric.standing(list(values.values())) if values else None)
 
 
 def of_step(row: Row, metric: Metric) -> str:

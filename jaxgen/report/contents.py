@@ -174,8 +174,9 @@ def _draw(chapter: Chapter, section: Section, table: Table | None) -> None:
     if table and table.ranked:
         dots = "Each mark is a seed, the stroke the mean, the pale bar the 95% interval of the mean."
         add("leaderboard", plots.leaderboard(table, f"{section.slug}-a"), dots)
-        caption = "Quality against the time to train: towards the "
-        caption += f"{'lower' if table.metric.direction == 'lower' else 'upper'} left is better and cheaper."
+        side = "the lower left" if table.metric.direction == "lower" else "the upper left"
+        side = side if table.metric.target is None else f"{table.metric.target:g} at the left"
+        caption = f"Quality against the time to train: towards {side} is better and cheaper."
         add("quality", plots.quality_against_cost(table, f"{section.slug}-b"), caption)
         caption = (
             "Quality against wall-clock while training, measured on evaluation.num_samples_in_training samples; the "

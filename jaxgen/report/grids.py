@@ -78,6 +78,8 @@ def leaderboard(table: Table, found: Mapping[str, Sequence[Finding]]) -> Grid:
         grid.notes.append(
             "With a single seed there is no interval, and nothing can be said of a difference's significance."
         )
+    if metric.target is not None:
+        grid.notes.append(f"Ranked, compared and tested by {metric.measure}.")
     count = sum(difference.p is not None for difference in table.differences.values())
     if count:
         grid.notes.append(
@@ -93,7 +95,7 @@ def _standing(row: Row, table: Table, sound: list[Row]) -> list[Cell]:
     if row.summary is None:
         return [NOTHING] * 7
     s, metric = row.summary, table.metric
-    seeds = sorted(row.values.items(), key=lambda item: item[1], reverse=metric.direction == "higher")
+    seeds = sorted(row.values.items(), key=lambda item: metric.loss(item[1]))
     first, last = seeds[0], seeds[-1]
     ends = [Cell(rounded(value, row.error), str(seed)) for seed, value in (first, last)] if s.n > 1 else [NOTHING] * 2
     best = sound[0] if sound else None
@@ -123,7 +125,7 @@ def _other(other, key: str) -> str:
 def pairs(table: Table) -> Grid:
     """All differences between two models, with intervals and both p-values."""
     heads = [Cell("pair"), Cell("difference"), Cell("95% interval"), Cell("p", "Welch"), Cell("p", "corrected by Holm")]
-    grid = Grid(f"Differences by {table.metric.name}, the first less the second", heads, [])
+    grid = Grid(f"Differences by {table.metric.measure}, the first less the second", heads, [])
     names = {row.model.number: row.model.name for row in table.ranked}
     for (a, b), d in table.differences.items():
         half = None if d.low is None else (d.high - d.low) / 4
@@ -172,7 +174,7 @@ def _mean(row: Row, table: Table, found) -> Cell:
     if row.summary is None:
         return Cell("†", "other settings", "muted") if mark else NOTHING
     sound = [r for r in table.ranked if not disqualified(r.model, found, table.metric.key)]
-    best = bool(sound) and table.metric.direction != "none" and row.summary.mean == sound[0].summary.mean
+    best = bool(sound) and table.metric.direction != "none" and row.standing == sound[0].standing
     small = "" if row.summary.deviation is None else f"± {significant(row.summary.deviation, 2)}"
     small = ", ".join(filter(None, [small, of_step(row, table.metric)]))
     return Cell(rounded(row.summary.mean, row.error) + mark, small, "best" if best and row in sound else "")

@@ -1,11 +1,13 @@
 """What a metric is called, what it says and which way is better, from the metric's own module where there is one."""
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-from jaxgen import lookup
+import numpy as np
+
+from jaxgen import direction, lookup
 
 # What decides a leaderboard, best first: the first of these that the models have in common.
 _DECIDING = (
@@ -33,8 +35,25 @@ class Metric(NamedTuple):
 
     @property
     def arrow(self) -> str:
-        """Which way is better."""
-        return _ARROWS.get(self.direction, "")
+        """Which way is better; where a value is best, that."""
+        return _ARROWS.get(self.direction, "" if self.target is None else f"→ {self.target:g}")
+
+    @property
+    def best(self) -> str:
+        """The same in words, "" where neither is."""
+        if self.target is not None:
+            return f"{self.target:g} is best"
+        return f"{self.direction} is better" if self.direction in _ARROWS else ""
+
+    @property
+    def target(self) -> float | None:
+        """The best value, where the metric has one between worse ones."""
+        return direction.target(self.direction)
+
+    @property
+    def measure(self) -> str:
+        """What models are ranked and tested by, in words."""
+        return self.name if self.target is None else f"the distance of {self.name} from {self.target:g}"
 
     @property
     def name(self) -> str:
@@ -43,19 +62,33 @@ class Metric(NamedTuple):
 
     def better(self, a: float, b: float) -> bool:
         """Whether a is better than b."""
-        return a < b if self.direction == "lower" else a > b
+        return self.loss(a) < self.loss(b)
+
+    def loss(self, value: float) -> float:
+        """What is lower the better the value is."""
+        return direction.loss(self.direction, value)
+
+    def tested(self, values: Sequence[float]) -> list[float]:
+        """What tests compare: the values, or their distances from the best one."""
+        return [direction.distance(self.direction, value) for value in values]
+
+    def standing(self, values: Sequence[float]) -> float:
+        """What a model is ranked by, the lower the better."""
+        mean = float(np.mean(self.tested(values)))
+        return mean if self.direction == "lower" or self.target is not None else -mean
 
 
 def describe(key: str, record: Mapping[str, Any]) -> Metric:
     """The metric of a record; one without a module of jaxgen's own has its key for a name."""
     base = str(record.get("metric") or _base(key))
     base = "fid" if base == "fd_efficientnet_lite0" else base  # the same number by its two names
-    direction = record.get("direction")
-    direction = direction if direction in _ARROWS else "none"
     # A user's own metric is not imported: a file of results must not make the report run code.
     module = importlib.import_module(f"jaxgen.metrics.{base}") if base in _built_in() else None
+    # Files of earlier versions may know another direction than the metric's own.
+    better = record.get("direction") if module is None else module.DIRECTION
+    better = str(better) if direction.is_ranked(better) else "none"
     if module is None or not hasattr(module, "TITLE"):
-        return Metric(key, base, key, "", str(record.get("unit") or ""), "", direction, ())
+        return Metric(key, base, key, "", str(record.get("unit") or ""), "", better, ())
     prefix, canonical = getattr(module, "PREFIX", base), getattr(module, "CANONICAL_TITLE", "")
     by_prefix = prefix != base and key.startswith(f"{prefix}_")
     of = key.removeprefix(prefix if by_prefix else base).strip("_")
@@ -63,7 +96,7 @@ def describe(key: str, record: Mapping[str, Any]) -> Metric:
     if not of and not canonical and record.get("extractor"):
         of = str(record["extractor"])
     title = canonical if canonical and proper else module.TITLE
-    return Metric(key, base, title, of, module.UNIT, module.MEANING, direction, getattr(module, "SETTINGS", ()))
+    return Metric(key, base, title, of, module.UNIT, module.MEANING, better, getattr(module, "SETTINGS", ()))
 
 
 @cache
@@ -95,7 +128,7 @@ def deciding(metrics: Mapping[str, Metric], counts: Mapping[str, int]) -> str | 
       counts: key -> how many models have it. One that more of them have goes before one that decides more.
     """
     order = {name: rank for rank, name in enumerate(_DECIDING)}
-    candidates = [key for key, metric in metrics.items() if metric.direction in _ARROWS]
+    candidates = [key for key, metric in metrics.items() if metric.direction != "none"]
 
     def standing(key):
         plain = key == metrics[key].base or key == f"fd_{metrics[key].of}"

@@ -158,8 +158,7 @@ def _label(name: str) -> str:
 
 def _axis(metric: Metric) -> str:
     unit = f", {metric.unit}" if metric.unit else ""
-    better = {"lower": " (lower is better)", "higher": " (higher is better)"}.get(metric.direction, "")
-    return f"{metric.name}{unit}{better}"
+    return f"{metric.name}{unit}{f' ({metric.best})' if metric.best else ''}"
 
 
 def _time_axis(axes, times: Sequence[float]) -> None:

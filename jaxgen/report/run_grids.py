@@ -60,9 +60,8 @@ def _goal(section: Section, table: Table | None) -> float | None:
     if table is None or table.metric.direction == "none":
         return None
     ends = [[p[-1][1] for run in m.runs if (p := curve(run, table.metric))] for m in section.models]
-    worst = max if table.metric.direction == "lower" else min
-    last = [worst(values) for values in ends if values]
-    return worst(last) if len(last) > 1 else None
+    last = [max(values, key=table.metric.loss) for values in ends if values]
+    return max(last, key=table.metric.loss) if len(last) > 1 else None
 
 
 def _whole(value: float | None) -> str:

@@ -8,6 +8,7 @@ from jaxgen.report.comparison import Row, Table
 from jaxgen.report.costs import Cost
 from jaxgen.report.findings import DISQUALIFYING, LEVELS, Finding, of_sampler
 from jaxgen.report.groups import Model, Section
+from jaxgen.report.metric import Metric
 from jaxgen.report.numbers import duration, interval, large, percent, probability, rounded, significant
 
 # A spread over seeds beyond this share of the mean is worth a word.
@@ -82,7 +83,7 @@ def _better(table: Table, sound: list[Row], found) -> Sentence:
     best = sound[0]
     ahead = [row for row in out if table.ranked.index(row) < table.ranked.index(best)]
     text = f"{best.model.name} is best by {metric.name}: {_number(best)}."
-    equal = [row.model.name for row in sound if row.summary.mean == best.summary.mean]
+    equal = [row.model.name for row in sound if row.standing == best.standing]
     if len(equal) > 1:
         text = f"{_listed(equal)} are best alike by {metric.name}: {_number(best)}."
     elif len(sound) == 1:
@@ -91,7 +92,7 @@ def _better(table: Table, sound: list[Row], found) -> Sentence:
         )
     if len(sound) > len(equal):
         second = sound[len(equal)]
-        text += f" Next comes {second.model.name} with {_number(second)}{_by_how_much(best, second)}."
+        text += f" Next comes {second.model.name} with {_number(second)}{_by_how_much(best, second, metric)}."
     if ahead:
         names = ", ".join(f"{row.model.name} ({_why(row.model, found, metric.key)})" for row in ahead)
         text += f" With a better number, but not to be believed: {names}."
@@ -103,7 +104,9 @@ def _why(model: Model, found, key: str) -> str:
     return " and ".join("copies training data" if kind == "copies" else kind for kind in kinds)
 
 
-def _by_how_much(best: Row, second: Row) -> str:
+def _by_how_much(best: Row, second: Row, metric: Metric) -> str:
+    if metric.target is not None:
+        return f", {significant(second.standing - best.standing, 3)} further from {metric.target:g}"
     a, b = best.summary.mean, second.summary.mean
     if a and a * b > 0:
         return f", {percent(abs(b - a) / abs(a))} {'more' if b > a else 'less'}"
@@ -121,7 +124,7 @@ def _significance(table: Table, sound: list[Row]) -> Sentence:
     difference = table.against(best.model, second.model)
     method = f"Welch's t-test over seeds, corrected by Holm for {tested} pair{'s' * (tested != 1)}"
     if difference.p is None:
-        same = best.summary.mean == second.summary.mean
+        same = best.standing == second.standing
         text = "the two are equal." if same else "neither spreads over its seeds, so that no test can be made."
         return Sentence(lead, f"{best.model.name} and {second.model.name}: {text}")
     p = probability(difference.corrected)

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from jaxgen import configuration, lookup
+from jaxgen import configuration, direction, lookup
 from jaxgen.errors import UserError
 from jaxgen.training import lanes
 from jaxgen.training.checkpoint import array_checksum
@@ -92,8 +92,8 @@ def _best(folder: Path, steps: list[int], metric: str) -> int | None:
     ranked = {step: json.loads(file.read_text())[metric] for step, file in files.items() if metric and file.exists()}
     if not ranked:
         return None
-    lower = lookup.module("metrics", metric, "config.best_metric").DIRECTION == "lower"
-    return (min if lower else max)(ranked, key=lambda step: (ranked[step], -step if lower else step))
+    better = lookup.module("metrics", metric, "config.best_metric").DIRECTION
+    return min(ranked, key=lambda step: (direction.loss(better, ranked[step]), -step))
 
 
 def _read(folder: Path, lane: int | None) -> dict[str, dict[str, Any]]:

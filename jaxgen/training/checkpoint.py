@@ -13,6 +13,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import AnyPreservationPolicy, BestN, LatestN
 
+from jaxgen import direction
 from jaxgen.errors import UserError
 from jaxgen.training import processes
 
@@ -45,10 +46,10 @@ class Checkpoints:
       folder: made if missing.
       keep: how many of the newest stay.
       best_metric: the best by this metric stays as well; "" for none.
-      lower_is_better: direction of `best_metric`.
+      better: direction of `best_metric`, as `jaxgen.direction` has them.
     """
 
-    def __init__(self, folder: Path, keep: int, best_metric: str = "", lower_is_better: bool = True):
+    def __init__(self, folder: Path, keep: int, best_metric: str = "", better: str = "lower"):
         self.folder = folder.absolute()
         self._best_metric = best_metric
         policies = [LatestN(keep)]
@@ -56,16 +57,13 @@ class Checkpoints:
         if best_metric:
             # orbax writes metrics only where it has a best_fn, and its own best-only rule would drop the newest.
             def best_fn(metrics):
-                return metrics[best_metric]
+                return direction.loss(better, metrics[best_metric])
 
-            policies.append(
-                BestN(get_metric_fn=best_fn, reverse=lower_is_better, n=1, keep_checkpoints_without_metrics=False)
-            )
-        self._lower = lower_is_better
+            policies.append(BestN(get_metric_fn=best_fn, reverse=True, n=1, keep_checkpoints_without_metrics=False))
         self._options = ocp.CheckpointManagerOptions(
             preservation_policy=AnyPreservationPolicy(policies),
             best_fn=best_fn,
-            best_mode="min" if lower_is_better else "max",
+            best_mode="min",
             cleanup_tmp_directories=True,
             create=True,
             enable_async_checkpointing=True,

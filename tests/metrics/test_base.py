@@ -10,7 +10,7 @@ NAMES = lookup.choices("metrics")
 @pytest.mark.parametrize("name", NAMES)
 def test_a_metric_tells_its_title_unit_meaning_and_direction(name):
     module = lookup.module("metrics", name, "metrics")
-    assert module.DIRECTION in ("lower", "higher", "none")
+    assert module.DIRECTION in ("lower", "higher", "none", "0.5")
     assert 0 < len(module.TITLE) <= 40
     assert module.TITLE.isascii()
     assert isinstance(module.UNIT, str)

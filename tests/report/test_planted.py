@@ -352,9 +352,12 @@ def test_of_a_program_that_diverged_the_seed_that_did_is_named(run, tmp_path):
     )
 
 
-def test_models_stand_beside_baselines_and_are_told_which_they_beat(run, tmp_path):
-    """Scores of 0.5 are best; the copula's is 0.58, and one of the models is below it."""
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_models_stand_beside_baselines_and_are_told_which_they_beat(run, tmp_path, mirrored):
+    """Scores of 0.5 are best; the copula's is 0.58, and one of the models is nearer, from above or from below."""
     good, poor, rival = (0.55, 0.551, 0.549), (0.7, 0.71, 0.72), (0.58, 0.585, 0.575)
+    if mirrored:
+        good, poor = (tuple(1 - value for value in values) for values in (good, poor))
     base = {"metric": "c2st_forest", "direction": "lower", "spread": 0.02}
     names = {"class_copula": "class Gaussian copula", "real": "real training rows"}
     told = {"value": 0.58, "seeds": dict(enumerate(rival))}
@@ -366,11 +369,18 @@ def test_models_stand_beside_baselines_and_are_told_which_they_beat(run, tmp_pat
             )
             beside = {key: {"_title": title, "c2st_forest": told} for key, title in names.items()}
             (folder / "baselines.json").write_text(json.dumps({**beside, "_run": {}}))
-    p = [stats.ttest_ind(values, rival, equal_var=False).pvalue for values in (good, poor)]
+    distances = [[abs(value - 0.5) for value in values] for values in (good, poor, rival)]
+    p = [stats.ttest_ind(values, distances[2], equal_var=False).pvalue for values in distances[:2]]
     corrected = 2 * p[0] if p[0] < p[1] else max(p[0], 2 * p[1])
     _, text = _assert_said(tmp_path, "Which beat the class Gaussian copula?", "real training rows", "baseline")
-    assert f"good (0.5500, p = {corrected:.2g})" in text
-    assert "poor (0.7" not in text.split("tests; models")[0]
+    assert f"good ({0.45 if mirrored else 0.55:.4f}, p = {corrected:.2g})" in text
+    assert "poor (0." not in text.split("tests; models")[0]
+    assert "good is best by C2ST forest AUC" in text
+    assert "0.16 further from 0.5." in text
+    assert "Ranked, compared and tested by the distance of C2ST forest AUC from 0.5." in text
+    assert "0.5 is best." in text
+    assert "C2ST forest AUC → 0.5" in text
+    assert "ower is better" not in text
 
 
 def test_seeds_that_were_trained_for_longer_are_no_seeds_of_the_shorter_model(run, tmp_path):

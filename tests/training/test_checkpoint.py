@@ -101,16 +101,16 @@ def test_keeps_the_newest(folder):
     checkpoints.close()
 
 
-@pytest.mark.parametrize(("lower", "best"), [(True, 20), (False, 10)])
-def test_keeps_the_best_beside_the_newest(folder, lower, best):
-    checkpoints = Checkpoints(folder, 1, "fd", lower)
+@pytest.mark.parametrize(("better", "best"), [("lower", 20), ("higher", 10), ("5.5", 30)])
+def test_keeps_the_best_beside_the_newest(folder, better, best):
+    checkpoints = Checkpoints(folder, 1, "fd", better)
     for step, value in ((10, 9.0), (20, 1.0), (30, 5.0), (40, None), (50, 7.0)):
         checkpoints.save(step, state_at(step), {}, {"fd": value} if value else None)
         checkpoints.wait()
     assert checkpoints.steps() == [best, 50]
     assert checkpoints.best_step() == best
     checkpoints.close()
-    again = Checkpoints(folder, 1, "fd", lower)  # a new process ranks the same
+    again = Checkpoints(folder, 1, "fd", better)  # a new process ranks the same
     assert again.best_step() == best
     again.close()
 
