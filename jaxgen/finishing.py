@@ -180,6 +180,8 @@ def evaluate_to_file(
     if beside:
         baseline_evaluation.write(path.with_name(baseline_evaluation.NAME), beside, results["_run"])
     workdir.write_atomic(path, json.dumps(results, indent=1) + "\n")
+    if not beside:  # what an earlier evaluation left would stand beside this one's numbers
+        path.with_name(baseline_evaluation.NAME).unlink(missing_ok=True)
     if show:
         print(format_table(results))
         if beside:

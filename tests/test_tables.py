@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import jax
 import jax.numpy as jnp
@@ -109,6 +110,13 @@ def test_the_report_shows_the_baselines_below_the_models(whole, tmp_path):
     assert any(f"{value:.4g}" in row for row in rows)
     assert all("baseline" in row for row in rows)
     assert "Copies training data" not in text  # of the run; the baseline copies, and is not accused
+
+
+def test_an_evaluation_without_baselines_leaves_none_of_an_earlier_one(whole, tmp_path):
+    folder = shutil.copytree(whole, tmp_path / "again")
+    modes.evaluate(tiny("vae", evaluation__metrics=("ks_complement",), evaluation__baselines=()), folder, "latest")
+    assert json.loads((folder / "evaluation.json").read_text())["ks_complement"]["value"] > 0
+    assert not (folder / "baselines.json").exists()
 
 
 def ends(config, steps=5):

@@ -1,13 +1,17 @@
 """Samplers that learn nothing, measured beside the runs (baselines.json): what a model's number is worth."""
 
+import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from jaxgen.report.comparison import Table, number
+from jaxgen.report.comparison import Other, Table, number, of_record, unlike, usual
 from jaxgen.report.findings import Finding
 from jaxgen.report.grids import NOTHING, Badge, Cell, Grid
 from jaxgen.report.groups import Section
+from jaxgen.report.metric import Metric
 from jaxgen.report.numbers import interval, probability, rounded, significant
+from jaxgen.report.run import Run
 from jaxgen.report.statistics import correct, summarise, welch
 from jaxgen.report.words import Sentence, disqualified
 
@@ -15,24 +19,62 @@ from jaxgen.report.words import Sentence, disqualified
 _TO_BEAT, _DECIDING = "class_copula", ("c2st_forest", "tstr")
 
 
+# What baselines have of their own: as many rows as the training split has, a seed for each draw, no checkpoint.
+_OF_MODELS = ("n_fake", "evaluation.seed", "checkpoint")
+
+
 class Baseline(NamedTuple):
-    """A sampler, what it is called, and its numbers by metric: one for each draw."""
+    """A sampler, what it is called, and its numbers by metric: one for each draw.
+
+    others: by metric, runs that measured it under other settings than the rest.
+    """
 
     name: str
     title: str
     values: dict[str, list[float]]
+    others: dict[str, list[Other]]
 
 
-def of(section: Section) -> list[Baseline]:
-    """The baselines of a section, as the first run that has them tells."""
-    out: dict[str, Baseline] = {}
+def of(section: Section, tables: Sequence[Table]) -> list[Baseline]:
+    """The baselines of a section, where they were measured as its models were; most runs tell the same numbers."""
+    titles: dict[str, str] = {}
     for run in section.runs:
-        for name, records in run.baselines.items():
-            if not name.startswith("_") and isinstance(records, dict) and name not in out:
-                values = {key: _draws(record) for key, record in records.items() if isinstance(record, dict)}
-                title = str(records.get("_title") or name)
-                out[name] = Baseline(name, title, {key: draws for key, draws in values.items() if draws})
-    return list(out.values())
+        titles |= {name: title for name, title in _named(run).items() if name not in titles}
+    out = [Baseline(name, title, {}, {}) for name, title in titles.items()]
+    for table in tables:
+        models = {key: value for key, value in usual(section, table.metric).items() if key not in _OF_MODELS}
+        for baseline in out:
+            values, others = _gathered(section, table.metric, baseline.name, models)
+            baseline.values.update({table.metric.key: values} if values else {})
+            baseline.others.update({table.metric.key: others} if others else {})
+    return out
+
+
+def _named(run: Run) -> dict[str, str]:
+    """Titles by name; a file of an earlier evaluation, which names others than the run's last one did, is not read."""
+    settings = run.config.get("evaluation")
+    wanted = settings.get("baselines") if isinstance(settings, dict) else None
+    found = {name: records for name, records in run.baselines.items() if isinstance(records, dict)}
+    return {name: str(found[name].get("_title") or name) for name in found if name in (wanted or ())}
+
+
+def _gathered(section: Section, metric: Metric, name: str, models: Mapping[str, Any]) -> tuple[list, list[Other]]:
+    """The draws of a baseline, and the runs whose own were made under other settings.
+
+    Args:
+      models: the settings that models are compared under.
+    """
+    known = []
+    for run in section.runs:
+        record = run.baselines[name].get(metric.key) if name in _named(run) else None
+        if isinstance(record, dict) and (draws := _draws(record)):
+            known.append((run, of_record(record, metric), draws))
+    counts = Counter(json.dumps(found, sort_keys=True) for _, found, _ in known if not unlike(found, models))
+    reference = {**models, **(json.loads(counts.most_common(1)[0][0]) if counts else {})}
+    reasons = [unlike(found, reference) for _, found, _ in known]
+    fitting = [draws for (_, _, draws), reason in zip(known, reasons, strict=True) if not reason]
+    others = [Other(run, reason) for (run, _, _), reason in zip(known, reasons, strict=True) if reason]
+    return (fitting[0] if fitting else []), others
 
 
 def _draws(record: Mapping[str, Any]) -> list[float]:
@@ -44,6 +86,8 @@ def _draws(record: Mapping[str, Any]) -> list[float]:
 def add_to_leaderboard(grid: Grid, table: Table, baselines: Sequence[Baseline]) -> None:
     """A row for each baseline, below the models and not ranked among them."""
     for baseline in baselines:
+        others = baseline.others.get(table.metric.key, [])
+        grid.notes += [f"Not compared: {baseline.title} of {other.run.place}: {other.reason}." for other in others]
         if table.metric.key not in baseline.values:
             continue
         draws = baseline.values[table.metric.key]
@@ -62,12 +106,13 @@ def add_to_effectiveness(grid: Grid, tables: Sequence[Table], baselines: Sequenc
         cells = []
         for table in tables:
             draws = baseline.values.get(table.metric.key)
+            mark = " †" if table.metric.key in baseline.others else ""
             if not draws:
-                cells.append(NOTHING)
+                cells.append(Cell("†", "other settings", "muted") if mark else NOTHING)
                 continue
             s = summarise(draws)
             small = "" if s.deviation is None else f"± {significant(s.deviation, 2)}"
-            cells.append(Cell(rounded(s.mean, s.error), small))
+            cells.append(Cell(rounded(s.mean, s.error) + mark, small))
         grid.rows.append([Cell(baseline.title), *cells])
         grid.badges.append([Badge("baseline", "note")])
 

@@ -89,7 +89,7 @@ def tables(section: Section) -> list[Table]:
 
 
 def _table(section: Section, metric: Metric) -> Table:
-    reference = _usual(section, metric)
+    reference = usual(section, metric)
     rows = [_row(model, metric, reference) for model in section.models]
     rows.sort(key=lambda row: (row.summary is None, row.standing or 0.0))
     ranked = [row for row in rows if row.summary is not None]
@@ -136,7 +136,7 @@ def number(record: dict) -> float | None:
 
 def settings(run: Run, record: dict, metric: Metric) -> dict[str, Any]:
     """What a number was made with; what an older file does not tell is left out."""
-    found = {key: record[key] for key in (*_SETTINGS, *metric.settings) if key in record}
+    found = of_record(record, metric)
     if isinstance(record.get("inversion"), dict):  # the budget of the search; z is the only space of older files
         budget = {"space": "z", **record["inversion"]}
         found |= {f"inversion.{key}": value for key, value in budget.items()}
@@ -145,6 +145,11 @@ def settings(run: Run, record: dict, metric: Metric) -> dict[str, Any]:
     if not run.config.get("best_metric"):  # the best one's step differs by nature
         found["checkpoint"] = "the last" if run.earlier(metric.key) is None else "an earlier one"
     return found
+
+
+def of_record(record: dict, metric: Metric) -> dict[str, Any]:
+    """Those settings that a record itself tells."""
+    return {key: record[key] for key in (*_SETTINGS, *metric.settings) if key in record}
 
 
 def unlike(found: dict[str, Any], reference: dict[str, Any]) -> str:
@@ -160,7 +165,7 @@ def _short(value: Any) -> str:
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
-def _usual(section: Section, metric: Metric) -> dict[str, Any]:
+def usual(section: Section, metric: Metric) -> dict[str, Any]:
     """The settings that most runs have; of equally many those of last checkpoints, then those with more samples."""
     known = [settings(run, run.results[metric.key], metric) for run in section.runs if metric.key in run.results]
     counts = Counter(json.dumps(one, sort_keys=True) for one in known)

@@ -157,7 +157,7 @@ def _chapter(section: Section) -> Chapter:
 
 
 def _add_baselines(chapter: Chapter, section: Section, every: Sequence[Table], found) -> None:
-    beside = baselines.of(section)
+    beside = baselines.of(section, every)
     if chapter.leaderboard:
         baselines.add_to_leaderboard(chapter.leaderboard, chapter.table, beside)
     baselines.add_to_effectiveness(chapter.effectiveness, every, beside)

@@ -364,9 +364,8 @@ def test_models_stand_beside_baselines_and_are_told_which_they_beat(run, tmp_pat
     for name, values in (("good", good), ("poor", poor)):
         for seed, value in enumerate(values):
             records = {"c2st_forest": run.record(value, **base, view="points", extractor=None)}
-            folder = run.make(
-                tmp_path / f"{name}/seed_{seed}", seed=seed, records=records, changes={"model.width": ord(name[0])}
-            )
+            changes = {"model.width": ord(name[0]), "evaluation.baselines": tuple(names)}
+            folder = run.make(tmp_path / f"{name}/seed_{seed}", seed=seed, records=records, changes=changes)
             beside = {key: {"_title": title, "c2st_forest": told} for key, title in names.items()}
             (folder / "baselines.json").write_text(json.dumps({**beside, "_run": {}}))
     distances = [[abs(value - 0.5) for value in values] for values in (good, poor, rival)]
@@ -470,3 +469,37 @@ def test_inversions_of_another_budget_are_not_compared(run, tmp_path, other, wor
 def test_inversions_alone_are_no_evaluation(run, tmp_path):
     _project(run, run.make(tmp_path / "run"), 20.0)
     _assert_said(tmp_path, "Trained to the end, but there is no evaluation.json")
+
+
+def _baseline(run, folder, value, **settings):
+    """A baselines.json with the one metric."""
+    record = run.record(0.6, metric="c2st_forest", view="points", extractor=None, **settings)
+    told = {"_title": "class Gaussian copula", "c2st_forest": {**record, "value": value, "seeds": {"0": value}}}
+    (folder / "baselines.json").write_text(json.dumps({"class_copula": told, "_run": {}}))
+
+
+def _tabular(run, folder, width, baselines=("class_copula",)):
+    record = run.record(0.6, metric="c2st_forest", view="points", extractor=None, rows_of_each=171)
+    changes = {"model.width": width, "evaluation.baselines": baselines}
+    return run.make(folder, records={"c2st_forest": record}, changes=changes)
+
+
+def test_baselines_of_other_settings_are_named_and_not_shown(run, tmp_path):
+    for number, (name, rows) in enumerate((("a", 50), ("b", 171), ("c", 171))):
+        _baseline(run, _tabular(run, tmp_path / name, 8 + number), 0.9 - number / 10, rows_of_each=rows, n_fake=398)
+    chapter = contents(find([tmp_path]), "").chapters[0]
+    assert [row[1].text for row in chapter.leaderboard.rows][3:] == ["0.8"]
+    assert chapter.effectiveness.rows[-1][1].text == "0.8 †"
+    told = "Not compared: class Gaussian copula of a: rows_of_each 50 instead of 171."
+    assert [note for note in chapter.leaderboard.notes if "copula" in note] == [told]
+    for name in ("b", "c"):
+        (tmp_path / name / "baselines.json").unlink()
+    chapter = contents(find([tmp_path]), "").chapters[0]
+    assert len(chapter.leaderboard.rows) == 3
+    assert chapter.effectiveness.rows[-1][1].text == "†"
+    _assert_said(tmp_path, told)
+
+
+def test_baselines_that_an_earlier_evaluation_left_are_not_shown(run, tmp_path):
+    _baseline(run, _tabular(run, tmp_path / "a", 8, baselines=()), 0.9)
+    assert "copula" not in "".join(_words(tmp_path))
