@@ -1,7 +1,9 @@
 """The command that makes a run again."""
 
+import json
 import shlex
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from jaxgen import configuration
@@ -13,21 +15,46 @@ _PLACES = ("data.dir", "data.cache_dir", "compilation_cache")
 
 def changes(run: Run) -> dict[str, tuple[Any, Any]]:
     """Keys of the config that are not at their defaults: key -> (default, the run's)."""
-    from configs import default
-
-    usual = configuration.flatten(configuration.to_dict(default.get_config()))
+    usual = _defaults()
     mine = configuration.flatten(run.config)
     return {key: (usual.get(key), value) for key, value in mine.items() if usual.get(key) != value}
 
 
+def own_keys(run: Run) -> list[str]:
+    """Keys that the defaults lack: a command line can set none that its config file does not have."""
+    return sorted(configuration.flatten(run.config).keys() - _defaults().keys())
+
+
+def _defaults() -> dict[str, Any]:
+    from configs import default
+
+    return configuration.flatten(configuration.to_dict(default.get_config()))
+
+
 def reproduce(run: Run) -> str:
-    """A shell command from the defaults to this run, whatever file its config came from."""
+    """A shell command to this run: from the defaults, whatever file its config came from.
+
+    Where it has keys that the defaults lack, from the config that its work directory keeps.
+    """
+    source, other = "configs/default.py", {key: value for key, (_, value) in changes(run).items()}
+    if own_keys(run) and (folder := kept_in(run)) is not None:
+        told = json.loads((folder / "config.json").read_text())["config"]
+        kept = configuration.flatten(configuration.completed(told))
+        # Where the run was evaluated anew, or is one of several seeds of the folder.
+        other = {key: value for key, value in configuration.flatten(run.config).items() if kept.get(key) != value}
+        source = str(folder)
     parts = [
-        "python -m jaxgen.main --config configs/default.py",
+        f"python -m jaxgen.main --config {shlex.quote(source)}",
         f"--workdir {shlex.quote(f'runs/{_name(run)}_again')}",
     ]
-    parts += [shlex.quote(f"--config.{key}={_value(value)}") for key, (_, value) in changes(run).items()]
+    parts += [shlex.quote(f"--config.{key}={_value(value)}") for key, value in other.items()]
     return " \\\n  ".join(parts)
+
+
+def kept_in(run: Run) -> Path | None:
+    """The folder whose config.json has the run's config: its own, or the one of all seeds; None where it is lost."""
+    places = [folder for folder in (run.folder, run.folder.parent) if (folder / "config.json").is_file()]
+    return places[0] if places else None
 
 
 def _name(run: Run) -> str:

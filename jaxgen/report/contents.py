@@ -216,7 +216,14 @@ def _card(run: Run, model: Model, found: Mapping[str, list[Finding]]) -> Card:
         for key, record in run.results.items()
     ]
     moved = command.places(run.config)
-    warning = f"Paths of the machine it ran on: {', '.join(moved)}; set your own." if moved else ""
+    warnings = [f"Paths of the machine it ran on: {', '.join(moved)}; set your own."] if moved else []
+    if own := command.own_keys(run):
+        keys = f"The defaults lack keys of its config ({', '.join(own)})"
+        there = command.kept_in(run)
+        how = (
+            f"the command takes it from {there}." if there else "and its config.json is lost: the command cannot work."
+        )
+        warnings.append(f"{keys}: {how}" if there else f"{keys}, {how}")
     return Card(
         run,
         run_grids.run_anchor(run),
@@ -227,7 +234,7 @@ def _card(run: Run, model: Model, found: Mapping[str, list[Finding]]) -> Card:
         numbers,
         sorted(run.skipped.items()),
         _checkout(facts.get("commit")) + command.reproduce(run),
-        warning,
+        " ".join(warnings),
         json.dumps(run.config, indent=1),
     )
 

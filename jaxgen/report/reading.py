@@ -50,7 +50,7 @@ def _seeds(folder: Path, config: Mapping) -> list[int]:
 
 def _lane(program: Run, seed: int, lanes: int) -> Run:
     lane = Run(program.folder / f"seed_{seed}", f"{program.place}/seed_{seed}", {**program.config, "seed": seed})
-    lane.config["num_seeds"] = 1
+    lane.config |= {"num_seeds": 1, "seed_devices": 0, "seed_program": "auto"}
     lane.facts = dict(program.facts)
     lane.timing = {
         name: value / lanes if name.endswith(_SHARED) and isinstance(value, int | float) else value

@@ -141,6 +141,39 @@ def test_the_command_of_a_card_makes_the_same_config(run, tmp_path):
     assert json.loads(config.to_json()) == found.config
 
 
+@pytest.mark.filterwarnings(r"ignore:the load_module\(\) method is deprecated")
+@pytest.mark.parametrize("of_seeds", [False, True])
+def test_the_command_of_a_config_with_keys_of_its_own_makes_the_same(run, tmp_path, of_seeds):
+    """As README's 'Extending' has it: a command line can set no key that its config file does not have."""
+    folder = run.make(tmp_path / "a run", 3.0, changes={"model.width": 8})
+    told = json.loads((folder / "config.json").read_text())
+    told["config"]["model"]["hidden"] = 64
+    told["config"].update({"num_seeds": 2, "seed_devices": 2} if of_seeds else {})
+    (folder / "config.json").write_text(json.dumps(told))
+    path = folder / "evaluation.json"
+    evaluated = json.loads(path.read_text())
+    evaluated["_run"]["config"]["evaluation"]["num_samples"] = 77  # evaluated anew
+    path.write_text(json.dumps(evaluated))
+    if of_seeds:
+        (folder / "seed_1").mkdir()
+        path.rename(folder / "seed_1" / path.name)
+    found = find([tmp_path]).runs[-1]
+    words = shlex.split(reproduce(found).replace("\\\n", " "))
+    assert words[3:5] == ["--config", str(folder)]
+    assert "--config.evaluation.num_samples=77" in words
+    config = run_config.load(words[4], [w for w in words if w.startswith("--config.")])
+    assert json.loads(config.to_json()) == found.config
+    assert (config.model.hidden, config.seed, config.num_seeds) == (64, int(of_seeds), 1)
+    report.build([tmp_path], tmp_path / "out")
+    assert "(model.hidden): the command takes it from" in (tmp_path / "out" / "report.md").read_text()
+    (folder / "config.json").unlink()
+    if not of_seeds:
+        evaluated["_run"]["config"]["model"]["hidden"] = 64
+        (folder / "evaluation.json").write_text(json.dumps(evaluated))
+        report.build([tmp_path], tmp_path / "out")
+        assert "its config.json is lost: the command cannot work" in (tmp_path / "out" / "report.md").read_text()
+
+
 def test_a_report_can_be_built_twice_and_drops_what_is_gone(run, tmp_path):
     run.make(tmp_path / "runs/a", 3.0)
     run.make(tmp_path / "runs/b", 4.0, changes={"model.width": 8})
