@@ -218,12 +218,13 @@ def _card(run: Run, model: Model, found: Mapping[str, list[Finding]]) -> Card:
     moved = command.places(run.config)
     warnings = [f"Paths of the machine it ran on: {', '.join(moved)}; set your own."] if moved else []
     if own := command.own_keys(run):
-        keys = f"The defaults lack keys of its config ({', '.join(own)})"
         there = command.kept_in(run)
         how = (
-            f"the command takes it from {there}." if there else "and its config.json is lost: the command cannot work."
+            f": the command takes it from {there}."
+            if there
+            else ", and its config.json is lost: no command can set it."
         )
-        warnings.append(f"{keys}: {how}" if there else f"{keys}, {how}")
+        warnings.append(f"The defaults lack keys of its config ({', '.join(own)}){how}")
     return Card(
         run,
         run_grids.run_anchor(run),
