@@ -132,6 +132,7 @@ def deciding(metrics: Mapping[str, Metric], counts: Mapping[str, int]) -> str | 
 
     def standing(key):
         plain = key == metrics[key].base or key == f"fd_{metrics[key].of}"
-        return (-counts[key], order.get(metrics[key].base, len(order)), not plain, key)
+        # Inversions tell what a model can show, not what it does: they decide where there is nothing else.
+        return ("_inversion" in key, -counts[key], order.get(metrics[key].base, len(order)), not plain, key)
 
     return min(candidates, key=standing, default=None)

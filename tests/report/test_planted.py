@@ -469,6 +469,9 @@ def test_inversions_of_another_budget_are_not_compared(run, tmp_path, other, wor
 def test_inversions_alone_are_no_evaluation(run, tmp_path):
     _project(run, run.make(tmp_path / "run"), 20.0)
     _assert_said(tmp_path, "Trained to the end, but there is no evaluation.json")
+    _project(run, run.make(tmp_path / "second", changes={"model.width": 4}), 21.0)
+    run.make(tmp_path / "evaluated", 9.0, changes={"model.width": 8})
+    assert contents(find([tmp_path]), "").chapters[0].table.metric.key == "fd_efficientnet_lite0"
 
 
 def _baseline(run, folder, value, **settings):
