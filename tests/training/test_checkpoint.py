@@ -3,6 +3,7 @@
 import errno
 import logging
 from pathlib import Path
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +11,8 @@ import numpy as np
 import pytest
 
 from jaxgen.errors import UserError
-from jaxgen.training import parallel
+from jaxgen.restoring import open_checkpoints
+from jaxgen.training import arrays, parallel
 from jaxgen.training.checkpoint import Checkpoints, checksums
 
 
@@ -113,6 +115,17 @@ def test_keeps_the_best_beside_the_newest(folder, better, best):
     again = Checkpoints(folder, 1, "fd", better)  # a new process ranks the same
     assert again.best_step() == best
     again.close()
+
+
+def test_a_metric_that_is_best_at_a_value_ranks_by_its_distance(tmp_path):
+    config = SimpleNamespace(best_metric="c2st_forest", keep_checkpoints=1)
+    checkpoints = open_checkpoints(SimpleNamespace(config=config), tmp_path)
+    for step, value in ((10, 0.3), (20, 0.48), (30, 0.6), (40, 0.9)):
+        checkpoints.save(step, state_at(step), {}, {"c2st_forest": value})
+        checkpoints.wait()
+    assert checkpoints.best_step() == 20
+    checkpoints.close()
+    assert arrays._candidates(tmp_path / "checkpoints", "best", "c2st_forest") == [20]
 
 
 def test_flipped_bytes_fall_back_loudly(folder, caplog):
