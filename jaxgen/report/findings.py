@@ -181,6 +181,12 @@ def of_sampler(kind: str, sampler: str) -> str:
     return f"{kind} ({sampler})" if sampler else kind
 
 
+def sampler_in(kind: str) -> tuple[str, str]:
+    """What `of_sampler` made a kind of."""
+    plain, _, sampler = kind.removesuffix(")").partition(" (")
+    return plain, sampler
+
+
 def _modes(value: float, record: dict) -> Finding:
     modes, covered = record["modes"], int(value)
     if covered == 0:

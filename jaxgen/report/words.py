@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from jaxgen.latent_samplers import FITTED
 from jaxgen.report.comparison import Row, Table
 from jaxgen.report.costs import Cost
-from jaxgen.report.findings import DISQUALIFYING, LEVELS, Finding, of_sampler
+from jaxgen.report.findings import DISQUALIFYING, LEVELS, Finding, sampler_in
 from jaxgen.report.groups import Model, Section
 from jaxgen.report.metric import Metric
 from jaxgen.report.numbers import duration, interval, large, percent, probability, rounded, significant
@@ -34,12 +33,14 @@ def disqualified(model: Model, found: Mapping[str, Sequence[Finding]], key: str)
     Args:
       key: of the metric that it matters for: of a fitted latent sampler's numbers that one's own findings count too.
     """
-    return 2 * len(affected(model, found, _disqualifying(key))) >= len(model.runs)
+    return 2 * len(affected(model, found, _disqualifying(model, found, key))) >= len(model.runs)
 
 
-def _disqualifying(key: str) -> list[str]:
-    samplers = ["", *(name for name in FITTED if key.endswith(f"_{name}"))]
-    return [of_sampler(kind, sampler) for sampler in samplers for kind in DISQUALIFYING]
+def _disqualifying(model: Model, found: Mapping[str, Sequence[Finding]], key: str) -> list[str]:
+    """Kinds of the model's findings that disqualify it by this metric, in the order of DISQUALIFYING."""
+    kinds = {f.kind: sampler_in(f.kind) for run in model.runs for f in found[run.place]}
+    mine = [kind for kind, (_, sampler) in kinds.items() if not sampler or key.endswith(f"_{sampler}")]
+    return [kind for base in DISQUALIFYING for kind in sorted(mine) if kinds[kind][0] == base]
 
 
 def summary(
@@ -100,7 +101,7 @@ def _better(table: Table, sound: list[Row], found) -> Sentence:
 
 
 def _why(model: Model, found, key: str) -> str:
-    kinds = [kind for kind in _disqualifying(key) if affected(model, found, (kind,))]
+    kinds = [kind for kind in _disqualifying(model, found, key) if affected(model, found, (kind,))]
     return " and ".join("copies training data" if kind == "copies" else kind for kind in kinds)
 
 
