@@ -17,7 +17,9 @@ def small(tiny_config):
 
     def make(recipe, **changes):
         config = tiny_config(recipe)
-        config.model.update({"name": f"mlp_{recipe}", "architecture": "pytorch_gan"})
+        config.model.name = f"mlp_{recipe}"
+        if recipe == "gan":
+            config.model.architecture = "pytorch_gan"
         config.steps, config.steps_per_dispatch, config.log_every = 600, 50, 50
         config.sample_every = config.histogram_every = 0
         config.checkpoint_every = 300

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import pytest
 
+from configs import default
 from jaxgen import configuration, session
 from jaxgen.errors import UserError
 from jaxgen.training import compiled_steps, lanes, parallel
@@ -91,9 +92,16 @@ def test_lanes_and_batches_spread_over_four_devices_follow_the_solo_run_on_one(t
 
 
 SMALL = {
-    "stylegan2": {"architecture": "skip", "channel_base": 64, "channel_max": 8, "mapping_layers": 2, "stddev_group": 2},
-    "vq_vae": {"num_codes": 16, "code_dim": 4, "prior_width": 8, "prior_layers": 1, "prior_heads": 2},
-    "sngan": {"architecture": "cnn"},
+    "stylegan2": {
+        "architecture": "skip",
+        "latent_dim": 8,
+        "channel_base": 64,
+        "channel_max": 8,
+        "mapping_layers": 2,
+        "stddev_group": 2,
+    },
+    "vq_vae": {"width": 8, "num_codes": 16, "code_dim": 4, "prior_width": 8, "prior_layers": 1, "prior_heads": 2},
+    "sngan": {"width": 8, "latent_dim": 8, "architecture": "cnn"},
 }
 
 
@@ -105,7 +113,8 @@ def test_other_recipes_trace_as_lanes_over_devices(tiny_config, recipe, model, m
     """Shapes, and over which devices each value varies, in every part of a step."""
     config = several(tiny_config())
     config.num_devices, config.recipe.name, config.evaluation.metrics = 4, recipe, ()
-    config.model.update({"name": model, **SMALL[model]})
+    usual = default.get_config().model
+    config.model.update({"name": model, "width": usual.width, "latent_dim": usual.latent_dim, **SMALL[model]})
     if recipe == "gan":
         config.model.spectral_norm = True
         config.recipe.update({"n_critic": 2, "share_fakes": False, "penalty": "dragan"})
