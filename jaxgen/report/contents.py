@@ -172,7 +172,7 @@ def _draw(chapter: Chapter, section: Section, table: Table | None) -> None:
             chapter.figures[name] = Figure(svg, f"{section.slug}_{name}.svg", caption)
 
     if table and table.ranked:
-        dots = "Each mark is a seed, the stroke the mean, the pale bar the 95% interval of the mean."
+        dots = "Each mark is a seed, the stroke the mean, the pale bar its 95% interval as far as the axis goes."
         add("leaderboard", plots.leaderboard(table, f"{section.slug}-a"), dots)
         side = "the lower left" if table.metric.direction == "lower" else "the upper left"
         side = side if table.metric.target is None else f"{table.metric.target:g} at the left"

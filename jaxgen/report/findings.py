@@ -252,10 +252,12 @@ def _comparable(run: Run, tables: list[Table]) -> list[Finding]:
         for other in table.others:
             if other.run is run:
                 reasons.setdefault(other.reason, []).append(table.metric.key)
+    deciding = tables[0].metric.key if tables else None
     return [
         Finding(
             "other settings",
-            "warning",
+            # Bits per dimension of binarised pixels beside those of gray levels change nothing about the leaderboard.
+            "warning" if deciding in keys else "note",
             f"Evaluated with other settings than the rest, so not ranked with them: {reason} ({', '.join(keys)}).",
         )
         for reason, keys in reasons.items()

@@ -20,7 +20,10 @@ _LOSSES = ("loss", "elbo", "bits")
 
 
 def leaderboard(table: Table, prefix: str) -> str:
-    """Every seed's number as a dot, the mean and its interval as a bar, best model on top."""
+    """Every seed's number as a dot, the mean and its interval as a bar, best model on top.
+
+    The axis holds all numbers; an interval of few seeds may leave it, or one model would press the others together.
+    """
     rows = table.ranked[::-1]
     with svg.settings():
         figure, ((axes,),) = svg.styled(6.4, 0.75 + 0.32 * len(rows))
@@ -33,6 +36,11 @@ def leaderboard(table: Table, prefix: str) -> str:
             axes.scatter(list(row.values.values()), [y] * len(row.values), s=22, color=colour, marker=mark, zorder=3)
         axes.set_yticks(range(len(rows)), [_label(row.model.name) for row in rows])
         axes.set_ylim(-0.6, len(rows) - 0.4)
+        values = [value for row in rows for value in row.values.values()]
+        margin = 0.25 * (max(values) - min(values))
+        if margin:
+            low, high = axes.get_xlim()
+            axes.set_xlim(max(low, min(values) - margin), min(high, max(values) + margin))
         axes.set_xlabel(_axis(table.metric))
         axes.grid(axis="y", visible=False)
         return svg.render(figure, prefix)

@@ -66,11 +66,13 @@ def summary(
     return out + _went_wrong(section, found)
 
 
-def _number(row: Row) -> str:
-    value = rounded(row.summary.mean, row.error)
+def _number(row: Row, error: float | None = None) -> str:
+    """The mean with its interval; to the digits that `error` leaves, in place of the row's own."""
+    error = row.error if error is None else error
+    value = rounded(row.summary.mean, error)
     if row.summary.low is None:
         return f"{value} (one seed)"
-    around = interval(row.summary.low, row.summary.high, row.error)
+    around = interval(row.summary.low, row.summary.high, error)
     return f"{value} {around} over {row.summary.n} seeds"
 
 
@@ -83,17 +85,20 @@ def _better(table: Table, sound: list[Row], found) -> Sentence:
         )
     best = sound[0]
     ahead = [row for row in out if table.ranked.index(row) < table.ranked.index(best)]
-    text = f"{best.model.name} is best by {metric.name}: {_number(best)}."
+    second = next((row for row in sound if row.standing != best.standing), None)
+    # To the same digits, or the better of two close numbers may look like the worse one.
+    errors = [row.error for row in (best, second) if row is not None and row.error]
+    error = min(errors, default=None)
+    text = f"{best.model.name} is best by {metric.name}: {_number(best, error)}."
     equal = [row.model.name for row in sound if row.standing == best.standing]
     if len(equal) > 1:
-        text = f"{_listed(equal)} are best alike by {metric.name}: {_number(best)}."
+        text = f"{_listed(equal)} are best alike by {metric.name}: {_number(best, error)}."
     elif len(sound) == 1:
         text = (
             f"{best.model.name} has {metric.name} {_number(best)}, and there is no other sound model to compare with."
         )
-    if len(sound) > len(equal):
-        second = sound[len(equal)]
-        text += f" Next comes {second.model.name} with {_number(second)}{_by_how_much(best, second, metric)}."
+    if second is not None:
+        text += f" Next comes {second.model.name} with {_number(second, error)}{_by_how_much(best, second, metric)}."
     if ahead:
         names = ", ".join(f"{row.model.name} ({_why(row.model, found, metric.key)})" for row in ahead)
         text += f" With a better number, but not to be believed: {names}."

@@ -1,6 +1,7 @@
 """What is planted in runs is found, and named in the page and in its twin."""
 
 import json
+import re
 import shutil
 
 import pytest
@@ -180,6 +181,36 @@ def test_other_settings_are_named_and_not_ranked(run, tmp_path, changes, config,
         tmp_path, "odd, other settings:", words, "Not ranked: odd (1.5", "sound has Frechet distance"
     )
     assert "1. odd" not in page
+
+
+def test_other_settings_of_a_metric_that_decides_nothing_are_a_mark_in_its_column(run, tmp_path):
+    for name, width, discrete in (("a", 8, True), ("b", 16, True), ("c", 32, False)):
+        bits = run.record(0.5, metric="bits_per_dim", discrete=discrete)
+        records = {"fd_efficientnet_lite0": run.record(1.0 + width), "bits_per_dim": bits}
+        run.make(tmp_path / name, changes={"model.width": width}, records=records)
+    page, markdown = _words(tmp_path)
+    assert "c, other settings:" not in page  # it is ranked by the distance like the others
+    assert "3. c |" in markdown
+    assert "discrete false instead of true (bits_per_dim)" in page  # its card says so
+    assert "† (other settings)" in markdown
+
+
+def test_two_close_numbers_are_told_to_the_same_digits(run, tmp_path):
+    _sound(run, tmp_path, "spread", (30.0, 45.0, 37.9))
+    _sound(run, tmp_path, "steady", (37.71, 37.72, 37.73), changes={"model.width": 8})
+    _assert_said(tmp_path, "spread is best by Frechet distance (efficientnet_lite0): 37.633 [", "steady with 37.720 [")
+
+
+def test_an_interval_of_few_seeds_does_not_press_the_other_models_together(run, tmp_path):
+    """The axis ends near the numbers: two seeds at 10 and 100 have an interval of the mean from -517 to 627."""
+    _sound(run, tmp_path, "wild", (10.0, 100.0))
+    _sound(run, tmp_path, "tame", (20.0, 21.0), changes={"model.width": 8})
+    report.build([tmp_path], tmp_path / "out")
+    drawn = (tmp_path / "out" / "figures" / "data-1_leaderboard.svg").read_text()
+    ticks = [float(text.replace("\u2212", "-")) for text in re.findall(r">(\u2212?[\d.]+)</text>", drawn)]
+    assert len(ticks) > 2
+    assert min(ticks) > -50
+    assert max(ticks) < 150
 
 
 def test_another_extractor_is_named(run, tmp_path):
