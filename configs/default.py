@@ -230,6 +230,7 @@ def get_config() -> ConfigDict:
     config.evaluation.metrics = ("psnr", "ssim", "fd_efficientnet_lite0")  # names, or import paths of your own
     config.evaluation.num_samples = 10_000  # samples drawn; pairs: at most this many test images
     config.evaluation.num_samples_in_training = 2_048  # the same for `eval_every`
+    config.evaluation.metrics_in_training = ()  # what `eval_every` measures; (): all `metrics`
     config.evaluation.batch_size = 100  # images at a time; the results do not depend on it
     config.evaluation.seed = 0  # of the samples' latents
     config.evaluation.num_train = 10_000  # training images that memorisation and the like look at; 0: all

@@ -18,7 +18,9 @@ def get_config():
         *("fd_efficientnet_lite0", "kid", "precision", "recall", "density", "coverage"),
         *("duplicates", "memorisation", "psnr", "ssim", "bits_per_dim"),
     )
-    study.evaluation.num_samples = 2_048
+    study.evaluation.num_samples = study.evaluation.num_samples_in_training = 2_048
+    study.eval_every = 1_000  # for quality against wall-clock
+    study.evaluation.metrics_in_training = ("fd_efficientnet_lite0",)
     default_study.add(study, "gan", "gan_mnist", "GAN")
     default_study.add(study, "dcgan", "dcgan_mnist", "DCGAN").model.width = 16
     default_study.add(study, "lsgan", "lsgan_mnist", "LSGAN").model.width = 16

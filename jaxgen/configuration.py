@@ -183,10 +183,17 @@ def _check_seeds(config) -> None:
 
 
 def _check_metrics(config) -> None:
-    for name in config.evaluation.metrics:
-        if "," in name:
-            listed = ",".join(f"'{part.strip()}'" for part in name.split(","))
-            raise UserError(f'config.evaluation.metrics={name!r} is one name: write "({listed})" for several')
+    chosen = config.evaluation.metrics_in_training
+    if config.best_metric and chosen and config.best_metric not in chosen:
+        raise UserError(
+            f"config.best_metric={config.best_metric!r} is not measured in training: add it to "
+            "config.evaluation.metrics_in_training"
+        )
+    for key in ("metrics", "metrics_in_training"):
+        for name in config.evaluation[key]:
+            if "," in name:
+                listed = ",".join(f"'{part.strip()}'" for part in name.split(","))
+                raise UserError(f'config.evaluation.{key}={name!r} is one name: write "({listed})" for several')
 
 
 def _check_complete(config) -> None:

@@ -106,7 +106,8 @@ def _prepare(opened: session.Session, folder: Path, stop: Stop, start: initial_w
         processes.meet("compiled")
 
     def evaluate(lane, players, num_samples):
-        return session.results_of(session.evaluate(session.of_lane(opened, lane.config), players, num_samples))
+        mine, chosen = session.of_lane(opened, lane.config), config.evaluation.metrics_in_training
+        return session.results_of(session.evaluate(mine, players, num_samples, metrics=chosen))
 
     run = Run(
         config=config,

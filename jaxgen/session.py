@@ -3,7 +3,7 @@
 import json
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -52,8 +52,9 @@ def open_session(config, needs_images: bool = True) -> Session:
     Raises:
       UserError: anything in the config that cannot be.
     """
-    for name in config.evaluation.metrics:
-        lookup.module("metrics", name, "config.evaluation.metrics")
+    for key in ("metrics", "metrics_in_training"):
+        for name in config.evaluation[key]:
+            lookup.module("metrics", name, f"config.evaluation.{key}")
     if config.best_metric and config.best_metric not in config.evaluation.metrics:
         raise UserError(lookup.unknown("config.best_metric", config.best_metric, list(config.evaluation.metrics)))
     if not config.data.test_split:
@@ -89,7 +90,10 @@ def open_session(config, needs_images: bool = True) -> Session:
     reference, training = references
     latent_samplers.check_config(config, recipe.views)
     if needs_images:
-        evaluation.check(config.evaluation, reference, offered_views(recipe, config.evaluation), split, training)
+        settings = config.evaluation.copy_and_resolve_references()
+        extra = settings.metrics_in_training if config.eval_every else ()
+        settings.metrics = tuple(dict.fromkeys((*settings.metrics, *extra)))
+        evaluation.check(settings, reference, offered_views(recipe, settings), split, training)
     # Shapes that do not fit together show here, before anything is written.
     jax.eval_shape(recipe.init, jax.random.key(0))
     # Rows have the classes of the table as often as it has them; images go round all classes.
@@ -190,6 +194,7 @@ def evaluate(
     num_samples: int,
     stop=lambda: False,
     *,
+    metrics: Sequence[str] = (),
     real: evaluation.Real | None = None,
     views=None,
     samplers: Mapping[str, Any] | None = None,
@@ -199,10 +204,11 @@ def evaluate(
 
     All processes of the run must call it; the primary one gets the results, the others {}.
 
-    real: what it is measured against; None: the test split.
+    real: what it is measured against; None: the test split. metrics: only these; (): all of the config.
     """
     settings = session.config.evaluation.copy_and_resolve_references()
     settings.num_samples = num_samples
+    settings.metrics = tuple(metrics) or settings.metrics
     return evaluation.evaluate(
         settings,
         real_split(session, session.config.data.test_split) if real is None else real,

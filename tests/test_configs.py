@@ -245,6 +245,11 @@ def test_stylegan2_auto_follows_the_rules_of_its_paper_s_code():
         ({"eval_every": 250, "checkpoint_every": 500}, "config.eval_every=250"),
         ({"compute_dtype": "float64"}, "choices: float32, bfloat16"),
         ({"best_metric": "psnr"}, "eval_every"),
+        ({"evaluation": {"metrics_in_training": ("psnr,ssim",)}}, "metrics_in_training='psnr,ssim' is one name"),
+        (
+            {"eval_every": 500, "best_metric": "ssim", "evaluation": {"metrics_in_training": ("psnr",)}},
+            "best_metric='ssim' is not measured in training",
+        ),
         ({"budget": {"seconds": -1.0}}, "config.budget.seconds=-1"),
         (
             {"budget": {"seconds": 9.0}, "optimizers": {"vae": {"schedule": "cosine"}}},

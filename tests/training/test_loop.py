@@ -26,6 +26,7 @@ def vae_run(tiny_config, tmp_path):
     config.checkpoint_every = config.eval_every = 20
     config.keep_checkpoints = 1
     config.best_metric = "psnr"
+    config.evaluation.metrics, config.evaluation.metrics_in_training = ("psnr", "bits_per_dim"), ("psnr",)
     config.evaluation.num_samples_in_training = 16
     config.compilation_cache = ""
     modes.train(config, tmp_path / "run")
@@ -35,6 +36,7 @@ def vae_run(tiny_config, tmp_path):
 def test_evaluations_during_training_rank_the_checkpoints(vae_run):
     config, folder = vae_run
     measured = {row["step"]: row["psnr"] for row in rows(folder) if "psnr" in row}
+    assert not any("bits_per_dim" in row for row in rows(folder))  # is none of evaluation.metrics_in_training
     assert sorted(measured) == [20, 40]  # the last step is evaluated in full, into evaluation.json
     best = max(measured, key=measured.get)
     kept = sorted(int(path.name) for path in (folder / "checkpoints").iterdir() if path.name.isdigit())
@@ -43,6 +45,7 @@ def test_evaluations_during_training_rank_the_checkpoints(vae_run):
     assert step == best
     final = json.loads((folder / "evaluation.json").read_text())
     assert final["psnr"]["n_fake"] == 16
+    assert final["bits_per_dim"]["value"] > 0
     assert final["_run"]["step"] == 60
     with pytest.raises(UserError, match="no checkpoint of step 7"):
         restoring.restore(session.open_session(config), folder, "7")
