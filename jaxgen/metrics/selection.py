@@ -119,8 +119,9 @@ def few_samples(one: Selected, n_real: int | None, n_fake: int, allow: bool) -> 
         return {}
     if not allow:
         advice = getattr(one.module, "FEW", "")
+        real = "" if n_real is None else f"{n_real} real and "
         raise UserError(
-            f"evaluation.metrics: {one.name} needs at least {minimum} images and has {n_real} real and {n_fake} "
+            f"evaluation.metrics: {one.name} needs at least {minimum} images and has {real}{n_fake} "
             f"generated{f' ({advice})' if advice else ''}; raise evaluation.num_samples, use a larger split, or set "
             "evaluation.allow_few_samples=True (--allow_few_samples) to have it computed and marked"
         )

@@ -1,5 +1,6 @@
 """What is planned: the recipe, the feed and the shapes of a config, without its data where that is known."""
 
+import logging
 import math
 from typing import NamedTuple
 
@@ -16,6 +17,16 @@ from jaxgen.errors import UserError
 from jaxgen.recipes.base import Recipe
 from jaxgen.training import parallel
 from jaxgen.training.batches import Feed, shapes_of_streamed
+
+log = logging.getLogger(__name__)
+
+
+class StreamedShape(NamedTuple):
+    """The shape of images that a run would not keep in memory, in place of `jaxgen.data.streamed`."""
+
+    shape: tuple[int, int, int, int]
+    dtype: jnp.dtype = jnp.dtype(jnp.uint8)
+    streamed: bool = True
 
 
 class Examples(NamedTuple):
@@ -75,7 +86,13 @@ def examples_of(config) -> Examples:
         raise UserError(f"to plan for data.name={settings.name!r} set data.image_size and data.channels")
     classes = settings.num_classes or facts.get("classes", 0)
     labels = jax.ShapeDtypeStruct((number,), jnp.int32) if classes else None
-    return Examples(Split(jax.ShapeDtypeStruct((number, side, side, channels), jnp.uint8), labels), classes)
+    shape = number, side, side, channels
+    mib = math.prod(shape) / 2**20
+    streams = {"always": True, "never": False}.get(settings.streaming, mib > settings.resident_mib)
+    if streams and hasattr(source, "streamed"):  # as `open_dataset` would
+        log.info("data: %.0f MiB of pixels, streamed: the plan holds one step's images (data.streaming)", mib)
+        return Examples(Split(StreamedShape(shape), labels), classes)
+    return Examples(Split(jax.ShapeDtypeStruct(shape, jnp.uint8), labels), classes)
 
 
 def _opened(settings) -> Examples:

@@ -122,6 +122,17 @@ def test_unknown_data_can_be_described():
     assert examples.split.labels is None
 
 
+def test_data_that_would_be_streamed_takes_one_step_s_images_of_memory():
+    config = stylegan2_256.get_config()
+    config.plan.num_images, config.model.channel_max = 30_000, 8
+    planned = subject.build(config, subject.examples_of(config), 8, None, 1)
+    assert planned.feed.streamed
+    assert sum(math.prod(part.shape) for part in planned.data if part is not None) < 10 * 256**2 * 3
+    config.data.streaming = "never"
+    planned = subject.build(config, subject.examples_of(config), 8, None, 1)
+    assert planned.data[0].shape == (30_000, 256**2 * 3)
+
+
 def test_data_that_is_here_is_opened():
     examples = subject.examples_of(default.get_config())
     assert examples.split.images.shape == (1437, 16, 16, 1)
