@@ -18,6 +18,7 @@ def benchmark(config, folder: Path) -> None:
     """Times the compiled training step; the last line of stdout is JSON. Writes nothing."""
     del folder
     opened = session.open_session(config)
+    session.check_parts(config, opened.recipe, parallel.data_devices(opened.mesh))
     start_log(None, show=True)
     state = parallel.init_state(opened.recipe, opened.mesh, lanes.seed_argument(config))
     supply = session.supply(opened)

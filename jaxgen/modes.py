@@ -41,6 +41,7 @@ def train(config, folder: Path) -> None:
         raise UserError(f"--workdir={folder} is one of several seeds: train them all, --workdir={container}")
     watch.start(folder)
     opened = session.open_session(config)
+    session.check_parts(config, opened.recipe, parallel.data_devices(opened.mesh))
     start = initial_weights.find(opened, folder)
     primary = processes.is_primary()
     with contextlib.ExitStack() as stack:

@@ -79,7 +79,6 @@ def open_session(config, needs_images: bool = True) -> Session:
         baseline_evaluation.check(config.evaluation, columns)
         table = table_codec.fit(columns, train.images, data) if columns else None
     recipe, feed = objective.recipe_and_feed(config, train, num_classes, table)
-    check_parts(config, recipe, parallel.data_devices(mesh))
     if feed.streamed and config.num_seeds > 1:
         raise UserError(
             f"config.num_seeds={config.num_seeds}: seeds see the images in orders of their own, which cannot all be "

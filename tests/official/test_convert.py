@@ -15,7 +15,7 @@ from jaxgen.models.stylegan2.mapping import broadcast
 from jaxgen.official import tensor_files, weights
 from jaxgen.official.description import describe
 from jaxgen.official.network_pickle import Network
-from jaxgen.training import arrays, processes
+from jaxgen.training import arrays, processes, workdir
 from tests import official_pickles as pickles
 from tests import stylegan2_golden as golden_arrays
 
@@ -209,17 +209,17 @@ def test_it_can_be_given_data_and_then_belongs_to_them(converted):
         session.open_session(config)
     config.data.num_classes = 0
     with pytest.raises(UserError, match=r"belongs to another config \(config.data.num_classes"):
-        session.workdir.check(converted, config)
+        workdir.check(converted, config)
     config.data.update({"num_classes": CLASSES, "image_size": 16})
     with pytest.raises(UserError, match=r"belongs to another config \(config.data.image_size"):
-        session.workdir.check(converted, config)
+        workdir.check(converted, config)
     config.data.image_size = 8
-    session.workdir.bind(converted, config, {"data": "of digits"})
+    workdir.bind(converted, config, {"data": "of digits"})
     told = json.loads((converted / "config.json").read_text())
     assert (told["config"]["data"]["name"], told["data"], told["converted"]["kimg"]) == ("digits", "of digits", 123)
     config.data.name = "mnist"
     with pytest.raises(UserError, match=r"config.data.name: 'digits' there, 'mnist' now"):
-        session.workdir.check(converted, config)
+        workdir.check(converted, config)
 
 
 @pytest.mark.parametrize("architectures", [("orig", "orig"), ("skip", "skip"), ("resnet", "resnet")])

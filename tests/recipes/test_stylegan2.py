@@ -13,7 +13,7 @@ from jax.ad_checkpoint import print_saved_residuals
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
-from jaxgen import session
+from jaxgen import modes, session
 from jaxgen.errors import UserError
 from jaxgen.losses import adversarial
 from jaxgen.losses.path_length import path_length_penalty, path_lengths
@@ -416,13 +416,17 @@ def test_refuses_groups_that_do_not_divide_a_part():
         stylegan2.build(config, (8, 8, 1), 0)
 
 
-def test_refuses_path_length_batches_that_depend_on_the_number_of_devices():
+def test_refuses_path_length_batches_that_depend_on_the_number_of_devices(tmp_path):
     config = tiny()
     config.batch_size, config.num_devices = 4, 4
     with pytest.raises(UserError, match=r"each of 4 devices 1 example.*batch_size of 8"):
-        session.open_session(config)
+        modes.train(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    opened = session.open_session(config)  # it can be looked at
     config.recipe.path_length_shrink = 1
-    session.open_session(config)
+    session.check_parts(config, session.open_session(config).recipe, 4)
+    with pytest.raises(UserError, match="path_length_shrink=2 does not divide"):
+        session.check_parts(config, opened.recipe, 4)
 
 
 def test_refuses_half_precision_everywhere():

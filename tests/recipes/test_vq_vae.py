@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from configs import default
 from jaxgen import session
 from jaxgen.errors import UserError
 from jaxgen.training import compiled_steps, parallel
@@ -17,6 +18,7 @@ def vq_config(tiny_config):
         config.recipe.name = config.model.name = "vq_vae"
         config.model.update({"num_codes": 16, "code_dim": 4, "downsamplings": 1, "residual_blocks": 1})
         config.model.update({"prior_width": 16, "prior_layers": 1, "prior_heads": 2})
+        config.model.latent_dim = default.get_config().model.latent_dim  # is none of its own
         return config
 
     return make
