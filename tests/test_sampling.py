@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxgen import modes, run_views, sample_request, sampling, session, style_files, video
+from jaxgen import modes, restoring, run_views, sample_request, sampling, session, style_files, video
 from jaxgen import painter as painter_module
 from jaxgen.errors import UserError
 from jaxgen.models.stylegan2.mapping import broadcast
@@ -266,7 +266,7 @@ def write(run, monkeypatch, tmp_path):
     """`write(seeds=(1,))` runs the mode and gives the folder of samples."""
 
     def make(**changes):
-        monkeypatch.setattr(session, "open_finished", run.checkpoint)
+        monkeypatch.setattr(restoring, "open_finished", run.checkpoint)
         config = tiny(**{f"sample__{key}": value for key, value in changes.items()})
         sampling.sample(config, tmp_path, "latest")
         return tmp_path / "samples"
@@ -357,7 +357,7 @@ def test_other_models_take_seeds_and_make_videos_in_z(tiny_config, monkeypatch, 
     def checkpoint(config, folder, which, needs_images=True):
         yield opened, state, 0
 
-    monkeypatch.setattr(session, "open_finished", checkpoint)
+    monkeypatch.setattr(restoring, "open_finished", checkpoint)
     sampling.sample(config, tmp_path, "latest")
     assert _files(tmp_path / "samples") == {"seeds/seed0001.png", "seeds/seed0002.png", "seeds.png", "seeds.gif"}
     z = np.stack([np.random.RandomState(seed).randn(1, 8)[0] for seed in (1, 2)])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxgen import modes, session
+from jaxgen import modes, restoring, session
 from jaxgen.errors import UserError
 from jaxgen.metrics import feature_distance
 from jaxgen.metrics.extractors import lpips_vgg
@@ -30,7 +30,7 @@ def run():
 
 def test_latents_images_numbers_and_pictures_are_written(run, monkeypatch, tmp_path):
     space = "w_plus"
-    monkeypatch.setattr(session, "open_finished", run.checkpoint)
+    monkeypatch.setattr(restoring, "open_finished", run.checkpoint)
     # Features of a real network take long to compile; that they are measured of the pairs is tested elsewhere.
     monkeypatch.setattr(feature_distance, "EXTRACTOR", None)
     monkeypatch.setattr(feature_distance, "start", lambda context: _Nothing())
@@ -121,7 +121,7 @@ def test_the_start_is_the_mean_w_of_the_target_s_own_class(run):
     ],
 )
 def test_refuses(run, monkeypatch, tmp_path, changes, words):
-    monkeypatch.setattr(session, "open_finished", run.checkpoint)
+    monkeypatch.setattr(restoring, "open_finished", run.checkpoint)
     monkeypatch.setattr(lpips_vgg, "missing", lambda: None)
     with pytest.raises(UserError, match=words):
         modes.project(_config(**changes), tmp_path, "latest")
@@ -132,6 +132,6 @@ def test_other_models_have_no_w(run, monkeypatch, tmp_path, tiny_config):
     config = tiny_config()
     config.project.space = "w_plus"
     opened = session.open_session(config)
-    monkeypatch.setattr(session, "open_finished", run._replace(opened=opened).checkpoint)
+    monkeypatch.setattr(restoring, "open_finished", run._replace(opened=opened).checkpoint)
     with pytest.raises(UserError, match=r"config.project.space='w_plus' is for models with styles .*; dcgan has none"):
         modes.project(config, tmp_path, "latest")
