@@ -40,7 +40,7 @@ _RANGES: dict[str, dict[Range, tuple[str, ...]]] = {
         _SHARE: ("dropout",),
     },
     "recipe": {
-        _NOT_NEGATIVE: ("beta", "sigma", "free_bits", "commitment", "penalty_weight", "weight_clip", "instance_noise"),
+        _NOT_NEGATIVE: ("beta", "sigma", "free_bits"),
         _SHARE: ("ema_decay",),
     },
     "data": {_NOT_NEGATIVE: ("workers", "resident_mib"), _SEED_OR_RUNS: ("seed",)},

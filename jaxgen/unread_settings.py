@@ -66,8 +66,8 @@ class NotedConfig:
           UserError: the first such key.
         """
         for group, noted in self._groups.items():
-            settings, read = object.__getattribute__(noted, "_settings"), object.__getattribute__(noted, "_read")
-            for key, value in settings.items():
+            read = noted._read
+            for key, value in noted._settings.items():
                 # What is not there is off already: 0, False, "".
                 spared = key == "name" or not value or key not in usual[group] or _PART_OF.get(key) in read
                 if value != usual[group].get(key) and key not in read and not spared:

@@ -1,6 +1,7 @@
 """What a data source hands over, and `open_dataset`, which turns a config into arrays ready for the device."""
 
 import logging
+import math
 from collections.abc import Iterable, Mapping
 from types import ModuleType
 from typing import NamedTuple
@@ -114,11 +115,20 @@ def open_dataset(config, progress: bool = True) -> Dataset:
     return dataset
 
 
-def _streamed(config, source: ModuleType) -> Dataset | None:
-    """The dataset unread, if `config.streaming` has it streamed."""
+def may_stream(config, mib: float) -> bool:
+    """Whether `config.streaming` streams so many MiB of pixels, where the source can.
+
+    Raises:
+      UserError: it is none of the choices.
+    """
     if config.streaming not in STREAMING:
         raise UserError(lookup.unknown("data.streaming", config.streaming, list(STREAMING)))
-    if config.streaming == "never":
+    return config.streaming == "always" or (config.streaming == "auto" and mib > config.resident_mib)
+
+
+def _streamed(config, source: ModuleType) -> Dataset | None:
+    """The dataset unread, if `config.streaming` has it streamed."""
+    if not may_stream(config, math.inf):
         return None
     if not hasattr(source, "streamed"):
         if config.streaming == "always":
@@ -135,9 +145,9 @@ def _streamed(config, source: ModuleType) -> Dataset | None:
         return None  # reading all of it will tell more of what is wrong
     splits = {split: Split(*found[split]) for split in wanted_splits(config, found)}
     mib = sum(np.prod(split.images.shape) for split in splits.values()) / 2**20
+    if not may_stream(config, mib):
+        return None
     if config.streaming == "auto":
-        if mib <= config.resident_mib:
-            return None
         log.info("data: %.0f MiB of pixels are more than data.resident_mib=%d: streamed", mib, config.resident_mib)
     if config.skip_bad_images:
         raise UserError(

@@ -98,10 +98,10 @@ def _largest_batch(config, planned: Subject, hardware: Hardware, program: Progra
     def compile_batch(batch: int) -> Program | TooLarge | None:
         try:
             again = subject.build(config, planned.examples, batch, hardware.mesh, hardware.count)
-            log.info("compiling with batch %d ...", batch)
-            return compile_step(again, hardware.mesh)
         except UserError:  # groups or packs that it does not divide into: no run can have it
             return None
+        log.info("compiling with batch %d ...", batch)
+        return compile_step(again, hardware.mesh)
 
     unit = hardware.count * config.grad_accum_steps
     limit = max(config.batch_size, config.plan.max_batch)

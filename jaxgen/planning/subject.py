@@ -10,7 +10,7 @@ from jax.sharding import Mesh
 
 from jaxgen import lookup, objective, session
 from jaxgen.data import table_codec
-from jaxgen.data.base import Split, open_dataset
+from jaxgen.data.base import Split, may_stream, open_dataset
 from jaxgen.data.table import columns_of
 from jaxgen.data.table_codec import TableCodec
 from jaxgen.errors import UserError
@@ -88,8 +88,7 @@ def examples_of(config) -> Examples:
     labels = jax.ShapeDtypeStruct((number,), jnp.int32) if classes else None
     shape = number, side, side, channels
     mib = math.prod(shape) / 2**20
-    streams = {"always": True, "never": False}.get(settings.streaming, mib > settings.resident_mib)
-    if streams and hasattr(source, "streamed"):  # as `open_dataset` would
+    if may_stream(settings, mib) and hasattr(source, "streamed"):
         log.info("data: %.0f MiB of pixels, streamed: the plan holds one step's images (data.streaming)", mib)
         return Examples(Split(StreamedShape(shape), labels), classes)
     return Examples(Split(jax.ShapeDtypeStruct(shape, jnp.uint8), labels), classes)
