@@ -80,6 +80,7 @@ def row(experiment: Experiment, topology: str, result: dict) -> str:
     counted = result["operations_compiled"] / result["operations_written"]
     reduced = sum(entry["bytes"] for entry in result["collectives"])
     kinds = {entry["kind"] for entry in result["collectives"]}
+    hours = total_images(experiment.config) / result["images_per_second"] / 3600
     cells += [
         f"{result['program_bytes']['all'] / GIB:.2f} GiB",
         gigaflops,
@@ -89,7 +90,7 @@ def row(experiment: Experiment, topology: str, result: dict) -> str:
         " / ".join(f"{1000 * seconds[name]:.2f}" for name in ("products", "memory", "collectives")),
         f"{result['peak_fraction']:.0%} ({result['limit']})",
         f"{result['images_per_second']:,.0f}",
-        f"{total_images(experiment.config) / result['images_per_second'] / 3600:.2g}",
+        f"{hours:,.0f}" if hours >= 10 else f"{hours:.2g}",
     ]
     return "| " + " | ".join(cells) + " |"
 

@@ -99,12 +99,17 @@ def _axis(x, taps, up, down, padding, axis):
     starts = [start for phase in terms for start, _ in phase]
     before = max(0, -min(starts, default=0))
     after = max(0, max(starts, default=0) + (blocks - 1) * down + 1 - size)
+    after += -(before + size + after) % down
     widths = [(before, after) if i == axis else (0, 0) for i in range(x.ndim)]
     padded = jnp.pad(x, widths) if before or after else x
+    # Every down-th pixel by a reshape: libtpu makes a product with a matrix of zeros and ones of a strided slice, whose
+    # operations grow with the square of the side and which compiles five times longer.
+    groups = padded.reshape(*x.shape[:axis], -1, down, *x.shape[axis + 1 :]) if down > 1 else padded
 
     def shifted(start):
-        first = start + before
-        return lax.slice_in_dim(padded, first, first + (blocks - 1) * down + 1, down, axis)
+        first, phase = divmod(start + before, down)
+        pixels = lax.index_in_dim(groups, phase, axis + 1, keepdims=False) if down > 1 else groups
+        return lax.slice_in_dim(pixels, first, first + blocks, axis=axis)
 
     shape = (*x.shape[:axis], blocks, *x.shape[axis + 1 :])
     phases = [

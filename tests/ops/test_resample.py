@@ -1,5 +1,6 @@
 """FIR resampling: SciPy axis by axis, the reference implementation's arrays, derivatives of both orders."""
 
+import re
 from pathlib import Path
 
 import jax
@@ -40,6 +41,19 @@ def test_equals_scipy(up, down, padding):
     expected = 1.7 * by_scipy(expected, taps, up, down, padding[1], 2)
     y = upfirdn(x, taps, up=up, down=down, padding=padding, gain=1.7)
     np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_no_strided_slices():
+    """Compilers for TPUs make products of them; see `resample`."""
+
+    def both(x):
+        y, transpose = jax.vjp(lambda x: resample.upsample(resample.downsample(x)), x)
+        return transpose(y)
+
+    program = str(jax.make_jaxpr(both)(jnp.ones((1, 8, 8, 3))))
+    strides = set(re.findall(r"strides=\(([0-9, ]+)\)", program))
+    assert strides
+    assert set("".join(strides)) == set("1, ")
 
 
 def test_the_axes_can_have_filters_of_their_own():
