@@ -20,13 +20,14 @@ def get_config():
         *("duplicates", "memorisation", "psnr", "ssim", "bits_per_dim"),
     )
     study.evaluation.num_samples = study.evaluation.num_samples_in_training = 2_048
-    study.eval_every = 500  # for quality against wall-clock
+    study.eval_every = 500  # for quality against wall-clock; rarer where steps are fast
     study.evaluation.metrics_in_training = ("fd_efficientnet_lite0",)
     study.evaluation.allow_few_samples = True  # smaller sets of X-rays: marked in the output
     default_study.add(study, "dcgan", "dcgan_covid_xray", "DCGAN").model.width = 16
     default_study.add(study, "wgan_gp", "wgan_gp_covid_xray", "WGAN-GP").model.width = 8
     default_study.add(study, "sngan", "sngan_covid_xray", "SN-GAN").model.width = 16
-    default_study.add(study, "vae", "vae_covid_xray", "VAE").model.width = 16
+    vae = default_study.add(study, "vae", "vae_covid_xray", "VAE")
+    vae.model.width, vae.eval_every = 16, 1_000
     default_study.add(study, "vq_vae", "vq_vae_covid_xray", "VQ-VAE").model.width = 32
     stylegan2 = default_study.add(study, "stylegan2", "stylegan2_covid", "StyleGAN2-ADA")
     stylegan2.model.update({"channel_base": 2_048, "channel_max": 64, "latent_dim": 128})
