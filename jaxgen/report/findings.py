@@ -14,8 +14,11 @@ LEVELS = ("bad", "warning", "note")
 DISQUALIFYING = ("collapsed", "covers nothing", "copies", "diverged")
 # A generator whose samples look right but leave out nearly all of the data.
 _LOW_VARIETY, _FIDELITY = 0.05, 0.3
-# Share of samples that repeat another one from which on that is a collapse, and of copies that is no accident.
-_REPEATED, _COPIED = 0.1, 0.005
+# Share of samples that repeat another one from which on that is a collapse, if they are as alike as those of fewer
+# different images than this would be: the share alone grows with the number of samples (Arora et al. 2018).
+_REPEATED, _DIFFERENT = 0.1, 1_000
+# Share of samples that are copies from which on that is no accident.
+_COPIED = 0.005
 _IN_WORDS = {
     "collapse": "collapsed",
     "divergence": "diverged",
@@ -144,7 +147,10 @@ def _variety(run: Run) -> list[Finding]:
             text = f"{percent(value)} of its samples{drawn} nearly repeat another one"
             usual = record.get("expected_share")
             text += f" ({percent(usual)} is to be expected)" if isinstance(usual, int | float) else ""
-            collapsed = value >= _REPEATED
+            support = record.get("support")
+            known = isinstance(support, int | float)
+            text += f", as if drawn from {max(round(support), 1):,} different ones" if known else ""
+            collapsed = value >= _REPEATED and not (known and support >= _DIFFERENT)
             found.append(
                 Finding(collapse, "bad", f"Collapsed: {text}.")
                 if collapsed

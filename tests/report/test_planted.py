@@ -81,6 +81,10 @@ def test_a_collapsed_gan_by_its_alarm(run, tmp_path):
             "Collapsed: 40% of its samples nearly repeat another one (0.1% is to be expected)",
         ),
         (
+            {"duplicates": {"value": 0.8, "found": True, "support": 24.3, "metric": "duplicates"}},
+            "Collapsed: 80% of its samples nearly repeat another one, as if drawn from 24 different ones.",
+        ),
+        (
             {
                 "recall": {"value": 0.01, "direction": "higher", "metric": "recall"},
                 "precision": {"value": 0.9, "direction": "higher", "metric": "precision"},
@@ -93,6 +97,15 @@ def test_a_collapse_that_only_the_evaluation_sees(run, tmp_path, records, words)
     base = {"n_real": 5000, "n_fake": 5000, "spread": None, "extractor": None}
     run.make(tmp_path / "poor", 12.0, records={key: {**base, **record} for key, record in records.items()})
     _assert_said(tmp_path, words)
+
+
+def test_repeats_among_many_different_samples_are_no_collapse(run, tmp_path):
+    """The share of them alone grows with the number of samples."""
+    record = {"value": 0.18, "found": True, "support": 1790.0, "metric": "duplicates"}
+    run.make(tmp_path / "poor", records={"duplicates": {"n_real": 2048, "n_fake": 2048, "spread": None, **record}})
+    text = "18% of its samples nearly repeat another one, as if drawn from 1,790 different ones."
+    page, _ = _assert_said(tmp_path, text, "repeats itself")
+    assert "Collapsed:" not in page
 
 
 def test_little_recall_of_samples_that_cover_the_data_is_no_collapse(run, tmp_path):
