@@ -32,14 +32,20 @@ class Gallery:
     def __init__(self, context: Context, folder: Path):
         self._context, self._folder = context, folder
         self._samples = StreamSubset(context.n_fake, _KEPT, context.seed)
+        # The metrics ask for these features too, and a batch computes them once.
+        self._features = StreamSubset(
+            context.n_fake, _KEPT, context.seed, lambda batch: batch.features(context.extractor)[0]
+        )
 
     def update(self, batch: Batch) -> None:
         """Keeps what belongs to the subset."""
         self._samples.update(batch)
+        if self._context.extractor is not None:
+            self._features.update(batch)
 
     def result(self) -> list[Path]:
         """Draws real_beside_fake, nearest_training_images, figure2; with an extractor tsne, closest_pairs, classes."""
-        context, samples = self._context, self._samples.images()
+        context, samples = self._context, self._samples.rows()
         drawn = {}
         if context.real is not None and context.real.images is not None:
             drawn["real_beside_fake"] = evaluation_pictures.real_beside_fake(
@@ -62,7 +68,7 @@ class Gallery:
     def _of_features(self, samples: np.ndarray) -> dict:
         context, drawn = self._context, {}
         log.info("drawing features of %d samples ...", len(samples))
-        fake = np.asarray(context.extract(samples)[0])
+        fake = self._features.rows()
         if len(samples) > 1:
             ids, distances = manifold.nearest(fake, None)
             pairs = {

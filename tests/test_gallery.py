@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from jaxgen.gallery import Gallery, nearest_by_pixels
-from jaxgen.metrics.base import Context
+from jaxgen.metrics.base import Batch, Context
 
 R = np.random.default_rng(0)
 REAL, TRAIN, FAKE = (R.integers(0, 256, (n, 8, 8, 1), dtype=np.uint8) for n in (90, 40, 30))
@@ -25,7 +25,7 @@ def _draw(folder, batch_size=7, **changes):
     gallery = Gallery(Context(len(REAL), len(FAKE), 0, **{**options, **changes}), folder)
     for first in range(0, len(FAKE), batch_size):
         part = FAKE[first : first + batch_size]
-        gallery.update(types.SimpleNamespace(fake=part, count=len(part), host=lambda values: np.asarray(values)))
+        gallery.update(Batch(part, len(part), None, lambda name: types.SimpleNamespace(apply=_extract)))
     return {path.stem for path in gallery.result()}
 
 
@@ -47,6 +47,18 @@ def test_features_are_left_for_pictures_of_several_models(tmp_path):
         assert left["fake"].shape == fake.shape
         assert {tuple(row) for row in left["fake"]} == {tuple(row) for row in np.asarray(fake, np.float16)}
         assert str(left["extractor"])
+
+
+def test_features_of_samples_are_those_of_the_batches(tmp_path):
+    """Which the metrics have asked for already: they are not computed again."""
+    asked = []
+
+    def extract(images):
+        asked.append(len(images))
+        return _extract(images)
+
+    _draw(tmp_path, extract=extract)
+    assert asked == [len(REAL)]
 
 
 def test_labels_add_the_classes(tmp_path):

@@ -76,7 +76,7 @@ class _Pairwise:
         self._samples.update(batch)
 
     def result(self) -> dict:
-        context, samples = self._context, self._samples.images()
+        context, samples = self._context, self._samples.rows()
         value, error, pairs = _mean_and_error(samples, context.seed)
         images = context.real.images
         chosen = indices(len(images), _IMAGES, context.seed)

@@ -118,7 +118,7 @@ class _Parzen:
 
     def result(self) -> dict:
         context, seed = self._context, self._context.seed
-        samples = self._samples.images()
+        samples = self._samples.rows()
         samples = samples.reshape(len(samples), -1)
 
         def some(images, keep):

@@ -1,5 +1,7 @@
 """A seeded subset of a stream of images, for metrics that need not hold all of them."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from jaxgen.metrics.base import Batch
@@ -14,20 +16,26 @@ def indices(total: int, keep: int, seed: int) -> np.ndarray:
 
 
 class StreamSubset:
-    """Gathers such a subset, on the host, from batches as they come; the batch size changes nothing."""
+    """Gathers such a subset, on the host, from batches as they come; the batch size changes nothing.
 
-    def __init__(self, total: int, keep: int, seed: int):
+    Args:
+      total, keep, seed: see `indices`.
+      of: what is kept of a batch, one row an image: its fake images, or such as their features.
+    """
+
+    def __init__(self, total: int, keep: int, seed: int, of: Callable[[Batch], np.ndarray] | None = None):
+        self._of = of or (lambda batch: batch.host(batch.fake))
         self._wanted = indices(total, keep, seed)
         self._seen = 0
         self._parts: list[np.ndarray] = []
 
     def update(self, batch: Batch) -> None:
-        """Keeps what is wanted of the batch's fake images."""
+        """Keeps what is wanted of the batch."""
         first, last = np.searchsorted(self._wanted, [self._seen, self._seen + batch.count])
         if last > first:
-            self._parts.append(batch.host(batch.fake)[self._wanted[first:last] - self._seen])
+            self._parts.append(self._of(batch)[self._wanted[first:last] - self._seen])
         self._seen += batch.count
 
-    def images(self) -> np.ndarray:
-        """The subset [keep, H, W, C], in the order of the stream."""
+    def rows(self) -> np.ndarray:
+        """The subset [keep, ...], in the order of the stream."""
         return np.concatenate(self._parts)

@@ -102,13 +102,13 @@ def _axis(x, taps, up, down, padding, axis):
     after += -(before + size + after) % down
     widths = [(before, after) if i == axis else (0, 0) for i in range(x.ndim)]
     padded = jnp.pad(x, widths) if before or after else x
-    # Every down-th pixel by a reshape: libtpu makes a product with a matrix of zeros and ones of a strided slice, whose
-    # operations grow with the square of the side and which compiles five times longer.
-    groups = padded.reshape(*x.shape[:axis], -1, down, *x.shape[axis + 1 :]) if down > 1 else padded
+    # Every down-th pixel by a reshape: libtpu can make a product with a matrix of zeros and ones of a strided slice,
+    # whose operations grow with the cube of the side (benchmarks/resample_forms.py).
+    groups = padded.reshape(*x.shape[:axis], -1, down, *x.shape[axis + 1 :])
 
     def shifted(start):
         first, phase = divmod(start + before, down)
-        pixels = lax.index_in_dim(groups, phase, axis + 1, keepdims=False) if down > 1 else groups
+        pixels = lax.index_in_dim(groups, phase, axis + 1, keepdims=False)
         return lax.slice_in_dim(pixels, first, first + blocks, axis=axis)
 
     shape = (*x.shape[:axis], blocks, *x.shape[axis + 1 :])

@@ -14,7 +14,7 @@ def test_stream_gives_the_wanted_images_in_any_batches(batch_size):
     for i in range(0, 100, batch_size):
         ids = np.minimum(np.arange(i, i + batch_size), 99)  # the last batch is padded
         subset.update(Batch(images[ids], min(batch_size, 100 - i), None, SimpleNamespace))
-    np.testing.assert_array_equal(subset.images().ravel(), indices(100, 30, 3))
+    np.testing.assert_array_equal(subset.rows().ravel(), indices(100, 30, 3))
 
 
 def test_indices_are_random_sorted_distinct_and_seeded():
