@@ -270,10 +270,7 @@ class _Run:
         name = next((one.extractor for one in selected if one.extractor), None)
         counts = self.counts(view)
         sets = {"real": self.real, "train": self.train}
-        extract = name and self.extractor(name).apply
-        context = Context(
-            *counts, seed=self.settings.seed, **sets, extractor=name, extract=extract, info=dict(self.facts)
-        )
+        context = Context(*counts, seed=self.settings.seed, **sets, extractor=name, info=dict(self.facts))
         return _DRAWN[view](context, folder)
 
     def batch(self, view: str, ids: np.ndarray, count: int, epsilon: float | None) -> Batch:

@@ -6,7 +6,7 @@ from PIL import Image, ImageDraw, ImageFont
 from jaxgen import pictures
 
 _REAL, _FAKE = "#0072b2", "#e69f00"  # told apart by the colour-blind too
-_TSNE_POINTS, _TSNE_COMPONENTS = 1000, 50
+_TSNE_POINTS, _TSNE_COMPONENTS = 500, 50
 _LARGEST_TILE = 128
 _TEXT_SIZE, _MARGIN = 14, 6
 _GAP = 16
@@ -17,7 +17,7 @@ def tsne_points(real: np.ndarray, fake: np.ndarray, seed: int = 0) -> tuple[np.n
     """Places of both sets' features in one plane by t-SNE (van der Maaten and Hinton 2008), [n, 2] and [m, 2].
 
     Args:
-      real, fake: features [N, D] and [M, D]. At most 1,000 of each, drawn at random by `seed`, on 50 principal
+      real, fake: features [N, D] and [M, D]. At most 500 of each, drawn at random by `seed`, on 50 principal
         components of both together.
     """
     # Imported here: they take a second, which only this picture needs.

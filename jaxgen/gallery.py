@@ -80,7 +80,7 @@ class Gallery:
         if context.real is None or context.real.images is None:
             return drawn
         chosen = indices(len(context.real.images), _KEPT, context.seed)
-        real = np.asarray(context.extract(context.real.images[chosen])[0])
+        real = context.real.features_of(chosen, context.extractor)
         save_features(self._folder, real, fake, context.extractor)
         if len(samples) + len(real) > 10:
             drawn["tsne"] = evaluation_pictures.tsne(real, fake, context.seed, f"t-SNE of {context.extractor} features")

@@ -70,8 +70,11 @@ class Reference:
         covariance = statistics.covariance()
         with _one_thread():
             values, vectors = np.linalg.eigh(covariance)
+        # Fewer images than features leave the covariance a null space, whose eigenvalues are rounding only. Without it
+        # the root, and the eigenproblem of each distance, is as small as the rank.
+        kept = values > values[-1] * len(values) * np.finfo(np.float64).eps
         # Rows of `root` are the eigenvectors times the square roots of their eigenvalues: root.T @ root = covariance.
-        self.root = np.sqrt(np.maximum(values, 0))[:, None] * vectors.T
+        self.root = np.sqrt(values[kept])[:, None] * vectors.T[kept]
         self.mean, self.trace = statistics.mean, np.trace(covariance)
 
     def distance(self, other: FeatureStatistics) -> float:

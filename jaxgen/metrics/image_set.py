@@ -68,6 +68,13 @@ class RealImages:
             self._from_cache |= self._cached_features(extractor)
         return self._all(extractor)[0] if extractor in self._features else self._from_cache[extractor]
 
+    def features_of(self, ids: np.ndarray, extractor: str) -> np.ndarray:
+        """Features of some images [len(ids), D]: taken from those of all where a metric asked for them."""
+        for known in (self._from_cache.get(extractor), self._features.get(extractor, (None,))[0]):
+            if known is not None:
+                return known[ids]
+        return np.asarray(self._extractor(extractor).apply(self.images[ids])[0])
+
     def logits(self, extractor: str) -> np.ndarray:
         """Logits of all images, float32 [N, K]."""
         return self._all(extractor)[1]

@@ -54,6 +54,15 @@ def test_rank_deficient_covariances_agree_with_the_eigenvalues_of_the_product():
     assert frechet_distance(a, b) == pytest.approx(expected, rel=1e-5)
 
 
+def test_a_null_space_is_left_out_of_the_root():
+    features = _features(1, 4)
+    root = Reference(FeatureStatistics.of(features)).root
+    assert root.shape == (3, 6)
+    np.testing.assert_allclose(root.T @ root, np.cov(features.T), rtol=1e-9, atol=1e-12)
+    constant = FeatureStatistics.of(np.ones((5, 6)))
+    assert frechet_distance(constant, FeatureStatistics.of(np.zeros((5, 6)))) == 6
+
+
 def test_identical_sets_are_at_zero():
     s = FeatureStatistics.of(_features(3, 300))
     assert 0 <= frechet_distance(s, s) < 1e-9 * np.trace(s.covariance())

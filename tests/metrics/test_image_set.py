@@ -89,3 +89,18 @@ def test_features_are_computed_once_for_all_evaluations(tmp_path, caplog, monkey
     monkeypatch.setattr(features_file, "LARGEST", 100)
     image_set(tmp_path, IMAGES, streamed).features("means")
     assert len(streamed) == 7
+
+
+def test_features_of_some_images_are_computed_only_where_those_of_all_are_not_there(tmp_path):
+    streamed, ids = [], np.array([7, 3, 2000])
+    expected = IMAGES[ids].reshape(3, 2, -1).mean(2, dtype=np.float32)
+    alone, whole = (image_set(folder, IMAGES, streamed) for folder in (None, tmp_path))
+    assert np.array_equal(alone.features_of(ids, "means"), expected)
+    assert not streamed
+    whole.features("means")
+    cached = image_set(tmp_path, IMAGES, streamed)
+    cached.features("means")
+    for known in (whole, cached):
+        known._extractor = None
+        assert np.array_equal(known.features_of(ids, "means"), expected)
+    assert len(streamed) == 1
