@@ -69,6 +69,7 @@ def get_config() -> ConfigDict:
     # seeds: all entries with the first seed, then with the second, ..., so that all can be compared early;
     # entries: one entry after the other
     study.order = "seeds"
+    study.runs_at_once = 1  # on CPUs: so many runs beside each other, each on an equal share of the cores
     study.lanes = False  # all seeds of an entry in one program (config.num_seeds); they must be consecutive
     study.budget = budget()  # of each run
     study.redo = ()  # names of entries that were changed: their old runs are deleted and done anew

@@ -78,23 +78,23 @@ class Child:
 
 
 class Stop:
-    """Whether the study was asked to end; passes the wish on to the run that is under way."""
+    """Whether the study was asked to end; passes the wish on to the runs that are under way."""
 
     def __init__(self):
-        self.asked, self._child = False, None
+        self.asked, self._children = False, []
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
-        """Within the block SIGTERM and Ctrl-C make the run save and the study end; a second Ctrl-C kills the run."""
+        """Within the block SIGTERM and Ctrl-C make runs save and the study end; a second Ctrl-C kills the runs."""
 
         def ask(number, frame):
             del frame
             again, self.asked = self.asked, True
-            if self._child is not None:
+            for child in self._children:
                 if again and number == signal.SIGINT:
-                    self._child.kill()
+                    child.kill()
                 else:
-                    self._child.ask_to_save()
+                    child.ask_to_save()
 
         before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
@@ -105,12 +105,12 @@ class Stop:
 
     @contextlib.contextmanager
     def passed_on_to(self, child: Child) -> Iterator[None]:
-        """Within the block signals reach this run; it does not outlive the block."""
-        self._child = child
+        """Within the block signals reach this run too; it does not outlive the block."""
+        self._children.append(child)
         try:
             if self.asked:  # between the start of the process and now
                 child.ask_to_save()
             yield
         finally:
-            self._child = None
+            self._children.remove(child)
             child.kill()

@@ -14,7 +14,7 @@ ORDERS = ("seeds", "entries")
 BUDGETS = ("steps", "images", "seconds")
 # Steps of a run whose budget is time: it is never reached.
 _ENDLESS = 10**9
-_STUDY_KEYS = {"title", "seeds", "order", "lanes", "budget", "redo", "entries"}
+_STUDY_KEYS = {"title", "seeds", "order", "runs_at_once", "lanes", "budget", "redo", "entries"}
 _ENTRY_KEYS = {"config", "title", "seeds", "budget"}
 # Names that need no heavy import to be checked: key, package.
 _NAMES = (("model.name", "models"), ("recipe.name", "recipes"), ("data.name", "data"))
@@ -59,6 +59,7 @@ class Study(NamedTuple):
     title: str
     file: str
     order: str
+    runs_at_once: int
     redo: tuple[str, ...]
     entries: tuple[Entry, ...]
 
@@ -84,6 +85,8 @@ def read(config: ConfigDict, file: str) -> Study:
     """
     if config.order not in ORDERS:
         raise UserError(lookup.unknown("config.order", config.order, list(ORDERS)))
+    if config.runs_at_once < 1:
+        raise UserError(f"config.runs_at_once={config.runs_at_once}: 1 or more")
     if not config.entries:
         raise UserError(f"{file}: the study has no entries; add some with default_study.add(study, NAME, CONFIG)")
     file = file.split(":")[0]
@@ -93,7 +96,7 @@ def read(config: ConfigDict, file: str) -> Study:
         if name not in config.entries:
             raise UserError(lookup.unknown("config.redo", name, sorted(config.entries)))
     name = Path(file).stem
-    return Study(name, config.title or name, shown(Path(file)), config.order, redo, entries)
+    return Study(name, config.title or name, shown(Path(file)), config.order, config.runs_at_once, redo, entries)
 
 
 def shown(path: Path) -> str:

@@ -3,6 +3,8 @@
 import shutil
 import sys
 import time
+from collections.abc import Callable
+from typing import NamedTuple
 
 from jaxgen.study.definition import Run
 from jaxgen.study.record import DONE, Record
@@ -32,7 +34,7 @@ def clock(seconds: float) -> str:
 
 
 class Display:
-    """Lines about a study on stderr; on a terminal the last one follows the run.
+    """Lines about a study on stderr; on a terminal the last one follows the runs that are under way.
 
     Args:
       total: runs of the study, done ones included.
@@ -40,7 +42,7 @@ class Display:
 
     def __init__(self, total: int):
         self._total, self._live = total, sys.stderr.isatty()
-        self._label, self._begun, self._looked, self._told = "", 0.0, 0.0, 0.0
+        self._looked, self._runs = 0.0, {}
 
     def say(self, text: str) -> None:
         """A line that stays."""
@@ -48,21 +50,37 @@ class Display:
 
     def begin(self, number: int, run: Run, left: float | None) -> None:
         """A run starts."""
-        self._label = f"run {number} of {self._total}, {run.label}"
-        self._begun = self._told = time.monotonic()
-        self.say(f"{self._label} ..." + (f" (about {clock(left)} left in all)" if left is not None else ""))
-
-    def follow(self, last_line) -> None:
-        """Shows now and then what the run said last; `last_line()` is asked for it only then."""
         now = time.monotonic()
-        if self._live and now - self._looked >= _LOOK:
-            self._looked = now
-            text = f"  {clock(now - self._begun)}  {last_line()}"
-            print(f"\r\033[K{text[: shutil.get_terminal_size().columns - 1]}", end="", file=sys.stderr, flush=True)
-        elif not self._live and now - self._told >= max(_LINE, (now - self._begun) / 20):
-            self._told = now
-            self.say(f"  {clock(now - self._begun)}  {last_line()}")
+        self._runs[run.workdir] = _Shown(f"run {number} of {self._total}, {run.label}", now, now)
+        about = f" (about {clock(left)} left in all)" if left is not None else ""
+        self.say(f"{self._runs[run.workdir].label} ...{about}")
 
-    def end(self, outcome: str) -> None:
+    def follow(self, runs: list[tuple[Run, Callable[[], str]]]) -> None:
+        """Shows now and then what runs said last; each one's `last_line()` is asked for it only then."""
+        now = time.monotonic()
+        if self._live and runs and now - self._looked >= _LOOK:
+            self._looked = now
+            room = (shutil.get_terminal_size().columns - 1) // len(runs)
+            texts = (self._line(run, last, now, len(runs) > 1)[: room - 1].ljust(room) for run, last in runs)
+            print(f"\r\033[K{''.join(texts).rstrip()}", end="", file=sys.stderr, flush=True)
+        for run, last in () if self._live else runs:
+            shown = self._runs[run.workdir]
+            if now - shown.told >= max(_LINE, (now - shown.begun) / 20):
+                self._runs[run.workdir] = shown._replace(told=now)
+                self.say(self._line(run, last, now, len(runs) > 1))
+
+    def _line(self, run: Run, last: Callable[[], str], now: float, named: bool) -> str:
+        name = f"{run.label}  " if named else ""
+        return f"  {name}{clock(now - self._runs[run.workdir].begun)}  {last()}"
+
+    def end(self, run: Run, outcome: str) -> None:
         """A run ended."""
-        self.say(f"{self._label}: {outcome}")
+        self.say(f"{self._runs.pop(run.workdir).label}: {outcome}")
+
+
+class _Shown(NamedTuple):
+    """A run's name, and when it began and was last told of, by the monotonic clock."""
+
+    label: str
+    begun: float
+    told: float

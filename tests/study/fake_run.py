@@ -62,6 +62,8 @@ def act(todo, mode, folder, config, moment):
         os.kill(os.getpid(), signal.SIGKILL)
     if not (folder / "config.json").exists():
         (folder / "config.json").write_text(json.dumps({"config": config}))
+    if hasattr(os, "sched_getaffinity"):
+        (folder / "cores").write_text(json.dumps(sorted(os.sched_getaffinity(0))))
     if mode == "evaluate":
         evaluate(folder, config, moment)
         return

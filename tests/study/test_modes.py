@@ -1,5 +1,6 @@
 """Studies of runs that only write files: what is done, in what order, what a failure, a change and a kill lead to."""
 
+import contextlib
 import json
 import os
 import random
@@ -13,7 +14,7 @@ import pytest
 
 from configs import default_study
 from jaxgen.errors import UserError
-from jaxgen.study import definition, modes
+from jaxgen.study import conductor, cores, definition, modes
 from jaxgen.training import workdir
 
 # ml_collections 1.1.0 loads config files by a method that Python has deprecated.
@@ -44,12 +45,13 @@ def do(tmp_path, monkeypatch):
         run.reports += 1
         return out / "index.html"
 
-    monkeypatch.setattr(modes.report, "build", build)
+    monkeypatch.setattr(conductor.report, "build", build)
 
-    def run(study=None, mode="train", plan=None, moment=0.0, checkpoint="latest"):
+    def run(study=None, mode="train", plan=None, moment=0.0, checkpoint="latest", fails=0):
         (tmp_path / "plan.json").write_text(json.dumps(plan or {}))
         found = definition.read(study or small_study(), "configs/study_small.py")
-        modes.run(found, tmp_path / "study", mode, checkpoint, fake(tmp_path, moment))
+        with pytest.raises(UserError, match=f"^{fails} of") if fails else contextlib.nullcontext():
+            modes.run(found, tmp_path / "study", mode, checkpoint, fake(tmp_path, moment))
         return record(tmp_path / "study")
 
     run.reports = 0
@@ -89,6 +91,54 @@ def test_all_runs_are_done_once_and_reported(do, tmp_path):
     assert (found["created"], do.reports) == (created, 2)
     do(small_study(order="entries", seeds=(0, 1, 2)))
     assert started(tmp_path)[4:] == ["gan/seed_2", "wide/seed_2"]  # what was added
+
+
+BESIDE = pytest.mark.skipif(cores.shares(2)[1] != "", reason=f"no two runs at a time: {cores.shares(2)[1]}")
+
+
+def cores_of(folder):
+    return [tuple(json.loads(path.read_text())) for path in sorted(folder.glob("runs/*/*/cores"))]
+
+
+@BESIDE
+def test_runs_beside_each_other_have_their_own_cores(do, tmp_path, capsys):
+    before = os.sched_getaffinity(0)
+    found = do(
+        small_study(runs_at_once=2), plan={"wide/seed_0": ["fail"], "gan/seed_1": ["crash"]}, moment=0.05, fails=2
+    )
+    assert os.sched_getaffinity(0) == before
+    said = capsys.readouterr().err
+    assert "4 to train; 2 at a time, each on its own cores" in said
+    assert said.index("run 2 of 4, wide seed 0 ...") < said.index("run 1 of 4, gan seed 0: done")
+    assert "about 0:00:00 left in all" in said
+    assert [[run["status"] for run in entry["runs"]] for entry in found["entries"]] == [
+        ["done", "failed"],
+        ["failed", "done"],
+    ]
+    assert [[run["status"] for run in entry["runs"]] for entry in do()["entries"]] == [["done", "done"]] * 2
+    shares = set(cores_of(tmp_path / "study"))
+    first, second = cores.shares(2)[0]
+    assert shares <= {tuple(sorted(first)), tuple(sorted(second)), tuple(sorted(before))}
+    assert {tuple(sorted(first)), tuple(sorted(second))} & shares
+    assert not first & second
+
+
+def test_cores_are_shared_out_evenly(monkeypatch):
+    monkeypatch.setattr(cores, "_ACCELERATORS", ())
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2, 5, 8}, raising=False)
+    monkeypatch.setattr(os, "sched_setaffinity", lambda pid, cores: None, raising=False)
+    assert cores.shares(1) == ([None], "")
+    assert cores.shares(2) == ([{0, 1}, {2, 5, 8}], "")
+    assert cores.shares(9) == ([{0}, {1}, {2}, {5}, {8}], "5 cores of the CPU")
+
+
+def test_an_accelerator_has_one_run_at_a_time(do, tmp_path, monkeypatch, capsys):
+    (tmp_path / "accel0").touch()
+    monkeypatch.setattr(cores, "_ACCELERATORS", (str(tmp_path / "accel0"),))
+    monkeypatch.delenv("JAX_PLATFORMS", raising=False)
+    do(small_study(runs_at_once=2))
+    assert "not 2 runs at a time but 1: each run takes the accelerator" in capsys.readouterr().err
+    assert started(tmp_path) == ["gan/seed_0", "wide/seed_0", "gan/seed_1", "wide/seed_1"]
 
 
 def test_a_failed_run_stops_nothing_and_is_tried_again(do, tmp_path):
@@ -212,46 +262,50 @@ def test_other_modes_and_other_folders_are_refused(do, tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_reaches_the_run_which_saves(do, tmp_path, capsys, number):
-    study = small_study(steps=400)
-    started_file = tmp_path / "study" / "runs" / "gan" / "seed_0" / "checkpoints" / "3"
+@pytest.mark.parametrize("at_once", [1, pytest.param(2, marks=BESIDE)])
+def test_a_signal_reaches_the_runs_which_save(do, tmp_path, capsys, number, at_once):
+    names = ("gan", "wide")[:at_once]
+    folders = [tmp_path / "study" / "runs" / name / "seed_0" for name in names]
 
     def interrupt():
-        while not started_file.exists():
+        while not all((folder / "checkpoints" / "3").exists() for folder in folders):
             time.sleep(0.01)
         os.kill(os.getpid(), number)
 
     thread = threading.Thread(target=interrupt)
     thread.start()
-    found = do(study, moment=0.02)
+    found = do(small_study(steps=400, runs_at_once=at_once), moment=0.02)
     thread.join()
     assert "stopped, 4 of 4 runs left: the same command goes on" in capsys.readouterr().err
-    assert found["entries"][0]["runs"][0]["status"] == "waiting"
-    assert (started(tmp_path), do.reports) == (["gan/seed_0"], 0)
-    assert workdir.holder(tmp_path / "study" / "runs" / "gan" / "seed_0") is None
-    assert 3 <= len(list(started_file.parent.iterdir())) < 400
+    assert {entry["runs"][0]["status"] for entry in found["entries"]} == {"waiting"}
+    assert (sorted(started(tmp_path)), do.reports) == ([f"{name}/seed_0" for name in names], 0)
+    for folder in folders:
+        assert workdir.holder(folder) is None
+        assert 3 <= len(list((folder / "checkpoints").iterdir())) < 400
 
 
 DRIVER = """
 import sys
 from pathlib import Path
-from jaxgen import run_config
+from jaxgen import report, run_config
 from jaxgen.study import definition, modes
 
-modes.report.build = lambda directories, out: out
+report.build = lambda directories, out: out
 study = definition.read(run_config.load(sys.argv[1], []), sys.argv[1])
 modes.run(study, Path(sys.argv[2]), "train", "latest", sys.argv[3:])
 assert "jax" not in sys.modules  # the devices belong to the runs
 """
 
 
-def test_killed_at_random_moments_ends_as_if_untouched(do, tmp_path, start_process):
+@pytest.mark.parametrize("at_once", [1, pytest.param(2, marks=BESIDE)])
+def test_killed_at_random_moments_ends_as_if_untouched(do, tmp_path, start_process, at_once):
     (tmp_path / "drive.py").write_text(DRIVER)
     (tmp_path / "plan.json").write_text("{}")
     source = Path(__file__).read_text()
     body = source[source.index("def small_study") : source.index("@pytest.fixture")].replace(
         "small_study(**", "get_config(**"
     )
+    body = body.replace("study.seeds = (0, 1)", f"study.seeds, study.runs_at_once = (0, 1), {at_once}")
     (tmp_path / "study_small.py").write_text(f"from configs import default_study\n\n\n{body}")
     folder, moments, killed_runs = tmp_path / "killed", random.Random(0), 0
     command = [tmp_path / "drive.py", tmp_path / "study_small.py", folder, *fake(tmp_path, 0.05)]
