@@ -17,7 +17,7 @@ def software() -> dict[str, Any]:
         "commit": git_commit(),
         "python": platform.python_version(),
         "packages": {name: metadata.version(name) for name in _PACKAGES},
-        "machine": f"{platform.machine()}, {cores()} cores",
+        "machine": f"{platform.machine()}, {cores()} core{'s' * (cores() > 1)}",
     }
 
 

@@ -141,9 +141,11 @@ def _significance(table: Table, sound: list[Row]) -> Sentence:
     equal = [
         row.model.name
         for row in sound[2:]
-        if row.summary.n > 1 and not table.against(best.model, row.model).significant and row.summary.n > 1
+        if row.summary.n > 1 and not table.against(best.model, row.model).significant
     ]
-    if equal:
+    if equal and difference.significant:
+        text += f" Further behind, but with seeds too far apart for the test to tell: {', '.join(equal)}."
+    elif equal:
         text += f" Not told apart from {best.model.name} either: {', '.join(equal)}."
     return Sentence(lead, text, "" if difference.significant else "warning")
 

@@ -254,6 +254,15 @@ def test_a_difference_that_may_be_chance_is_called_that(run, tmp_path):
     _assert_said(tmp_path, "It may be: the difference to b is not significant", "not told apart")
 
 
+def test_a_model_far_behind_with_wide_seeds_is_not_told_apart(run, tmp_path):
+    _sound(run, tmp_path, "a", (20.0, 20.1, 20.2))
+    _sound(run, tmp_path, "b", (30.0, 30.1, 30.2), changes={"model.width": 8})
+    _sound(run, tmp_path, "c", (10.0, 80.0, 400.0), changes={"model.width": 9})
+    _assert_said(
+        tmp_path, "the difference to b is significant", "seeds too far apart for the test to tell: c.", "not told apart"
+    )
+
+
 def test_equals_share_the_first_place(run, tmp_path):
     for name, values in (("a", (5, 6)), ("b", (6, 5)), ("c", (9, 9.5))):
         _sound(run, tmp_path, name, values, changes={"model.width": ord(name)})
