@@ -149,7 +149,9 @@ def _variety(run: Run) -> list[Finding]:
             text += f" ({percent(usual)} is to be expected)" if isinstance(usual, int | float) else ""
             support = record.get("support")
             known = isinstance(support, int | float)
-            text += f", as if drawn from {max(round(support), 1):,} different ones" if known else ""
+            if known:
+                several = round(support) > 1
+                text += f", as if drawn from {round(support):,} different ones" if several else ", as if all were one"
             collapsed = value >= _REPEATED and not (known and support >= _DIFFERENT)
             found.append(
                 Finding(collapse, "bad", f"Collapsed: {text}.")

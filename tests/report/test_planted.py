@@ -85,6 +85,10 @@ def test_a_collapsed_gan_by_its_alarm(run, tmp_path):
             "Collapsed: 80% of its samples nearly repeat another one, as if drawn from 24 different ones.",
         ),
         (
+            {"duplicates": {"value": 1.0, "found": True, "support": 1.02, "metric": "duplicates"}},
+            "Collapsed: 100% of its samples nearly repeat another one, as if all were one.",
+        ),
+        (
             {
                 "recall": {"value": 0.01, "direction": "higher", "metric": "recall"},
                 "precision": {"value": 0.9, "direction": "higher", "metric": "precision"},
