@@ -11,7 +11,7 @@ def get_config():
     study = default_study.get_config()
     study.title = "Seven models on the digits"
     study.budget.images = 96_000
-    study.runs_at_once = 2  # networks so small gain little from a second core
+    study.runs_at_once = 2  # on two cores: one each
     study.evaluation.metrics = (
         *("fd_efficientnet_lite0", "kid", "precision", "recall", "density", "coverage"),
         *("duplicates", "memorisation", "psnr", "ssim", "bits_per_dim"),
