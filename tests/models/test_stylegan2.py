@@ -14,10 +14,11 @@ from jaxgen.losses.path_length import path_length_penalty, path_lengths
 from jaxgen.losses.penalties import r1
 from jaxgen.models import stylegan2
 from jaxgen.models.stylegan2 import official
+from jaxgen.models.stylegan2.discriminator import DiscriminatorBlock
 from jaxgen.models.stylegan2.layers import Conv, FullyConnected, leaky_relu
 from jaxgen.models.stylegan2.mapping import Mapping, broadcast, truncate
 from jaxgen.models.stylegan2.synthesis import RandomNoise, SynthesisBlock, SynthesisLayer, ToRGB, precision
-from jaxgen.ops.resample import upsample_conv
+from jaxgen.ops.resample import downsample_conv, upsample_conv
 from tests import stylegan2_golden as golden_arrays
 
 KEY = jax.random.key(0)
@@ -304,3 +305,19 @@ def test_a_residual_generator_halves_the_variance_of_both_branches():
     skip = upsample_conv(x, weight / np.sqrt(5)) * np.sqrt(0.5)
     np.testing.assert_allclose(output(1.0) - output(0.0), skip, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(output(0.0), output(0.0, residual=False) * np.sqrt(0.5), rtol=1e-4, atol=1e-5)
+
+
+def test_a_residual_discriminator_halves_the_variance_of_both_branches():
+    block = DiscriminatorBlock(5, 7, "resnet", is_first=False)
+    x = jax.random.normal(jax.random.key(0), (2, 8, 8, 5))
+    params = block.init(jax.random.key(1), x, None)["params"]
+    weight = params["skip"]["weight"]
+
+    def output(scale):
+        return block.apply({"params": {**params, "skip": {"weight": scale * weight}}}, x, None)[0]
+
+    plain = {name: params[name] for name in ("conv0", "conv1")}
+    other = block.clone(architecture="orig").apply({"params": plain}, x, None)[0]
+    skip = downsample_conv(x, weight / np.sqrt(5)) * np.sqrt(0.5)
+    np.testing.assert_allclose(output(1.0) - output(0.0), skip, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(output(0.0), other * np.sqrt(0.5), rtol=1e-4, atol=1e-5)
