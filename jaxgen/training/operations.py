@@ -16,7 +16,7 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 STEPS = 5_040
 _REDUCES = ("psum", "psum_invariant")
 _GATHERS = ("all_gather", "all_gather_invariant")
-_SCATTERS = ("reduce_scatter", "all_to_all")
+_SCATTERS = ("reduce_scatter", "all_to_all", "ppermute")
 
 
 class Cost(NamedTuple):
@@ -25,8 +25,8 @@ class Cost(NamedTuple):
     operations: two for each product of matrix multiplications and convolutions; products with padding and with the
       zeros of dilation are left out. Elementwise work is not counted, nor are the bodies of loops of unknown length
       more than once.
-    collective_bytes: the whole arrays of collectives: what enters all-reduces, reduce-scatters and all-to-alls, and
-      what all-gathers result in.
+    collective_bytes: the whole arrays of collectives: what enters all-reduces, reduce-scatters, all-to-alls and
+      permutations, and what all-gathers result in.
     busiest_operations: of the steps that do most.
     written_operations: of the steps that do most, the bodies of loops once: what XLA counts in its program.
     reduced_bytes: of `collective_bytes` those of all-reduces, which travel twice; the others travel once.

@@ -49,22 +49,30 @@ def test_groups_that_do_not_divide():
         minibatch_stddev(X[:6], 4)
 
 
-@pytest.mark.parametrize(("devices", "group"), [(2, 2), (4, 2), (2, 8), (4, 4), (4, 8)])
-def test_groups_and_gradients_are_the_same_on_any_number_of_devices(devices, group):
-    """Groups that lie on one device, and groups of more images than a device has."""
+@pytest.mark.parametrize(
+    ("devices", "group", "collective"),
+    [(2, 2, None), (4, 2, None), (2, 8, "ppermute"), (4, 4, "ppermute"), (4, 8, "ppermute"), (2, 4, "all_gather")],
+)
+def test_groups_and_gradients_are_the_same_on_any_number_of_devices(devices, group, collective):
+    """Groups that lie on one device, on those that have the rest of them, and on all."""
+    n = 12 if collective == "all_gather" else 8
+    images = jnp.tile(X, (2, 1, 1, 1))[:n] * jnp.linspace(1, 2, n)[:, None, None, None]
     mesh = Mesh(np.array(jax.devices()[:devices]), ("data",))
-    weights = jax.random.normal(jax.random.key(1), (8, 4, 4, 7))
+    weights = jax.random.normal(jax.random.key(1), (n, 4, 4, 7))
 
     def loss(x, weights, axis_name):
         return jnp.sum(weights * minibatch_stddev(x, group, axis_name=axis_name) ** 2)
 
     def run():
-        ids = example_ids(8 // devices)
-        x = X[ids]
+        ids = example_ids(n // devices)
+        x = images[ids]
         return ids, minibatch_stddev(x, group, axis_name="data"), jax.grad(loss)(x, weights[ids], "data")
 
-    ids, y, gradient = jax.shard_map(run, mesh=mesh, in_specs=(), out_specs=P("data"))()
-    assert sorted(ids.tolist()) == list(range(8))
-    np.testing.assert_allclose(gathered(y, devices), by_hand(X, group), rtol=1e-5, atol=1e-6)
-    expected = jax.grad(loss)(X, weights, None)
+    spread = jax.shard_map(run, mesh=mesh, in_specs=(), out_specs=P("data"))
+    used = str(jax.make_jaxpr(spread)())
+    assert [name for name in ("ppermute", "all_gather") if name in used] == [collective] * (collective is not None)
+    ids, y, gradient = spread()
+    assert sorted(ids.tolist()) == list(range(n))
+    np.testing.assert_allclose(gathered(y, devices), by_hand(images, group), rtol=1e-5, atol=1e-6)
+    expected = jax.grad(loss)(images, weights, None)
     np.testing.assert_allclose(gathered(gradient, devices), expected, rtol=1e-4, atol=1e-5)

@@ -99,6 +99,7 @@ def test_gathers_count_by_their_result_and_scatters_by_their_input():
     whole, mine = 8 * 5 * 4, 2 * 5 * 4
     assert counted(lambda step, a: jax.lax.all_gather(a, "data")) == (whole, 0)
     assert counted(lambda step, a: jax.lax.psum_scatter(jnp.tile(a, (2, 1)), "data")) == (2 * mine, 0)
+    assert counted(lambda step, a: jax.lax.ppermute(a, "data", [(0, 1), (1, 0)])) == (mine, 0)
 
 
 def test_a_divided_optimiser_gathers_its_parameters_whole(tiny_config):
