@@ -53,9 +53,19 @@ def test_features_are_left_for_pictures_of_several_models(tmp_path):
         assert str(left["extractor"])
 
 
-def test_features_of_samples_are_those_of_the_batches(tmp_path):
-    """Which the metrics have asked for already: the gallery has no network to compute them with."""
-    _draw(tmp_path, extract=None)
+def test_features_of_samples_are_those_that_the_metrics_asked_the_batch_for(tmp_path):
+    asked = []
+
+    def extract(images):
+        asked.append(len(images))
+        return _extract(images)
+
+    batch = Batch(FAKE, len(FAKE), None, lambda name: types.SimpleNamespace(apply=extract))
+    batch.features("pixels")
+    context = Context(len(REAL), len(FAKE), 0, real=_set(REAL), train=_set(TRAIN), extractor="pixels")
+    (gallery := Gallery(context, tmp_path)).update(batch)
+    assert "closest_pairs" in {path.stem for path in gallery.result()}
+    assert asked == [len(FAKE)]
 
 
 def test_labels_add_the_classes(tmp_path):
