@@ -20,16 +20,15 @@ CHANGES = (
     "for player in config.optimizers.values():",
     "    player.update({'name': 'sgd', 'b1': 0.0, 'learning_rate': 0.02})",
 )
-STYLEGAN2 = (
+STYLEGAN2_MODEL = (
     "config.recipe.name = config.model.name = 'stylegan2'",
+    "config.model.width = 64  # not read, so as it was",
     "config.model.architecture, config.model.mapping_layers = 'skip', 2",
     "config.model.channel_base, config.model.channel_max = 64, 8",
     "config.recipe.r1_interval, config.recipe.path_length_interval = 7, 3",
     "config.recipe.ada_pipeline, config.recipe.ada_interval, config.recipe.ada_kimg = 'c', 4, 3.0",
-    *CHANGES[:2],
-    "config.steps = 20",
-    *CHANGES[2:],
 )
+STYLEGAN2 = (*STYLEGAN2_MODEL, *CHANGES[:2], "config.steps = 20", *CHANGES[2:])
 ADAM = ("config.steps, config.log_every = 200, 5", "config.checkpoint_every = config.sample_every = 100")
 
 
@@ -155,8 +154,9 @@ def test_two_processes_equal_one_and_a_single_device(start, tmp_path, changes):
 
 
 @pytest.mark.slow
-def test_the_same_losses_over_200_steps_of_adam(start, tmp_path):
-    wait_for_all(start(*ADAM), tmp_path)
+@pytest.mark.parametrize("model", [(), STYLEGAN2_MODEL], ids=["dcgan", "stylegan2"])
+def test_the_same_losses_over_200_steps_of_adam(start, tmp_path, model):
+    wait_for_all(start(*model, *ADAM), tmp_path)
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     _, history = trained_here(tmp_path)
     assert len(lines) == len(history) == 40

@@ -12,6 +12,7 @@ import pytest
 # Lazy regularisation at other steps than checkpoints, ADA in the middle of its interval at each of them.
 STYLEGAN2 = (
     "config.recipe.name = config.model.name = 'stylegan2'",
+    "config.model.width = 64  # not read, so as it was",
     "config.model.architecture, config.model.mapping_layers = 'skip', 2",
     "config.model.channel_base, config.model.channel_max = 64, 8",
     "config.recipe.r1_interval, config.recipe.path_length_interval, config.recipe.ema_kimg = 7, 3, 0.5",

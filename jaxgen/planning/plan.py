@@ -49,10 +49,16 @@ def plan(config, topology: str | None) -> dict[str, Any]:
     }
     if hardware.mesh is None:
         result |= _of_gpus(config, planned, hardware, cost)
+        _show(describe(result))
     else:
-        result |= _of_tpus(config, planned, hardware, cost)
-    for line in describe(result):
-        print(line)
+        log.info("compiling one step for %s (%s) ...", hardware.name, _count(hardware.count, "chip"))
+        program = compile_step(planned, hardware.mesh)
+        result |= _of_tpus(config, planned, hardware, cost, program)
+        _show(describe(result))
+        if config.plan.largest_batch:
+            found = _largest_batch(config, planned, hardware, program)
+            result |= found
+            _show([_largest(**found)])
     print(json.dumps(result))
     return result
 
@@ -61,9 +67,11 @@ def _bytes_of_data(planned: Subject) -> int:
     return sum(array.size * array.dtype.itemsize for array in planned.data if array is not None)
 
 
-def _of_tpus(config, planned: Subject, hardware: Hardware, cost: Cost) -> dict[str, Any]:
-    log.info("compiling one step for %s (%d chips) ...", hardware.name, hardware.count)
-    program = compile_step(planned, hardware.mesh)
+def _show(lines: list[str]) -> None:
+    print("\n".join(lines), flush=True)
+
+
+def _of_tpus(config, planned: Subject, hardware: Hardware, cost: Cost, program: Program | TooLarge) -> dict[str, Any]:
     found: dict[str, Any] = {
         "fits": isinstance(program, Program),
         "compile_seconds": round(program.compile_seconds, 1),
@@ -89,8 +97,6 @@ def _of_tpus(config, planned: Subject, hardware: Hardware, cost: Cost) -> dict[s
         }
     else:
         found["needs_bytes"] = None if math.isnan(program.needs) else int(program.needs)
-    if config.plan.largest_batch:
-        found |= _largest_batch(config, planned, hardware, program)
     return found
 
 
@@ -103,6 +109,7 @@ def _largest_batch(config, planned: Subject, hardware: Hardware, program: Progra
         log.info("compiling with batch %d ...", batch)
         return compile_step(again, hardware.mesh)
 
+    log.info("searching the largest batch that fits, by compiling (config.plan.largest_batch=False does without) ...")
     unit = hardware.count * config.grad_accum_steps
     limit = max(config.batch_size, config.plan.max_batch)
     batch, compiled = largest_batch.search(compile_batch, config.batch_size, program, unit, limit)
@@ -151,7 +158,7 @@ def describe(result: dict[str, Any]) -> list[str]:
     """The lines that a person reads."""
     memory = result["device_memory_bytes"]
     lines = [
-        f"{result['topology']}: {result['devices']} devices, batch {result['batch_size']} "
+        f"{result['topology']}: {_count(result['devices'], 'device')}, batch {result['batch_size']} "
         f"({result['batch_size'] // result['devices']} each)"
     ]
     note = ", estimated" if result.get("estimated") else ""
@@ -185,9 +192,6 @@ def describe(result: dict[str, Any]) -> list[str]:
             ("images a second, at most", f"{result['images_per_second']:,.0f}"),
             ("the whole run, at least", _duration(result["days"])),
         ]
-    if "largest_batch" in result:
-        ended = " and more: config.plan.max_batch ended the search" if result["largest_batch_ended_by_limit"] else ""
-        rows.append(("largest batch that fits", f"{result['largest_batch']:,}{ended}"))
     width = max(len(name) for name, _ in rows)
     lines += [f"  {name:<{width}}  {value:>12}" for name, value in rows]
     for kind, bytes_, sometimes, count in _grouped(result.get("collectives", ())):
@@ -196,12 +200,21 @@ def describe(result: dict[str, Any]) -> list[str]:
     return lines
 
 
+def _largest(largest_batch: int, largest_batch_ended_by_limit: bool) -> str:
+    ended = " and more: config.plan.max_batch ended the search" if largest_batch_ended_by_limit else ""
+    return f"largest batch that fits: {largest_batch:,}{ended}"
+
+
 def _grouped(collectives) -> list[tuple[str, int, bool, int]]:
     counts: dict[tuple[str, int, bool], int] = {}
     for entry in collectives:
         key = (entry["kind"], entry["bytes"], entry["sometimes"])
         counts[key] = counts.get(key, 0) + 1
     return [(*key, count) for key, count in sorted(counts.items(), key=lambda item: -item[0][1])]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("s" if number != 1 else "")
 
 
 def _size(size: float) -> str:

@@ -13,9 +13,10 @@ from jaxgen.errors import UserError
 from jaxgen.planning import plan as planning
 from jaxgen.planning import subject
 from jaxgen.planning.estimate import Roofline
-from jaxgen.planning.hardware import Hardware, open_hardware
+from jaxgen.planning.hardware import Chip, Hardware, open_hardware
 from jaxgen.planning.plan import plan
 from jaxgen.planning.program import Program, TooLarge
+from jaxgen.training import parallel
 from tests import stylegan2_runs
 
 needs_libtpu = pytest.mark.skipif(
@@ -196,6 +197,27 @@ def test_the_largest_batch_is_one_that_can_be(monkeypatch, config_of, start, dev
         "largest_batch": largest,
         "largest_batch_ended_by_limit": True,
     }
+
+
+def test_the_plan_is_there_before_the_search_for_the_largest_batch(tiny_config, capsys, monkeypatch):
+    """The search compiles for minutes or hours; what is known is shown first."""
+    shown = []
+
+    def compile_step(subject_, mesh):
+        shown.append(capsys.readouterr().out)
+        return Program(1, 2, 3, 0, 0, 1.0, 1.0, (), 0.0) if subject_.feed.batch_size <= 32 else TooLarge(2e10, 0.0)
+
+    chip = Chip(100, 50, 16, 1000, 10)
+    hardware = Hardware("x", chip, 1, parallel.mesh_of_others(1), 0)
+    monkeypatch.setattr(planning, "open_hardware", lambda topology: hardware)
+    monkeypatch.setattr(planning, "compile_step", compile_step)
+    plan(tiny_config("gan"), "x")
+    assert shown[0] == ""
+    assert shown[1].startswith("x: 1 device, batch 16")
+    assert "fits: yes" in shown[1]
+    lines, result = result_of(capsys)
+    assert lines == ["largest batch that fits: 32"]
+    assert result["largest_batch"] == 32
 
 
 def test_a_batch_that_no_run_can_have_is_not_planned():
