@@ -36,7 +36,7 @@ EXPERIMENTS = (
     Experiment("sngan_cifar", "sngan_cifar", 64, (), V5E),
     Experiment("stylegan2_cifar", "stylegan2_cifar", 32, (), V5E),
     Experiment("stylegan2_256", "stylegan2_256", 8, OF_256, V5E),
-    Experiment("stylegan2_1024", "stylegan2_1024", 2, OF_1024, V5E),
+    Experiment("stylegan2_1024", "stylegan2_1024", 4, OF_1024, V5E),
     Experiment("stylegan2_256", "stylegan2_256", 8, OF_256, V5P),
     Experiment("stylegan2_1024", "stylegan2_1024", 4, OF_1024, V5P),
     Experiment("stylegan2_256, ZeRO", "stylegan2_256", 8, (*OF_256, "--config.shard_optimizer=True"), {"v5e:2x4": 8}),
