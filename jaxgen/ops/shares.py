@@ -7,6 +7,10 @@ import jax.numpy as jnp
 
 from jaxgen.ops.random import DATA_AXIS
 
+# Numbers in a TPU's tile. Of a gather of shares that do not fill whole tiles libtpu makes an all-reduce, of twice the
+# traffic (docs/scaling.md).
+_TILE = 1024
+
 
 def shared_axis(shape: tuple[int, ...], devices: int) -> int:
     """The axis along which an array is shared out: the longest that the number of devices divides; -1 for none."""
@@ -28,6 +32,7 @@ def whole(shares: list[jax.Array], axes: list[int]) -> list[jax.Array]:
     if not shared:
         return shares
     packed = jnp.concatenate([shares[i].astype(jnp.float32).ravel() for i in shared])
+    packed = jnp.pad(packed, (0, -packed.size % _TILE))
     packed = jax.lax.all_gather(packed, DATA_AXIS, to="invarying")
     arrays, start = list(shares), 0
     for i in shared:

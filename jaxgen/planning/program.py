@@ -22,6 +22,7 @@ _COLLECTIVE = re.compile(
     r"= (?P<shape>\(?[a-z0-9]+\[[^=]*?) (?P<kind>all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute)"
     r"(-start)?\("
 )
+_ASYNC_START, _ASYNC_DONE, _ASYNC_FUSION = "AsyncCollectiveStart", "AsyncCollectiveDone", "%async_collective_fusion"
 _ARRAY = re.compile(r"([a-z0-9]+)\[([0-9,]*)\]")
 
 
@@ -111,15 +112,26 @@ def _needed(message: str) -> float:
 
 
 def collectives_of(hlo: str) -> tuple[Collective, ...]:
-    """Every collective of a compiled program, in the order of its text."""
-    found = []
-    for line in hlo.splitlines():
-        match = _COLLECTIVE.search(line)
-        if match:
-            arrays = _ARRAY.findall(match["shape"])
-            size = sum(
-                _SIZES.get(kind, 0) * math.prod(int(side) for side in sides.split(",") if side)
-                for kind, sides in arrays
-            )
-            found.append(Collective(match["kind"], size, re.search(r"/cond/|/branch_\d", line) is not None))
-    return tuple(found)
+    """Every collective of a compiled program, in the order of its text.
+
+    One that runs beside other work stands in its text several times: where it starts, in every fusion that it runs
+    beside, and where it ends. It counts where it starts.
+    """
+    return tuple(
+        collective
+        for computation in re.split(r"\n(?=[%\w])", hlo)
+        if _ASYNC_START in computation or not (_ASYNC_DONE in computation or computation.startswith(_ASYNC_FUSION))
+        for collective in map(_collective_of, computation.splitlines())
+        if collective
+    )
+
+
+def _collective_of(line: str) -> Collective | None:
+    match = _COLLECTIVE.search(line)
+    if not match:
+        return None
+    size = sum(
+        _SIZES.get(kind, 0) * math.prod(int(side) for side in sides.split(",") if side)
+        for kind, sides in _ARRAY.findall(match["shape"])
+    )
+    return Collective(match["kind"], size, re.search(r"/cond/|/branch_\d", line) is not None)

@@ -86,6 +86,21 @@ def test_tpus_are_compiled_for(tiny_config, capsys):
 
 
 @needs_libtpu
+def test_divided_optimisers_are_gathered_and_not_reduced(tiny_config, capsys):
+    """libtpu makes all-reduces of all-gathers whose shares do not fill its tiles."""
+    config = tiny_config("gan")
+    config.model.width, config.batch_size, config.plan.largest_batch = 64, 32, False
+    config.shard_optimizer = True
+    plan(config, "v5e:1x2")
+    _, result = result_of(capsys)
+    gathers = [entry["bytes"] for entry in result["collectives"] if entry["kind"] == "all-gather"]
+    reduces = [entry["bytes"] for entry in result["collectives"] if entry["kind"] == "all-reduce"]
+    parameters = result["bytes"]["parameters"]
+    assert parameters - 4096 < sum(gathers) < parameters + 4 * 4096
+    assert parameters <= sum(reduces) < 1.5 * parameters
+
+
+@needs_libtpu
 def test_a_loop_over_critics_is_compiled_once_and_runs_often(tiny_config, capsys):
     config = tiny_config("gan")
     config.model.width, config.batch_size, config.plan.largest_batch = 64, 32, False

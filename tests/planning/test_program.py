@@ -31,3 +31,29 @@ def test_what_a_program_needs_leaves_out_aliases():
 def test_what_the_compiler_says_that_it_would_need():
     assert _needed("RESOURCE_EXHAUSTED: Ran out of memory ... Used 20.50G of 15.75G hbm. Exceeded") == 20.5 * 2**30
     assert math.isnan(_needed("RESOURCE_EXHAUSTED: no more of it"))
+
+
+ASYNC = """
+%fused_computation.887 (param_0.2563: f32[1024]) -> (f32[1024], u32[]) {
+  %all-gather.11 = f32[2048]{0:T(1024)} all-gather(%param_0.2563), channel_id=2, dimensions={0}
+  ROOT %custom-call.7 = (f32[1024], u32[]) custom-call(%all-gather.11), custom_call_target="AsyncCollectiveStart"
+}
+
+%async_collective_fusion.602 (param_0.2566: f32[1024], param_1.3208: f32[2048]) -> (f32[], f32[1024], f32[2048]) {
+  %all-gather.13 = f32[2048]{0:T(1024)S(1)} all-gather(%param_0.2566), channel_id=2, dimensions={0}
+}
+
+%fused_computation.890 (param_0.2572: f32[1024], param_1.3214: f32[2048]) -> f32[2048] {
+  %all-gather.17 = f32[2048]{0:T(1024)} all-gather(%param_0.2572), channel_id=2, dimensions={0}
+  ROOT %custom-call.9 = f32[2048] custom-call(%all-gather.17), custom_call_target="AsyncCollectiveDone"
+}
+
+ENTRY %main.59_spmd (param.1: f32[1024]) -> f32[2048] {
+  %async-collective-start = (f32[1024], u32[]) fusion(%param.1), calls=%fused_computation.887
+  %all-gather.18 = f32[10240]{0:T(1024)S(1)} all-gather(%pad.28), channel_id=3, dimensions={0}
+}
+"""
+
+
+def test_one_that_runs_beside_other_work_counts_once():
+    assert collectives_of(ASYNC) == (Collective("all-gather", 8192, False), Collective("all-gather", 40960, False))
