@@ -20,7 +20,7 @@ from jaxgen.training import compiled_steps
 _SIZES = {"f32": 4, "bf16": 2, "f16": 2, "s32": 4, "u32": 4, "pred": 1, "u8": 1, "s8": 1, "f64": 8, "s64": 8, "u64": 8}
 _COLLECTIVE = re.compile(
     r"= (?P<shape>\(?[a-z0-9]+\[[^=]*?) (?P<kind>all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute)"
-    r"(-start)?\("
+    r"(?P<start>-start)?\("
 )
 _ASYNC_START, _ASYNC_DONE, _ASYNC_FUSION = "AsyncCollectiveStart", "AsyncCollectiveDone", "%async_collective_fusion"
 _ARRAY = re.compile(r"([a-z0-9]+)\[([0-9,]*)\]")
@@ -130,8 +130,11 @@ def _collective_of(line: str) -> Collective | None:
     match = _COLLECTIVE.search(line)
     if not match:
         return None
+    arrays = _ARRAY.findall(match["shape"])
+    if match["start"] and match["kind"] != "all-reduce":  # what goes in, what comes out, and scalars of the runtime
+        arrays = [(kind, sides) for kind, sides in arrays if kind != "u32" or sides]
+        arrays = arrays[len(arrays) // 2 :]
     size = sum(
-        _SIZES.get(kind, 0) * math.prod(int(side) for side in sides.split(",") if side)
-        for kind, sides in _ARRAY.findall(match["shape"])
+        _SIZES.get(kind, 0) * math.prod(int(side) for side in sides.split(",") if side) for kind, sides in arrays
     )
     return Collective(match["kind"], size, re.search(r"/cond/|/branch_\d", line) is not None)

@@ -11,6 +11,8 @@ HLO = """
   %get = f32[2,64]{1,0} get-tuple-element(%all-reduce.1), index=0
   %gathered = u8[8,3]{1,0} all-gather(%d), dimensions={0}
   %scalar = f32[] all-reduce(%e), to_apply=%sum
+  %moved = (f32[4,64]{1,0}, f32[4,64]{1,0}, u32[]{:S(2)}, u32[]{:S(2)}) collective-permute-start(%f), channel_id=5
+  %beside = (f32[3]{0}, f32[24]{0}) all-gather-start(%g), dimensions={0}
 """
 
 
@@ -20,6 +22,8 @@ def test_collectives_with_their_bytes():
         Collective("all-reduce", 1024, True),
         Collective("all-gather", 24, False),
         Collective("all-reduce", 4, False),
+        Collective("collective-permute", 1024, False),
+        Collective("all-gather", 96, False),
     )
 
 
