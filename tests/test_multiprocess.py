@@ -156,13 +156,16 @@ def test_two_processes_equal_one_and_a_single_device(start, tmp_path, changes):
 @pytest.mark.slow
 @pytest.mark.parametrize("model", [(), STYLEGAN2_MODEL], ids=["dcgan", "stylegan2"])
 def test_the_same_losses_over_200_steps_of_adam(start, tmp_path, model):
-    wait_for_all(start(*model, *ADAM), tmp_path)
-    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
-    _, history = trained_here(tmp_path)
-    assert len(lines) == len(history) == 40
-    for line, here in zip(lines, history, strict=True):
-        for name in ("loss_d", "loss_g"):
-            assert line[name] == pytest.approx(here[name], rel=1e-3)
+    """Adam divides by small numbers, which makes rounding grow: within 0.1% after 200 steps."""
+    losses = {}
+    for processes, devices in ((2, 2), (1, 4), (1, 1)):
+        wait_for_all(start(*model, *ADAM, processes=processes, devices=devices), tmp_path)
+        lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+        losses[processes, devices] = np.array([(line["loss_d"], line["loss_g"]) for line in lines])
+        (tmp_path / "run").rename(tmp_path / f"run_{processes}x{devices}")
+    assert losses[2, 2].shape == (40, 2)
+    for other in ((1, 4), (1, 1)):
+        np.testing.assert_allclose(losses[2, 2], losses[other], rtol=1e-3, err_msg=str(other))
 
 
 @pytest.mark.slow

@@ -110,11 +110,10 @@ def test_a_divided_optimiser_gathers_its_parameters_whole(tiny_config):
         costs[divided], _, state = step_cost(config)
     gathered = costs[True].collective_bytes - costs[False].collective_bytes
     assert costs[True].reduced_bytes == costs[False].reduced_bytes == costs[False].collective_bytes
-    shares = {"g": 0, "d": 0}  # of how many numbers one of the four devices holds the share
-    for name in shares:
-        sizes = [leaf.size for leaf in jax.tree.leaves(state.players[name].params) if any(n % 4 == 0 for n in leaf.shape)]
-        shares[name] = sum(sizes) // 4
-    assert all(0 < share < 1024 for share in shares.values())  # one of a TPU's tiles, to which ops/shares.py fills them up
+    for name in ("g", "d"):
+        leaves = jax.tree.leaves(state.players[name].params)
+        share = sum(leaf.size for leaf in leaves if any(size % 4 == 0 for size in leaf.shape)) // 4
+        assert 0 < share < 1024  # one of a TPU's tiles, which ops/shares.py fills up
     assert gathered == 2 * 4 * 1024 * 4  # two players, four devices, float32
 
 
