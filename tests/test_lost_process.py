@@ -70,7 +70,9 @@ def slow_run(start_run, tmp_path):
     return until_there, to_the_end
 
 
-@pytest.mark.parametrize(("count", "lost"), [(2, 0), (2, 1), pytest.param(3, 2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("count", "lost"), [(2, 0), *(pytest.param(*numbers, marks=pytest.mark.slow) for numbers in ((2, 1), (3, 2)))]
+)
 def test_the_others_end_with_a_line_and_the_same_command_goes_on(slow_run, tmp_path, count, lost):
     until_there, to_the_end = slow_run
     running = until_there(count)

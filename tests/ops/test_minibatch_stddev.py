@@ -51,7 +51,14 @@ def test_groups_that_do_not_divide():
 
 @pytest.mark.parametrize(
     ("devices", "group", "collective"),
-    [(2, 2, None), (4, 2, None), (2, 8, "ppermute"), (4, 4, "ppermute"), (4, 8, "ppermute"), (2, 4, "all_gather")],
+    [
+        pytest.param(2, 2, None, marks=pytest.mark.slow),
+        (4, 2, None),
+        pytest.param(2, 8, "ppermute", marks=pytest.mark.slow),
+        (4, 4, "ppermute"),
+        (4, 8, "ppermute"),
+        (2, 4, "all_gather"),
+    ],
 )
 def test_groups_and_gradients_are_the_same_on_any_number_of_devices(devices, group, collective):
     """Groups that lie on one device, on those that have the rest of them, and on all."""
