@@ -1,17 +1,18 @@
-"""Images in NumPy files, read through the operating system's page cache and never whole: data larger than memory.
+"""Images in NumPy files, copied into memory or, where they are larger than that, read row by row.
 
 `data.dir` is a file `.npy` of bytes [N, H, W, C] or [N, H, W]; labels, whole numbers [N], lie beside it as
 `NAME_labels.npy` or not at all; the last `test_fraction` of the rows is the split "test". Or it is a folder with
 `train.npy` and `test.npy` (and `train_labels.npy`, `test_labels.npy`).
 """
 
+import os
 from pathlib import Path
 
 import numpy as np
 
 from jaxgen.data import folder
 from jaxgen.data.base import Dataset, Split, wanted_splits
-from jaxgen.data.streamed import StreamedArray
+from jaxgen.data.streamed import RowsOfFile, StreamedArray
 from jaxgen.errors import UserError
 
 _SPLITS = ("train", "test")
@@ -34,7 +35,9 @@ def streamed(config):
     splits = {}
     for split in wanted_splits(config, found):
         array, numbers, labels = found[split]
-        splits[split] = StreamedArray(array, numbers, config), labels
+        # Columns first, or a system without `preadv`: the map itself.
+        plain = array.flags.c_contiguous and hasattr(os, "preadv")
+        splits[split] = StreamedArray(RowsOfFile(array) if plain else array, numbers, config), labels
     return name, class_names, splits
 
 

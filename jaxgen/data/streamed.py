@@ -1,4 +1,4 @@
-"""Images that are read while training uses them, for data that does not fit into memory: files, or a mapped array.
+"""Images that are read while training uses them, for data that does not fit into memory: files, or rows of an array.
 
 Both are array-like as `jaxgen.data.image_files.ImageFiles` is (len(), `shape`, `dtype`, indexing), and have
 `read(i) -> uint8 [H, W, C]` and `read_many(ids)` for the threads that feed training, `first(n)` for the beginning of
@@ -6,12 +6,16 @@ the set, and `streamed`, which tells them from arrays.
 """
 
 import hashlib
+import math
+import os
+import weakref
 
 import numpy as np
 
 from jaxgen.data import image_options
 from jaxgen.data.container import Container
 from jaxgen.data.image_files import ImageFiles
+from jaxgen.errors import UserError
 
 
 class StreamedFiles(ImageFiles):
@@ -44,11 +48,44 @@ class StreamedFiles(ImageFiles):
         return image_options.apply(pixels[None], self._options)[0]
 
 
-class StreamedArray:
-    """Rows of an array [N, H, W, C] (or [N, H, W]) of bytes that lies in a mapped file, as `StreamedFiles`.
+class RowsOfFile:
+    """Rows of a mapped array of bytes, read as they are asked for.
+
+    Pages of a map count as memory of the process that touched them: gigabytes after some thousand random rows. A map
+    whose file was cut short kills the process.
 
     Args:
-      array: uint8.
+      mapped: uint8 [N, ...], as `numpy.load(file, mmap_mode="r")` gives it, in C order.
+    """
+
+    def __init__(self, mapped: np.memmap):
+        self.shape, self._path = mapped.shape, mapped.filename
+        self._start, self._row = mapped.offset, math.prod(mapped.shape[1:])
+        self._file = os.open(self._path, os.O_RDONLY)
+        weakref.finalize(self, os.close, self._file)
+
+    def __getitem__(self, numbers: np.ndarray) -> np.ndarray:
+        """Rows int [n], in that order.
+
+        Raises:
+          UserError: the file ends before one of them, or cannot be read any more.
+        """
+        rows = np.empty((len(numbers), *self.shape[1:]), np.uint8)
+        for row, number in zip(rows.reshape(len(numbers), -1), numbers, strict=True):
+            try:
+                read = os.preadv(self._file, [row], self._start + int(number) * self._row)
+            except OSError as error:
+                raise UserError(f"{self._path} cannot be read ({error.strerror}): restore it") from None
+            if read != self._row:
+                raise UserError(f"{self._path} ends before image {number}, and had it when the run began: restore it")
+        return rows
+
+
+class StreamedArray:
+    """Rows of an array [N, H, W, C] (or [N, H, W]) of bytes that lies in a file, as `StreamedFiles`.
+
+    Args:
+      array: uint8, or `RowsOfFile`.
       numbers: int [n], which rows; in order.
       config: `config.data`.
     """
@@ -56,7 +93,7 @@ class StreamedArray:
     streamed = True
     dtype = np.dtype(np.uint8)
 
-    def __init__(self, array: np.ndarray, numbers: np.ndarray, config):
+    def __init__(self, array: np.ndarray | RowsOfFile, numbers: np.ndarray, config):
         self._array, self._numbers, self._options = array, numbers, config
         self.shape = (len(numbers), *self.read(0).shape)
 

@@ -1,6 +1,8 @@
 """Images that are read as they are used: the same pixels as in memory, and when which of the two is chosen."""
 
+import os
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -81,6 +83,38 @@ def test_an_array_gives_the_same_pixels(both, tmp_path, shape, labelled):
     if labelled:
         np.testing.assert_array_equal(resident.splits["test"].labels, np.arange(16, 20) % 3)
     assert_same(*both(name="array", dir=tmp_path / "big.npy", test_fraction=0.2, image_size=4, channels=3, limit=4))
+
+
+def test_an_array_in_the_order_of_columns_gives_the_same_pixels(both, tmp_path):
+    np.save(tmp_path / "big.npy", np.asfortranarray(RNG.integers(0, 256, (20, 6, 5, 3), dtype=np.uint8)))
+    assert_same(*both(name="array", dir=tmp_path / "big.npy", test_fraction=0.2))
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory of mapped files is told by Linux alone")
+def test_reading_all_of_an_array_leaves_none_of_it_in_memory(data_config, tmp_path):
+    def mapped_mib():
+        lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+        return int(lines["RssFile"].split()[0]) / 1024
+
+    np.save(tmp_path / "big.npy", np.zeros((512, 256, 256), np.uint8))  # 32 MiB
+    images = open_dataset(data_config(name="array", dir=tmp_path / "big.npy", streaming="always"), progress=False)
+    images, before = images.splits["train"].images, mapped_mib()
+    for first in range(0, len(images), 32):
+        images.read_many(np.arange(len(images))[first : first + 32])
+    assert mapped_mib() - before < 8
+
+
+@pytest.mark.skipif(not hasattr(os, "preadv"), reason="rows come from a map of the file")
+def test_an_array_that_is_cut_short_is_named(data_config, tmp_path):
+    path = tmp_path / "big.npy"
+    np.save(path, np.zeros((20, 6, 5), np.uint8))
+    images = (
+        open_dataset(data_config(name="array", dir=path, streaming="always"), progress=False).splits["train"].images
+    )
+    os.truncate(path, path.stat().st_size - 10 * 30)
+    assert images.read_many(np.array([3])).shape == (1, 5, 5, 1)
+    with pytest.raises(UserError, match=r"big.npy ends before image 12, and had it when the run began: restore it"):
+        images.read_many(np.array([3, 12]))
 
 
 def test_a_folder_of_arrays_has_its_own_splits(both, tmp_path):
