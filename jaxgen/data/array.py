@@ -5,7 +5,6 @@
 `train.npy` and `test.npy` (and `train_labels.npy`, `test_labels.npy`).
 """
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -35,9 +34,7 @@ def streamed(config):
     splits = {}
     for split in wanted_splits(config, found):
         array, numbers, labels = found[split]
-        # Columns first, or a system without `preadv`: the map itself.
-        plain = array.flags.c_contiguous and hasattr(os, "preadv")
-        splits[split] = StreamedArray(RowsOfFile(array) if plain else array, numbers, config), labels
+        splits[split] = StreamedArray(RowsOfFile(array), numbers, config), labels
     return name, class_names, splits
 
 

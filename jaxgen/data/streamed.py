@@ -7,8 +7,6 @@ the set, and `streamed`, which tells them from arrays.
 
 import hashlib
 import math
-import os
-import weakref
 
 import numpy as np
 
@@ -49,20 +47,26 @@ class StreamedFiles(ImageFiles):
 
 
 class RowsOfFile:
-    """Rows of a mapped array of bytes, read as they are asked for.
+    """Rows of a mapped array of bytes, read as they are asked for, by any number of threads.
 
-    Pages of a map count as memory of the process that touched them: gigabytes after some thousand random rows. A map
-    whose file was cut short kills the process.
+    Pages of a map count as memory of the process that touched them: gigabytes after some thousand random rows. And a
+    map whose file was cut short kills the process.
 
     Args:
-      mapped: uint8 [N, ...], as `numpy.load(file, mmap_mode="r")` gives it, in C order.
+      mapped: uint8 [N, ...], as `numpy.load(file, mmap_mode="r")` gives it.
+
+    Raises:
+      UserError: the file is in Fortran order, where the bytes of a row lie all over it.
     """
 
     def __init__(self, mapped: np.memmap):
         self.shape, self._path = mapped.shape, mapped.filename
         self._start, self._row = mapped.offset, math.prod(mapped.shape[1:])
-        self._file = os.open(self._path, os.O_RDONLY)
-        weakref.finalize(self, os.close, self._file)
+        if not mapped.flags.c_contiguous:
+            raise UserError(
+                f"{self._path} is in Fortran order and cannot be streamed: save numpy.ascontiguousarray of it, or use "
+                "data.streaming=never"
+            )
 
     def __getitem__(self, numbers: np.ndarray) -> np.ndarray:
         """Rows int [n], in that order.
@@ -71,13 +75,14 @@ class RowsOfFile:
           UserError: the file ends before one of them, or cannot be read any more.
         """
         rows = np.empty((len(numbers), *self.shape[1:]), np.uint8)
-        for row, number in zip(rows.reshape(len(numbers), -1), numbers, strict=True):
-            try:
-                read = os.preadv(self._file, [row], self._start + int(number) * self._row)
-            except OSError as error:
-                raise UserError(f"{self._path} cannot be read ({error.strerror}): restore it") from None
-            if read != self._row:
-                raise UserError(f"{self._path} ends before image {number}, and had it when the run began: restore it")
+        try:
+            with open(self._path, "rb", buffering=0) as file:
+                for row, number in zip(rows.reshape(len(numbers), -1), numbers, strict=True):
+                    file.seek(self._start + int(number) * self._row)
+                    if file.readinto(row) != self._row:
+                        raise UserError(f"{self._path} ends before image {number}, which it had: restore it")
+        except OSError as error:
+            raise UserError(f"{self._path} cannot be read any more ({error.strerror}): restore it") from None
         return rows
 
 
@@ -85,7 +90,7 @@ class StreamedArray:
     """Rows of an array [N, H, W, C] (or [N, H, W]) of bytes that lies in a file, as `StreamedFiles`.
 
     Args:
-      array: uint8, or `RowsOfFile`.
+      array: its rows.
       numbers: int [n], which rows; in order.
       config: `config.data`.
     """
@@ -93,7 +98,7 @@ class StreamedArray:
     streamed = True
     dtype = np.dtype(np.uint8)
 
-    def __init__(self, array: np.ndarray | RowsOfFile, numbers: np.ndarray, config):
+    def __init__(self, array: RowsOfFile, numbers: np.ndarray, config):
         self._array, self._numbers, self._options = array, numbers, config
         self.shape = (len(numbers), *self.read(0).shape)
 

@@ -85,9 +85,17 @@ def test_an_array_gives_the_same_pixels(both, tmp_path, shape, labelled):
     assert_same(*both(name="array", dir=tmp_path / "big.npy", test_fraction=0.2, image_size=4, channels=3, limit=4))
 
 
-def test_an_array_in_the_order_of_columns_gives_the_same_pixels(both, tmp_path):
-    np.save(tmp_path / "big.npy", np.asfortranarray(RNG.integers(0, 256, (20, 6, 5, 3), dtype=np.uint8)))
-    assert_same(*both(name="array", dir=tmp_path / "big.npy", test_fraction=0.2))
+@pytest.mark.parametrize("streaming", ["never", "always"])
+def test_an_array_in_fortran_order_is_not_streamed(data_config, tmp_path, streaming):
+    array = RNG.integers(0, 256, (20, 6, 6, 3), dtype=np.uint8)
+    np.save(tmp_path / "big.npy", np.asfortranarray(array))
+    config = data_config(name="array", dir=tmp_path / "big.npy", test_fraction=0.2, streaming=streaming)
+    if streaming == "never":
+        found = open_dataset(config, progress=False).splits["train"].images
+        np.testing.assert_array_equal(found, array[:16])
+    else:
+        with pytest.raises(UserError, match=r"big.npy is in Fortran order .* numpy.ascontiguousarray"):
+            open_dataset(config, progress=False)
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory of mapped files is told by Linux alone")
@@ -104,17 +112,18 @@ def test_reading_all_of_an_array_leaves_none_of_it_in_memory(data_config, tmp_pa
     assert mapped_mib() - before < 8
 
 
-@pytest.mark.skipif(not hasattr(os, "preadv"), reason="rows come from a map of the file")
-def test_an_array_that_is_cut_short_is_named(data_config, tmp_path):
+def test_an_array_that_is_cut_short_or_goes_away_is_named(data_config, tmp_path):
     path = tmp_path / "big.npy"
     np.save(path, np.zeros((20, 6, 5), np.uint8))
-    images = (
-        open_dataset(data_config(name="array", dir=path, streaming="always"), progress=False).splits["train"].images
-    )
+    dataset = open_dataset(data_config(name="array", dir=path, streaming="always"), progress=False)
+    images = dataset.splits["train"].images
     os.truncate(path, path.stat().st_size - 10 * 30)
     assert images.read_many(np.array([3])).shape == (1, 5, 5, 1)
-    with pytest.raises(UserError, match=r"big.npy ends before image 12, and had it when the run began: restore it"):
+    with pytest.raises(UserError, match=r"big.npy ends before image 12, which it had: restore it"):
         images.read_many(np.array([3, 12]))
+    path.unlink()
+    with pytest.raises(UserError, match=r"big.npy cannot be read any more \(No such file or directory\): restore it"):
+        images.read_many(np.array([3]))
 
 
 def test_a_folder_of_arrays_has_its_own_splits(both, tmp_path):
