@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-# The repository itself, for `configs`, when this is run as a file.
+# The repository itself, where it is not installed.
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import jax
@@ -21,10 +21,11 @@ import numpy as np
 import pytorch_models as torch_side
 import torch
 
-from configs import default
-from jaxgen import provenance
+from jaxgen.devices import parallel
+from jaxgen.files import provenance
 from jaxgen.recipes import gan, vae
-from jaxgen.training import compiled_steps, parallel
+from jaxgen.settings import default
+from jaxgen.training import compiled_steps
 from jaxgen.training.batches import Feed
 
 BATCH = 64

@@ -11,14 +11,14 @@ with those that the networks need, `jaxgen/models/stylegan2/operations.py`.
 """
 
 import argparse
-import importlib
+import functools
 import json
 import statistics
 import sys
 import time
 from pathlib import Path
 
-# The repository itself, for `configs`, when this is run as a file.
+# The repository itself, where it is not installed.
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import jax
@@ -27,12 +27,14 @@ import numpy as np
 import torch
 from pytorch_stylegan2 import Training
 
-from jaxgen import provenance
+from jaxgen.devices import parallel
+from jaxgen.files import provenance
 from jaxgen.models import stylegan2 as networks
 from jaxgen.models.stylegan2.operations import step_operations
 from jaxgen.models.stylegan2.synthesis import width
 from jaxgen.recipes import stylegan2
-from jaxgen.training import compiled_steps, parallel
+from jaxgen.settings.experiments import experiment
+from jaxgen.training import compiled_steps
 from jaxgen.training.batches import Feed
 
 SIDE, CHANNELS, IMAGES = 32, 3, 1024
@@ -132,7 +134,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="JSON file")
     arguments = parser.parse_args()
     torch.set_num_threads(provenance.cores())
-    config = importlib.import_module(f"configs.{arguments.config}").get_config
+    config = functools.partial(experiment, arguments.config)
     rows = []
     for batch in arguments.batches:
         rows.append(compare(config(), batch, arguments.rounds))

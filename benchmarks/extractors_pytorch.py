@@ -27,7 +27,7 @@ from torch.nn.functional import interpolate
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from jaxgen import provenance
+from jaxgen.files import provenance
 from jaxgen.metrics.extractors import efficientnet_lite0, inception
 from jaxgen.metrics.extractors.inception_params import expected_shapes
 from jaxgen.metrics.extractors.torch_file import read_torch_file

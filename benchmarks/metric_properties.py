@@ -14,7 +14,7 @@ import logging
 import sys
 from pathlib import Path
 
-# The repository itself, for `configs`, when this is run as a file.
+# The repository itself, where it is not installed.
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
@@ -22,10 +22,11 @@ from ml_collections import ConfigDict
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from jaxgen import evaluation, provenance
+from jaxgen.evaluation import engine
+from jaxgen.files import provenance
 from jaxgen.metrics.selection import Extractors
 from jaxgen.metrics.streaming import Stream
-from jaxgen.sources import Options, open_source
+from jaxgen.runs.sources import Options, open_source
 
 METRICS = ("fid", "kid", "precision", "recall", "density", "coverage", "duplicates", "memorisation")
 METRICS += ("class_histogram", "pairwise_ms_ssim")
@@ -98,8 +99,8 @@ def main() -> None:
     settings = {"metrics": METRICS, "batch_size": 100, "seed": 0, "allow_few_samples": False, "num_samples": 1}
     settings = ConfigDict({**settings, "extractor": arguments.extractor})
     parts = Extractors(settings), Stream(100), lambda batch: batch, None
-    reference = evaluation.image_set(real, *parts)
-    training = evaluation.image_set(train._replace(images=seen, labels=train.labels[known]), *parts)
+    reference = engine.image_set(real, *parts)
+    training = engine.image_set(train._replace(images=seen, labels=train.labels[known]), *parts)
     table, test = {}, real.images[np.arange(len(real.images))]
     for name, make in rows(pool, train.labels[others], seen, test, arguments.samples):
         if arguments.rows and not any(name.startswith(part) for part in arguments.rows):
@@ -107,7 +108,7 @@ def main() -> None:
         images = make()
         settings.num_samples = len(images)
         views = {"sample": lambda ids, images=images: images[ids]}
-        results = evaluation.evaluate(settings, reference, views, train=training, progress=sys.stderr.isatty())
+        results = engine.evaluate(settings, reference, views, train=training, progress=sys.stderr.isatty())
         table[name] = {record["metric"]: record for key, record in results.items() if not key.startswith("_")}
         print(line(name, table[name]), flush=True)
     if arguments.out:

@@ -9,25 +9,25 @@ has one), a mode counted from one sample within 3 standard deviations (Lin et al
 """
 
 import argparse
-import importlib
 import json
 import sys
 from pathlib import Path
 
-# The repository itself, for `configs`, when this is run as a file.
+# The repository itself, where it is not installed.
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import jax
 import numpy as np
 
-from jaxgen import modes
+from jaxgen.commands import modes
+from jaxgen.settings.experiments import experiment
 
 CONFIGS = ("gan_ring", "wgan_gp_ring", "sngan_ring", "gan_grid", "wgan_gp_grid", "sngan_grid")
 
 
 def train(name: str, seed: int, folder: Path) -> dict:
     """Trains one run to its end, or takes it as it lies there; its evaluation.json."""
-    config = importlib.import_module(f"configs.{name}").get_config()
+    config = experiment(name)
     config.seed = seed
     config.num_devices = 1
     config.sample_every = config.histogram_every = 0

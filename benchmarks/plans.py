@@ -8,12 +8,13 @@ plan that is in the folder already is not made again; each takes from half a min
 """
 
 import argparse
-import importlib
 import json
 import subprocess
 import sys
 from pathlib import Path
 from typing import NamedTuple
+
+from jaxgen.settings.experiments import experiment as config_of
 
 
 class Experiment(NamedTuple):
@@ -63,7 +64,7 @@ def plan(experiment: Experiment, topology: str, path: Path) -> dict | None:
 
 def total_images(config: str) -> int:
     """What the experiment trains on in all, whatever the batch."""
-    settings = importlib.import_module(f"configs.{config}").get_config()
+    settings = config_of(config)
     return settings.steps * settings.batch_size
 
 

@@ -18,16 +18,16 @@ import sys
 import time
 from pathlib import Path
 
-# The repository itself, for `configs`, when this is run as a file.
+# The repository itself, where it is not installed.
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 import pytorch_models as networks
 import torch
 
-from configs import default
-from jaxgen import provenance
 from jaxgen.data.base import open_dataset
+from jaxgen.files import provenance
+from jaxgen.settings import default
 
 BATCH, LATENTS, SIDE, EPS = 64, 100, 32, 0.8
 

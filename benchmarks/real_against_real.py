@@ -10,15 +10,15 @@ import argparse
 import sys
 from pathlib import Path
 
-# The repository itself, for `configs`, when this is run as a file.
+# The repository itself, where it is not installed.
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 
-from configs import default
 from jaxgen.data.base import open_dataset
-from jaxgen.evaluation import evaluate
+from jaxgen.evaluation.engine import evaluate
 from jaxgen.metrics.table import format_table
+from jaxgen.settings import default
 
 
 def main() -> None:

@@ -20,19 +20,20 @@ import sys
 import time
 from pathlib import Path
 
-# The repository itself, for `configs`, when this is run as a file.
+# The repository itself, where it is not installed.
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 from ml_collections import ConfigDict
 from PIL import Image
 
-from configs import default
-from jaxgen import evaluation, provenance
 from jaxgen.data.base import open_dataset
+from jaxgen.evaluation import engine
+from jaxgen.files import provenance
 from jaxgen.metrics.selection import Extractors
 from jaxgen.metrics.streaming import Stream
-from jaxgen.sources import Options, open_source
+from jaxgen.runs.sources import Options, open_source
+from jaxgen.settings import default
 
 ROOT = Path(__file__).parents[1]
 SIDES = (32, 28)
@@ -105,12 +106,12 @@ def measure(arguments, folder: Path) -> dict[str, dict[int, dict]]:
     out: dict[str, dict[int, dict]] = {}
     for side in SIDES:
         test = splits["test"].images[: arguments.reference]
-        real = evaluation.Real(resized(test, side), split=f"mnist:test at {side}x{side}")
-        reference = evaluation.image_set(real, *parts)
+        real = engine.Real(resized(test, side), split=f"mnist:test at {side}x{side}")
+        reference = engine.image_set(real, *parts)
         for name, images in sets_of(folder, splits, arguments.samples):
             images = resized(images, side)
             views = {"sample": lambda ids, images=images: images[ids]}
-            results = evaluation.evaluate(settings, reference, views, progress=sys.stderr.isatty())
+            results = engine.evaluate(settings, reference, views, progress=sys.stderr.isatty())
             records = {record["metric"]: record for key, record in results.items() if not key.startswith("_")}
             out.setdefault(name, {})[side] = records
             print(f"{name} at {side}x{side}: fd {records['fid']['value']:.2f}", file=sys.stderr, flush=True)

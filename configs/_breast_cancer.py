@@ -1,6 +1,6 @@
 """What the experiments on Breast Cancer Wisconsin (Diagnostic) share: the split, and how they are measured."""
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

@@ -3,7 +3,7 @@
 beta = 4 and 10 latents are theirs; beta rises over the first 500 steps (Bowman et al. 2016).
 """
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

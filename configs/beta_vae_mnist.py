@@ -4,7 +4,7 @@ beta = 4 and 10 latents are theirs (for other images); it rises over the first 2
 from the start it would press latents onto the prior before they carry anything.
 """
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

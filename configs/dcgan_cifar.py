@@ -4,7 +4,7 @@ Batch 128, 100,000 steps, Adam 2e-4 (0.5, 0.9), latents of 100, mirrored images,
 FID 42.72, Inception Score 6.01 there (50,000 samples against the training set).
 """
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

@@ -4,7 +4,7 @@ Adam 2e-4, beta1 0.5, weights from N(0, 0.02): the paper's section 4, at the siz
 Set data.dir to the folder or zip; for class folders of other X-rays add --config.data.name=folder.
 """
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

@@ -1,6 +1,6 @@
 """DCGAN (Radford et al. 2016) on scikit-learn's digits, enlarged from 8x8 to 16x16: a minute or two, no download."""
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

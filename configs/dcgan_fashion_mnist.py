@@ -3,7 +3,7 @@
 Adam 2e-4, beta1 0.5, weights from N(0, 0.02): the paper's section 4. A quarter of its width, enough for one channel.
 """
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

@@ -4,7 +4,7 @@ Adam 2e-4, beta1 0.5, batch 128, weights from N(0, 0.02), 100 latents: the paper
 are digits.
 """
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

@@ -3,7 +3,7 @@
 Adam 2e-4 (0.5, 0.999) and batch 64 as in PyTorch-GAN; the critic has no BatchNorm, since the penalty is of each image.
 """
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

@@ -4,7 +4,7 @@ Their figure gives no numbers: uniform latents as there, small networks, Adam (0
 trying; the discriminator goes first, and nothing is averaged, so that D belongs to the p_g beside it.
 """
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

@@ -1,6 +1,6 @@
 """GAN of dense layers (Goodfellow et al. 2014; networks and optimiser of PyTorch-GAN) on the digits at 16x16."""
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

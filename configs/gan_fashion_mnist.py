@@ -3,10 +3,10 @@
 PyTorch-GAN's networks, batch 64, Adam 2e-4 (0.5, 0.999), latents of 100; 50 epochs.
 """
 
-from configs import gan_mnist
+from jaxgen.settings.experiments import experiment
 
 
 def get_config():
-    config = gan_mnist.get_config()
+    config = experiment("gan_mnist")
     config.data.name = "fashion_mnist"
     return config

@@ -3,10 +3,10 @@
 Networks and optimiser as in gan_ring (Metz et al. 2017, appendix A).
 """
 
-from configs import gan_ring
+from jaxgen.settings.experiments import experiment
 
 
 def get_config():
-    config = gan_ring.get_config()
+    config = experiment("gan_ring")
     config.data.name = "gaussian_grid"
     return config

@@ -5,7 +5,7 @@ uniform latents, batch 100, SGD at 0.1 with momentum 0.5 (rising to 0.7 there), 
 update of the discriminator, then one of the generator; no moving average. Algorithm 1 with k = 1.
 """
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

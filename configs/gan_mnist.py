@@ -3,7 +3,7 @@
 Batch 64, Adam 2e-4 (0.5, 0.999), latents of 100; 50 of its 200 epochs.
 """
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

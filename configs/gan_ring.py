@@ -4,7 +4,7 @@ Their networks and optimiser (appendix A): two hidden layers of 128 in the gener
 discriminator's input divided by 4, Adam 1e-4 (0.5), non-saturating loss; here both networks have two hidden layers.
 """
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

@@ -3,7 +3,7 @@
 A small convolutional network in place of their MLPs.
 """
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

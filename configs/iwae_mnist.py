@@ -5,7 +5,7 @@ from 1e-3 down to 1e-4; 3,280 epochs in batches of 20 gave 85.54 nats at K = 5,0
 `recipe.iwae_samples=1`). Here batches of 100 and a cosine down to 0.
 """
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

@@ -3,7 +3,7 @@
 Batch 128, Adam 2e-4 (0.5, 0.999), 100 latents, mirrored images; the paper has 1e-3 for larger scenes.
 """
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

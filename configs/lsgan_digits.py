@@ -1,6 +1,6 @@
 """LSGAN (Mao et al. 2017, equation 9: targets 0 and 1) on the digits at 16x16, with dcgan_digits' networks."""
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

@@ -3,10 +3,10 @@
 DCGAN's networks, Adam 2e-4 (0.5, 0.999), batch 64; 10 epochs.
 """
 
-from configs import lsgan_mnist
+from jaxgen.settings.experiments import experiment
 
 
 def get_config():
-    config = lsgan_mnist.get_config()
+    config = experiment("lsgan_mnist")
     config.data.name = "fashion_mnist"
     return config

@@ -3,7 +3,7 @@
 Adam 2e-4 (0.5, 0.999) and batch 64, as DCGAN (Radford et al. 2016) and PyTorch-GAN's LSGAN.
 """
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

@@ -4,7 +4,7 @@ Two 4x4 stride-2 convolutions and two residual blocks of width 256 each way, Ada
 section 4 and 4.1. Mixture of discretised logistics as in Salimans et al. 2017; they do not name their likelihood.
 """
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

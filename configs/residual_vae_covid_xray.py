@@ -4,11 +4,11 @@ The networks of van den Oord et al. 2017, half as wide, with 8x8 features; all 2
 logistic, 0.1 nats of KL free for each latent (both Kingma et al. 2016).
 """
 
-from configs import vae_covid_xray
+from jaxgen.settings.experiments import experiment
 
 
 def get_config():
-    config = vae_covid_xray.get_config()
+    config = experiment("vae_covid_xray")
     config.model.name = "residual_vae"
     config.model.width = 64
     config.model.downsamplings = 3

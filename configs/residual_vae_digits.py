@@ -3,7 +3,7 @@
 Discretised logistic likelihood (Kingma et al. 2016), 0.1 nats of KL free for each latent (same paper).
 """
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

@@ -3,10 +3,10 @@
 Discretised logistic likelihood, 0.1 nats of KL free for each latent (both Kingma et al. 2016), Adam 1e-3.
 """
 
-from configs import residual_vae_mnist
+from jaxgen.settings.experiments import experiment
 
 
 def get_config():
-    config = residual_vae_mnist.get_config()
+    config = experiment("residual_vae_mnist")
     config.data.name = "fashion_mnist"
     return config

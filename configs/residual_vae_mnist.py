@@ -3,7 +3,7 @@
 Discretised logistic likelihood and 0.1 nats of KL free for each latent (both Kingma et al. 2016), Adam 1e-3; 10 epochs.
 """
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

@@ -4,7 +4,7 @@ Mixture of discretised logistics (Salimans et al. 2017), Adam 2e-4, batch 128: a
 images: these are digits.
 """
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

@@ -4,7 +4,7 @@ Gaussian likelihood, Adam 1e-3; the convolutional networks of vae_mnist, whose p
 the prior and from a mixture of 10 Gaussians fitted to the latents (Ghosh et al. 2020).
 """
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

@@ -5,7 +5,7 @@ updates a step, Adam 2e-4 (0, 0.9) falling linearly to 0 in 50,000 steps: FID 21
 `--config.recipe.generator_batch=1 --config.steps=100000`, reports 16.77.
 """
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

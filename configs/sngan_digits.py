@@ -1,6 +1,6 @@
 """SN-GAN (Miyato et al. 2018; CNN, hinge loss, setting C of table 1) on the digits at 16x16: a few minutes."""
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

@@ -5,11 +5,11 @@ discriminator sees the points divided by 0.15: by 0.3, as on the ring, its slope
 normalisation) leaves up to 10.7% of a seed's samples between the modes, at 0.15 no more than 9.4%.
 """
 
-from configs import sngan_ring
+from jaxgen.settings.experiments import experiment
 
 
 def get_config():
-    config = sngan_ring.get_config()
+    config = experiment("sngan_ring")
     config.data.name = "gaussian_grid"
     config.model.data_scale = 0.15
     config.recipe.n_critic = 5  # with 3, a point less of the samples lies near a mode (five seeds)

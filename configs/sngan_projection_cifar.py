@@ -4,7 +4,7 @@ Otherwise as `sngan_cifar`: ResNet, hinge loss, 5 critic updates a step, twice t
 (0, 0.9) falling linearly to 0.
 """
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

@@ -3,11 +3,11 @@
 Miyato and Koyama 2018; otherwise as `sngan_covid_xray`, on Kaggle's Radiography database (Rahman et al. 2021).
 """
 
-from configs import sngan_covid_xray
+from jaxgen.settings.experiments import experiment
 
 
 def get_config():
-    config = sngan_covid_xray.get_config()
+    config = experiment("sngan_covid_xray")
     config.data.labels = True
     config.model.conditional = True
     return config

@@ -1,6 +1,6 @@
 """SN-GAN with classes (Miyato and Koyama 2018; projection discriminator, CNN) on the digits at 16x16: minutes."""
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

@@ -3,10 +3,10 @@
 The CNN of Miyato et al. 2018 at half its width, hinge loss, Adam 2e-4 (0.5, 0.999); 10 epochs.
 """
 
-from configs import sngan_projection_mnist
+from jaxgen.settings.experiments import experiment
 
 
 def get_config():
-    config = sngan_projection_mnist.get_config()
+    config = experiment("sngan_projection_mnist")
     config.data.name = "fashion_mnist"
     return config

@@ -3,7 +3,7 @@
 Otherwise as `sngan_mnist`: the CNN of Miyato et al. 2018 at half its width, hinge loss, Adam 2e-4 (0.5, 0.999).
 """
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

@@ -4,7 +4,7 @@ Chosen by trying: with one critic update a step and Adam (0.5, 0.999) three of f
 Adam (0.5, 0.9) and the learning rates of sngan_grid. The discriminator sees the points divided by 0.3.
 """
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

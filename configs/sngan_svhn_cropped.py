@@ -3,7 +3,7 @@
 Adam 2e-4 (0.5, 0.999), one critic update a step, batch 64; the paper has no SVHN. No mirrored images: these are digits.
 """
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

@@ -6,7 +6,7 @@ few images by heart. Distances are to the whole test split. p may go from 0 to 1
 has 154.
 """
 
-from configs import default_study
+from jaxgen.settings import default_study
 
 
 def get_config():

@@ -6,7 +6,7 @@ models; on a GPU set the widths and `--config.budget.seconds`. 21 runs of 10 min
 beside: 4 to 5 hours on any machine.
 """
 
-from configs import default_study
+from jaxgen.settings import default_study
 
 
 def get_config():

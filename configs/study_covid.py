@@ -6,7 +6,7 @@ Radiography folder or zip; another set of X-rays: `--config.data.name=folder --c
 minutes, and compilation and evaluation beside: about 4 hours on any machine.
 """
 
-from configs import default_study
+from jaxgen.settings import default_study
 
 
 def get_config():

@@ -4,7 +4,7 @@ GAN (Goodfellow et al. 2014), DCGAN, LSGAN, WGAN-GP, SN-GAN, VAE and VQ-VAE as i
 widths halved. No download. Meant for two cores in less than half an hour, report included.
 """
 
-from configs import default_study
+from jaxgen.settings import default_study
 
 
 def get_config():

@@ -5,7 +5,7 @@ width. 21 runs of 5 minutes, and compilation and evaluation beside: 2 to 3 hours
 `--config.budget.seconds=60` makes it a look, `--config.data.dir=DIR` takes the archives from a folder.
 """
 
-from configs import default_study
+from jaxgen.settings import default_study
 
 
 def get_config():

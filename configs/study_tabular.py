@@ -4,7 +4,7 @@ All three condition on the diagnosis and train on the same split (70/30, stratif
 baselines of baselines.json are (`config.evaluation.baselines`), which the report shows below the models.
 """
 
-from configs import default_study
+from jaxgen.settings import default_study
 
 
 def get_config():

@@ -5,7 +5,7 @@ hundredth of the rate, generator skip, discriminator resnet: section 3 and appen
 bfloat16 at the four highest resolutions, as float16 in Karras et al. 2020, Training GANs with limited data.
 """
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

@@ -4,11 +4,11 @@ R1 gamma 1, path length weight 2, style mixing 0.9, eight mapping layers, batch 
 the settings for 256x256 of Karras et al. 2020, Training GANs with limited data, section C; the rest is config-f.
 """
 
-from configs import stylegan2_1024
+from jaxgen.settings.experiments import experiment
 
 
 def get_config():
-    config = stylegan2_1024.get_config()
+    config = experiment("stylegan2_1024")
     config.data.image_size = 256
     config.model.channel_base = 16_384
     config.model.stddev_group = 8

@@ -4,11 +4,11 @@ Pipeline bgc, target 0.6, every 4 steps, 500 kimg: 5.33 FID where `stylegan2_cif
 has 8.32.
 """
 
-from configs import stylegan2_cifar
+from jaxgen.settings.experiments import experiment
 
 
 def get_config():
-    config = stylegan2_cifar.get_config()
+    config = experiment("stylegan2_cifar")
     config.recipe.ada_pipeline = "bgc"
     config.recipe.ada_target = 0.6
     config.recipe.ada_interval = 4

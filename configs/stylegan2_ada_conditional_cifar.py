@@ -3,11 +3,11 @@
 Otherwise as `stylegan2_ada_cifar`.
 """
 
-from configs import stylegan2_ada_cifar
+from jaxgen.settings.experiments import experiment
 
 
 def get_config():
-    config = stylegan2_ada_cifar.get_config()
+    config = experiment("stylegan2_ada_cifar")
     config.data.labels = True
     config.model.conditional = True
     return config

@@ -7,7 +7,7 @@ The rules are those of "auto" in the paper's code: batch, R1 gamma 0.0002 r^2 / 
 The data are --config.data.name and --config.data.dir (unless told, CIFAR-10); the steps make 25,000 kimg.
 """
 
-from configs import stylegan2_ada_cifar
+from jaxgen.settings.experiments import experiment
 
 
 def get_config(sizes: str = "32,1"):
@@ -17,7 +17,7 @@ def get_config(sizes: str = "32,1"):
     resolution, devices, *given = map(int, parts)
     # What fits into a device's memory, 64 at most, and one image for each device at least.
     batch = given[0] if given else max(min(devices * min(4_096 // resolution, 32), 64), devices)
-    config = stylegan2_ada_cifar.get_config()
+    config = experiment("stylegan2_ada_cifar")
     config.data.image_size = resolution
     config.batch_size = batch
     config.num_devices = devices

@@ -4,7 +4,7 @@ Batch 64, rate 0.0025, R1 gamma 0.01, two mapping layers, 512 channels at every 
 regularisation and no style mixing: their table 10. 100,000 kimg there, 8.32 FID.
 """
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

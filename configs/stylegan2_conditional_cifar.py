@@ -3,11 +3,11 @@
 The mapping network sees an embedding of the class, the discriminator projects on it; otherwise as `stylegan2_cifar`.
 """
 
-from configs import stylegan2_cifar
+from jaxgen.settings.experiments import experiment
 
 
 def get_config():
-    config = stylegan2_cifar.get_config()
+    config = experiment("stylegan2_cifar")
     config.data.labels = True
     config.model.conditional = True
     return config

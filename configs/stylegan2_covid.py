@@ -4,11 +4,11 @@ A few thousand images: what adaptive augmentation was made for. The paper's gene
 0.0002 * 64^2 / batch, rate 0.0025, two mapping layers for so few images, half the channels; pipeline bgc, target 0.6.
 """
 
-from configs import stylegan2_ada_cifar
+from jaxgen.settings.experiments import experiment
 
 
 def get_config():
-    config = stylegan2_ada_cifar.get_config()
+    config = experiment("stylegan2_ada_cifar")
     config.data.name = "covid_radiography"
     config.data.image_size = 64
     config.data.channels = 1

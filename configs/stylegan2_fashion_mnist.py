@@ -3,11 +3,11 @@
 Mirrored images count as images: a shoe may point either way.
 """
 
-from configs import stylegan2_mnist
+from jaxgen.settings.experiments import experiment
 
 
 def get_config():
-    config = stylegan2_mnist.get_config()
+    config = experiment("stylegan2_mnist")
     config.data.name = "fashion_mnist"
     config.data.flip = True
     return config

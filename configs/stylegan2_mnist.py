@@ -4,11 +4,11 @@ Their rate, decays, mapping and R1 weight; no mirrored images: these are digits.
 the length of the run are ours.
 """
 
-from configs import stylegan2_tiny
+from jaxgen.settings.experiments import experiment
 
 
 def get_config():
-    config = stylegan2_tiny.get_config()
+    config = experiment("stylegan2_tiny")
     config.data.name = "mnist"
     config.data.channels = 1
     return config

@@ -4,11 +4,11 @@ Networks, losses and regularisation of the `cifar` settings (see `stylegan2_cifa
 shorter moving average for a shorter run.
 """
 
-from configs import stylegan2_cifar
+from jaxgen.settings.experiments import experiment
 
 
 def get_config():
-    config = stylegan2_cifar.get_config()
+    config = experiment("stylegan2_cifar")
     config.model.latent_dim = 128
     config.model.channel_base = 1_024
     config.model.channel_max = 64

@@ -4,11 +4,11 @@ The generator is CTGAN's (Xu et al. 2019), narrower; columns are normal scores w
 on the splits 10 and 11.
 """
 
-from configs import _breast_cancer
+from jaxgen.settings.experiments import experiment
 
 
 def get_config():
-    config = _breast_cancer.get_config()
+    config = experiment("_breast_cancer")
     config.data.normalization = "class_quantile"
     config.model.name = "tabular_gan"
     config.model.width = 128

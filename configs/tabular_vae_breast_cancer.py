@@ -4,11 +4,11 @@ TVAE's two layers of 128 and Adam 1e-3. Eight latents (TVAE: 128) and 2,000 step
 with more of either the rows lay too near to training rows. Columns are normal scores within each class.
 """
 
-from configs import _breast_cancer
+from jaxgen.settings.experiments import experiment
 
 
 def get_config():
-    config = _breast_cancer.get_config()
+    config = experiment("_breast_cancer")
     config.data.normalization = "class_quantile"
     config.recipe.name = "vae"
     config.recipe.likelihood = "tabular"

@@ -5,11 +5,11 @@ frequency. Its learning rate is 2e-4 and its columns are mode-specific; here 5e-
 since 21 pairs of columns correlate above 0.9, which modes tear apart.
 """
 
-from configs import _breast_cancer
+from jaxgen.settings.experiments import experiment
 
 
 def get_config():
-    config = _breast_cancer.get_config()
+    config = experiment("_breast_cancer")
     config.data.normalization = "class_quantile"
     config.data.class_sampling = "log"
     config.model.name = "tabular_gan"

@@ -1,6 +1,6 @@
 """Convolutional VAE on CIFAR-10 with one learned sigma (sigma-VAE, Rybkin et al. 2021), 128 latents."""
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

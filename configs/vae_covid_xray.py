@@ -4,7 +4,7 @@ One learned sigma (Rybkin et al. 2021). Set data.dir to the folder or zip; for c
 --config.data.name=folder.
 """
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

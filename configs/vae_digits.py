@@ -1,6 +1,6 @@
 """Convolutional VAE (Kingma and Welling 2014) on scikit-learn's digits at 16x16, sigma learned (Rybkin et al. 2021)."""
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

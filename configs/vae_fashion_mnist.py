@@ -3,7 +3,7 @@
 Gray clothes are no coins: a Gaussian in place of vae_mnist's Bernoulli, the rest as there.
 """
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

@@ -4,7 +4,7 @@ Bernoulli likelihood and Adam 1e-3 as in Burda et al. 2016; their networks are M
 convolutional with 32.
 """
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

@@ -3,7 +3,7 @@
 No mirrored images: these are digits.
 """
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

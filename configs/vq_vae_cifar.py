@@ -4,7 +4,7 @@
 sections 3.2 and 4 and appendix A.1. The prior is a causal transformer where they have a PixelCNN.
 """
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

@@ -4,7 +4,7 @@
 narrower networks. Set data.dir to the folder or zip; for class folders of other X-rays add --config.data.name=folder.
 """
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

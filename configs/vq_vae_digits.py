@@ -4,7 +4,7 @@ Commitment 0.25 and decay 0.99 are the paper's (section 3.2, appendix A.1); the 
 as fast (1e-3 where the paper has 2e-4).
 """
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

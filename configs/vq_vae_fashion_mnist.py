@@ -3,11 +3,11 @@
 Its 256 gray levels by a discretised logistic (Kingma et al. 2016): clothes are shaded, where digits are ink.
 """
 
-from configs import vq_vae_mnist
+from jaxgen.settings.experiments import experiment
 
 
 def get_config():
-    config = vq_vae_mnist.get_config()
+    config = experiment("vq_vae_mnist")
     config.data.name = "fashion_mnist"
     config.recipe.likelihood = "discretised_logistic"
     return config

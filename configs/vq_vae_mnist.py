@@ -4,7 +4,7 @@ Commitment 0.25, decay 0.99 and two residual blocks are the paper's (sections 3.
 networks are narrower, and learn five times as fast (1e-3 where the paper has 2e-4).
 """
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

@@ -3,11 +3,11 @@
 Half its width and a fifth of its 250,000 steps; no mirrored images.
 """
 
-from configs import vq_vae_cifar
+from jaxgen.settings.experiments import experiment
 
 
 def get_config():
-    config = vq_vae_cifar.get_config()
+    config = experiment("vq_vae_cifar")
     config.data.name = "svhn_cropped"
     config.data.flip = False  # these are digits
     config.model.width = config.model.prior_width = 128

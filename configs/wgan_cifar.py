@@ -4,7 +4,7 @@ RMSprop 5e-5, clip 0.01, 5 critic updates a step, batch 64; RMSprop's decay 0.99
 baseline that WGAN-GP is compared with: slow, as the paper says of clipping.
 """
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

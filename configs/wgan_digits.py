@@ -3,7 +3,7 @@
 5 critic updates a step, batch 64; RMSprop's decay 0.99 as in the authors' PyTorch code.
 """
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

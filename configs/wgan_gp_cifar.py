@@ -4,7 +4,7 @@
 (0, 0.9) falling linearly to 0 in 100,000 steps. Mimicry reports FID 22.29 for it, pytorch-gan-collections 16.95.
 """
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

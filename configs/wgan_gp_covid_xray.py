@@ -5,7 +5,7 @@ critic updates a step, Adam 1e-4 (0, 0.9), batch 64, 128 latents. Set data.dir t
 of other X-rays add --config.data.name=folder.
 """
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

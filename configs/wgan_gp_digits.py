@@ -3,7 +3,7 @@
 lambda 10, 5 critic updates a step, Adam 2e-4 (0.5, 0.999) as in PyTorch-GAN. No BatchNorm in any network.
 """
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

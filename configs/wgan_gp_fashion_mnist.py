@@ -3,7 +3,7 @@
 lambda 10, 5 critic updates a step, Adam 1e-4 (0, 0.9), batch 64, no normalisation in the critic.
 """
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

@@ -5,11 +5,11 @@ two minutes: layers of 128 units (theirs: 512), two critic updates a step (5), 1
 4e-3 and 2e-3 falling to 0 (1e-4), points times 2 for the critic (divided by 2.828), and a moving average.
 """
 
-from configs import wgan_gp_ring
+from jaxgen.settings.experiments import experiment
 
 
 def get_config():
-    config = wgan_gp_ring.get_config()
+    config = experiment("wgan_gp_ring")
     config.data.name = "gaussian_grid"
     config.model.data_scale = 0.5
     config.optimizers.generator.learning_rate = 4e-3

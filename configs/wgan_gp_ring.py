@@ -5,7 +5,7 @@ As in their code of toy data: lambda 0.1, three hidden layers, latents of 2, poi
 critic updates a step (5), 4,000 steps (100,000), and a moving average.
 """
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

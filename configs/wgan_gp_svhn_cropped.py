@@ -4,11 +4,11 @@ ResNets of 128 channels, lambda 10, 5 critic updates a step, Adam 2e-4 (0, 0.9) 
 images.
 """
 
-from configs import wgan_gp_cifar
+from jaxgen.settings.experiments import experiment
 
 
 def get_config():
-    config = wgan_gp_cifar.get_config()
+    config = experiment("wgan_gp_cifar")
     config.data.name = "svhn_cropped"
     config.data.flip = False  # these are digits
     return config

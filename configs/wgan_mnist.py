@@ -3,7 +3,7 @@
 RMSprop 5e-5, clip 0.01, 5 critic updates a step, batch 64; RMSprop's decay 0.99 as in the authors' PyTorch code.
 """
 
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

@@ -15,8 +15,8 @@ import re
 import sys
 from pathlib import Path
 
-from jaxgen.command import Parser, run
 from jaxgen.errors import UserError
+from jaxgen.files.command_line import Parser, run
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -41,12 +41,12 @@ def main(argv: list[str]) -> int:
         arguments, overrides = _parser().parse_known_args(argv)
         _check(arguments, overrides)
         # JAX is imported from here on, so that --help and typing mistakes answer at once.
-        from jaxgen.official import convert_command
+        from jaxgen.commands import convert
 
         if arguments.export_weights:
-            convert_command.export_weights(arguments.workdir, arguments.checkpoint, arguments.export_weights)
+            convert.export_weights(arguments.workdir, arguments.checkpoint, arguments.export_weights)
         else:
-            convert_command.convert(arguments, overrides)
+            convert.convert(arguments, overrides)
 
     return run(work)
 

@@ -13,7 +13,7 @@ import os
 import sys
 from pathlib import Path
 
-from jaxgen.command import Parser, run
+from jaxgen.files.command_line import Parser, run
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -51,9 +51,9 @@ def main(argv: list[str]) -> int:
         arguments = _parser().parse_args(argv)
         _prepare_jax(arguments.cache_dir)
         # JAX is imported from here on, so that --help and typing mistakes answer at once.
-        from jaxgen import evaluate_command
+        from jaxgen.commands import compare
 
-        evaluate_command.run(arguments)
+        compare.run(arguments)
 
     return run(work)
 

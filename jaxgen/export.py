@@ -17,9 +17,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from jaxgen.command import Parser, run
 from jaxgen.errors import UserError
-from jaxgen.lookup import unknown
+from jaxgen.files.command_line import Parser, run
+from jaxgen.settings.lookup import unknown
 
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 
@@ -48,7 +48,7 @@ def main(argv: list[str]) -> int:
         arguments = _parser().parse_args(argv)
         arguments.platforms = _checked(arguments)
         # JAX is imported from here on, so that --help and typing mistakes answer at once.
-        from jaxgen import exported_sampler
+        from jaxgen.commands import exported_sampler
 
         exported_sampler.export(arguments)
 

@@ -6,7 +6,7 @@
     python -m jaxgen.main --workdir runs/dcgan_digits --mode=sample            a run that there is, by its own config
     python -m jaxgen.main --config configs/study_digits.py                     a study: many runs, compared in a report
 
-configs/default.py lists every key with its meaning. The same command after a kill resumes to the bit.
+jaxgen/settings/default.py lists every key with its meaning. The same command after a kill resumes to the bit.
 """
 
 import errno
@@ -18,8 +18,8 @@ from pathlib import Path
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from jaxgen import configuration, run_config
 from jaxgen.errors import UserError
+from jaxgen.settings import configuration, run_config
 from jaxgen.study import definition, parent
 
 MODES = ("train", "evaluate", "sample", "project", "benchmark", "plan")
@@ -50,8 +50,6 @@ _PROCESS_ID = flags.DEFINE_integer("process_id", None, "Number of this process, 
 def _parse_flags(argv: list[str]) -> list[str]:
     """Flags and config; every mistake in them is one line."""
     path, argv = _with_config_of_run(argv)
-    if path is not None and not Path(path.split(":")[0]).is_file():
-        raise UserError(f"--config={path}: no such file")
     try:
         rest = flags.FLAGS(argv)
         getattr(_CONFIG.value, "keys", None)  # raises what went wrong in the file, if the parser kept it to itself
@@ -80,9 +78,9 @@ def _with_config_of_run(argv: list[str]) -> tuple[str | None, list[str]]:
             argv = [*argv[: where.start], f"--config={path}", *argv[where.stop :]]
         return path, argv
     folder, _ = _value_of("workdir", argv)
-    path = None if folder is None else run_config.as_config_file(folder)
-    if path is None or path == folder:
+    if folder is None or not (Path(folder).expanduser() / "config.json").is_file():
         return None, argv
+    path = run_config.as_config_file(folder)
     return path, [argv[0], f"--config={path}", *argv[1:]]
 
 
@@ -117,7 +115,7 @@ def _main(argv: list[str]) -> None:
     if _CONFIG.value is None:
         raise UserError("--config is missing: name an experiment, such as --config configs/dcgan_digits.py")
     if _MODE.value not in MODES:
-        from jaxgen.lookup import unknown
+        from jaxgen.settings.lookup import unknown
 
         raise UserError(unknown("--mode", _MODE.value, list(MODES)))
     _check_flags_of_modes()
@@ -132,8 +130,8 @@ def _main(argv: list[str]) -> None:
     if _MODE.value == "plan":
         os.environ.setdefault("JAX_PLATFORMS", "cpu")  # libtpu is there to compile, not to look for TPUs
     # JAX is imported here and not above, so that --help and typing mistakes answer at once.
-    from jaxgen import modes
-    from jaxgen.training import parallel, processes
+    from jaxgen.commands import modes
+    from jaxgen.devices import parallel, processes
 
     if _DISTRIBUTED.value:
         processes.start_processes(_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)
@@ -180,11 +178,11 @@ def _check_joining() -> None:
 
 def _study(path: str, workdir: Path) -> None:
     """Runs a study; its runs are processes of their own, and this one leaves the devices alone."""
-    from jaxgen.study import modes
+    from jaxgen.study import commands
 
     if _DISTRIBUTED.value:
         raise UserError("--distributed is for single runs: a study does its runs one after the other on one machine")
-    modes.run(definition.read(_CONFIG.value, path), workdir, _MODE.value, _CHECKPOINT.value)
+    commands.run(definition.read(_CONFIG.value, path), workdir, _MODE.value, _CHECKPOINT.value)
 
 
 def _quiet_about_full_disks() -> None:
@@ -204,6 +202,8 @@ def _quiet_about_full_disks() -> None:
 
 def run() -> None:
     """Entry point: bad input ends in one line on stderr and exit code 2."""
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())  # import paths in a config mean the same for the script and for `python -m`
     parent.follow()
     _quiet_about_full_disks()
     try:

@@ -37,7 +37,7 @@ def _sgd(config):
 @pytest.fixture(scope="session")
 def tiny_config():
     """A config that compiles and steps in no time: digits at 8x8, eight channels. `tiny_config("vae", sgd=True)`."""
-    from configs import default
+    from jaxgen.settings import default
 
     def make(recipe="gan", *, sgd=False):
         config = default.get_config()
@@ -66,7 +66,7 @@ def tiny_config():
 
 ROOT = Path(__file__).parents[1]
 TINY = """
-from configs import default
+from jaxgen.settings import default
 
 
 def get_config():

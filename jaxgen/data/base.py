@@ -9,10 +9,10 @@ from typing import NamedTuple
 import ml_collections
 import numpy as np
 
-from jaxgen import lookup
 from jaxgen.data import cache, image_options
 from jaxgen.data.streamed import identity
 from jaxgen.errors import UserError
+from jaxgen.settings import lookup
 
 log = logging.getLogger(__name__)
 STREAMING = ("auto", "always", "never")
@@ -76,7 +76,7 @@ def open_dataset(config, progress: bool = True) -> Dataset:
     `jaxgen.data.streamed`, labels)})`, which opens no more than the first image of a split.
 
     Args:
-      config: `config.data`; its keys are explained in `configs/default.py`.
+      config: `config.data`; its keys are explained in `jaxgen/settings/default.py`.
       progress: whether downloads and decoding show progress bars.
 
     Raises:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxgen import lookup
 from jaxgen.data.base import Dataset
 from jaxgen.data.table import Column, dataset
 from jaxgen.errors import UserError
+from jaxgen.settings import lookup
 
 log = logging.getLogger(__name__)
 # Cells that hold nothing, in any case of letters.

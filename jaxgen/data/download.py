@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from jaxgen.data import cache
 from jaxgen.errors import UserError
-from jaxgen.fetch import fetch
+from jaxgen.files.fetch import fetch
 
 
 class Archive(NamedTuple):

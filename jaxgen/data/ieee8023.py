@@ -17,11 +17,11 @@ import io
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from jaxgen import lookup
 from jaxgen.data import folder
 from jaxgen.data.base import Dataset
 from jaxgen.data.container import Container, open_container
 from jaxgen.errors import UserError
+from jaxgen.settings import lookup
 
 _COLUMNS = ("patientid", "finding", "view", "modality", "filename")
 

@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image, ImageOps
 from tqdm import tqdm
 
-from jaxgen import lookup
 from jaxgen.errors import UserError
+from jaxgen.settings import lookup
 
 FILTERS = {
     "lanczos": Image.Resampling.LANCZOS,

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.special import ndtri
 
-from jaxgen import lookup
 from jaxgen.data.table import Column, decimals, label_place
 from jaxgen.errors import UserError
+from jaxgen.settings import lookup
 
 NORMALIZATIONS = ("quantile", "class_quantile", "mode_specific")
 # Of mode-specific normalisation: components at most, the weight below which one is left out, and how many standard

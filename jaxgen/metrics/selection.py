@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from jaxgen import direction, lookup
 from jaxgen.errors import UserError
+from jaxgen.metrics import direction
 from jaxgen.metrics.base import CHOSEN, PAIR_VIEWS, PATH_VIEWS, SAMPLE_VIEWS, USES_KNOWN, VIEWS, result_name
 from jaxgen.metrics.extractors.base import Extractor
+from jaxgen.settings import lookup
 
 
 class Selected(NamedTuple):

@@ -1,0 +1,4 @@
+"""Networks, one file each: `config.model.name` names the file.
+
+They import ops and settings.
+"""

@@ -5,10 +5,10 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen.errors import UserError
-from jaxgen.lookup import unknown
 from jaxgen.models.base import GAN, doublings
 from jaxgen.ops.batch_norm import BatchNorm
 from jaxgen.ops.layers import ChannelDropout, Conv, ConvTranspose, UpsampleConv
+from jaxgen.settings.lookup import unknown
 
 _NORMAL = nn.initializers.normal(0.02)
 # torch's default for Linear, which PyTorch-GAN leaves as it is: U(+-1/sqrt(fan_in)).

@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen.errors import UserError
-from jaxgen.lookup import unknown
 from jaxgen.models.base import GAN
 from jaxgen.ops.batch_norm import BatchNorm
 from jaxgen.ops.layers import ChannelDropout, Dense
+from jaxgen.settings.lookup import unknown
 
 # torch's default for Linear: U(+-1/sqrt(fan_in)).
 _TORCH_LINEAR = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")

@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen.errors import UserError
-from jaxgen.lookup import unknown
 from jaxgen.models.base import GAN
 from jaxgen.ops.layers import Dense
+from jaxgen.settings.lookup import unknown
 
 VECTORS = True
 # Twice the variance of Glorot's before a ReLU (He et al. 2015), as in the code of Gulrajani et al. 2017.

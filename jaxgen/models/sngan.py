@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen.errors import UserError
-from jaxgen.lookup import unknown
 from jaxgen.models.base import GAN, doublings
 from jaxgen.ops.batch_norm import BatchNorm
 from jaxgen.ops.layers import ConditionalBatchNorm, Conv, ConvPool, ConvTranspose, Dense, UpsampleConv
+from jaxgen.settings.lookup import unknown
 
 _NORMAL = nn.initializers.normal(0.02)
 # Glorot's uniform one, and the same with a gain of sqrt(2) on the path that ends in ReLUs.

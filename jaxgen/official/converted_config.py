@@ -5,11 +5,12 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from configs import default, stylegan2_auto
 from jaxgen.data.container import open_container
 from jaxgen.errors import UserError
 from jaxgen.official.description import Description
 from jaxgen.ops.ada import pipeline
+from jaxgen.settings import default
+from jaxgen.settings.experiments import experiment
 
 # What training does with the numbers; everything else of `config.model` is the network's own.
 _COMPUTATION = ("bfloat16_resolutions", "fused_modulation")
@@ -52,7 +53,7 @@ def _source(data: str, data_dir: str) -> dict[str, str]:
 
 def _training(description: Description, training_set: dict[str, Any]) -> Any:
     """The settings that the ADA paper's code derives from the resolution, for training on: the average has settled."""
-    config = stylegan2_auto.get_config(f"{description.resolution},1").unlock()
+    config = experiment(f"stylegan2_auto:{description.resolution},1").unlock()
     config.num_devices = 0
     config.model.bfloat16_resolutions = 0  # it would round coarser than their float16
     config.recipe.ema_ramp = 0.0

@@ -4,10 +4,11 @@ from typing import NamedTuple
 
 import jax
 
+from jaxgen.devices import parallel
 from jaxgen.ops.backend import compile_for
 from jaxgen.planning.memory_estimate import Estimate, estimate
 from jaxgen.planning.subject import Subject
-from jaxgen.training import compiled_steps, parallel
+from jaxgen.training import compiled_steps
 
 
 class Lowered(NamedTuple):

@@ -9,9 +9,9 @@ import numpy as np
 from jax.experimental import topologies
 from jax.sharding import Mesh
 
+from jaxgen.devices import parallel
 from jaxgen.errors import UserError
-from jaxgen.lookup import unknown
-from jaxgen.training import parallel
+from jaxgen.settings.lookup import unknown
 
 GIB = 2**30
 

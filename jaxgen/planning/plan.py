@@ -5,14 +5,15 @@ import logging
 import math
 from typing import Any
 
+from jaxgen.devices import parallel
 from jaxgen.errors import UserError
+from jaxgen.files.logs import start_log
 from jaxgen.planning import gpu, largest_batch, subject
 from jaxgen.planning.estimate import Roofline, roofline
 from jaxgen.planning.hardware import GIB, Hardware, open_hardware
 from jaxgen.planning.program import Program, TooLarge, compile_step
 from jaxgen.planning.subject import Subject
-from jaxgen.training import compiled_steps, parallel
-from jaxgen.training.logging import start_log
+from jaxgen.training import compiled_steps
 from jaxgen.training.operations import Cost
 
 log = logging.getLogger(__name__)

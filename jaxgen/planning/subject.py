@@ -8,14 +8,16 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 
-from jaxgen import lookup, objective, session
 from jaxgen.data import table_codec
 from jaxgen.data.base import Split, may_stream, open_dataset
 from jaxgen.data.table import columns_of
 from jaxgen.data.table_codec import TableCodec
+from jaxgen.devices import parallel
 from jaxgen.errors import UserError
 from jaxgen.recipes.base import Recipe
-from jaxgen.training import parallel
+from jaxgen.runs import session
+from jaxgen.settings import lookup
+from jaxgen.training import objective
 from jaxgen.training.batches import Feed, shapes_of_streamed
 
 log = logging.getLogger(__name__)

@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from jaxgen import lookup
 from jaxgen.errors import UserError
 from jaxgen.ops import diff_augment
 from jaxgen.ops.ada import pipeline
+from jaxgen.settings import lookup
 
 
 class Strength(struct.PyTreeNode):

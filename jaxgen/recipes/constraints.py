@@ -6,12 +6,12 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxgen import lookup
 from jaxgen.errors import UserError
 from jaxgen.ops import diff_augment
 from jaxgen.ops.random import example_normal, example_uniform
 from jaxgen.recipes.augmentation import diff_augment_policies
 from jaxgen.recipes.base import Player
+from jaxgen.settings import lookup
 
 # The distance between two gray levels in [-1, 1].
 _GRAY_LEVEL = 1 / 127.5

@@ -4,7 +4,6 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxgen import lookup
 from jaxgen.errors import UserError
 from jaxgen.models.base import GAN
 from jaxgen.ops.random import example_ids, example_normal
@@ -22,6 +21,7 @@ from jaxgen.recipes.base import (
     init_network,
 )
 from jaxgen.recipes.tables import check_packs, layout_for, packed, views_of_table
+from jaxgen.settings import lookup
 
 VECTORS = TABLES = True
 

@@ -3,7 +3,7 @@
 import optax
 
 from jaxgen.errors import UserError
-from jaxgen.lookup import unknown
+from jaxgen.settings.lookup import unknown
 
 
 def _adam(config, rate):

@@ -12,7 +12,6 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxgen import lookup
 from jaxgen.errors import UserError
 from jaxgen.losses.path_length import path_length_penalty, path_lengths
 from jaxgen.losses.penalties import r1_and_logits
@@ -26,6 +25,7 @@ from jaxgen.recipes.base import Average, Batch, Outcome, Player, Recipe, average
 from jaxgen.recipes.frozen_layers import frozen_layers, stopped
 from jaxgen.recipes.lazy_regularization import LazyOptimizer, lazy_optimizer
 from jaxgen.recipes.stylegan2_settings import Settings, settings_of
+from jaxgen.settings import lookup
 
 
 class Draws(NamedTuple):

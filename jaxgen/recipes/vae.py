@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxgen import lookup
 from jaxgen.errors import UserError
 from jaxgen.losses.elbo import (
     beta_at,
@@ -35,6 +34,7 @@ from jaxgen.recipes.base import (
     init_network,
 )
 from jaxgen.recipes.tables import layout_for, views_of_table
+from jaxgen.settings import lookup
 
 # The distance between two gray levels in [-1, 1].
 GRAY_LEVEL = 1 / 127.5

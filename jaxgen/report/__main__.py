@@ -9,11 +9,12 @@ Every run below the directories is found: work directories, seeds of one program
 import sys
 from pathlib import Path
 
-from jaxgen import command, report
+from jaxgen import report
+from jaxgen.files import command_line
 
 
 def _work(argv: list[str]) -> None:
-    parser = command.Parser("report", __doc__)
+    parser = command_line.Parser("report", __doc__)
     parser.add_argument("directories", nargs="+", type=Path, metavar="DIR", help="where runs and studies lie")
     parser.add_argument("--out", required=True, type=Path, metavar="OUT", help="folder of index.html and report.md")
     arguments = parser.parse_args(argv)
@@ -22,7 +23,7 @@ def _work(argv: list[str]) -> None:
 
 def main(argv: list[str]) -> int:
     """Parses and writes the report; bad input is one line and exit code 2."""
-    return command.run(lambda: _work(argv))
+    return command_line.run(lambda: _work(argv))
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jaxgen import configuration
 from jaxgen.report.run import Run
+from jaxgen.settings import configuration
 
 # Where things lay on the machine of the run, and what it did beside training.
 _PLACES = ("data.dir", "data.cache_dir", "compilation_cache")
@@ -26,7 +26,7 @@ def own_keys(run: Run) -> list[str]:
 
 
 def _defaults() -> dict[str, Any]:
-    from configs import default
+    from jaxgen.settings import default
 
     return configuration.flatten(configuration.to_dict(default.get_config()))
 
@@ -36,7 +36,7 @@ def reproduce(run: Run) -> str:
 
     Where it has keys that the defaults lack, from the config that its work directory keeps.
     """
-    source, other = "configs/default.py", {key: value for key, (_, value) in changes(run).items()}
+    source, other = "default", {key: value for key, (_, value) in changes(run).items()}
     if own_keys(run) and (folder := kept_in(run)) is not None:
         told = json.loads((folder / "config.json").read_text())["config"]
         kept = configuration.flatten(configuration.completed(told))

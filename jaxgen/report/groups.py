@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from jaxgen import configuration
 from jaxgen.report.find import Found
 from jaxgen.report.run import Run
+from jaxgen.settings import configuration
 
 _SEED = {"seed", "num_seeds"}
 

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxgen import direction, lookup
+from jaxgen.metrics import direction
+from jaxgen.settings import lookup
 
 # What decides a leaderboard, best first: the first of these that the models have in common.
 _DECIDING = (

@@ -11,10 +11,10 @@ import jinja2
 from markupsafe import Markup
 
 from jaxgen.errors import UserError
+from jaxgen.files.workdir import write_atomic
 from jaxgen.report import svg
 from jaxgen.report.contents import Report, contents
 from jaxgen.report.find import find
-from jaxgen.training.workdir import write_atomic
 
 
 def build(directories: Sequence[Path], out: Path) -> Path:

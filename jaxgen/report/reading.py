@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jaxgen import configuration
 from jaxgen.report.run import Made, Run
+from jaxgen.settings import configuration
 
 _ERROR = re.compile(r"^\S+ \S+ ERROR (.*)", re.MULTILINE)
 _STARTED = re.compile(r"\bcompiling \d+ steps for")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxgen.training import budget
+from jaxgen.settings import budget
 
 
 class Made(NamedTuple):

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from jaxgen.aggregate import CONFIDENCE, equal
-from jaxgen.aggregate import Summary as Summary
-from jaxgen.aggregate import summarise as summarise
+from jaxgen.evaluation.aggregate import CONFIDENCE, equal
+from jaxgen.evaluation.aggregate import Summary as Summary
+from jaxgen.evaluation.aggregate import summarise as summarise
 
 LEVEL = 0.05
 

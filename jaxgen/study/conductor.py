@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from jaxgen import evaluation_file, report
+from jaxgen import report
 from jaxgen.errors import UserError
+from jaxgen.files import evaluation_file, workdir
 from jaxgen.study import cores, files
 from jaxgen.study.child import Child, Stop
 from jaxgen.study.definition import Run, Study
 from jaxgen.study.progress import Display, clock, time_left
 from jaxgen.study.record import DONE, FAILED, RUNNING, WAITING, Record
-from jaxgen.training import workdir
 
 _LOOK = 0.2  # seconds between two looks at the runs that are under way
 

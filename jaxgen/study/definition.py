@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
-from jaxgen import configuration, lookup, run_config
 from jaxgen.errors import UserError
+from jaxgen.settings import configuration, experiments, lookup, run_config
 
 ORDERS = ("seeds", "entries")
 BUDGETS = ("steps", "images", "seconds")
@@ -187,9 +187,7 @@ def _lengths(budget: dict[str, float], config: ConfigDict, where: str) -> dict[s
 
 def _find(name: str, folder: Path, where: str) -> str:
     """What --config is to be for an entry's experiment."""
-    from configs import default
-
-    package = Path(default.__file__).parent
+    package = experiments.folder()
     stem, colon, argument = name.partition(":")
     for path in (Path(stem), folder / stem, folder / f"{stem}.py", package / f"{stem}.py"):
         if stem and path.is_file():

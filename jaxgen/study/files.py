@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from jaxgen.errors import UserError
-from jaxgen.evaluation_file import evaluated, is_current
-from jaxgen.training import budget, workdir
+from jaxgen.files import workdir
+from jaxgen.files.evaluation_file import evaluated, is_current
+from jaxgen.settings import budget
 
 
 def is_finished(folder: Path, config) -> bool:

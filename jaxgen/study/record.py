@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from jaxgen.errors import UserError
+from jaxgen.files.workdir import write_atomic
 from jaxgen.study.definition import Entry, Run, Study
-from jaxgen.training.workdir import write_atomic
 
 FILE = "study.json"
 WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"

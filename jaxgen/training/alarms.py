@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from jaxgen.errors import UserError
-from jaxgen.lookup import unknown
+from jaxgen.files.workdir import write_atomic
+from jaxgen.settings.lookup import unknown
 from jaxgen.training.alarm_rules import RULES, Line
-from jaxgen.training.workdir import write_atomic
 
 _FILE = "alarms.json"
 # Lines of history that a loss is compared with.

@@ -13,9 +13,9 @@ import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import AnyPreservationPolicy, BestN, LatestN
 
-from jaxgen import direction
+from jaxgen.devices import processes
 from jaxgen.errors import UserError
-from jaxgen.training import processes
+from jaxgen.metrics import direction
 
 PyTree = Any
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class Checkpoints:
       folder: made if missing.
       keep: how many of the newest stay.
       best_metric: the best by this metric stays as well; "" for none.
-      better: direction of `best_metric`, as `jaxgen.direction` has them.
+      better: direction of `best_metric`, as `jaxgen.metrics.direction` has them.
     """
 
     def __init__(self, folder: Path, keep: int, best_metric: str = "", better: str = "lower"):

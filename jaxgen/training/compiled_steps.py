@@ -8,10 +8,10 @@ import jax
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
+from jaxgen.devices import parallel
 from jaxgen.ops.backend import compile_for
 from jaxgen.ops.random import DATA_AXIS, example_ids
 from jaxgen.recipes.base import Recipe, average_over_devices
-from jaxgen.training import parallel
 from jaxgen.training.batches import Feed, sample_batch
 from jaxgen.training.operations import Cost, cost_of
 

@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxgen.training import diagnostics, viewing
+from jaxgen.devices import placement
+from jaxgen.files.workdir import grow, write_atomic
+from jaxgen.training import diagnostics
 from jaxgen.training.alarms import Watch
-from jaxgen.training.workdir import grow, write_atomic
 
 _PREFIX = "seed_"
 
@@ -43,7 +44,7 @@ class Lane(NamedTuple):
 
     def players(self, mesh, players):
         """Its own of the players of the state, as those of a run of this seed alone."""
-        return players if self.index is None else viewing.lane(mesh, players, self.index)
+        return players if self.index is None else placement.lane(mesh, players, self.index)
 
 
 def seeds_of(config) -> tuple[int, ...]:

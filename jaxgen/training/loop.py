@@ -6,11 +6,11 @@ It knows recipes by `jaxgen.recipes.base.Recipe` alone, and devices not at all.
 import jax
 import numpy as np
 
+from jaxgen.devices import parallel, processes
 from jaxgen.errors import UserError
+from jaxgen.files.logs import Progress
 from jaxgen.training import lanes as of_lanes
-from jaxgen.training import parallel, processes
 from jaxgen.training.lanes import Lane
-from jaxgen.training.logging import Progress
 from jaxgen.training.run import Run, is_over
 from jaxgen.training.run_files import RunFiles
 

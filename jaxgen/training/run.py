@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxgen.training import budget, compiled_steps, timing
+from jaxgen.devices.stopping import Stop
+from jaxgen.files.workdir import write_atomic
+from jaxgen.settings import budget
+from jaxgen.training import compiled_steps, timing
 from jaxgen.training.checkpoint import Checkpoints
-from jaxgen.training.stopping import Stop
 from jaxgen.training.supply import Resident, Stream
-from jaxgen.training.views import Views
-from jaxgen.training.workdir import write_atomic
+from jaxgen.views.views import Views
 
 
 class Run(NamedTuple):

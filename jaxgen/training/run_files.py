@@ -3,13 +3,13 @@
 import logging
 from pathlib import Path
 
-from jaxgen import pictures
+from jaxgen.devices import parallel
+from jaxgen.files.logs import MetricsFile, TensorBoard
+from jaxgen.pictures import image_grids
 from jaxgen.training import lanes as of_lanes
-from jaxgen.training import parallel
-from jaxgen.training.grids import reconstruction_grid, write_samples
 from jaxgen.training.lanes import Lane
-from jaxgen.training.logging import MetricsFile, TensorBoard
 from jaxgen.training.run import Run, summary, write_timing
+from jaxgen.views.sample_grids import reconstruction_grid, write_samples
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class RunFiles:
             board.image(step, "samples", write_samples(lane.config, run.views, mine, folder, step, run.test_images))
             if "reconstruct" in run.views.names:
                 picture = reconstruction_grid(run.views, mine, run.test_images)
-                pictures.save(picture, folder / f"reconstructions_{step:07d}.png")
+                image_grids.save(picture, folder / f"reconstructions_{step:07d}.png")
                 board.image(step, "reconstructions", picture)
 
     def histograms(self, step: int, players) -> None:

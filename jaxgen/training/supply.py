@@ -13,7 +13,8 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxgen.data.base import Split
-from jaxgen.training import compiled_steps, parallel
+from jaxgen.devices import parallel
+from jaxgen.training import compiled_steps
 from jaxgen.training.batches import Feed, drawn, positions, shapes_of_streamed
 
 # Of decoded images that wait to be used, in this process.

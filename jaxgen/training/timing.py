@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from jaxgen.training import parallel
+from jaxgen.devices import parallel
 
 KINDS = ("compile", "step", "data", "evaluation", "samples", "checkpoint")
 

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from configs import default
 from jaxgen.data.base import Dataset, Split, is_vectors, open_dataset
 from jaxgen.errors import UserError
+from jaxgen.settings import default
 
 
 def opened(name, **changes):

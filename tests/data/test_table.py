@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from configs import default
 from jaxgen.data import table
 from jaxgen.data.base import open_dataset
 from jaxgen.errors import UserError
+from jaxgen.settings import default
 
 
 def config(**changes):

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from scipy.special import ndtr
 
-from configs import default
 from jaxgen.data import table_codec
 from jaxgen.data.table import Column
 from jaxgen.errors import UserError
+from jaxgen.settings import default
 
 COLUMNS = (
     Column("skewed"),

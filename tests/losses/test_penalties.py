@@ -13,7 +13,7 @@ from jaxgen.losses.penalties import CHOICES
 from jaxgen.ops.conv import conv
 from jaxgen.ops.layers import Conv, ConvPool, Dense
 from jaxgen.ops.random import example_ids
-from tests.devices import spread
+from tests.helpers.devices import spread
 
 KEY = jax.random.key(0)
 IDS = jnp.arange(8)

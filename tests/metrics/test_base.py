@@ -2,7 +2,7 @@
 
 import pytest
 
-from jaxgen import lookup
+from jaxgen.settings import lookup
 
 NAMES = lookup.choices("metrics")
 

@@ -6,7 +6,7 @@ from scipy.stats import ks_2samp, multivariate_normal
 from sklearn.datasets import load_breast_cancer
 from sklearn.model_selection import train_test_split
 
-from jaxgen import baselines, lookup
+from jaxgen.evaluation import baselines
 from jaxgen.metrics import (
     class_ratio,
     closest_record,
@@ -18,6 +18,7 @@ from jaxgen.metrics import (
     tstr,
 )
 from jaxgen.metrics.base import Batch, Context
+from jaxgen.settings import lookup
 
 CATEGORIES = (0,) * 30 + (2,)
 

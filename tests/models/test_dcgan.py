@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 
 from jaxgen.errors import UserError
 from jaxgen.models import dcgan
-from tests.devices import gathered, spread
+from tests.helpers.devices import gathered, spread
 
 KEY = jax.random.key(0)
 

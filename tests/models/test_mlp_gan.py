@@ -7,10 +7,10 @@ import pytest
 from jax.sharding import AxisType
 from jax.sharding import PartitionSpec as P
 
-from configs import default
 from jaxgen.errors import UserError
 from jaxgen.models import mlp_gan
-from tests.devices import gathered
+from jaxgen.settings import default
+from tests.helpers.devices import gathered
 
 KEY = jax.random.key(0)
 

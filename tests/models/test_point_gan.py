@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from configs import default
 from jaxgen.errors import UserError
 from jaxgen.models import point_gan
+from jaxgen.settings import default
 
 
 def networks(shape=(2,), **changes):

@@ -8,12 +8,12 @@ import pytest
 from jax.sharding import AxisType
 from jax.sharding import PartitionSpec as P
 
-from configs import default
 from jaxgen.errors import UserError
 from jaxgen.models import sngan
 from jaxgen.ops.batch_norm import BatchNorm
 from jaxgen.ops.layers import ConditionalBatchNorm
 from jaxgen.ops.spectral_norm import SPECTRAL_NORM
+from jaxgen.settings import default
 
 KEY = jax.random.key(0)
 CLASSES = 5

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from jax.nn import softplus
 
-from configs import default, stylegan2_cifar
 from jaxgen.errors import UserError
 from jaxgen.losses.path_length import path_length_penalty, path_lengths
 from jaxgen.losses.penalties import r1
@@ -19,7 +18,9 @@ from jaxgen.models.stylegan2.layers import Conv, FullyConnected, leaky_relu
 from jaxgen.models.stylegan2.mapping import Mapping, broadcast, truncate
 from jaxgen.models.stylegan2.synthesis import RandomNoise, SynthesisBlock, SynthesisLayer, ToRGB, precision
 from jaxgen.ops.resample import downsample_conv, upsample_conv
-from tests import stylegan2_golden as golden_arrays
+from jaxgen.settings import default
+from jaxgen.settings.experiments import experiment
+from tests.helpers import stylegan2_golden as golden_arrays
 
 KEY = jax.random.key(0)
 
@@ -165,7 +166,7 @@ def sizes(config, side=32, classes=0):
 
 
 def test_the_cifar_networks_have_the_published_size():
-    (mapping, synthesis, discriminator), model = sizes(stylegan2_cifar.get_config())
+    (mapping, synthesis, discriminator), model = sizes(experiment("stylegan2_cifar"))
     assert model.num_ws == 8
     assert round((mapping + synthesis) / 1e6, 1) == 19.9
     assert round(discriminator / 1e6, 1) == 20.7

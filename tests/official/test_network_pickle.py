@@ -9,8 +9,8 @@ import pytest
 
 from jaxgen.errors import UserError
 from jaxgen.official.network_pickle import read_network_pickle
-from tests import official_pickles as pickles
-from tests.official_pickles import Call, Easy, Global
+from tests.helpers import official_pickles as pickles
+from tests.helpers.official_pickles import Call, Easy, Global
 
 RNG = np.random.default_rng(0)
 TENSORS = {

@@ -9,7 +9,7 @@ from jax.sharding import AxisType
 from jax.sharding import PartitionSpec as P
 
 from jaxgen.ops.layers import ChannelDropout, Conv, ConvTranspose, UpsampleConv
-from tests.devices import gathered
+from tests.helpers.devices import gathered
 
 KEY = jax.random.key(0)
 

@@ -9,7 +9,7 @@ from jax.sharding import PartitionSpec as P
 
 from jaxgen.ops.minibatch_stddev import minibatch_stddev
 from jaxgen.ops.random import example_ids
-from tests.devices import gathered
+from tests.helpers.devices import gathered
 
 X = jax.random.normal(jax.random.key(0), (8, 4, 4, 6))
 

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 
-from configs import default, sngan_cifar, stylegan2_256, tabular_gan_breast_cancer, tabular_vae_breast_cancer
+from jaxgen.devices import parallel
 from jaxgen.errors import UserError
 from jaxgen.planning import plan as planning
 from jaxgen.planning import subject
@@ -16,8 +16,9 @@ from jaxgen.planning.estimate import Roofline
 from jaxgen.planning.hardware import Chip, Hardware, open_hardware
 from jaxgen.planning.plan import plan
 from jaxgen.planning.program import Program, TooLarge
-from jaxgen.training import parallel
-from tests import stylegan2_runs
+from jaxgen.settings import default
+from jaxgen.settings.experiments import experiment
+from tests.helpers import stylegan2_runs
 
 needs_libtpu = pytest.mark.skipif(
     importlib.util.find_spec("libtpu") is None, reason="compiles for TPUs: pip install -c constraints.txt '.[plan]'"
@@ -119,7 +120,7 @@ def test_a_slice_that_there_is_not_is_refused():
 
 
 def test_known_data_need_not_be_there():
-    config = sngan_cifar.get_config()
+    config = experiment("sngan_cifar")
     examples = subject.examples_of(config)
     assert examples.split.images.shape == (50_000, 32, 32, 3)
     assert examples.split.labels.shape == (50_000,)
@@ -129,7 +130,7 @@ def test_known_data_need_not_be_there():
 
 
 def test_unknown_data_can_be_described():
-    config = stylegan2_256.get_config()
+    config = experiment("stylegan2_256")
     with pytest.raises(UserError, match=r"to plan without the data set config.plan.num_images"):
         subject.examples_of(config)
     config.plan.num_images = 5000
@@ -139,7 +140,7 @@ def test_unknown_data_can_be_described():
 
 
 def test_data_that_would_be_streamed_takes_one_step_s_images_of_memory():
-    config = stylegan2_256.get_config()
+    config = experiment("stylegan2_256")
     config.plan.num_images, config.model.channel_max = 30_000, 8
     planned = subject.build(config, subject.examples_of(config), 8, None, 1)
     assert planned.feed.streamed
@@ -156,7 +157,7 @@ def test_data_that_is_here_is_opened():
 
 
 def test_rows_of_a_table_are_planned_as_networks_see_them(capsys):
-    config = tabular_vae_breast_cancer.get_config()
+    config = experiment("tabular_vae_breast_cancer")
     plan(config, "h100:1")
     result = result_of(capsys)[1]
     examples = subject.examples_of(config)
@@ -177,7 +178,7 @@ def of_stylegan2():
 
 
 def of_packs():
-    config = tabular_gan_breast_cancer.get_config()
+    config = experiment("tabular_gan_breast_cancer")
     config.model.update({"width": 8, "pack": 3})
     return config
 

@@ -9,9 +9,9 @@ import optax
 import pytest
 from jax.sharding import PartitionSpec as P
 
+from jaxgen.devices.parallel import make_mesh
 from jaxgen.ops.random import DATA_AXIS
 from jaxgen.recipes.base import Average, Outcome, Player, average_over_devices, descend
-from jaxgen.training.parallel import make_mesh
 
 X = np.arange(32, dtype=np.float32).reshape(1, 16, 2) / 10
 W = np.array([0.3, -0.7], np.float32)

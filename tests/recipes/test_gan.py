@@ -5,11 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgen import session
+from jaxgen.devices import parallel
 from jaxgen.errors import UserError
 from jaxgen.recipes import constraints
 from jaxgen.recipes.base import apply_train
-from jaxgen.training import compiled_steps, parallel
+from jaxgen.runs import session
+from jaxgen.training import compiled_steps
 
 
 def train(config, steps):

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from jax.sharding import PartitionSpec as P
 
+from jaxgen.devices import parallel
 from jaxgen.losses import adversarial
 from jaxgen.ops.random import DATA_AXIS, example_ids, example_uniform
 from jaxgen.recipes import observations
 from jaxgen.recipes.base import average_over_devices
-from jaxgen.training import parallel
-from tests.devices import spread
+from tests.helpers.devices import spread
 
 
 def on_devices(count, batch, function, *arrays):

@@ -5,9 +5,9 @@ import numpy as np
 import optax
 import pytest
 
-from configs.default import optimizer
 from jaxgen.errors import UserError
 from jaxgen.recipes import optimizers
+from jaxgen.settings.default import optimizer
 
 
 def steps_of(config, gradients, steps=100):

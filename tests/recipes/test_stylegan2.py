@@ -13,7 +13,8 @@ from jax.ad_checkpoint import print_saved_residuals
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
-from jaxgen import modes, session
+from jaxgen.commands import modes
+from jaxgen.devices import parallel
 from jaxgen.errors import UserError
 from jaxgen.losses import adversarial
 from jaxgen.losses.path_length import path_length_penalty, path_lengths
@@ -26,10 +27,11 @@ from jaxgen.recipes import stylegan2
 from jaxgen.recipes.base import Average, Batch, Player
 from jaxgen.recipes.lazy_regularization import lazy_optimizer
 from jaxgen.recipes.stylegan2_settings import settings_of
-from jaxgen.training import compiled_steps, parallel
+from jaxgen.runs import session
+from jaxgen.training import compiled_steps
 from jaxgen.training.checkpoint import Checkpoints, checksums
-from tests import stylegan2_golden as golden_arrays
-from tests import stylegan2_runs
+from tests.helpers import stylegan2_golden as golden_arrays
+from tests.helpers import stylegan2_runs
 
 KEY = jax.random.key(0)
 

@@ -8,7 +8,6 @@ import pytest
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
-from configs import default
 from jaxgen.losses import adversarial
 from jaxgen.models.stylegan2 import StyleGAN2
 from jaxgen.recipes import stylegan2
@@ -16,6 +15,7 @@ from jaxgen.recipes.augmentation import Augmentation
 from jaxgen.recipes.base import Batch
 from jaxgen.recipes.lazy_regularization import lazy_optimizer
 from jaxgen.recipes.stylegan2_settings import settings_of
+from jaxgen.settings import default
 
 KEY = jax.random.key(0)
 LAYERS, SIZE, SIDE, COUNT = 2, 3, 2, 8

@@ -4,9 +4,10 @@ import jax
 import numpy as np
 import pytest
 
-from jaxgen import session
+from jaxgen.devices import parallel
 from jaxgen.errors import UserError
-from jaxgen.training import compiled_steps, parallel
+from jaxgen.runs import session
+from jaxgen.training import compiled_steps
 
 
 def train(config, steps, per_dispatch=50):

@@ -11,13 +11,13 @@ import pytest
 from jax.sharding import PartitionSpec as P
 from scipy import stats
 
+from jaxgen.devices.parallel import make_mesh
 from jaxgen.losses.likelihoods import gaussian
 from jaxgen.models.base import VAE
 from jaxgen.ops.random import DATA_AXIS
 from jaxgen.recipes.base import Batch
 from jaxgen.recipes.vae import vae
-from jaxgen.training.parallel import make_mesh
-from tests.devices import spread
+from tests.helpers.devices import spread
 
 SIGMA, SHAPE = 0.6, (2, 2, 1)
 # Orthogonal columns, so that the posterior of x = W z + noise is a diagonal Gaussian.

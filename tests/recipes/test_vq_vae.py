@@ -5,10 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from configs import default
-from jaxgen import session
+from jaxgen.devices import parallel
 from jaxgen.errors import UserError
-from jaxgen.training import compiled_steps, parallel
+from jaxgen.runs import session
+from jaxgen.settings import default
+from jaxgen.training import compiled_steps
 
 
 @pytest.fixture

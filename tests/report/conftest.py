@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxgen import configuration
+from jaxgen.settings import configuration
 
 PICTURE = Image.fromarray(np.arange(48 * 48, dtype=np.uint8).reshape(48, 48))
 
@@ -31,7 +31,7 @@ def _record(value, **changes):
 
 
 def _config(seed, steps, changes):
-    from configs import default
+    from jaxgen.settings import default
 
     config = default.get_config()
     config.update_from_flattened_dict({"data.name": "mnist", "seed": seed, "steps": steps, **changes})

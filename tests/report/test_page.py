@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jaxgen import report, run_config
+from jaxgen import report
 from jaxgen.report import __main__ as command
 from jaxgen.report.command import reproduce
 from jaxgen.report.find import find
 from jaxgen.report.numbers import rounded
+from jaxgen.settings import run_config
 
 FIRST, SECOND = [10.0, 10.6, 10.3], [12.0, 12.9, 12.2]
 HOSTILE = '<script>alert(1)</script> & "quoted" | `code` $x_1$ --> 文字'
@@ -136,8 +137,8 @@ def test_the_command_of_a_card_makes_the_same_config(run, tmp_path):
     run.make(tmp_path / "a", 3.0, changes=changes)
     (found,) = find([tmp_path]).runs
     words = shlex.split(reproduce(found).replace("\\\n", " "))
-    assert words[:5] == ["python", "-m", "jaxgen.main", "--config", "configs/default.py"]
-    config = run_config.load("configs/default.py", [w for w in words if w.startswith("--config.")])
+    assert words[:5] == ["python", "-m", "jaxgen.main", "--config", "default"]
+    config = run_config.load("default", [w for w in words if w.startswith("--config.")])
     assert json.loads(config.to_json()) == found.config
 
 

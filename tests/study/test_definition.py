@@ -1,21 +1,19 @@
 """What a study's config comes to, and what each mistake in one is answered with."""
 
 import ast
-from pathlib import Path
 
 import jax
 import pytest
 
-from configs import default, default_study
-from jaxgen import configuration, lookup, run_config
 from jaxgen.errors import UserError
+from jaxgen.settings import configuration, default, default_study, experiments, lookup, run_config
 from jaxgen.study import definition
 
 # ml_collections 1.1.0 loads config files by a method that Python has deprecated.
 pytestmark = pytest.mark.filterwarnings(r"ignore:the load_module\(\) method is deprecated")
 SHAPES = {"digits": ((16, 16, 1), 10), "mnist": ((28, 28, 1), 10)}
 SHAPES |= {"cifar": ((32, 32, 3), 10), "covid": ((64, 64, 1), 4)}
-STUDIES = sorted(Path(default.__file__).parent.glob("study_*.py"))
+STUDIES = sorted(experiments.folder().glob("study_*.py"))
 
 
 @pytest.fixture
@@ -102,7 +100,7 @@ def test_every_key_of_a_run_but_the_study_s_own_can_be_set():
         (lambda s: s.update(seeds=(1.5,)), ["config.seeds=(1.5,)", "whole numbers"]),
         (lambda s: s.entries.gan.update(seeds=(-1,)), ["entries.gan.seeds", "whole numbers"]),
         (lambda s: s.entries.gan.update(config="dcgan_digit"), ["entries.gan.config", "did you mean 'dcgan_digits'"]),
-        (lambda s: s.entries.gan.update(config="default_study"), ["entries.gan", "is a study itself"]),
+        (lambda s: s.entries.gan.update(config="study_digits"), ["entries.gan", "is a study itself"]),
         (lambda s: s.entries.gan.model.update(name="dcgann"), ["entries.gan: config.model.name", "mean 'dcgan'"]),
         (lambda s: s.evaluation.update(metrics=("fidd",)), ["entries.gan: config.evaluation.metrics", "mean 'fid'"]),
         (lambda s: s.update(batch_size=0), ["entries.gan: config.batch_size=0"]),
@@ -147,7 +145,7 @@ def test_a_study_without_entries_or_with_entries_of_another_kind():
 )
 def test_a_mistake_in_a_study_s_file_names_the_line(tmp_path, line, words):
     path = tmp_path / "study_mine.py"
-    head = "from configs import default_study\n\ndef get_config():\n    study = default_study.get_config()\n"
+    head = "from jaxgen.settings import default_study\n\ndef get_config():\n    study = default_study.get_config()\n"
     path.write_text(f"{head}    entry = default_study.add(study, 'gan', 'gan_digits')\n    {line}\n    return study\n")
     with pytest.raises(UserError) as raised:
         run_config.load(str(path), [])

@@ -10,10 +10,10 @@ import time
 
 import pytest
 
-from jaxgen.training import workdir
+from jaxgen.files import workdir
 
 STUDY = """
-from configs import default_study
+from jaxgen.settings import default_study
 
 
 def get_config():

@@ -5,8 +5,8 @@ import statistics
 
 import pytest
 
-from configs import default
 from jaxgen.errors import UserError
+from jaxgen.settings import default
 from jaxgen.training import alarms
 from jaxgen.training.alarm_rules import RULES
 

@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from jaxgen import modes, session
+from jaxgen.commands import modes
+from jaxgen.devices import parallel
 from jaxgen.errors import UserError
-from jaxgen.training import parallel
+from jaxgen.runs import session
 from jaxgen.training.alarms import Watch
 
 

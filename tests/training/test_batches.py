@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from jax.sharding import PartitionSpec as P
 
+from jaxgen.devices.parallel import make_mesh
 from jaxgen.ops.random import DATA_AXIS, example_ids
 from jaxgen.training.batches import Feed, sample_batch
-from jaxgen.training.parallel import make_mesh
-from tests.devices import spread
+from tests.helpers.devices import spread
 
 IMAGES = np.arange(48, dtype=np.uint8).reshape(48, 1, 1, 1) * np.ones((1, 2, 2, 1), np.uint8) * 5
 LABELS = np.arange(48, dtype=np.int32)

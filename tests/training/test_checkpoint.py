@@ -10,9 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxgen.devices import parallel
 from jaxgen.errors import UserError
-from jaxgen.restoring import open_checkpoints
-from jaxgen.training import arrays, parallel
+from jaxgen.runs import arrays
+from jaxgen.runs.restoring import open_checkpoints
 from jaxgen.training.checkpoint import Checkpoints, checksums
 
 

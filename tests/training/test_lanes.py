@@ -7,10 +7,11 @@ import jax
 import numpy as np
 import pytest
 
-from configs import default
-from jaxgen import configuration, session
+from jaxgen.devices import parallel
 from jaxgen.errors import UserError
-from jaxgen.training import compiled_steps, lanes, parallel
+from jaxgen.runs import session
+from jaxgen.settings import configuration, default
+from jaxgen.training import compiled_steps, lanes
 
 SEEDS = (5, 6)
 

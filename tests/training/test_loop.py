@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxgen import modes, restoring, session
+from jaxgen.commands import modes
 from jaxgen.errors import UserError
+from jaxgen.runs import restoring, session
 from jaxgen.training import timing
 from jaxgen.training.run import is_over
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from jax.sharding import PartitionSpec as P
 
-from jaxgen import session
-from jaxgen.training import compiled_steps, parallel
+from jaxgen.devices import parallel
+from jaxgen.runs import session
+from jaxgen.training import compiled_steps
 from jaxgen.training.operations import cost_of
 
 STEP = jax.ShapeDtypeStruct((), jnp.int32)

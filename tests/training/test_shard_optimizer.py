@@ -4,12 +4,13 @@ import jax
 import numpy as np
 import pytest
 
-from jaxgen import session
+from jaxgen.devices import parallel
 from jaxgen.errors import UserError
 from jaxgen.recipes.base import Player
-from jaxgen.training import compiled_steps, parallel
+from jaxgen.runs import session
+from jaxgen.training import compiled_steps
 from jaxgen.training.checkpoint import Checkpoints
-from tests import stylegan2_runs
+from tests.helpers import stylegan2_runs
 
 
 def trained(config, dispatches=3, state=None):

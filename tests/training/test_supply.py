@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxgen import session
+from jaxgen.devices import parallel
 from jaxgen.errors import UserError
-from jaxgen.training import parallel, supply
+from jaxgen.runs import session
+from jaxgen.training import supply
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgen import lookup
 from jaxgen.errors import UserError
 from jaxgen.metrics.extractors import inception_network
 from jaxgen.metrics.extractors.base import Extractor
@@ -20,6 +19,7 @@ from jaxgen.metrics.extractors.inception_params import expected_shapes, load_par
 from jaxgen.metrics.extractors.input_paths import PATHS, InputPath, network_input
 from jaxgen.metrics.extractors.weights_file import Published, located, read
 from jaxgen.ops.backend import traced_for_cpu
+from jaxgen.settings import lookup
 
 __all__ = ["EXITS", "SIDE", "WEIGHTS", "features_at", "load", "load_params"]
 

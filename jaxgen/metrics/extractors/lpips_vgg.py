@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgen.errors import UserError
-from jaxgen.fetch import fetch
+from jaxgen.files.fetch import fetch
 from jaxgen.metrics.extractors.torch_file import read_torch_file
 
 NETWORK = "LPIPS v0.1, VGG16"

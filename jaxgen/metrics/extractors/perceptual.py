@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen.errors import UserError
-from jaxgen.lookup import unknown
 from jaxgen.metrics.extractors import efficientnet_lite0, lpips_vgg
+from jaxgen.settings.lookup import unknown
 
 # EfficientNet-Lite0 sees images of this side at least; its last stage divides it by 32.
 _EFFICIENTNET_SIDE = 128

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxgen.errors import UserError
-from jaxgen.fetch import fetch
+from jaxgen.files.fetch import fetch
 from jaxgen.metrics.extractors.torch_file import read_torch_file
 
 

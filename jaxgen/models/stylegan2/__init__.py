@@ -4,10 +4,10 @@ import math
 from typing import NamedTuple
 
 from jaxgen.errors import UserError
-from jaxgen.lookup import unknown
 from jaxgen.models.stylegan2.discriminator import Discriminator
 from jaxgen.models.stylegan2.mapping import Mapping
 from jaxgen.models.stylegan2.synthesis import Synthesis
+from jaxgen.settings.lookup import unknown
 
 _ARCHITECTURES = ["orig", "skip", "resnet"]
 

@@ -9,12 +9,12 @@ import pytest
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from PIL import Image
 
-from jaxgen import lookup
 from jaxgen.errors import UserError
 from jaxgen.metrics.extractors import inception
 from jaxgen.metrics.extractors.inception_params import CONVOLUTIONS, expected_shapes
 from jaxgen.metrics.extractors.weights_file import read
 from jaxgen.ops.backend import compile_for
+from jaxgen.settings import lookup
 
 EXITS = ("64", "192", "768", "2048", "logits_unbiased")
 

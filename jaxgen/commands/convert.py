@@ -1,0 +1,132 @@
+"""The work behind `python -m jaxgen.convert`."""
+
+import hashlib
+import logging
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxgen.devices import parallel
+from jaxgen.errors import UserError
+from jaxgen.files import workdir
+from jaxgen.official import tensor_files, weights
+from jaxgen.official.converted_config import converted_config
+from jaxgen.official.description import Description, describe
+from jaxgen.runs import arrays, restoring, session
+from jaxgen.settings import configuration, run_config
+from jaxgen.training import alarms
+
+log = logging.getLogger(__name__)
+
+
+def convert(arguments: Any, overrides: list[str]) -> None:
+    """Makes a work directory with a checkpoint of step 0 from a file of networks.
+
+    Args:
+      arguments: of `jaxgen.convert`: source, workdir, config, data, data_dir.
+      overrides: `--config.key=value` of the command line.
+
+    Raises:
+      UserError: a file that is refused, networks that jaxgen does not have, data that do not fit, a work directory
+        that is in use.
+    """
+    source, folder = arguments.source.expanduser(), arguments.workdir
+    base = run_config.load(arguments.config, overrides) if arguments.config else None
+    contents = tensor_files.read_networks(source)
+    description = describe(contents.networks, str(source), base and base.model)
+    config = converted_config(description, contents.training_set, base, arguments.data, arguments.data_dir)
+    configuration.check(config)
+    opened = session.open_session(config, needs_images=False)
+    found = weights.players_of(contents.networks, str(source))
+    weights.check(found, jax.eval_shape(opened.recipe.init, jax.random.key(0)), str(source))
+    if any((folder / name).exists() for name in ("config.json", "checkpoints")):
+        raise UserError(f"--workdir={folder} holds a run already: name another")
+    with workdir.lock(folder):
+        given = found, np.float32(description.ada_p)
+        state = parallel.init_state(opened.recipe, opened.mesh, config.seed, _filled, given)
+        checkpoints = restoring.open_checkpoints(opened, folder)
+        checkpoints.save(0, state, _meta(config))
+        checkpoints.close()
+        # Last, since a work directory without it is none.
+        workdir.bind(
+            folder, config, {**session.provenance(opened), "converted": _origin(source, contents, description)}
+        )
+    _tell(source, folder, contents.networks, description, config)
+
+
+def export_weights(folder: Path, checkpoint: str, out: Path) -> None:
+    """Writes a run's weights, moving average and filters under the official tensor names.
+
+    Raises:
+      UserError: no run or checkpoint, not a StyleGAN2, or a file that cannot be written.
+    """
+    if out.suffix not in tensor_files.WRITTEN:
+        raise UserError(f"--export_weights={out}: weights are written as {' or '.join(tensor_files.WRITTEN)}")
+    if not out.absolute().parent.is_dir():
+        raise UserError(f"--export_weights={out}: there is no folder {out.parent}; make it first")
+    found = arrays.load(folder, checkpoint)
+    if found.config["recipe"]["name"] != "stylegan2":
+        raise UserError(f"--workdir={folder}: a run of the recipe {found.config['recipe']['name']!r}, not of stylegan2")
+    tensors = weights.tensors_of(found.players)
+    model = {key: found.config["model"][key] for key in ("conv_clamp", "stddev_group", "mapping_lr_multiplier")}
+    metadata = {"step": str(found.step), **{key: str(value) for key, value in model.items()}}
+    tensor_files.write_tensors(out, tensors, metadata)
+    log.info("%d tensors of step %d written to %s", len(tensors), found.step, out)
+
+
+def _filled(players: dict[str, Any], given: tuple[Mapping[str, Any], Any]) -> dict[str, Any]:
+    """The fresh state's players with the weights found and the augmentation's p; the optimisers' states stay fresh."""
+    found, p = given
+    filled = {**players, **{name: players[name].replace(**collections) for name, collections in found.items()}}
+    if "strength" in filled:
+        filled["strength"] = filled["strength"].replace(p=jnp.where(p > 0, p, filled["strength"].p))
+    return filled
+
+
+def _meta(config: Any) -> dict[str, Any]:
+    """What the training loop wants to know of the moment before its first step."""
+    return {
+        "step": 0,
+        "window": {},
+        "alarms": alarms.Watch(config.alarms).state(),
+        "seconds": {},
+        "flops_per_step": math.nan,
+    }
+
+
+def _origin(source: Path, contents: tensor_files.Contents, description: Description) -> dict[str, Any]:
+    """Where the weights came from, for config.json."""
+    snapshot = re.search(r"network-snapshot-(\d+)", source.name)
+    with source.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {
+        "file": str(source.absolute()),
+        "sha256": digest,
+        "networks": sorted(contents.networks),
+        "kimg": int(snapshot[1]) if snapshot else None,
+        "training_set": contents.training_set,
+        "half_precision_resolutions": description.half_precision_resolutions,
+        "augmentation_p": description.ada_p,
+    }
+
+
+def _tell(source: Path, folder: Path, networks: Mapping[str, Any], description: Description, config: Any) -> None:
+    size = f"{description.resolution}x{description.resolution}x{description.channels}"
+    classes = f", {description.num_classes} classes" if description.num_classes else ""
+    log.info("%s: %s of %s%s, now in %s", source, ", ".join(sorted(networks)), size, classes, folder)
+    for missing, instead in (("D", "starts at random"), ("G", "is a copy of G_ema"), ("G_ema", "is a copy of G")):
+        if missing not in networks:
+            log.warning("%s: no %s in it; it %s", source, missing, instead)
+    if not any(network.attributes for network in networks.values()):
+        keys = ("conv_clamp", "stddev_group", "mapping_lr_multiplier")
+        shown = ", ".join(f"{key}={config.model[key]}" for key in keys)
+        log.warning("%s: tensors do not tell these, so they are as in --config or its defaults: %s", source, shown)
+    if description.half_precision_resolutions and not config.model.bfloat16_resolutions:
+        log.info("trained with float16 at %d resolutions; float32 here", description.half_precision_resolutions)
+    log.info("next: python -m jaxgen.main --workdir %s --mode=sample", folder)

@@ -1,0 +1,220 @@
+"""The work behind `python -m jaxgen.export`: a recipe's views as a function of latents, lowered with its weights."""
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.export
+import jax.numpy as jnp
+import numpy as np
+
+from jaxgen.errors import UserError
+from jaxgen.files.provenance import software
+from jaxgen.files.workdir import write_atomic
+from jaxgen.ops.backend import compile_for
+from jaxgen.recipes.base import Recipe
+from jaxgen.runs import arrays, session
+from jaxgen.settings import configuration, lookup, run_config
+from jaxgen.views.views import to_uint8
+
+log = logging.getLogger(__name__)
+# What jaxgen.ops distinguishes: "gpu" stands for every accelerator that has a plain convolution.
+_TRACED_AS = {"cpu": "cpu", "cuda": "gpu", "rocm": "gpu", "tpu": "gpu"}
+
+
+class Sampler(NamedTuple):
+    """What is exported.
+
+    function: `(players, *inputs) -> images uint8 [n, H, W, C]`, or points float32 [n, D].
+    inputs: shape and type of each input for n = 1, by its name; those that begin with n say so by that 1.
+    """
+
+    function: Callable
+    inputs: Mapping[str, jax.ShapeDtypeStruct]
+
+
+def export(arguments: Any) -> None:
+    """Writes the artifact and FILE.json, what it takes, gives and was made from.
+
+    Args:
+      arguments: of `jaxgen.export`.
+
+    Raises:
+      UserError: no run or checkpoint, a recipe that draws no samples, or a sampler that cannot be exported so.
+    """
+    config = _config_of(arguments.workdir)
+    with config.unlocked():
+        config.num_devices = config.batch_size = config.grad_accum_steps = 1  # not of the sampler
+        config.data.dir = arguments.data_dir or config.data.dir
+    found = arrays.load(arguments.workdir, arguments.checkpoint)
+    shape, classes = _data_of(config, arguments.workdir)
+    recipe_module = lookup.module("recipes", config.recipe.name, "config.recipe.name")
+    recipe = lookup.need(recipe_module, "build", "config.recipe.name")(config, shape, classes)
+    expected = jax.eval_shape(recipe.init, jax.random.key(0))
+    sampler = sampler_of(recipe, expected, classes, arguments.truncation)
+    players = _filled(expected, found.players, arguments.workdir)
+    exported = lowered(sampler, players, arguments.platforms, arguments.batch_size)
+    data = bytes(exported.serialize())
+    arguments.out.write_bytes(data)
+    takes = [f"{name}: {aval.str_short()}" for name, aval in zip(sampler.inputs, exported.in_avals, strict=True)]
+    described = {
+        "takes": takes,
+        "gives": [aval.str_short() for aval in exported.out_avals],
+        "classes": classes if "labels" in sampler.inputs else 0,
+        "platforms": list(exported.platforms),
+        "truncation": arguments.truncation,
+        "run": str(arguments.workdir.absolute()),
+        "step": found.step,
+        "config": configuration.to_dict(config),
+        **software(),
+    }
+    path = Path(f"{arguments.out}.json")
+    write_atomic(path, json.dumps(described, indent=1) + "\n")
+    log.info("%s: %s -> %s", arguments.out, ", ".join(takes), described["gives"][0])
+    log.info("%.1f MB for %s; told in %s", len(data) / 1e6, ", ".join(exported.platforms), path)
+
+
+def _config_of(folder: Path) -> Any:
+    try:
+        return run_config.read(folder)
+    except UserError as error:
+        raise UserError(f"--workdir={folder}: {error}") from None
+
+
+def _data_of(config: Any, folder: Path) -> tuple[tuple[int, ...], int]:
+    """Shape of an image (or vector) and number of classes of the run's data; without the data if the run tells them."""
+    told = json.loads((folder / "config.json").read_text())
+    if "example_shape" in told:
+        return tuple(told["example_shape"]), told["num_classes"]
+    opened = session.open_session(config, needs_images=False)  # a run of an earlier version
+    classes = len(opened.dataset.class_names) if opened.train.labels is not None else 0
+    return opened.train.images.shape[1:], classes
+
+
+def _filled(expected: dict[str, Any], found: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The abstract players with the checkpoint's parameters and statistics in them."""
+    filled = dict(expected)
+    for name, state in expected.items():
+        if hasattr(state, "params"):
+            given = found.get(name, {"params": {}, "stats": {}})
+            for kind in ("params", "stats"):
+                shapes = [jax.tree.map(np.shape, tree) for tree in (getattr(state, kind), given[kind])]
+                if shapes[0] != shapes[1]:
+                    raise UserError(
+                        f"--workdir={folder}: {name} of the checkpoint does not fit the run's config and data"
+                    )
+            filled[name] = state.replace(params=given["params"], stats=given["stats"])
+    return filled
+
+
+def sampler_of(recipe: Recipe, players: Any, num_classes: int, truncation: float = 1.0) -> Sampler:
+    """The recipe's images as a function of latents, and of classes where they matter.
+
+    A recipe whose samples have no latents becomes a function of a seed and the samples' numbers.
+
+    Args:
+      players: abstract, of the recipe's state.
+
+    Raises:
+      UserError: no samples, or truncation without styles.
+    """
+    views = recipe.views
+    if not {"sample", "points"} & set(views):
+        raise UserError("jaxgen.export: the recipe of this run offers no samples")
+    finish = to_uint8 if "sample" in views else lambda points: points.astype(jnp.float32)
+    one = jax.ShapeDtypeStruct((1,), jnp.int32)
+    if {"latents", "decode"} <= set(views):
+        decode = views["decode"] if truncation == 1 else _truncated(views, truncation)
+        inputs = {"latents": jax.eval_shape(views["latents"], jax.random.key(0), one)}
+
+        def function(players, latents, labels=None):
+            return finish(decode(players, latents, labels))
+    else:
+        if truncation != 1:
+            _truncated(views, truncation)
+        inputs = {"seed": jax.ShapeDtypeStruct((), jnp.uint32), "numbers": one}
+
+        def function(players, seed, numbers, labels=None):
+            return finish(views["sample"](players, jax.random.key(seed), numbers, labels))
+
+    if num_classes:
+        with_labels = jax.make_jaxpr(function)(players, *inputs.values(), one)
+        if with_labels.jaxpr.invars[-1] in _read(with_labels):
+            return Sampler(function, {**inputs, "labels": one})
+    return Sampler(function, inputs)
+
+
+def _truncated(views: Mapping[str, Callable], psi: float) -> Callable:
+    if not {"mapping", "synthesis", "w_average"} <= set(views):
+        raise UserError(f"--truncation={psi}: this run's recipe has no styles to truncate; leave it out")
+
+    def decode(players, latents, labels):
+        average = views["w_average"](players)
+        return views["synthesis"](players, average + psi * (views["mapping"](players, latents, labels) - average))
+
+    return decode
+
+
+def lowered(sampler: Sampler, players: Any, platforms: tuple[str, ...], batch_size: int = 0) -> jax.export.Exported:
+    """The sampler for all platforms, with those weights that it reads.
+
+    Args:
+      batch_size: n; 0: any.
+
+    Raises:
+      UserError: it cannot be lowered for any n.
+    """
+    leaves, structure = jax.tree.flatten(players)
+    traced = jax.make_jaxpr(lambda leaves, *rest: sampler.function(structure.unflatten(leaves), *rest))
+    jaxpr = traced(jax.eval_shape(lambda: leaves), *sampler.inputs.values())
+    read = _read(jaxpr)
+    kept = {i: np.asarray(leaf) for i, leaf in enumerate(leaves) if jaxpr.jaxpr.invars[i] in read}
+
+    def run(*inputs):
+        # Weights that XLA does not see through: nothing is computed from them while compiling, and the numbers are
+        # those of the sampler that gets them as arguments.
+        weights = dict(zip(kept, jax.lax.optimization_barrier(tuple(kept.values())), strict=True))
+        whole = structure.unflatten([weights.get(i) for i in range(len(leaves))])
+        return _by_platform(lambda *inputs: sampler.function(whole, *inputs), platforms)(*inputs)
+
+    size = batch_size or jax.export.symbolic_shape("n")[0]
+    arguments = [
+        jax.ShapeDtypeStruct((size, *shape.shape[1:]) if shape.ndim else (), shape.dtype)
+        for shape in sampler.inputs.values()
+    ]
+    try:
+        return jax.export.export(jax.jit(run), platforms=platforms)(*arguments)
+    except Exception as error:
+        # JAX tells in many ways that a program depends on the number of images.
+        if batch_size:
+            raise
+        reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+        raise UserError(
+            f"this sampler cannot be exported for any number of images ({reason}): set --batch_size"
+        ) from error
+
+
+def _by_platform(function: Callable, platforms: tuple[str, ...]) -> Callable:
+    """The function with the form of each operation that is fast on the platform it will run on."""
+
+    def traced_as(kind):
+        def traced(*inputs):
+            with compile_for(kind):
+                return function(*inputs)
+
+        return traced
+
+    kinds = {_TRACED_AS[platform] for platform in platforms}
+    if len(kinds) == 1:
+        return traced_as(*kinds)
+    return lambda *inputs: jax.lax.platform_dependent(*inputs, cpu=traced_as("cpu"), default=traced_as("gpu"))
+
+
+def _read(closed: Any) -> set:
+    """Variables that an operation of the program or its result reads."""
+    jaxpr = closed.jaxpr
+    atoms = [*jaxpr.outvars, *(atom for equation in jaxpr.eqns for atom in equation.invars)]
+    return {atom for atom in atoms if not hasattr(atom, "val")}

@@ -1,0 +1,155 @@
+"""Images of chosen latents: seeds, truncation, classes, noise, style mixing, and ways between latents."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import numpy as np
+from scipy.interpolate import CubicSpline
+
+from jaxgen.commands.sample_request import Request
+from jaxgen.errors import UserError
+from jaxgen.models.stylegan2.mapping import broadcast, truncate
+from jaxgen.runs import run_views
+from jaxgen.views.views import slerp
+
+_BATCH = 16
+
+
+def seeded_latents(seeds, z_dim: int) -> np.ndarray:
+    """z of each seed, float32 [n, z_dim], as the published scripts for StyleGAN2 draw it."""
+    return np.concatenate([np.random.RandomState(seed).randn(1, z_dim) for seed in seeds]).astype(np.float32)
+
+
+def closed_path(points: np.ndarray, frames: int, kind: str) -> np.ndarray:
+    """A closed way through `points` [K, D] and back to the first, [K * frames, D]; each `frames`-th one is a point.
+
+    Args:
+      kind: "spline", periodic and cubic, so that speed and direction change smoothly at the points; or "slerp", great
+        circles.
+    """
+    ends = np.concatenate([points, points[:1]]).astype(np.float64)
+    if kind == "slerp":
+        return slerp(ends[:-1], ends[1:], np.arange(frames) / frames).reshape(-1, points.shape[1])
+    steps = np.arange(len(points) * frames) / frames
+    return CubicSpline(np.arange(len(ends)), ends, bc_type="periodic")(steps)
+
+
+def kept_long(path: np.ndarray, points: np.ndarray, frames: int) -> np.ndarray:
+    """The path with each of its points scaled to the length between those of its neighbours among `points`.
+
+    Latents of a Gaussian prior all have nearly the same length; a spline between them passes through shorter ones.
+    """
+    lengths = np.linalg.norm(np.concatenate([points, points[:1]]), axis=1)
+    wanted = np.interp(np.arange(len(path)) / frames, np.arange(len(lengths)), lengths)
+    return path * (wanted / np.linalg.norm(path, axis=1))[:, None]
+
+
+class Painter:
+    """Images of a trained state by the options of a request.
+
+    Args:
+      opened: the run (`jaxgen.runs.session.Session`).
+      players: its state.
+      request: checked by `sample_request.check`.
+    """
+
+    def __init__(self, opened: Any, players: Any, request: Request):
+        self._views, self._players, self._request = opened.views, players, request
+        self._noise_key = jax.random.fold_in(run_views.evaluation_key(opened.config), 1)  # as that of "sample"
+        self._num_classes = len(opened.dataset.class_names) if opened.train.labels is not None else 0
+        images = max(len(request.seeds), len(request.rows) * len(request.columns))
+        self._size = _BATCH if request.video or not images else min(images, _BATCH)
+        self.has_styles = "mapping" in opened.views.names
+        self.num_ws = opened.recipe.facts["synthesis"]["num_ws"] if self.has_styles else 0
+        latents = opened.views.latents(self._noise_key, np.arange(1))
+        if latents.ndim != 2:
+            raise UserError(f"config.sample: a seed draws a vector, and the latents' shape is {latents.shape[1:]}")
+        self.z_dim = latents.shape[1]
+
+    @property
+    def w_dim(self) -> int:
+        """Size of w; of models with styles only."""
+        return self._views.w_average(self._players).shape[-1]
+
+    def classes(self, numbers) -> np.ndarray:
+        """The class of each seed or number: the one that was asked for, or all in turn."""
+        numbers = np.asarray(numbers, np.int64)
+        label = self._request.label
+        return np.full(numbers.shape, label) if label >= 0 else numbers % max(self._num_classes, 1)
+
+    def w(self, latents: np.ndarray, classes: np.ndarray) -> np.ndarray:
+        """w [n, D] of latents [n, Z], before truncation."""
+        parts = _batches(self._size, lambda *part: self._views.mapping(self._players, *part), latents, classes)
+        return np.concatenate(list(parts))
+
+    def styles(self, w: np.ndarray) -> np.ndarray:
+        """Truncated styles [n, L, D] of w [n, D]."""
+        ws, average = broadcast(np.asarray(w, np.float32), self.num_ws), self._views.w_average(self._players)
+        return np.asarray(truncate(ws, average, self._request.truncation, self._request.cutoff))
+
+    def of_styles(self, ws: np.ndarray, numbers, usual_noise: str = "const") -> Iterator[np.ndarray]:
+        """Images of styles [n, L, D] in batches; `numbers`: whose random noise."""
+        noise = self._request.noise_mode or usual_noise
+
+        def show(ws, ids):
+            return self._views.synthesis(self._players, ws, noise, self._noise_key, ids)
+
+        return _batches(self._size, show, ws, np.asarray(numbers, np.int64))
+
+    def of_latents(
+        self, latents: np.ndarray, classes: np.ndarray, numbers, usual_noise: str = "const"
+    ) -> Iterator[np.ndarray]:
+        """Images of latents [n, Z] in batches, uint8 [b, H, W, C]."""
+        if self.has_styles:
+            return self.of_styles(self.styles(self.w(latents, classes)), numbers, usual_noise)
+        return _batches(self._size, lambda *part: self._views.decode(self._players, *part), latents, classes)
+
+    def of_seeds(self, seeds) -> np.ndarray:
+        """Images of seeds, uint8 [n, H, W, C]."""
+        latents = seeded_latents(seeds, self.z_dim)
+        return np.concatenate(list(self.of_latents(latents, self.classes(seeds), seeds)))
+
+    def style_mixing(self) -> np.ndarray:
+        """The matrix of Karras et al. 2019, figure 3, uint8 [rows + 1, columns + 1, H, W, C].
+
+        Row and column 0 hold the sources (white in the corner); elsewhere are the row's styles with those of `layers`
+        taken from the column.
+        """
+        rows, columns = self._request.rows, self._request.columns
+        first, last = self._request.layers
+        seeds = np.array([*rows, *columns])
+        ws = self.styles(self.w(seeded_latents(seeds, self.z_dim), self.classes(seeds)))
+        mixed = np.repeat(ws[: len(rows), None], len(columns), axis=1)
+        mixed[:, :, first : last + 1] = ws[None, len(rows) :, first : last + 1]
+        everything = np.concatenate([ws, mixed.reshape(-1, *ws.shape[1:])])
+        numbers = np.concatenate([seeds, np.repeat(rows, len(columns))])
+        images = np.concatenate(list(self.of_styles(everything, numbers)))
+        matrix = np.full((len(rows) + 1, len(columns) + 1, *images.shape[1:]), 255, np.uint8)
+        matrix[1:, 0], matrix[0, 1:] = images[: len(rows)], images[len(rows) : len(seeds)]
+        matrix[1:, 1:] = images[len(seeds) :].reshape(len(rows), len(columns), *images.shape[1:])
+        return matrix
+
+    def frames(self) -> Iterator[np.ndarray]:
+        """Images [H, W, C] of the closed way through the seeds, in w where there is one, else in z of one class."""
+        request, seeds = self._request, self._request.seeds
+        latents = seeded_latents(seeds, self.z_dim)
+        points = self.w(latents, self.classes(seeds)) if self.has_styles else latents
+        path = closed_path(points, request.video_frames, request.video_path)
+        numbers = np.full(len(path), seeds[0])  # random noise, if asked for, is at least the same in all frames
+        if self.has_styles:
+            batches = self.of_styles(self.styles(path), numbers)
+        else:
+            path = kept_long(path, points, request.video_frames)
+            classes = np.full(len(path), max(request.label, 0))
+            batches = self.of_latents(path.astype(np.float32), classes, numbers)
+        for batch in batches:
+            yield from batch
+
+
+def _batches(size: int, compute: Callable, *arrays: np.ndarray) -> Iterator[np.ndarray]:
+    """`compute` of `size` rows at a time, the last ones repeated to fill up, so that it is compiled once."""
+    count = len(arrays[0])
+    for first in range(0, count, size):
+        rows = np.minimum(np.arange(first, first + size), count - 1)
+        yield np.asarray(compute(*(array[rows] for array in arrays)))[: count - first]

@@ -1,0 +1,66 @@
+"""Where views of a state are computed: by each process alone, on all devices that it has itself."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxgen.devices import parallel
+
+PyTree = Any
+
+
+def viewable(players: PyTree) -> PyTree:
+    """Players as this process computes views of them by itself, whole on all its devices; it asks nothing of others.
+
+    With several processes they have no optimiser's state: no view needs it, and it may be spread over all of them.
+    """
+    if jax.process_count() == 1:
+        return players
+
+    def here(leaf):
+        if leaf.is_fully_addressable:
+            return leaf
+        sharding = parallel.everywhere(parallel.own(leaf.sharding.mesh))
+        parts = [shard.data for shard in leaf.addressable_shards]
+        return jax.make_array_from_single_device_arrays(leaf.shape, sharding, parts)
+
+    def seen(node):
+        return node.replace(opt_state=()) if hasattr(node, "opt_state") else node
+
+    return jax.tree.map(here, jax.tree.map(seen, players, is_leaf=lambda node: hasattr(node, "opt_state")))
+
+
+def place(mesh: jax.sharding.Mesh, batch: np.ndarray) -> jax.Array:
+    """A host batch spread along its first axis over those devices of the mesh that are this process's.
+
+    Whole on one device if it does not divide.
+    """
+    mesh = parallel.own(mesh)
+    if mesh.size == 1 or len(batch) % mesh.size:
+        return jnp.asarray(batch)
+    return jax.device_put(batch, parallel.along_data(mesh))
+
+
+def lane(mesh: jax.sharding.Mesh, players: PyTree, index: int) -> PyTree:
+    """The players of one lane, on the devices of `parallel.flat(mesh)` as those of a run with one seed.
+
+    With several processes: as `viewable`.
+    """
+    if jax.process_count() > 1:
+        return _pick(viewable(players), index)
+    groups = mesh.devices.reshape(mesh.shape.get(parallel.SEED_AXIS, 1), -1)
+    lanes = jax.tree.leaves(players)[0].shape[0] // len(groups)
+    group, index = divmod(index, lanes)
+
+    def lies_there(leaf):
+        return next(shard.data for shard in leaf.addressable_shards if shard.device == groups[group, 0])
+
+    mine = _pick(jax.tree.map(lies_there, players), index)
+    return jax.device_put(mine, parallel.everywhere(parallel.flat(mesh)))
+
+
+@jax.jit
+def _pick(tree: PyTree, index: int) -> PyTree:
+    return jax.tree.map(lambda leaf: jax.lax.dynamic_index_in_dim(leaf, index, keepdims=False), tree)

@@ -1,0 +1,100 @@
+"""Evaluations of several seeds as one: mean, standard deviation, interval, best and worst of each number."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from jaxgen.metrics import direction
+
+CONFIDENCE = 0.95
+# Of the records of single seeds; the aggregate has its own in their place.
+_OF_ONE_SEED = ("value", "spread", "spread_kind", "seconds", "seconds_view", "note")
+
+
+def over_seeds(evaluations: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
+    """What `evaluation.json` says of several seeds.
+
+    Args:
+      evaluations: seed -> the contents of its own evaluation.json.
+
+    Returns:
+      {metric: {value: mean, spread: standard deviation (ddof 1), interval: [low, high], best, worst: {seed, value},
+      seeds: {"seed": value}, seconds: of all, and whatever is the same in all records}, "_skipped": {metric: reason}}.
+      Where a seed has no finite number there is no mean either, and a note names the seed.
+    """
+    names = dict.fromkeys(name for one in evaluations.values() for name in one if not name.startswith("_"))
+    skipped = {name: reason for one in evaluations.values() for name, reason in one.get("_skipped", {}).items()}
+    records = {name: {seed: one[name] for seed, one in evaluations.items() if name in one} for name in names}
+    return {**{name: _record(by_seed, evaluations) for name, by_seed in records.items()}, "_skipped": skipped}
+
+
+class Summary(NamedTuple):
+    """n values: their mean, standard deviation (ddof 1) and the 95% interval of the mean; None where n is 1."""
+
+    n: int
+    mean: float
+    deviation: float | None
+    low: float | None
+    high: float | None
+
+    @property
+    def error(self) -> float | None:
+        """Standard error of the mean."""
+        return None if self.deviation is None else self.deviation / math.sqrt(self.n)
+
+
+def summarise(values: Sequence[float]) -> Summary:
+    """Mean of at least one value, interval from Student's t with n - 1 degrees of freedom."""
+    array = np.asarray(values, np.float64)
+    mean = float(array.mean())
+    if len(array) < 2:
+        return Summary(len(array), mean, None, None, None)
+    deviation = 0.0 if equal(array) else float(array.std(ddof=1))
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(array) - 1)) * deviation / math.sqrt(len(array))
+    return Summary(len(array), mean, deviation, mean - half, mean + half)
+
+
+def equal(values: Sequence[float]) -> bool:
+    """Whether all are the same number but for rounding."""
+    return bool(np.ptp(values) <= 1e-12 * np.max(np.abs(values)))
+
+
+def _record(by_seed: Mapping[int, Mapping[str, Any]], evaluations: Mapping[int, Any]) -> dict[str, Any]:
+    values = {seed: record["value"] for seed, record in by_seed.items()}
+    missing = [seed for seed in evaluations if values.get(seed) is None]
+    found = {seed: value for seed, value in values.items() if value is not None}
+    first = next(iter(by_seed.values()))
+    same = {
+        key: value
+        for key, value in first.items()
+        if key not in _OF_ONE_SEED and all(record.get(key) == value for record in by_seed.values())
+    }
+    record: dict[str, Any] = {"value": None, "spread": None, "interval": None}
+    if not missing:
+        mean = summarise(list(found.values()))
+        interval = None if mean.low is None else [mean.low, mean.high]
+        record = {"value": mean.mean, "spread": mean.deviation, "interval": interval}
+    record["spread_kind"] = "standard deviation over seeds"
+    record |= _extremes(found, missing, first["direction"])
+    record["seeds"] = {str(seed): values.get(seed) for seed in evaluations}
+    record |= same
+    record["seconds"] = round(sum(one["seconds"] for one in by_seed.values()), 3)
+    notes = [f"seed {seed}: {one['note']}" for seed, one in by_seed.items() if one.get("note")]
+    if missing:
+        notes.append(f"no finite number for seed {', '.join(map(str, missing))}, so no mean")
+    return record | ({"note": "; ".join(notes)} if notes else {})
+
+
+def _extremes(found: Mapping[int, float], missing: list[int], better: str) -> dict[str, Any]:
+    """Best and worst seed; a seed without a number is the worst. None where no direction is better."""
+    if not direction.is_ranked(better) or not found:
+        return {"best": None, "worst": None}
+    ranked = sorted(found, key=lambda seed: direction.loss(better, found[seed]))
+    worst = missing[0] if missing else ranked[-1]
+    return {
+        "best": {"seed": ranked[0], "value": found[ranked[0]]},
+        "worst": {"seed": worst, "value": found.get(worst)},
+    }

@@ -1,0 +1,154 @@
+"""The metrics of a run on a table, of samplers that learn nothing, on the same rows: baselines.json beside its results.
+
+What a number is worth shows only beside those of real rows against real rows and of a Gaussian copula.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxgen.data.table import columns_of, label_place
+from jaxgen.errors import UserError
+from jaxgen.evaluation import baselines, engine
+from jaxgen.files.workdir import write_atomic
+from jaxgen.settings import lookup
+
+log = logging.getLogger(__name__)
+NAME = "baselines.json"
+
+
+def check(settings: Any, columns: list) -> None:
+    """Refuses names in `config.evaluation.baselines` that are none, or any for data that are no table.
+
+    Raises:
+      UserError: either.
+    """
+    for name in settings.baselines:
+        if name not in baselines.BASELINES:
+            raise UserError(lookup.unknown("config.evaluation.baselines", name, list(baselines.BASELINES)))
+    if settings.baselines and not columns:
+        raise UserError("config.evaluation.baselines are samplers of tables, and this data are none: set it to ()")
+    if settings.baselines and settings.baseline_draws < 1:
+        raise UserError(f"config.evaluation.baseline_draws={settings.baseline_draws}: it must be at least 1")
+
+
+def measure(
+    settings: Any,
+    real: engine.Real,
+    train: engine.Real,
+    facts: Mapping[str, dict],
+    cache_dir: Path | None,
+    stop: Callable[[], bool] = lambda: False,
+) -> dict[str, dict]:
+    """{baseline: {metric: record}}, each record as in evaluation.json with the mean over draws for its value.
+
+    `spread` is the standard deviation over the draws, `seeds` holds every one. Kept in `cache_dir`, since all runs on
+    the same split share them.
+
+    Args:
+      settings: `config.evaluation`; reads `baselines` and `baseline_draws` and what `evaluation.evaluate` reads.
+      real, train: the reference split, and the training split that baselines draw from.
+      facts: of the data, with its columns.
+
+    Raises:
+      evaluation.Stopped: `stop()` was true.
+    """
+    out = {}
+    for name in settings.baselines:
+        path = None if cache_dir is None else cache_dir / f"baseline_{_digest(name, settings, real, train, facts)}.json"
+        if path is not None and path.exists():
+            out[name] = json.loads(path.read_text())
+            continue
+        log.info("measuring the baseline %r ...", baselines.TITLES[name])
+        out[name] = _measure(name, settings, real, train, facts, stop)
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(path, json.dumps(out[name]) + "\n")
+    return out
+
+
+def _measure(name: str, settings, real, train, facts, stop) -> dict:
+    columns = columns_of(facts["points"])
+    categories, label = tuple(len(column.categories) for column in columns), label_place(columns)
+    settings = settings.copy_and_resolve_references().unlock()
+    settings.num_samples = len(train.images)
+    draws = []
+    for seed in range(settings.baseline_draws):
+        rows = baselines.draw(name, train.images, categories, label, seed)
+        # The rows of the training split are the same at every draw; what folds and forests make of them is not.
+        settings.seed = seed
+        views = {"points": lambda ids, rows=rows: rows[ids]}
+        draws.append(
+            engine.evaluate(
+                settings, real, views, train=train, facts=facts, place=np.asarray, progress=False, stop=stop
+            )
+        )
+    return {key: _over([draw[key] for draw in draws]) for key in draws[0] if not key.startswith("_")}
+
+
+def _over(records: list[dict]) -> dict:
+    """One record of several: means of numbers, the first one's words."""
+    out = dict(records[0])
+    for key, first in records[0].items():
+        numbers = [record[key] for record in records]
+        if isinstance(first, float) and all(isinstance(number, float) for number in numbers):
+            out[key] = float(np.mean(numbers))
+    # Rounding of the same number in another order is no spread.
+    values = [None if record["value"] is None else round(record["value"], 9) for record in records]
+    if None not in values:
+        out["value"] = round(float(np.mean(values)), 9)
+    known = len(values) > 1 and None not in values
+    return {
+        **out,
+        "spread": float(np.std(values, ddof=1)) if known else None,
+        "spread_kind": f"standard deviation over {len(values)} draws",
+        "seeds": {str(seed): value for seed, value in enumerate(values)},
+        **({"found": 2 * sum(record["found"] for record in records) > len(records)} if "found" in out else {}),
+    }
+
+
+def _digest(name: str, settings, real, train, facts) -> str:
+    """What the numbers depend on: rows, columns, settings, and the code that makes them."""
+    digest = hashlib.sha256()
+    keys = ("metrics", "batch_size", "allow_few_samples", "num_train", "baseline_draws")
+    digest.update(json.dumps([name, {key: settings[key] for key in keys}, facts], default=str).encode())
+    for rows in (real.images, train.images):
+        digest.update(np.ascontiguousarray(rows).tobytes())
+    folder = Path(baselines.__file__).parent
+    modules = [folder / "metrics" / "tabular.py", Path(baselines.__file__), Path(__file__)]
+    modules += [Path(lookup.module("metrics", metric, "evaluation.metrics").__file__) for metric in settings.metrics]
+    for module in modules:
+        digest.update(module.read_bytes())
+    return digest.hexdigest()[:32]
+
+
+def write(path: Path, found: dict[str, dict], about: dict[str, Any]) -> None:
+    """Writes baselines.json: {baseline: {"_title": ..., metric: record}, "_run": about}."""
+    titled = {name: {"_title": baselines.TITLES[name], **records} for name, records in found.items()}
+    write_atomic(path, json.dumps({**titled, "_run": about}, indent=1) + "\n")
+
+
+def format_table(results: Mapping[str, Any], found: Mapping[str, dict]) -> str:
+    """The run beside the baselines: a line for each, a column for each metric, the run first."""
+    metrics = [name for name in results if not name.startswith("_")]
+    lines = [("", *metrics), ("this run", *(_number(results[name]) for name in metrics))]
+    for name, records in found.items():
+        lines.append((baselines.TITLES[name], *(_number(records.get(metric, {})) for metric in metrics)))
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        for line in lines
+    )
+
+
+def _number(record: Mapping[str, Any]) -> str:
+    value = record.get("value")
+    return "-" if value is None else f"{value:.3f}{' copies' if record.get('found') else ''}"

@@ -1,0 +1,174 @@
+"""The pictures of one evaluation, from the images and features that its metrics see anyway."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from jaxgen.metrics import manifold
+from jaxgen.metrics.base import Batch, Context
+from jaxgen.metrics.subset import StreamSubset, indices
+from jaxgen.metrics.tabular import tables_of
+from jaxgen.pictures import evaluation_pictures, image_grids, point_pictures, table_pictures
+
+log = logging.getLogger(__name__)
+_KEPT = 1000
+_GRID, _COLUMNS = 64, 8
+_NEIGHBOURS, _ROWS = 5, 12
+_PAIRS = 16
+_TRAIN_AT_ONCE = 5000
+# Features of so many samples and real images are left for pictures of several models in one plane.
+_LEFT = 400
+
+
+class Gallery:
+    """Gathers a seeded 1,000 samples as they stream by, then draws (`metrics.base.Accumulator` in shape).
+
+    Args:
+      context: of the view "sample"; with an extractor there are pictures of features too.
+      folder: where the PNG files go.
+    """
+
+    def __init__(self, context: Context, folder: Path):
+        self._context, self._folder = context, folder
+        self._samples = StreamSubset(context.n_fake, _KEPT, context.seed)
+        # The metrics ask for these features too, and a batch computes them once.
+        self._features = StreamSubset(
+            context.n_fake, _KEPT, context.seed, lambda batch: batch.features(context.extractor)[0]
+        )
+
+    def update(self, batch: Batch) -> None:
+        """Keeps what belongs to the subset."""
+        self._samples.update(batch)
+        if self._context.extractor is not None:
+            self._features.update(batch)
+
+    def result(self) -> list[Path]:
+        """Draws real_beside_fake, nearest_training_images, figure2; with an extractor tsne, closest_pairs, classes."""
+        context, samples = self._context, self._samples.rows()
+        drawn = {}
+        if context.real is not None and context.real.images is not None:
+            drawn["real_beside_fake"] = evaluation_pictures.real_beside_fake(
+                _some(context.real, context.seed), samples[:_GRID]
+            )
+        if context.train is not None:
+            shown = samples[:_ROWS]
+            found = nearest_by_pixels(shown, context.train.images, _NEIGHBOURS)
+            drawn["nearest_training_images"] = evaluation_pictures.neighbours(shown, context.train.images, found)
+            whole = samples[: min(len(samples), _GRID) // _COLUMNS * _COLUMNS]
+            if len(whole):
+                last = nearest_by_pixels(whole[_COLUMNS - 1 :: _COLUMNS], context.train.images, 1)[:, 0]
+                drawn["figure2"] = evaluation_pictures.figure2(whole, np.asarray(context.train.images[last]), _COLUMNS)
+        if context.extractor is not None:
+            drawn |= self._of_features(samples)
+        for name, picture in drawn.items():
+            image_grids.save(picture, self._folder / f"{name}.png")
+        return [self._folder / f"{name}.png" for name in drawn]
+
+    def _of_features(self, samples: np.ndarray) -> dict:
+        context, drawn = self._context, {}
+        log.info("drawing features of %d samples ...", len(samples))
+        fake = self._features.rows()
+        if len(samples) > 1:
+            ids, distances = manifold.nearest(fake, None)
+            pairs = {
+                tuple(sorted((i, int(j)))): d for i, (j, d) in enumerate(zip(ids[:, 0], distances[:, 0], strict=True))
+            }
+            closest = sorted(pairs, key=pairs.get)[:_PAIRS]
+            shown = np.array(closest), np.array([pairs[pair] for pair in closest])
+            drawn["closest_pairs"] = evaluation_pictures.duplicates(samples, *shown)
+        if context.real is None or context.real.images is None:
+            return drawn
+        chosen = indices(len(context.real.images), _KEPT, context.seed)
+        real = context.real.features_of(chosen, context.extractor)
+        save_features(self._folder, real, fake, context.extractor)
+        if len(samples) + len(real) > 10:
+            drawn["tsne"] = evaluation_pictures.tsne(real, fake, context.seed, f"t-SNE of {context.extractor} features")
+        if context.real.labels is not None:
+            # The class of the nearest real image: rough, but it needs no classifier beside the network.
+            labels = context.real.labels[chosen][manifold.nearest(fake, real)[0][:, 0]]
+            names = context.real.class_names
+            drawn["samples_by_class"] = evaluation_pictures.per_class(samples, labels, names)
+        return drawn
+
+
+class PointGallery:
+    """Gathers generated points as they stream by, then draws them over the real ones; arguments as for `Gallery`."""
+
+    def __init__(self, context: Context, folder: Path):
+        self._context, self._folder = context, folder
+        self._points: list[np.ndarray] = []
+
+    def update(self, batch: Batch) -> None:
+        """Keeps all of them: points are small."""
+        self._points.append(batch.host(batch.output))
+
+    def result(self) -> list[Path]:
+        """Draws real_and_generated; of tables marginals, correlations, pca and tsne."""
+        if self._context.real is None or self._context.real.images is None:
+            return []
+        real, fake = np.asarray(self._context.real.images[:]), np.concatenate(self._points)
+        columns = self._context.info.get("points", {}).get("columns")
+        if columns and self._context.train is not None:
+            return self._of_table(columns, fake)
+        save_features(self._folder, real, fake, "")
+        path = self._folder / "real_and_generated.png"
+        image_grids.save(point_pictures.cloud(real, fake, f"{len(fake)} generated points"), path)
+        return [path]
+
+    def _of_table(self, columns: list, fake: np.ndarray) -> list[Path]:
+        if not np.isfinite(fake).all():
+            log.warning("no pictures: some generated rows are not finite")
+            return []
+        tables = tables_of(self._context, fake)
+        real, fake = (tables.features(rows).astype(np.float32) for rows in (tables.real, tables.fake))
+        save_features(self._folder, real, fake, "")
+        names, names_of = [name for name, _, _ in columns], [categories for _, categories, _ in columns]
+        drawn = {
+            "marginals": table_pictures.marginals(tables, names, names_of),
+            "correlations": table_pictures.correlation_matrices(tables, names),
+            "pca": table_pictures.principal_components(tables, self._context.real.class_names),
+        }
+        if len(fake) + len(tables.real) > 10:
+            drawn["tsne"] = evaluation_pictures.tsne(real, fake, self._context.seed, "t-SNE of standardised columns")
+        for name, picture in drawn.items():
+            image_grids.save(picture, self._folder / f"{name}.png")
+        return [self._folder / f"{name}.png" for name in drawn]
+
+
+def save_features(folder: Path, real: np.ndarray, fake: np.ndarray, extractor: str) -> None:
+    """Writes features.npz: `real` and `fake` [n, D], at most 400 of each, and the network's name ("": the data itself).
+
+    What jaxgen.report needs to show several models and the real data in one plane; the same settings give the same
+    real examples.
+    """
+    parts = {}
+    for name, part in (("real", real), ("fake", fake)):
+        chosen = np.linspace(0, len(part) - 1, min(len(part), _LEFT)).astype(int)
+        parts[name] = part[chosen].astype(np.float16 if extractor else np.float32)
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / ".features.npz"
+    np.savez(temporary, extractor=np.array(extractor), **parts)
+    temporary.replace(folder / "features.npz")
+
+
+def _some(real, seed: int) -> np.ndarray:
+    return np.asarray(real.images[indices(len(real.images), _GRID, seed)])
+
+
+def nearest_by_pixels(samples: np.ndarray, train, count: int) -> np.ndarray:
+    """Numbers of the training images nearest to each sample in pixels, nearest first, int [N, count].
+
+    Args:
+      samples: uint8 [N, H, W, C]. train: uint8 [M, H, W, C], an array or what streams from disk.
+    """
+    flat = samples.reshape(len(samples), -1).astype(np.float32)
+    best, where = np.empty((len(samples), 0)), np.empty((len(samples), 0), int)
+    for first in range(0, len(train), _TRAIN_AT_ONCE):
+        part = np.asarray(train[first : first + _TRAIN_AT_ONCE])
+        part = part.reshape(len(part), -1).astype(np.float32)
+        ids, distances = manifold.nearest(flat, part, min(count, len(part)))
+        best, where = np.concatenate([best, distances], 1), np.concatenate([where, ids + first], 1)
+        order = np.argsort(best, axis=1, kind="stable")[:, :count]
+        best, where = (np.take_along_axis(array, order, axis=1) for array in (best, where))
+    return where

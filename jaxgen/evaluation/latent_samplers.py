@@ -1,0 +1,199 @@
+"""Distributions of latents fitted after training, to where the encoder puts the training images.
+
+A VAE's aggregate posterior is not its prior: decoding latents from a density fitted to it gives better samples (ex-post
+density estimation, Ghosh et al. 2020, section 4; Tolstikhin et al. 2018).
+"""
+
+import json
+import logging
+import os
+import tempfile
+import warnings
+import zipfile
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxgen.errors import UserError
+from jaxgen.metrics.streaming import ALONE, Stream, Workers
+from jaxgen.ops.random import example_normal, example_uniform
+from jaxgen.settings import lookup
+
+log = logging.getLogger(__name__)
+PRIOR = "prior"
+# Components; 0: as many as `config.evaluation.mixture_components` says.
+FITTED = {"normal": 1, "gaussian_mixture": 0}
+_ITERATIONS = 500
+
+
+class LatentSampler(NamedTuple):
+    """A mixture of Gaussians over latents.
+
+    weights: [K]. means: [K, Z]. factors: [K, Z, Z], lower Cholesky factors of the covariances.
+    facts: what it was fitted to; goes into the records of what is measured of its samples.
+    """
+
+    weights: np.ndarray
+    means: np.ndarray
+    factors: np.ndarray
+    facts: Mapping[str, Any]
+
+    def draw(self, key: jax.Array, ids: np.ndarray) -> np.ndarray:
+        """Latents number `ids` of the key, float32 [n, Z]: the same number, the same latent."""
+        uniform, normal = _noise(key, np.asarray(ids, np.int32), self.means.shape[1])
+        edges = np.cumsum(self.weights)
+        chosen = np.minimum(np.searchsorted(edges, np.asarray(uniform) * edges[-1], side="right"), len(edges) - 1)
+        offsets = np.einsum("nij,nj->ni", self.factors[chosen], np.asarray(normal, np.float64))
+        return (self.means[chosen] + offsets).astype(np.float32)
+
+
+@partial(jax.jit, static_argnums=2)
+def _noise(key, ids, dimensions: int):
+    keys = jax.random.split(key)
+    return example_uniform(keys[0], ids, ()), example_normal(keys[1], ids, (dimensions,))
+
+
+def check(names, views, where: str) -> None:
+    """Refuses unknown samplers, and any for a recipe that has no encoder to fit them to.
+
+    Args:
+      names: of samplers, `PRIOR` among them or not.
+      views: names of the recipe's views.
+      where: the key or flag, for the error line.
+
+    Raises:
+      UserError: either.
+    """
+    for name in names:
+        if name != PRIOR and name not in FITTED:
+            raise UserError(lookup.unknown(where, name, [PRIOR, *FITTED]))
+        if name != PRIOR and not {"encode", "decode"} <= set(views):
+            raise UserError(
+                f"{where}: {name!r} is fitted to an encoder's latents, so it needs a recipe with the views encode and "
+                f"decode; this one offers {', '.join(sorted(views))}: only 'prior' is possible"
+            )
+
+
+def check_config(config, views) -> None:
+    """`check` for the samplers that a config names."""
+    check(config.evaluation.latent_samplers, views, "config.evaluation.latent_samplers")
+    check((config.sample.latent_sampler,), views, "config.sample.latent_sampler")
+
+
+def fit(name: str, latents: np.ndarray, components: int, seed: int, facts: Mapping[str, Any]) -> LatentSampler:
+    """Maximum-likelihood Gaussians of full covariance: one ("normal"), or a mixture by EM from k-means.
+
+    Args:
+      name: of `FITTED`.
+      latents: [N, Z].
+      components: of a mixture.
+
+    Raises:
+      UserError: fewer latents than components.
+    """
+    # Imported here: it takes a second, which only runs with fitted samplers need.
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.mixture import GaussianMixture
+    from threadpoolctl import threadpool_limits
+
+    components = FITTED[name] or components
+    if len(latents) < max(components, 2):
+        raise UserError(
+            f"latent sampler {name!r}: {len(latents)} training images are too few for {components} component(s); "
+            "raise config.evaluation.sampler_images or lower config.evaluation.mixture_components"
+        )
+    mixture = GaussianMixture(components, covariance_type="full", max_iter=_ITERATIONS, random_state=seed)
+    # One thread: EM's products are small, and on busy cores more threads wait for each other by spinning.
+    with warnings.catch_warnings(), threadpool_limits(1):
+        warnings.simplefilter("ignore", ConvergenceWarning)  # told below, and in the records
+        mixture.fit(np.asarray(latents, np.float64))
+    if not mixture.converged_:
+        log.warning("latent sampler %r: EM has not converged in %d iterations", name, _ITERATIONS)
+    told = {**facts, "components": components, "converged": bool(mixture.converged_)}
+    return LatentSampler(mixture.weights_, mixture.means_, np.linalg.cholesky(mixture.covariances_), told)
+
+
+def posterior_draws(encode, images, key: jax.Array, batch_size: int, workers: Workers = ALONE) -> np.ndarray:
+    """One draw from the posterior of each image: draws of the aggregate posterior, float32 [N, Z].
+
+    Args:
+      encode: uint8 [n, H, W, C] -> mean, log-variance [n, Z].
+      images: uint8 [N, H, W, C], an array or what streams from disk.
+      workers: the processes that share the work; all get all draws.
+    """
+    draws, stream = [], Stream(batch_size, workers=workers)
+    for ids, count in stream(len(images), "latents"):
+        mean, log_variance = (np.asarray(part) for part in encode(images[ids]))
+        _, noise = _noise(key, ids, mean.shape[1])
+        draws.append(stream.gather(mean + np.exp(0.5 * log_variance) * np.asarray(noise), count))
+    return np.concatenate(draws)
+
+
+def load(path: Path, facts: Mapping[str, Any]) -> LatentSampler | None:
+    """The sampler in `path` if it is of these facts (training step, images, seed, ...), else None."""
+    if not path.exists():
+        return None
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            found = json.loads(str(arrays["facts"]))
+            parts = [arrays[name] for name in ("weights", "means", "factors")]
+    except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
+        log.warning("%s cannot be read and is fitted again: %s", path, error)
+        return None
+    return LatentSampler(*parts, found) if all(found.get(key) == value for key, value in facts.items()) else None
+
+
+def save(sampler: LatentSampler, path: Path) -> None:
+    """Writes the parameters, whole or not at all; a folder that cannot be written is told, not refused."""
+    try:
+        path.parent.mkdir(exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "wb") as file:
+            facts = np.array(json.dumps(dict(sampler.facts)))
+            np.savez(file, weights=sampler.weights, means=sampler.means, factors=sampler.factors, facts=facts)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        log.warning("%s cannot be written, so that it will be fitted again: %s", path, error)
+
+
+def fitted(
+    opened: Any, players: Any, step: int, folder: Path, names, workers: Workers = ALONE
+) -> dict[str, LatentSampler]:
+    """Samplers by name, each from its file in the work directory, or fitted to a trained state and kept there.
+
+    Args:
+      opened: the run (`jaxgen.runs.session.Session`); `config.evaluation` has the settings.
+      players: its state at `step`; with another step, or other settings, a sampler is fitted anew.
+      folder: the work directory.
+      names: of samplers; the prior needs no fitting and is left out.
+      workers: the processes that share the work; the first reads and writes the files.
+    """
+    config, settings = opened.config, opened.config.evaluation
+    images = opened.train.images
+    count = min(settings.sampler_images or len(images), len(images))
+    samplers = {}
+    for name in dict.fromkeys(names):
+        if name == PRIOR:
+            continue
+        facts = {"latent_sampler": name, "step": step, "n_fitted": count, "seed": settings.seed}
+        facts["fitted_to"] = f"{config.data.name}:{config.data.train_split}"
+        if not FITTED[name]:
+            facts["components"] = settings.mixture_components
+        path = folder / "latent_samplers" / f"{name}.npz"
+        samplers[name] = workers.tell(load(path, facts) if workers.index == 0 else None)
+        if samplers[name] is None:
+            log.info("fitting latent sampler %r to %d training images ...", name, count)
+            key = jax.random.fold_in(jax.random.key(settings.seed), 5)
+            latents = posterior_draws(
+                lambda batch: opened.views.encode(players, batch), images[:count], key, settings.batch_size, workers
+            )
+            # All fit, and are refused alike; the first one's sampler is that of all, to the last bit.
+            samplers[name] = workers.tell(fit(name, latents, settings.mixture_components, settings.seed, facts))
+            if workers.index == 0:
+                save(samplers[name], path)
+    return samplers

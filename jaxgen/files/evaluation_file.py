@@ -1,0 +1,35 @@
+"""What the evaluation.json of a work directory was made with."""
+
+import json
+import logging
+from pathlib import Path
+
+from jaxgen.settings import configuration
+
+log = logging.getLogger(__name__)
+
+
+def evaluated(folder: Path) -> dict | None:
+    """`_run` of evaluation.json with its config's missing keys filled in, or None."""
+    try:
+        run = json.loads((folder / "evaluation.json").read_text())["_run"]
+        return {**run, "step": int(run["step"]), "config": configuration.completed(run["config"])}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # none yet, or one that was written by hand or by an older version: evaluated again
+
+
+def is_current(folder: Path, config) -> bool:
+    """Whether evaluation.json was written with the evaluation settings of `config`."""
+    run = evaluated(folder)
+    return run is not None and run["config"]["evaluation"] == configuration.to_dict(config)["evaluation"]
+
+
+def set_aside(folder: Path) -> None:
+    """Renames evaluation.json by its step: training goes on beyond it, and launchers take it for the end of the run."""
+    path = folder / "evaluation.json"
+    if not path.exists():
+        return
+    run = evaluated(folder)
+    aside = folder / f"evaluation_step_{'unknown' if run is None else run['step']}.json"
+    path.replace(aside)
+    log.info("%s is of an earlier step: now %s", path, aside.name)

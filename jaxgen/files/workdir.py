@@ -1,0 +1,138 @@
+"""The work directory of a run: locked while in use, bound to one config, never half-written."""
+
+import fcntl
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import IO, Any
+
+from jaxgen.errors import UserError
+from jaxgen.settings import configuration
+
+
+def write_atomic(path: Path, text: str) -> None:
+    """Writes the whole file or nothing."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)  # mkstemp's 0600 would lock out the group that shares the results
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def lock(folder: Path) -> IO:
+    """Makes the folder and holds it until the returned file is closed or the process dies, however it dies.
+
+    Raises:
+      UserError: another run holds it, or the folder cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = open(folder / ".lock", "a+")  # noqa: SIM115 - held open for the whole run: that is the lock
+    except OSError as error:
+        raise UserError(f"--workdir={folder}: cannot be written ({error.strerror}); name another") from None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.seek(0)
+        owner = file.read().strip() or "unknown"
+        file.close()
+        raise UserError(
+            f"--workdir={folder} is in use by another run (process {owner}): wait for it, or name another"
+        ) from None
+    file.truncate(0)
+    file.write(str(os.getpid()))
+    file.flush()
+    return file
+
+
+def holder(folder: Path) -> str | None:
+    """The process that holds the lock of a work directory ("unknown" if it does not say), or None."""
+    try:
+        with open(folder / ".lock", "a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                file.seek(0)
+                return file.read().strip() or "unknown"
+    except FileNotFoundError:
+        pass
+    return None
+
+
+def bind(folder: Path, config, extra: dict[str, Any]) -> None:
+    """Writes config.json, or checks that the folder belongs to the same config and keeps up with a run that grew.
+
+    Args:
+      folder: the work directory.
+      config: the run's config.
+      extra: versions, device, commit: written the first time, for reproduction.
+
+    Raises:
+      UserError: the folder holds another config; the line names the keys that differ.
+    """
+    path = folder / "config.json"
+    if not path.exists():
+        write_atomic(path, json.dumps({"config": configuration.to_dict(config), **extra}, indent=1) + "\n")
+        return
+    before = check(folder, config)
+    if before["config"]["data"]["name"] == "none" != config.data.name:  # converted without data, and now trained
+        write_atomic(path, json.dumps({**before, **extra, "config": configuration.to_dict(config)}, indent=1) + "\n")
+        return
+    grow(path, configuration.to_dict(config))
+
+
+def grow(path: Path, config: dict[str, Any]) -> None:
+    """Writes the `steps` and `budget.seconds` of a run that goes on for longer into its config.json, and nothing else.
+
+    Args:
+      path: of the config.json; its config is that of the run but for keys that may differ.
+      config: as plain types, what the run goes on with.
+    """
+    told = json.loads(path.read_text())
+    longer = configuration.longer(configuration.completed(told["config"]), config)
+    if not longer:
+        return
+    for key, value in longer.items():
+        *groups, name = key.split(".")
+        inner = told["config"]
+        for group in groups:
+            inner = inner[group]
+        inner[name] = value
+    write_atomic(path, json.dumps(told, indent=1) + "\n")
+
+
+def note(folder: Path, name: str, value: Any) -> None:
+    """Adds to config.json what was found out after it was written."""
+    path = folder / "config.json"
+    write_atomic(path, json.dumps({**json.loads(path.read_text()), name: value}, indent=1) + "\n")
+
+
+def check(folder: Path, config) -> dict[str, Any]:
+    """The contents of config.json, if `folder` holds a run of this config; keys that do not change training may differ.
+
+    Raises:
+      UserError: no run there, or one of another config; the line names the keys that differ.
+    """
+    path = folder / "config.json"
+    if not path.exists():
+        raise UserError(f"--workdir={folder}: no run there (no config.json); train first, or name the right folder")
+    try:
+        found = json.loads(path.read_text())
+        before = configuration.completed(found["config"])
+    except (ValueError, KeyError, TypeError):
+        raise UserError(f"{path} is unreadable: move it away to start a new run") from None
+    different = configuration.differences(before, configuration.to_dict(config))
+    if different:
+        shown = "; ".join(
+            f"config.{key}: {old!r} there, {new!r} now" for key, (old, new) in list(different.items())[:5]
+        )
+        more = f" and {len(different) - 5} more" if len(different) > 5 else ""
+        raise UserError(f"--workdir={folder} belongs to another config ({shown}{more}): name another --workdir")
+    return {**found, "config": before}

@@ -1,0 +1,218 @@
+"""Pictures that go with an evaluation's numbers: where samples lie among real images, and what they look like."""
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from jaxgen.pictures import image_grids
+
+_REAL, _FAKE = "#0072b2", "#e69f00"  # told apart by the colour-blind too
+_TSNE_POINTS, _TSNE_COMPONENTS = 500, 50
+_LARGEST_TILE = 128
+_TEXT_SIZE, _MARGIN = 14, 6
+_GAP = 16
+_HIGHLIGHT, _FRAME = "#f0c800", 2  # as wide as the gap between the images of a grid
+
+
+def tsne_points(real: np.ndarray, fake: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Places of both sets' features in one plane by t-SNE (van der Maaten and Hinton 2008), [n, 2] and [m, 2].
+
+    Args:
+      real, fake: features [N, D] and [M, D]. At most 500 of each, drawn at random by `seed`, on 50 principal
+        components of both together.
+    """
+    # Imported here: they take a second, which only this picture needs.
+    from sklearn.decomposition import PCA
+    from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
+
+    rng = np.random.default_rng(seed)
+    real, fake = (x[np.sort(rng.permutation(len(x))[:_TSNE_POINTS])] for x in (real, fake))
+    both = np.concatenate([real, fake]).astype(np.float64)
+    # More threads gain little on idle cores, and on busy ones wait for each other by spinning: 43 s where one took 17.
+    with threadpool_limits(1):
+        both = PCA(min(_TSNE_COMPONENTS, *both.shape), random_state=seed).fit_transform(both)
+        perplexity = min(30.0, (len(both) - 1) / 3)
+        places = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(both)
+    return places[: len(real)], places[len(real) :]
+
+
+def tsne(real: np.ndarray, fake: np.ndarray, seed: int = 0, title: str = "") -> Image.Image:
+    """Both sets of features in one t-SNE plane: they mix where the generator covers the data, else they part.
+
+    Distances between far groups mean nothing, nor do the axes.
+
+    Args:
+      real, fake, seed: as for `tsne_points`.
+      title: such as the name of the feature network.
+    """
+    # The object-oriented interface: pyplot keeps figures in a state that all of a process shares.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 6.2), dpi=110, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    groups = zip(tsne_points(real, fake, seed), (_REAL, _FAKE), ("real", "generated"), ("o", "^"), strict=True)
+    for places, colour, name, marker in groups:
+        axes.scatter(*places.T, s=14, c=colour, marker=marker, alpha=0.6, linewidths=0, label=f"{name} ({len(places)})")
+    axes.set(xticks=[], yticks=[], title=title)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False, markerscale=2)
+    canvas.draw()
+    # A picture of few colours takes a third of the space as a palette.
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3]).quantize(128)
+
+
+def neighbours(samples: np.ndarray, train_images: np.ndarray, indices: np.ndarray) -> Image.Image:
+    """Each sample with its nearest training images beside it, as in Figure 2 of Goodfellow et al. 2014.
+
+    Args:
+      samples: uint8 [N, H, W, C]. train_images: uint8 [M, H, W, C], an array or what streams from disk.
+      indices: numbers of each sample's nearest training images, nearest first, int [N, K].
+    """
+    k = indices.shape[1]
+    found = np.asarray(train_images[indices.ravel()])
+    left = _headed(image_grids.grid(_tiles(samples), 1), "sample")
+    right = _headed(image_grids.grid(_tiles(found), k), f"nearest training image{'s' if k > 1 else ''}")
+    return _beside(left, right)
+
+
+def figure2(samples: np.ndarray, nearest: np.ndarray, columns: int) -> Image.Image:
+    """A grid of samples; at its right, framed, the training image nearest to the last sample of each row.
+
+    The layout of Figure 2 of Goodfellow et al. 2014.
+
+    Args:
+      samples: uint8 [N, H, W, C], N a multiple of `columns`, row by row.
+      nearest: uint8 [N / columns, H, W, C], of samples `columns` - 1, 2 `columns` - 1, ...
+    """
+    grid = image_grids.grid(_tiles(samples), columns).convert("RGB")
+    column = image_grids.grid(_tiles(nearest), 1).convert("RGB")
+    draw, step = ImageDraw.Draw(column), (column.height - _FRAME) // len(nearest)
+    for row in range(len(nearest)):
+        corners = [0, row * step, column.width - 1, (row + 1) * step + _FRAME - 1]
+        draw.rectangle(corners, outline=_HIGHLIGHT, width=_FRAME)
+    return _beside(grid, column, gap=_FRAME)
+
+
+def real_beside_fake(real: np.ndarray, fake: np.ndarray, columns: int = 8) -> Image.Image:
+    """Two grids of uint8 images [N, H, W, C] under their headings, real ones left."""
+    grids = (image_grids.grid(_tiles(images), columns) for images in (real, fake))
+    return _beside(*(_headed(grid, text) for grid, text in zip(grids, ("real", "generated"), strict=True)))
+
+
+def per_class(
+    images: np.ndarray, labels: np.ndarray, class_names: tuple[str, ...], per_class: int = 8, most: int = 50
+) -> Image.Image:
+    """One row for each class, its name and count at the left, with the first images of that class.
+
+    Args:
+      images: uint8 [N, H, W, C]. labels: int [N], what each was asked to show, or was classified as.
+      class_names: of the labels; only the first `most` are shown.
+    """
+    rows, names = [], []
+    for label, name in enumerate(class_names[:most]):
+        mine = np.flatnonzero(labels == label)
+        shown = images[mine[:per_class]]
+        blank = np.full((per_class - len(shown), *images.shape[1:]), 255, np.uint8)
+        rows += [shown, blank]
+        names.append(f"{name} ({len(mine)})")
+    grid = image_grids.grid(_tiles(np.concatenate(rows)), per_class)
+    return _beside(_row_names(names, grid.height), grid, gap=0)
+
+
+def traversal(images: np.ndarray, names: list[str], values: np.ndarray) -> Image.Image:
+    """A row for each latent, its name at the left, a column for each of its values.
+
+    Args:
+      images: uint8 [rows * columns, H, W, C]. names: of the rows. values: of the columns.
+    """
+    grid = image_grids.grid(_tiles(images), len(values))
+    shown = f"one latent at a time from {values[0]:g} to {values[-1]:g}, the others fixed"
+    return _headed(_beside(_row_names(names, grid.height), grid, gap=0), shown)
+
+
+def progress(targets: np.ndarray, stages: dict[int, np.ndarray]) -> Image.Image:
+    """A row for each target: the target, then what the search had after so many steps, its last image at the end.
+
+    Args:
+      targets: uint8 [N, H, W, C]. stages: steps -> images like the targets.
+    """
+    rows = np.stack([targets, *stages.values()], axis=1)
+    grid = image_grids.grid(_tiles(rows.reshape(-1, *targets.shape[1:])), 1 + len(stages))
+    return _headed(grid, f"target, then after {', '.join(map(str, stages))} steps")
+
+
+def duplicates(
+    images: np.ndarray, pairs: np.ndarray, distances: np.ndarray | None = None, columns: int = 4
+) -> Image.Image:
+    """Pairs of samples that are closest to each other, side by side, with their distances below.
+
+    Args:
+      images: uint8 [N, H, W, C]. pairs: int [P, 2]. distances: [P], or None.
+    """
+    shown = []
+    for i, pair in enumerate(pairs):
+        both = image_grids.grid(_tiles(images[pair]), 2)
+        shown.append(both if distances is None else _below(both, f"{distances[i]:.4g}"))
+    width, height = max(p.width for p in shown), shown[0].height
+    canvas = _canvas(columns * (width + _GAP) - _GAP, -(-len(shown) // columns) * height)
+    for i, picture in enumerate(shown):
+        canvas.paste(picture, (i % columns * (width + _GAP), i // columns * height))
+    return _headed(canvas, "closest pairs of samples")
+
+
+def _tiles(images: np.ndarray) -> np.ndarray:
+    """The images, as means of whole blocks where their longer side exceeds 128 pixels."""
+    factor = -(-max(images.shape[1:3]) // _LARGEST_TILE)
+    if factor == 1:
+        return images
+    small = np.stack([np.asarray(image_grids.single(image).reduce(factor)) for image in images])
+    return small.reshape(*small.shape[:3], images.shape[3])
+
+
+def _font() -> ImageFont.FreeTypeFont:
+    return ImageFont.load_default(size=_TEXT_SIZE)
+
+
+def _canvas(width: int, height: int) -> Image.Image:
+    return Image.new("RGB", (width, height), "white")
+
+
+def _headed(picture: Image.Image, text: str) -> Image.Image:
+    """The picture below a line of text, wide enough for both."""
+    top = _TEXT_SIZE + 2 * _MARGIN
+    width = max(picture.width, round(_font().getlength(text)) + 2 * _MARGIN)
+    canvas = _canvas(width, picture.height + top)
+    ImageDraw.Draw(canvas).text((_MARGIN, top / 2), text, fill="black", font=_font(), anchor="lm")
+    canvas.paste(picture, (0, top))
+    return canvas
+
+
+def _below(picture: Image.Image, text: str) -> Image.Image:
+    """The picture above a centred line of text."""
+    canvas = _canvas(picture.width, picture.height + _TEXT_SIZE + _MARGIN)
+    canvas.paste(picture)
+    place = picture.width / 2, picture.height + _TEXT_SIZE / 2
+    ImageDraw.Draw(canvas).text(place, text, fill="black", font=_font(), anchor="mm")
+    return canvas
+
+
+def _beside(*parts: Image.Image, gap: int = _GAP) -> Image.Image:
+    """The pictures from left to right, tops in line."""
+    canvas = _canvas(sum(p.width for p in parts) + gap * (len(parts) - 1), max(p.height for p in parts))
+    left = 0
+    for picture in parts:
+        canvas.paste(picture, (left, 0))
+        left += picture.width + gap
+    return canvas
+
+
+def _row_names(names: list[str], height: int) -> Image.Image:
+    """A column of names, each in the middle of its row, against the right edge."""
+    width = round(max(_font().getlength(name) for name in names)) + 2 * _MARGIN
+    canvas = _canvas(width, height)
+    draw = ImageDraw.Draw(canvas)
+    for i, name in enumerate(names):
+        place = width - _MARGIN, (i + 0.5) * height / len(names)
+        draw.text(place, name, fill="black", font=_font(), anchor="rm")
+    return canvas

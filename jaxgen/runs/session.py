@@ -1,0 +1,281 @@
+"""A config becomes objects: data, mesh, recipe, views, steps; and what they evaluate."""
+
+import json
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxgen.data import table_codec
+from jaxgen.data.base import Dataset, Split, open_dataset
+from jaxgen.data.table import columns_of
+from jaxgen.data.table_codec import TableCodec
+from jaxgen.devices import parallel, placement
+from jaxgen.errors import UserError
+from jaxgen.evaluation import baseline_evaluation, engine, latent_samplers
+from jaxgen.files.provenance import software
+from jaxgen.metrics.base import SAMPLE_VIEWS
+from jaxgen.recipes.base import Recipe
+from jaxgen.runs.run_views import bound_views, facts_of, offered_views, workers
+from jaxgen.settings import configuration, lookup
+from jaxgen.training import alarms, compiled_steps, lanes, objective, timing
+from jaxgen.training.batches import Feed
+from jaxgen.training.supply import Resident, Stream
+from jaxgen.views.views import Views
+
+log = logging.getLogger(__name__)
+
+
+class Session(NamedTuple):
+    """The objects that a config describes."""
+
+    config: Any
+    dataset: Dataset
+    train: Split
+    test: Split
+    mesh: jax.sharding.Mesh
+    recipe: Recipe
+    feed: Feed
+    views: Views
+    clock: timing.Clock
+    table: TableCodec | None = None
+
+
+def open_session(config, needs_images: bool = True) -> Session:
+    """Builds everything but the state; writes nothing but data caches.
+
+    Args:
+      needs_images: False: what follows does without, so that `data.name="none"` will do, and nothing is evaluated.
+
+    Raises:
+      UserError: anything in the config that cannot be.
+    """
+    for key in ("metrics", "metrics_in_training"):
+        for name in config.evaluation[key]:
+            lookup.module("metrics", name, f"config.evaluation.{key}")
+    if config.best_metric and config.best_metric not in config.evaluation.metrics:
+        raise UserError(lookup.unknown("config.best_metric", config.best_metric, list(config.evaluation.metrics)))
+    if not config.data.test_split:
+        raise UserError("config.data.test_split='': evaluation needs a reference split; name one")
+    alarms.check(config.alarms)
+    clock = timing.Clock()
+    mesh = parallel.make_mesh(config.num_devices, config.batch_size, config.num_seeds, config.seed_devices)
+    if config.batch_size // config.grad_accum_steps % parallel.data_devices(mesh):
+        raise UserError(
+            f"config.batch_size={config.batch_size} in config.grad_accum_steps={config.grad_accum_steps} parts "
+            f"does not divide over {parallel.data_devices(mesh)} devices"
+        )
+    lookup.module("recipes", config.recipe.name, "config.recipe.name")  # before data are fetched for nothing
+    with clock.measure("data"):
+        data = data_of(config)
+        dataset = open_dataset(data, progress=sys.stderr.isatty())
+        train, test = dataset.splits[config.data.train_split], dataset.splits[config.data.test_split]
+    num_classes = len(dataset.class_names) if train.labels is not None else 0
+    _check_data(config, train, num_classes, needs_images)
+    with clock.measure("data"):
+        columns = columns_of(dataset.facts.get("points", {}))
+        baseline_evaluation.check(config.evaluation, columns)
+        table = table_codec.fit(columns, train.images, data) if columns else None
+    recipe, feed = objective.recipe_and_feed(config, train, num_classes, table)
+    if feed.streamed and config.num_seeds > 1:
+        raise UserError(
+            f"config.num_seeds={config.num_seeds}: seeds see the images in orders of their own, which cannot all be "
+            "streamed into one program: set it to 1, or data.streaming=never"
+        )
+    split = f"{config.data.name}:{config.data.test_split}"
+    references = (engine.Real(*part, dataset.class_names) for part in (test, train))
+    reference, training = references
+    latent_samplers.check_config(config, recipe.views)
+    if needs_images:
+        settings = config.evaluation.copy_and_resolve_references()
+        extra = settings.metrics_in_training if config.eval_every else ()
+        settings.metrics = tuple(dict.fromkeys((*settings.metrics, *extra)))
+        engine.check(settings, reference, offered_views(recipe, settings), split, training)
+    # Shapes that do not fit together show here, before anything is written.
+    jax.eval_shape(recipe.init, jax.random.key(0))
+    # Rows have the classes of the table as often as it has them; images go round all classes.
+    shares = tuple(np.bincount(train.labels) / len(train.labels)) if table is not None and num_classes else ()
+    views = Views(recipe, parallel.flat(mesh), num_classes, shares)
+    return Session(config, dataset, train, test, mesh, recipe, feed, views, clock, table)
+
+
+def data_of(config):
+    """`config.data`, with the run's own seed where `data.seed` says so."""
+    if config.data.seed != -1:
+        return config.data
+    if config.num_seeds > 1:
+        raise UserError(
+            f"config.data.seed=-1 takes the run's seed, and config.num_seeds={config.num_seeds} trains many on one "
+            "split: name a seed of the data"
+        )
+    data = config.data.copy_and_resolve_references()
+    data.seed = config.seed
+    return data
+
+
+def check_parts(config, recipe: Recipe, devices: int) -> None:
+    """Refuses a batch of which each of several devices has no multiple of `recipe.part_multiple`.
+
+    Raises:
+      UserError: one line with the batch sizes that can be.
+    """
+    examples = config.batch_size // config.grad_accum_steps // devices
+    if devices > 1 and examples % recipe.part_multiple:
+        fitting = config.grad_accum_steps * devices * recipe.part_multiple
+        raise UserError(
+            f"config.batch_size={config.batch_size} gives each of {devices} devices {examples} example(s) of a part, "
+            f"which config.recipe.path_length_shrink={recipe.part_multiple} does not divide: use a batch_size of "
+            f"{fitting} or a multiple of it"
+        )
+
+
+def _check_data(config, train: Split, num_classes: int, needs_images: bool) -> None:
+    if needs_images and not len(train.images):
+        raise UserError(
+            f"config.data.name={config.data.name!r} has no images to train on or to measure against: name a data set, "
+            "such as --config.data.name=cifar10"
+        )
+    if config.data.num_classes and num_classes != config.data.num_classes:
+        raise UserError(
+            f"config.data.num_classes={config.data.num_classes}: {config.data.name} has {num_classes or 'no'} classes; "
+            "to train these weights on other classes start a new run with config.init_from"
+        )
+
+
+def of_lane(session: Session, lane_config) -> Session:
+    """The session of a run of one of the seeds alone: the same objects, with its config and a clock of its own."""
+    return session._replace(config=lane_config, mesh=parallel.flat(session.mesh), clock=timing.Clock())
+
+
+def upload(session: Session) -> tuple[jax.Array, jax.Array | None]:
+    """The training split on every device, images as rows of bytes (`Feed.shape`)."""
+    with session.clock.measure("data"):
+        labels = None if session.train.labels is None else parallel.replicate(session.mesh, session.train.labels)
+        rows = session.train.images.reshape(len(session.train.images), -1)
+        return parallel.replicate(session.mesh, rows if session.table is None else session.table.encoded), labels
+
+
+def supply(session: Session) -> Resident | Stream:
+    """Where the training steps get their images from."""
+    if not session.feed.streamed:
+        return Resident(*upload(session))
+    config = session.config
+    return Stream(
+        session.feed, config.seed, session.mesh, session.train, config.steps_per_dispatch, config.data.workers
+    )
+
+
+def real_split(session: Session, name: str) -> engine.Real:
+    """A split of the data as evaluation takes it."""
+    images, labels = session.dataset.splits[name]
+    return engine.Real(images, labels, session.dataset.class_names, f"{session.config.data.name}:{name}")
+
+
+def compile_steps(session: Session, state, images, labels) -> compiled_steps.CompiledSteps:
+    """The program of `steps_per_dispatch` training steps."""
+    steps, mapped = session.config.steps_per_dispatch, False
+    if session.config.num_seeds > 1:
+        chosen = session.config.seed_program
+        mapped = compiled_steps.lanes_one_by_one(state) if chosen == "auto" else chosen == "map"
+        how = "one after the other" if mapped else "in one batched program"
+        log.info("%d seeds over %s, %s", session.config.num_seeds, dict(session.mesh.shape), how)
+    log.info("compiling %d steps for %d device(s) ...", steps, session.mesh.size)
+    return compiled_steps.compile_steps(
+        session.recipe, session.feed, session.mesh, state, images, labels, steps=steps, mapped=mapped
+    )
+
+
+def evaluate(
+    session: Session,
+    players,
+    num_samples: int,
+    stop=lambda: False,
+    *,
+    metrics: Sequence[str] = (),
+    real: engine.Real | None = None,
+    views=None,
+    samplers: Mapping[str, Any] | None = None,
+    gallery: Path | None = None,
+) -> dict[str, Any]:
+    """Runs the metrics of the config on what the recipe offers (or on `views`); see `evaluation.engine.evaluate`.
+
+    All processes of the run must call it; the primary one gets the results, the others {}.
+
+    real: what it is measured against; None: the test split. metrics: only these; (): all of the config.
+    """
+    settings = session.config.evaluation.copy_and_resolve_references()
+    settings.num_samples = num_samples
+    settings.metrics = tuple(metrics) or settings.metrics
+    return engine.evaluate(
+        settings,
+        real_split(session, session.config.data.test_split) if real is None else real,
+        bound_views(session, players, samplers) if views is None else views,
+        train=real_split(session, session.config.data.train_split),
+        facts=facts_of(session, samplers),
+        place=lambda batch: placement.place(session.mesh, batch),
+        progress=sys.stderr.isatty(),
+        stop=stop,
+        cache_dir=statistics_folder(session.config),
+        gallery=gallery,
+        workers=workers(),
+    )
+
+
+def evaluate_baselines(session: Session, stop=lambda: False) -> dict[str, dict]:
+    """`config.evaluation.baselines` measured as the run is; {} where it names none."""
+    return baseline_evaluation.measure(
+        session.config.evaluation,
+        real_split(session, session.config.data.test_split),
+        real_split(session, session.config.data.train_split),
+        facts_of(session),
+        statistics_folder(session.config),
+        stop,
+    )
+
+
+def statistics_folder(config) -> Path:
+    """Where feature statistics of data sets are kept between runs."""
+    from jaxgen.data import cache
+
+    return cache.root(config.data) / "statistics"
+
+
+def provenance(session: Session) -> dict[str, Any]:
+    """What is needed to do the run again: versions, commit, device, data."""
+    return {
+        **software(),
+        "device": parallel.describe_devices(session.mesh),
+        "seeds": list(lanes.seeds_of(session.config)),
+        "example_shape": list(session.train.images.shape[1:]),
+        "num_classes": len(session.dataset.class_names) if session.train.labels is not None else 0,
+        "data": json.loads(json.dumps(session.dataset.info, default=str)),
+    }
+
+
+def results_of(evaluated: dict[str, Any]) -> dict[str, float]:
+    """The plain numbers of an evaluation: metric -> value, by the name in the config too where that differs."""
+    numbers = {}
+    for name, entry in evaluated.items():
+        if not name.startswith("_") and isinstance(entry.get("value"), int | float):
+            numbers[name] = entry["value"]
+            if entry["view"] not in ("project", *SAMPLE_VIEWS[1:]):
+                numbers.setdefault(entry["metric"], entry["value"])
+    return numbers
+
+
+def parameter_counts(state: parallel.TrainState) -> dict[str, int]:
+    """Trained parameters of each player."""
+    counts = {}
+    for name, player in state.players.items():
+        if hasattr(player, "opt_state"):
+            counts[name] = sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(player.params))
+    return counts
+
+
+def settings_of(session: Session) -> dict[str, Any]:
+    """The config as plain types."""
+    return configuration.to_dict(session.config)

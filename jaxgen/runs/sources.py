@@ -1,0 +1,137 @@
+"""What `--real`, `--fake` and `--train` of `jaxgen.evaluate` may name, opened: images, statistics, or a trained run."""
+
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxgen.data.base import is_vectors
+from jaxgen.data.container import IMAGE_SUFFIXES, open_container
+from jaxgen.data.image_files import ImageFiles, folder_labels
+from jaxgen.errors import UserError
+from jaxgen.evaluation.engine import Real
+from jaxgen.metrics.extractors import statistics_file
+from jaxgen.runs.source import Options, Source
+from jaxgen.runs.trained_run import open_run
+
+KINDS = (
+    "a folder or zip of images (FOLDER:part or FILE.zip:part for what lies below it), an .npz or .npy of uint8 "
+    "[N, H, W, C] (or of vectors, float32 [N, D]), dataset:split (mnist:test), run:DIR, or a statistics file (.npz "
+    "with mu and sigma)"
+)
+
+
+def open_source(spec: str, options: Options, flag: str) -> Source:
+    """Opens what `spec` names.
+
+    Args:
+      flag: "--real" and so on, for error lines.
+
+    Raises:
+      UserError: it names nothing, or something unreadable.
+    """
+    if not spec:
+        raise UserError(f"{flag} is empty: name {KINDS}")
+    if spec.startswith("run:"):
+        return open_run(Path(spec.removeprefix("run:")).expanduser(), options, flag)
+    path, part = Path(spec).expanduser(), ""
+    if not path.exists() and ":" in spec:
+        head, part = spec.rsplit(":", 1)
+        path = Path(head).expanduser()
+        if not path.exists():
+            return _dataset(head, part, options, flag)
+    if not path.exists():
+        raise UserError(f"{flag}={spec}: there is no such file or folder; name {KINDS}")
+    if path.suffix in (".npz", ".npy") and path.is_file():
+        return Source(_array(path, spec, options, flag))
+    if not path.is_dir() and path.suffix != ".zip":
+        raise UserError(f"{flag}={spec}: neither a folder, a zip nor an .npz or .npy file; name {KINDS}")
+    return Source(_files(path, part, spec, options, flag))
+
+
+def _files(path: Path, part: str, spec: str, options: Options, flag: str) -> Real:
+    container = open_container(path)
+    below = f"{part.strip('/')}/" if part else ""
+    names = [name for name in container.names if name.lower().endswith(IMAGE_SUFFIXES) and name.startswith(below)]
+    if not names:
+        tops = sorted({name.split("/")[0] for name in container.names if "/" in name})
+        there = f"; it holds the folders {', '.join(tops[:8])}" if below and tops else ""
+        raise UserError(f"{flag}={spec}: no images there (sought: {' '.join(IMAGE_SUFFIXES)}){there}")
+    images = ImageFiles(container, names, f"{flag}={spec}", options.channels)
+    return Real(images, *folder_labels(names), split=spec)
+
+
+def _array(path: Path, spec: str, options: Options, flag: str) -> Real:
+    where = f"{flag}={spec}"
+    try:
+        if path.suffix == ".npy":
+            return Real(_checked(np.load(path, mmap_mode="r", allow_pickle=False), where, options), split=spec)
+        # np.load(path) leaks the open file if it is damaged
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            if {"mu", "sigma"} <= set(arrays.files):
+                return Real(None, split=spec, statistics=statistics_file.load(path))
+            names = [name for name in ("images", "arr_0", *arrays.files) if name in arrays.files]
+            if not names:
+                raise UserError(f"{where}: an empty .npz; it must hold uint8 images [N, H, W, C]")
+            labels = arrays["labels"] if "labels" in arrays.files and names[0] != "labels" else None
+            images = _checked(arrays[names[0]], where, options)
+    except statistics_file.Mismatch as error:
+        raise UserError(f"{where}: {error}; make the statistics anew with --save_statistics") from None
+    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise UserError(f"{where}: cannot be read ({' '.join(str(error).split())[:200]})") from None
+    if labels is None or labels.shape != images.shape[:1] or not np.issubdtype(labels.dtype, np.integer):
+        return Real(images, split=spec)
+    return Real(images, labels.astype(np.int32), tuple(map(str, range(int(labels.max()) + 1))), spec)
+
+
+def _checked(images: np.ndarray, where: str, options: Options) -> np.ndarray:
+    from jaxgen.data import image_options
+
+    if is_vectors(images) and len(images):
+        return images
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3) or 0 in images.shape:
+        raise UserError(
+            f"{where}: holds {images.dtype} {list(images.shape)}; images must be uint8 [N, H, W, C] with C 1 or 3 "
+            "(0 to 255, never scaled batch by batch), vectors float32 [N, D]"
+        )
+    return image_options.set_channels(images, options.channels or images.shape[-1])
+
+
+def _dataset(name: str, split: str, options: Options, flag: str) -> Source:
+    from jaxgen.data.base import open_dataset
+    from jaxgen.settings import default, lookup
+
+    known = lookup.choices("data")
+    if name not in known and not name.startswith("tfds:") and "." not in name:
+        raise UserError(f"{flag}={name}:{split}: no such file, and no data set {name!r} ({', '.join(known)})")
+    config = default.get_config().data
+    config.update({"name": name, "dir": options.data_dir, "cache_dir": options.cache_dir, "image_size": 0})
+    config.update({"channels": options.channels, "train_split": split, "test_split": ""})
+    dataset = open_dataset(config, progress=False)
+    images, labels = dataset.splits[split]
+    return Source(Real(images, labels, dataset.class_names, f"{name}:{split}"), facts=dataset.facts)
+
+
+def same_kind(real: Any, fake: Any, real_spec: str, fake_spec: str) -> None:
+    """Refuses images that differ in size or channels: a silent conversion would change every number."""
+    if len(real.shape) != len(fake.shape) or (len(real.shape) == 2 and real.shape[1] != fake.shape[1]):
+        kinds = [f"vectors of {x.shape[1]}" if len(x.shape) == 2 else "images" for x in (real, fake)]
+        raise UserError(
+            f"--real={real_spec} has {kinds[0]} and --fake={fake_spec} has {kinds[1]}: nothing compares them"
+        )
+    if len(real.shape) == 2:
+        return
+    (height, width, channels), (fake_height, fake_width, fake_channels) = real.shape[1:], fake.shape[1:]
+    if channels != fake_channels:
+        kinds = {1: "grayscale", 3: "RGB"}
+        raise UserError(
+            f"--real={real_spec} is {kinds[channels]} and --fake={fake_spec} {kinds[fake_channels]}: "
+            "--channels=3 repeats gray ones, --channels=1 turns both gray"
+        )
+    if (height, width) != (fake_height, fake_width):
+        raise UserError(
+            f"--real={real_spec} has images of {width}x{height} and --fake={fake_spec} of {fake_width}x{fake_height}: "
+            "bring them to one size first; the way of resizing changes every number"
+        )

@@ -1,0 +1,76 @@
+"""The config of a run that there is: `--config DIR` names a work directory where a config file may stand.
+
+ml_collections loads this file as a config file, with the directory as the argument of `get_config`.
+"""
+
+import json
+from pathlib import Path
+
+from absl import flags
+from ml_collections import ConfigDict, config_flags
+
+from jaxgen.errors import UserError
+from jaxgen.settings import configuration, experiments
+
+
+def get_config(folder: str) -> ConfigDict:
+    """The config of the run in `folder`."""
+    return read(Path(folder))
+
+
+def read(folder: Path) -> ConfigDict:
+    """The config that a work directory was made with, keys that are newer than it at their defaults; locked.
+
+    Raises:
+      UserError: no run there, or an unreadable one.
+    """
+    path = folder / "config.json"
+    if not path.exists():
+        raise UserError("no run there (no config.json)")
+    try:
+        return configuration.from_dict(json.loads(path.read_text())["config"])
+    except (ValueError, KeyError, TypeError):
+        raise UserError(f"{path} is unreadable") from None
+
+
+def as_config_file(name: str) -> str:
+    """What ml_collections reads for `--config NAME`.
+
+    Args:
+      name: a work directory or its config.json, a config file, or an experiment that comes with jaxgen; the last two
+        may carry an argument after a colon.
+
+    Raises:
+      UserError: none of these.
+    """
+    path = Path(name).expanduser()
+    folder = path.parent if path.name == "config.json" else path
+    if (folder / "config.json").is_file():
+        return f"{__file__}:{folder}"
+    stem, colon, argument = name.partition(":")
+    return f"{experiments.find(stem)}{colon}{argument}"
+
+
+def folder_of(config_file: str) -> Path | None:
+    """The work directory in what `as_config_file` returned, or None if it is a file."""
+    file, _, folder = config_file.partition(":")
+    return Path(folder) if file == __file__ else None
+
+
+def load(name: str, overrides: list[str]) -> ConfigDict:
+    """The config of a file or a work directory with `--config.key=value` applied, locked.
+
+    Raises:
+      UserError: no such file, or any mistake in it or in the overrides.
+    """
+    path = as_config_file(name)
+    argv = ["jaxgen", f"--config={path}", *overrides]
+    values = flags.FlagValues()
+    holder = config_flags.DEFINE_config_file("config", flag_values=values, sys_argv=argv, lock_config=True)
+    try:
+        values(argv)
+        getattr(holder.value, "keys", None)  # raises what went wrong in the file, if the parser kept it to itself
+    except Exception as error:
+        file = None if folder_of(path) else path
+        raise UserError(configuration.describe_error(error, file, argv)) from error
+    return holder.value

@@ -1,0 +1,66 @@
+"""What a config trains on data of a certain shape: its recipe, and how batches are drawn."""
+
+import numpy as np
+
+from jaxgen.data.base import Split, is_vectors
+from jaxgen.data.table_codec import TableCodec
+from jaxgen.errors import UserError
+from jaxgen.recipes.base import Recipe
+from jaxgen.settings import default, lookup
+from jaxgen.settings.unread_settings import NotedConfig
+from jaxgen.training.batches import Feed
+
+
+def recipe_and_feed(config, train: Split, num_classes: int, table: TableCodec | None) -> tuple[Recipe, Feed]:
+    """The recipe of `config` and its feed.
+
+    Args:
+      config: the whole config.
+      train: the training split; images may be a shape alone.
+      num_classes: 0 where there are no labels.
+      table: of rows of a table, how networks see them.
+
+    Raises:
+      UserError: the recipe is for other data, or anything in the config that cannot be.
+    """
+    module = lookup.module("recipes", config.recipe.name, "config.recipe.name")
+    vectors = is_vectors(train.images)
+    if vectors and not getattr(module, "VECTORS" if table is None else "TABLES", False):
+        raise UserError(
+            f"config.recipe.name={config.recipe.name!r} trains on images, and {config.data.name} has vectors: "
+            "use recipe.name=gan"
+        )
+    options = {} if table is None else {"table": table}
+    shape = train.images.shape[1:] if table is None else (table.width,)
+    noted = NotedConfig(config)
+    recipe = lookup.need(module, "build", "config.recipe.name")(noted, shape, num_classes, **options)
+    noted.check(default.get_config())
+    if config.shard_optimizer:
+        _check_sharding(config)
+        recipe = recipe._replace(shard_optimizer=True)
+    weights = _class_weights(config, train, num_classes)
+    stored = () if vectors else train.images.shape[1:]
+    parts, streamed = config.grad_accum_steps, getattr(train.images, "streamed", False)
+    return recipe, Feed(config.batch_size, recipe.batches, parts, config.data.flip, stored, weights, streamed)
+
+
+def _class_weights(config, train: Split, num_classes: int) -> tuple[float, ...]:
+    """How often training draws each class; () for every example once an epoch."""
+    if config.data.class_sampling == "uniform":
+        return ()
+    if config.data.class_sampling != "log":
+        raise UserError(lookup.unknown("config.data.class_sampling", config.data.class_sampling, ["uniform", "log"]))
+    if not num_classes:
+        raise UserError("config.data.class_sampling='log' needs data with class labels; this has none")
+    return tuple(np.log1p(np.bincount(train.labels, minlength=num_classes)).tolist())
+
+
+def _check_sharding(config) -> None:
+    if config.num_seeds > 1:
+        raise UserError("config.shard_optimizer=True is for one seed: set config.num_seeds=1")
+    for player, settings in config.optimizers.items():
+        if settings.clip_norm:
+            raise UserError(
+                f"config.optimizers.{player}.clip_norm needs the whole gradient, and with config.shard_optimizer the "
+                "optimiser has a share of it: set one of them to 0 or False"
+            )

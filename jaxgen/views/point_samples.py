@@ -1,0 +1,80 @@
+"""What a run on vectors draws of itself while it trains, from the same latents at every call."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from jaxgen.files.workdir import write_atomic
+from jaxgen.pictures import image_grids, point_pictures
+from jaxgen.views.views import Views
+
+_DRAWN, _AT_ONCE = 2000, 1024
+
+
+def write(folder: Path, step: int, views: Views, players, key, real: np.ndarray) -> Image.Image:
+    """Writes step_*.png into `folder`; for one dimension also figure1.png and figure1.gif of all steps so far.
+
+    Args:
+      real: points float32 [N, D], which set the axes.
+    """
+    picture = draw(step, views, players, key, real)
+    image_grids.save(picture, folder / f"step_{step:07d}.png")
+    if _has_figure1(views, real):
+        # Of a run that was killed pictures of later steps may lie there; they will be drawn again.
+        frames = [path for path in sorted(folder.glob("step_*.png")) if int(path.stem.removeprefix("step_")) <= step]
+        point_pictures.strip(frames, folder / "figure1.png")
+        point_pictures.animation(frames, folder / "figure1.gif")
+    return picture
+
+
+def draw(step: int, views: Views, players, key, real: np.ndarray) -> Image.Image:
+    """A cloud of real and generated points; for one dimension the densities with D and the lines from z to x.
+
+    Of more than two dimensions it shows the plane of the first two principal components of the real points.
+    """
+    ids, title = np.arange(_DRAWN), f"step {step}"
+    fake = np.asarray(views.points(players, key, ids))
+    if real.shape[1] > 2:
+        return point_pictures.cloud(*_in_plane(real, fake), title)
+    if not _has_figure1(views, real):
+        return point_pictures.cloud(real, fake, title)
+    places = point_pictures.places(real)
+    z = point_pictures.quantiles(views.latents(key, ids[:1]).shape[1])
+    return point_pictures.figure1(
+        real,
+        fake,
+        mapped=np.asarray(views.decode(players, z, np.arange(len(z))))[:, 0],
+        logits=views.discriminate(players, places[:, None]),
+        probability=views.probability,
+        title=title,
+    )
+
+
+def _in_plane(real: np.ndarray, fake: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both on the first two principal components of the real points, each dimension in its standard deviations."""
+    centre, scale = real.mean(0, dtype=np.float64), real.std(0, dtype=np.float64)
+    standard = [(points - centre) / np.where(scale > 0, scale, 1.0) for points in (real, fake)]
+    _, axes = np.linalg.eigh(standard[0].T @ standard[0])
+    return tuple((points @ axes[:, :-3:-1]).astype(np.float32) for points in standard)
+
+
+def _has_figure1(views: Views, real: np.ndarray) -> bool:
+    return real.shape[1] == 1 and {"latents", "decode", "discriminate"} <= set(views.names)
+
+
+def points(views: Views, players, key, count: int) -> np.ndarray:
+    """The points 0 to `count` - 1 of the key, float32 [count, D]."""
+    parts = []
+    for start in range(0, count, _AT_ONCE):
+        # One shape for all batches: compiled once.
+        parts.append(np.asarray(views.points(players, key, np.arange(start, start + _AT_ONCE))))
+    return np.concatenate(parts)[:count]
+
+
+def write_table(path: Path, views: Views, players, key, count: int) -> None:
+    """Writes the points 0 to `count` - 1 of the key as CSV: a header, then one point a line."""
+    found = points(views, players, key, count)
+    lines = [",".join(f"x{i}" for i in range(found.shape[1])), *(",".join(map(repr, row)) for row in found.tolist())]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, "\n".join(lines) + "\n")

@@ -1,0 +1,83 @@
+"""Latent traversals: one latent moves through -3 to 3 while the others stay (Higgins et al. 2017, figure 1)."""
+
+from collections.abc import Callable
+
+import numpy as np
+from PIL import Image
+
+from jaxgen.metrics.active_units import kl_per_dimension
+from jaxgen.pictures import evaluation_pictures
+from jaxgen.views.sample_grids import fixed_key
+
+REACH, COLUMNS = 3.0, 9
+# Test images that the KL of each dimension is a mean over.
+_ENCODED = 1000
+
+
+def offered(opened) -> bool:
+    """Whether the run's recipe has latents to walk in: vectors that it decodes to images."""
+    return {"latents", "decode"} <= set(opened.views.names) and len(opened.train.images.shape) == 4
+
+
+def draw(opened, players, decode: Callable | None = None) -> Image.Image | None:
+    """The latents that matter most, a row each; None where they are no vectors.
+
+    With an encoder these are the dimensions of largest mean KL to the prior over the first 1,000 test images (in nats
+    at the left), around the posterior mean of the first one. Without one, the axes along which a fixed latent's image
+    changes most between -3 and 3 (mean absolute change in gray levels).
+
+    Args:
+      opened: the run (`jaxgen.runs.session.Session`).
+      players: its trained state.
+      decode: latents [n, Z] -> images uint8 in place of the model's own way, such as with truncation.
+    """
+    decode = decode or (lambda latents: _decoded(opened, players, latents))
+    latents = np.asarray(opened.views.latents(fixed_key(opened.config), np.arange(1)))
+    if latents.ndim != 2:
+        return None
+    rows = min(opened.config.sample.rows, latents.shape[1])
+    if "encode" in opened.views.names:
+        start, weight = _encoded(opened, players)
+        unit = "nats"
+    else:
+        start, weight = latents[0], _change(decode, latents[0], opened.config.evaluation.batch_size)
+        unit = "gray levels"
+    axes = np.argsort(-weight, kind="stable")[:rows]
+    names = [f"z[{axis}]  {weight[axis]:.2f} {unit}" for axis in axes]
+    values = np.linspace(-REACH, REACH, COLUMNS)
+    return evaluation_pictures.traversal(decode(walk(start, axes, values)), names, values)
+
+
+def walk(start: np.ndarray, axes, values) -> np.ndarray:
+    """Copies of the latent `start` [Z] with one coordinate set, axis by axis: float32 [axes * values, Z]."""
+    latents = np.tile(np.asarray(start, np.float32), (len(axes), len(values), 1))
+    for row, axis in zip(latents, axes, strict=True):
+        row[:, axis] = values
+    return latents.reshape(-1, len(start))
+
+
+def _decoded(opened, players, latents: np.ndarray) -> np.ndarray:
+    # All of one class, where there are classes: only the latent changes.
+    return np.asarray(opened.views.decode(players, latents, np.zeros(len(latents), int)))
+
+
+def _encoded(opened, players) -> tuple[np.ndarray, np.ndarray]:
+    """Posterior mean of the first test image [Z], and the KL of each dimension [Z]."""
+    images, batch = opened.test.images, opened.config.evaluation.batch_size
+    count = min(_ENCODED, len(images))
+    parts = []
+    for first in range(0, count, batch):
+        ids = np.minimum(np.arange(first, first + batch), count - 1)  # one shape for all batches: compiled once
+        parts.append([np.asarray(part)[: count - first] for part in opened.views.encode(players, images[ids])])
+    mean, log_variance = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return mean[0], kl_per_dimension(mean, log_variance)
+
+
+def _change(decode: Callable, start: np.ndarray, batch: int) -> np.ndarray:
+    """Mean absolute difference of the images at both ends of each axis, in gray levels [Z]."""
+    changes = []
+    for first in range(0, len(start), batch):
+        axes = np.minimum(np.arange(first, first + batch), len(start) - 1)
+        ends = [decode(walk(start, axes, [end])).astype(float) for end in (-REACH, REACH)]
+        changes.append(np.abs(ends[1] - ends[0]).mean((1, 2, 3))[: len(start) - first])
+    return np.concatenate(changes)

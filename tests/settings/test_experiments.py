@@ -1,0 +1,285 @@
+"""Every experiment of configs/ builds: its networks are initialised in the abstract for its data's image shape."""
+
+import ast
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from ml_collections import ConfigDict
+
+from jaxgen.data import table_codec
+from jaxgen.data.base import open_dataset
+from jaxgen.data.table import columns_of
+from jaxgen.errors import UserError
+from jaxgen.recipes.base import Batch
+from jaxgen.settings import configuration, default, experiments, lookup
+from jaxgen.settings.experiments import experiment
+from jaxgen.settings.unread_settings import NotedConfig
+
+FOLDER = experiments.folder()
+EXPERIMENTS = sorted(path for path in FOLDER.glob("*.py") if not path.name.startswith(("default", "study_", "_")))
+# What each source's images are like before anything is resized: (side, channels), classes.
+NATIVE = {"digits": (8, 1, 10), "mnist": (28, 1, 10), "fashion_mnist": (28, 1, 10), "cifar10": (32, 3, 10)}
+NATIVE["svhn_cropped"] = (32, 3, 10)
+NATIVE["covid_radiography"] = (299, 1, 4)
+NATIVE["folder"] = (0, 0, 0)  # these experiments say their size
+VECTORS = {"gaussian_ring": (2,), "gaussian_grid": (2,), "gaussian_1d": (1,)}
+TABLES = ("breast_cancer",)
+
+
+def load(path):
+    return experiment(path.stem)
+
+
+@functools.cache
+def codec_of(name, normalization):
+    """How the rows of a table are trained on; the data come with scikit-learn."""
+    config = default.get_config().data
+    config.update({"name": name, "normalization": normalization, "test_fraction": 0.3})
+    dataset = open_dataset(config)
+    return table_codec.fit(columns_of(dataset.facts["points"]), dataset.splits["train"].images, config)
+
+
+def recipe_of(config):
+    if config.data.name in TABLES:
+        codec = codec_of(config.data.name, config.data.normalization)
+        build = lookup.module("recipes", config.recipe.name, "config.recipe.name").build
+        return build(config, (codec.width,), 2, codec), (codec.width,)
+    if config.data.name in VECTORS:
+        side, channels, classes = 0, 0, 0
+    else:
+        side, channels, classes = NATIVE[config.data.name]
+    side, channels = config.data.image_size or side, config.data.channels or channels
+    shape = VECTORS.get(config.data.name, (side, side, channels))
+    return lookup.module("recipes", config.recipe.name, "config.recipe.name").build(config, shape, classes), shape
+
+
+def test_there_are_experiments():
+    names = {path.stem for path in EXPERIMENTS}
+    assert {"dcgan_digits", "dcgan_mnist", "dcgan_cifar", "vae_digits", "vae_mnist", "vae_cifar"} <= names
+    assert {"gan_mnist", "lsgan_mnist", "wgan_mnist", "wgan_gp_mnist", "dragan_mnist", "sngan_mnist"} <= names
+    assert {"sngan_cifar", "wgan_gp_cifar", "sngan_projection_cifar"} <= names
+    assert {f"{gan}_{data}" for gan in ("gan", "wgan_gp", "sngan") for data in ("ring", "grid")} <= names
+    assert "gan_1d" in names
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
+def test_an_experiment_builds_takes_a_step_and_shows_samples(path):
+    """Traced, not computed: shapes and types of the state, of a whole update and of the samples."""
+    config = load(path)
+    assert isinstance(config, ConfigDict)
+    assert config.is_locked
+    configuration.check(config)
+    for name in config.evaluation.metrics:
+        lookup.module("metrics", name, "config.evaluation.metrics")
+    noted = NotedConfig(config)
+    recipe, shape = recipe_of(noted)
+    noted.check(default.get_config())  # an experiment says nothing that would change nothing
+    state = jax.eval_shape(recipe.init, jax.random.key(0))
+    assert sum(leaf.size for leaf in jax.tree.leaves(state)) > 1000
+    parts = config.grad_accum_steps
+    lead = (recipe.batches, parts, config.batch_size // parts)
+    batch = Batch(jax.ShapeDtypeStruct((*lead, *shape), jnp.float32), jax.ShapeDtypeStruct(lead, jnp.int32))
+
+    def update(state, batch, key, step):
+        mesh = jax.sharding.Mesh(jax.devices()[:1], ("data",))
+        spec = jax.sharding.PartitionSpec()
+        run = jax.shard_map(recipe.update, mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False)
+        return run(state, batch, key, step)
+
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    ids = jax.ShapeDtypeStruct((4,), jnp.int32)
+    show = recipe.views["points" if len(shape) == 1 else "sample"]
+    images = jax.eval_shape(show, state, key, ids, ids)
+    assert images.shape == ((4, 31) if config.data.name in TABLES else (4, *shape))
+    if config.data.image_size > 256:  # the update of the same experiment at 256x256 takes long enough to trace
+        assert path.with_stem(path.stem.replace(str(config.data.image_size), "256")) in EXPERIMENTS
+        return
+    after, metrics = jax.eval_shape(update, state, batch, key, jax.ShapeDtypeStruct((), jnp.int32))
+    assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), after) == jax.tree.map(
+        lambda leaf: (leaf.shape, leaf.dtype), state
+    )
+    assert metrics
+    assert all(value.shape == () for value in metrics.values())
+
+
+# Sizes at which a program is small; those of 28 and 32 pixels cost far more to compile.
+SMALL = {"latent_dim": 8, "discriminator_width": 4, "residual_blocks": 1, "hidden_layers": 2, "pack": 2}
+SMALL |= {"num_codes": 16, "code_dim": 4, "prior_width": 8, "prior_layers": 1, "prior_heads": 2}  # vq_vae
+SMALL |= {"channel_base": 64, "channel_max": 8, "mapping_layers": 2, "stddev_group": 2}  # stylegan2
+
+
+def tiny(path):
+    """The experiment with few channels and examples."""
+    config = load(path)
+    config.model.update(SMALL)
+    # Two maxout units: of one, XLA's unoptimised program makes NaN where the usual one is finite.
+    config.model.width = 10 if config.model.architecture == "goodfellow" else 5
+    config.batch_size = 4
+    if config.recipe.ada_pipeline:  # its geometry is tested by itself, and takes long to compile
+        config.recipe.ada_pipeline = "c"
+    config.recipe.n_critic = min(config.recipe.n_critic, 2)
+    config.data.image_size = 20 if config.model.architecture == "pytorch_gan" else 8
+    for optimizer in config.optimizers.values():
+        optimizer.warmup_steps = 0
+        if optimizer.name == "sgd":  # gradients through a few weights of 0.005 would vanish beside float32 parameters
+            optimizer.learning_rate = 100.0
+    return config
+
+
+def _kind(value):
+    """Of numbers whether they are there, and whether they are more than one: other programs are of other sizes only."""
+    if isinstance(value, float):
+        return value > 0
+    return min(value, 2) if type(value) is int else value
+
+
+def settings_of(config) -> frozenset:
+    """What tells the program of two steps from that of others: all that is not data, length or a positive number."""
+    networks = f"{config.recipe.name} of {config.model.name}"
+    found = {(networks, "data", VECTORS.get(config.data.name)), (networks, "dtype", config.compute_dtype)}
+    found |= {(networks, key, _kind(value)) for key, value in config.model.items()}
+    found |= {(config.recipe.name, key, _kind(value)) for key, value in config.recipe.items()}
+    found |= {(networks, player, optimizer.name) for player, optimizer in config.optimizers.items()}
+    numbers = ("ada_interval", "instance_noise_steps", "beta_warmup", "r1_interval", "path_length_interval", "mixtures")
+    return frozenset(item for item in found if item[1] not in numbers)
+
+
+def experiments_with_every_setting():
+    """Every experiment whose program is new; marked slow where all its settings occur in those before.
+
+    So each value of each setting of each kind of network and of each recipe takes its two real steps, not every
+    combination.
+    """
+    programs = {}
+    for path in EXPERIMENTS:
+        programs.setdefault(settings_of(tiny(path)), path)
+    left, covered, chosen = dict(programs), set(), []
+    while left:
+        settings = max(left, key=lambda settings: len(settings - covered))
+        marks = () if settings - covered else pytest.mark.slow
+        chosen.append(pytest.param(left.pop(settings), marks=marks, id=programs[settings].stem))
+        covered |= settings
+    return chosen
+
+
+def test_the_experiments_that_take_real_steps_have_every_setting():
+    chosen = experiments_with_every_setting()
+    quick = [param.values[0] for param in chosen if not param.marks]
+    every = set().union(*(settings_of(tiny(path)) for path in EXPERIMENTS))
+    assert set().union(*(settings_of(tiny(path)) for path in quick)) == every
+    assert len(quick) < len(chosen) < len(EXPERIMENTS)
+
+
+@pytest.mark.parametrize("path", experiments_with_every_setting())
+def test_an_experiment_takes_two_real_steps_at_tiny_width(path):
+    """Computed, with few channels and examples: everything stays finite, and every trained network moves."""
+    config = tiny(path)
+    recipe, shape = recipe_of(config)
+    rng = np.random.default_rng(0)
+    lead = (recipe.batches, config.grad_accum_steps, config.batch_size // config.grad_accum_steps)
+    images = jnp.asarray(rng.uniform(-1, 1, (*lead, *shape)), jnp.float32)
+    batch = Batch(images, jnp.asarray(rng.integers(0, 10, lead), jnp.int32))
+    mesh = jax.sharding.Mesh(jax.devices()[:1], ("data",))
+    spec = jax.sharding.PartitionSpec()
+    sharded = jax.shard_map(recipe.update, mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False)
+    update = jax.jit(sharded)
+    before = state = jax.jit(recipe.init)(jax.random.key(0))
+    for step in range(2):
+        state, metrics = update(state, batch, jax.random.key(step), jnp.int32(step))
+        assert all(np.isfinite(value) for value in metrics.values()), metrics
+    for name, player in state.items():
+        if hasattr(player, "opt_state"):
+            leaves = zip(jax.tree.leaves(player.params), jax.tree.leaves(before[name].params), strict=True)
+            changes = [float(jnp.abs(new - old).max()) for new, old in leaves]
+            assert np.isfinite(changes).all()
+            assert np.mean([change > 0 for change in changes]) > 0.7, name  # a bias may have no gradient yet
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
+def test_an_experiment_is_short_and_says_where_its_numbers_come_from(path):
+    text = path.read_text()
+    assert len(text.splitlines()) <= 40
+    docstring = ast.get_docstring(ast.parse(text))
+    assert docstring
+    assert any(f"{year}" in docstring for year in range(1986, 2027)), "cites no source"
+    family = path.stem.split("_")[0]
+    assert docstring.lower().replace("-", "").startswith((family, "convolutional vae"))
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
+def test_an_experiment_changes_only_known_keys_and_keeps_their_types(path):
+    mine, defaults = (configuration.flatten(config.to_dict()) for config in (load(path), default.get_config()))
+    assert set(mine) == set(defaults)
+    assert {key: type(value) for key, value in mine.items()} == {key: type(value) for key, value in defaults.items()}
+    assert mine != defaults or path.stem == "dcgan_digits"
+
+
+def test_stylegan2_auto_follows_the_rules_of_its_paper_s_code():
+    from jaxgen.settings.experiments import experiment
+
+    for sizes, batch, gamma, channels, rate in (
+        ("256,8", 64, 0.2048, 16_384, 0.0025),
+        ("1024,8", 32, 6.5536, 32_768, 0.002),
+        ("512,4,16", 16, 3.2768, 32_768, 0.0025),
+    ):
+        config = experiment(f"stylegan2_auto:{sizes}")
+        configuration.check(config)
+        assert (config.batch_size, config.recipe.r1_gamma) == (batch, pytest.approx(gamma))
+        assert (config.model.channel_base, config.optimizers.generator.learning_rate) == (channels, rate)
+        assert config.steps * batch == pytest.approx(25e6, rel=1e-4)
+    for wrong in ("256", "256,0", "256,8,x", "256,8,4,4"):
+        with pytest.raises(ValueError, match="such as 256,8"):
+            experiment(f"stylegan2_auto:{wrong}")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"steps": 0}, "config.steps=0"),
+        ({"log_every": 15}, "config.log_every=15 is no multiple of config.steps_per_dispatch=10: use 20"),
+        ({"eval_every": 250, "checkpoint_every": 500}, "config.eval_every=250"),
+        ({"compute_dtype": "float64"}, "choices: float32, bfloat16"),
+        ({"best_metric": "psnr"}, "eval_every"),
+        ({"evaluation": {"metrics_in_training": ("psnr,ssim",)}}, "metrics_in_training='psnr,ssim' is one name"),
+        (
+            {"eval_every": 500, "best_metric": "ssim", "evaluation": {"metrics_in_training": ("psnr",)}},
+            "best_metric='ssim' is not measured in training",
+        ),
+        ({"budget": {"seconds": -1.0}}, "config.budget.seconds=-1"),
+        (
+            {"budget": {"seconds": 9.0}, "optimizers": {"vae": {"schedule": "cosine"}}},
+            "seconds=9 with config.optimizers.vae.schedule='cosine'",
+        ),
+    ],
+)
+def test_check_refuses(changes, words):
+    config = default.get_config()
+    config.update(changes)
+    with pytest.raises(UserError, match=words):
+        configuration.check(config)
+
+
+def test_differences_name_what_changes_training_and_let_the_rest_go():
+    def plain(**changes):
+        config = default.get_config()
+        config.update_from_flattened_dict({key.replace("__", "."): value for key, value in changes.items()})
+        return configuration.to_dict(config)
+
+    old = plain()
+    assert configuration.differences(old, plain()) == {}
+    assert configuration.differences(old, plain(seed=1)) == {"seed": (0, 1)}
+    assert configuration.differences(old, plain(model__width=32)) == {"model.width": (64, 32)}
+    for free in ({"evaluation__num_samples": 5}, {"keep_checkpoints": 9}, {"num_devices": 2}, {"data__dir": "x"}):
+        assert configuration.differences(old, plain(**free)) == {}
+    # A longer run passes through the shorter one only if no schedule knows the end.
+    assert configuration.differences(old, plain(steps=6_000)) == {}
+    assert configuration.differences(old, plain(steps=1_000)) == {"steps": (3_000, 1_000)}
+    short, long, endless = (plain(budget__seconds=seconds) for seconds in (5.0, 9.0, 0.0))
+    assert configuration.differences(short, long) == configuration.differences(short, endless) == {}
+    assert configuration.differences(long, short) == {"budget.seconds": (9.0, 5.0)}
+    assert configuration.differences(endless, short) == {"budget.seconds": (0.0, 5.0)}
+    linear = {"optimizers__generator__schedule": "linear"}
+    assert configuration.differences(plain(**linear), plain(steps=6_000, **linear)) == {"steps": (3_000, 6_000)}
