@@ -15,10 +15,10 @@ from jaxgen.errors import UserError
 from jaxgen.files.provenance import software
 from jaxgen.files.workdir import write_atomic
 from jaxgen.ops.backend import compile_for
+from jaxgen.ops.pixels import to_uint8
 from jaxgen.recipes.base import Recipe
 from jaxgen.runs import arrays, session
 from jaxgen.settings import configuration, lookup, run_config
-from jaxgen.views.views import to_uint8
 
 log = logging.getLogger(__name__)
 # What jaxgen.ops distinguishes: "gpu" stands for every accelerator that has a plain convolution.

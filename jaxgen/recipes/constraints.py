@@ -8,13 +8,11 @@ import jax.numpy as jnp
 
 from jaxgen.errors import UserError
 from jaxgen.ops import diff_augment
+from jaxgen.ops.pixels import GRAY_LEVEL
 from jaxgen.ops.random import example_normal, example_uniform
 from jaxgen.recipes.augmentation import diff_augment_policies
 from jaxgen.recipes.base import Player
 from jaxgen.settings import lookup
-
-# The distance between two gray levels in [-1, 1].
-_GRAY_LEVEL = 1 / 127.5
 
 
 class Constraints(NamedTuple):
@@ -39,7 +37,7 @@ class Constraints(NamedTuple):
         """Reals [B, H, W, C] as the discriminator sees them."""
         if self.dequantize:
             uniform = example_uniform(jax.random.fold_in(key, 0), ids, reals.shape[1:])
-            reals = reals + (uniform - 0.5) * _GRAY_LEVEL
+            reals = reals + (uniform - 0.5) * GRAY_LEVEL
         return self.show_fake(reals, jax.random.fold_in(key, 1), ids, step)
 
     def show_fake(self, fakes: jax.Array, key: jax.Array, ids: jax.Array, step: jax.Array) -> jax.Array:

@@ -19,6 +19,7 @@ from jaxgen.losses.elbo import (
 )
 from jaxgen.losses.likelihoods import Likelihood
 from jaxgen.models.base import VAE
+from jaxgen.ops.pixels import GRAY_LEVEL
 from jaxgen.ops.random import example_ids, example_normal, example_uniform
 from jaxgen.recipes import optimizers
 from jaxgen.recipes.base import (
@@ -36,8 +37,6 @@ from jaxgen.recipes.base import (
 from jaxgen.recipes.tables import layout_for, views_of_table
 from jaxgen.settings import lookup
 
-# The distance between two gray levels in [-1, 1].
-GRAY_LEVEL = 1 / 127.5
 # Nats of KL, on average over the batch, below which a latent dimension counts as collapsed onto the prior.
 _COLLAPSED = 0.01
 

@@ -19,10 +19,11 @@ from jaxgen.losses.quantization import (
 )
 from jaxgen.models.causal_transformer import sample_codes
 from jaxgen.models.vq_vae import VQVAE
+from jaxgen.ops.pixels import GRAY_LEVEL
 from jaxgen.ops.random import DATA_AXIS, example_ids, example_uniform, places_of
 from jaxgen.recipes import optimizers
 from jaxgen.recipes.base import Average, Batch, Outcome, Player, Recipe, apply_eval, apply_train, descend, init_network
-from jaxgen.recipes.vae import GRAY_LEVEL, likelihood_facts, likelihood_of, model_of
+from jaxgen.recipes.vae import likelihood_facts, likelihood_of, model_of
 
 
 def build(config, image_shape: tuple[int, int, int], num_classes: int) -> Recipe:

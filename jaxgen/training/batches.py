@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen.data.order import shuffled_index
+from jaxgen.ops.pixels import from_uint8
 from jaxgen.ops.random import example_uniform
 from jaxgen.recipes.base import Batch
 
@@ -91,7 +92,7 @@ def sample_batch(feed: Feed, key: jax.Array, step: jax.Array, ids: jax.Array, im
         chosen = None if labels is None else labels[index]
     picked = picked.reshape(len(picked), *(feed.shape or picked.shape[1:]))
     if picked.dtype == jnp.uint8:
-        picked = picked.astype(jnp.float32) / 127.5 - 1
+        picked = from_uint8(picked)
     if feed.flip:
         mirrored = jax.vmap(lambda i: jax.random.bernoulli(jax.random.fold_in(jax.random.fold_in(key, 1), i)))
         picked = jnp.where(mirrored(position.ravel())[:, None, None, None], picked[:, :, ::-1], picked)

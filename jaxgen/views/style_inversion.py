@@ -14,8 +14,8 @@ import numpy as np
 import optax
 
 from jaxgen.devices import placement
+from jaxgen.ops.pixels import from_uint8, to_uint8
 from jaxgen.ops.random import example_normal
-from jaxgen.views.views import to_uint8
 
 PyTree = Any
 log = logging.getLogger(__name__)
@@ -172,7 +172,7 @@ class Projector:
             return placement.place(self._mesh, array)
 
         players, ids = placement.viewable(players), place(np.asarray(ids, np.int32))
-        embedded = self._embed(params, place(targets).astype(jnp.float32) / 127.5 - 1)
+        embedded = self._embed(params, from_uint8(place(targets)))
         n, _, dim = start.ws.shape
         ws = np.broadcast_to(np.asarray(start.ws, np.float32), (n, self._layers, dim))
         fit = Fit(place(ws), jax.tree.map(lambda x: place(np.asarray(x)), start.noise))

@@ -7,17 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgen.devices import placement
+from jaxgen.ops.pixels import from_uint8, to_uint8
 from jaxgen.ops.random import example_uniform
 from jaxgen.recipes.base import Recipe
 from jaxgen.views.inversion import Budget, Inversion, invert
 
 PyTree = Any
 _GOLDEN = (5**0.5 - 1) / 2
-
-
-def to_uint8(images: jax.Array) -> jax.Array:
-    """[-1, 1] -> 0..255 as FID tools expect it: x * 127.5 + 128, cut off, never stretched to a batch's own range."""
-    return jnp.clip(images.astype(jnp.float32) * 127.5 + 128.0, 0, 255).astype(jnp.uint8)
 
 
 class Views:
@@ -51,13 +47,13 @@ class Views:
             return recipe.views["discriminate"](players, inputs, None).astype(jnp.float32)
 
         def reconstruct(players, images):
-            return to_uint8(recipe.views["reconstruct"](players, images.astype(jnp.float32) / 127.5 - 1))
+            return to_uint8(recipe.views["reconstruct"](players, from_uint8(images)))
 
         def encode(players, images):
-            return recipe.views["encode"](players, images.astype(jnp.float32) / 127.5 - 1)
+            return recipe.views["encode"](players, from_uint8(images))
 
         def log_likelihood(players, images, key, ids, samples):
-            return recipe.views["log_likelihood"](players, images.astype(jnp.float32) / 127.5 - 1, key, ids, samples)
+            return recipe.views["log_likelihood"](players, from_uint8(images), key, ids, samples)
 
         def path(players, key, ids, epsilon, labels, space, sampling):
             start, end = (recipe.views["latents"](jax.random.fold_in(key, i), ids) for i in (0, 1))
@@ -84,7 +80,7 @@ class Views:
         def project(players, images, key, ids, labels, budget):
             return invert(
                 lambda latents: recipe.views["decode"](players, latents, labels).astype(jnp.float32),
-                *(recipe.views["latents"], images.astype(jnp.float32) / 127.5 - 1, key, ids, budget),
+                *(recipe.views["latents"], from_uint8(images), key, ids, budget),
             )
 
         self._sample = jax.jit(sample)

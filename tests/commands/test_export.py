@@ -14,9 +14,9 @@ from jaxgen import convert, export
 from jaxgen.commands import exported_sampler
 from jaxgen.errors import UserError
 from jaxgen.models.stylegan2.mapping import broadcast, truncate
+from jaxgen.ops.pixels import to_uint8
 from jaxgen.runs import arrays, session
 from jaxgen.settings import default, lookup, run_config
-from jaxgen.views.views import to_uint8
 from tests.commands.test_convert import tiny_tensors
 
 PLATFORMS = ("cpu", "cuda", "tpu")

@@ -15,11 +15,11 @@ from jaxgen.commands.painter import Painter, closed_path, kept_long, seeded_late
 from jaxgen.devices import parallel, processes
 from jaxgen.errors import UserError
 from jaxgen.models.stylegan2.mapping import broadcast
+from jaxgen.ops.pixels import to_uint8
 from jaxgen.pictures import video
 from jaxgen.recipes import stylegan2_views
 from jaxgen.recipes.base import Average
 from jaxgen.runs import restoring, run_views, session
-from jaxgen.views.views import to_uint8
 from tests.helpers import stylegan2_golden as golden_arrays
 from tests.helpers import stylegan2_runs
 from tests.helpers.stylegan2_runs import tiny

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgen.views.views import slerp, to_uint8
+from jaxgen.ops.pixels import to_uint8
+from jaxgen.views.views import slerp
 
 
 def test_to_uint8_is_the_convention_of_fid_tools():
