@@ -1,4 +1,4 @@
-"""One file for each mode of jaxgen.main and for each other command.
+"""What the command lines do: one file for each mode of `jaxgen.main` and for each other command.
 
 It imports everything but report and study.
 """

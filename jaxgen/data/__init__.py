@@ -1,1 +1,4 @@
-"""Image sets, one module per source, and the order in which training visits them."""
+"""Data sets: `config.data.name` names a file here that defines `load`, and `base` says what a data set is.
+
+It imports files and settings.
+"""

@@ -1,4 +1,4 @@
-"""Meshes, processes and placement of arrays: the only package that names devices.
+"""Meshes, processes and the placement of arrays: no other package names a device.
 
-It imports ops and the Recipe of recipes.
+It imports ops and recipes.
 """

@@ -1,4 +1,4 @@
-"""Samples and pairs stream through metrics into records; baselines, latent samplers and means over seeds.
+"""Samples and pairs stream through metrics into records; baselines of tables, latent samplers, means over seeds.
 
-It knows nothing of training, devices or runs.
+It imports data, files, metrics, ops, pictures and settings, and knows nothing of training or devices.
 """

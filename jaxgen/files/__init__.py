@@ -1,4 +1,4 @@
-"""What a run and its results are on the disk: work directory, logs, evaluation.json, downloads, provenance.
+"""What a run leaves on the disk and how: work directory, logs, evaluation.json, downloads, provenance.
 
 It imports settings.
 """

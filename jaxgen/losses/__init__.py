@@ -1,1 +1,4 @@
-"""Losses: pure functions of arrays that return scalars."""
+"""Losses and penalties: pure functions of arrays that return numbers for each example.
+
+It imports ops.
+"""

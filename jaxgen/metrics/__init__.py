@@ -1,1 +1,4 @@
-"""Metrics, one module per name: `base` says what a module holds."""
+"""Metrics: `config.evaluation.metrics` names files here that define `start`, and `base` says what a metric is.
+
+It imports files, ops and settings.
+"""

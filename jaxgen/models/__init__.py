@@ -1,4 +1,4 @@
-"""Networks, one file each: `config.model.name` names the file.
+"""Networks: `config.model.name` names a file here that defines `build`.
 
-They import ops and settings.
+It imports ops and settings.
 """

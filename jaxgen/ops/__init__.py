@@ -1,4 +1,4 @@
-"""Layers and operations that networks are made of, with their own forms for CPUs.
+"""Layers and operations that networks are made of, with forms of their own for CPUs.
 
-They import nothing of jaxgen but each other.
+It imports nothing of jaxgen.
 """

@@ -1,4 +1,4 @@
-"""Arrays become PNG grids, plots and videos.
+"""Arrays become grids of images, plots and videos.
 
-It imports nothing of jaxgen but metrics of tables.
+It imports metrics, for the layout of tables.
 """

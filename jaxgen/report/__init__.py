@@ -1,4 +1,7 @@
-"""Runs become one HTML page and one Markdown file: which model is better, what it cost, whether to believe it."""
+"""Runs become one HTML page and one Markdown file: which model is better, what it cost, whether to believe it.
+
+It imports evaluation, files, metrics and settings.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path

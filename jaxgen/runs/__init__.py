@@ -1,4 +1,4 @@
 """A config becomes the objects of a run, and a work directory becomes a trained state again.
 
-It imports training and evaluation and all below them.
+It imports training, evaluation and what lies below them.
 """

@@ -1,1 +1,4 @@
-"""Training: the compiled step, the loop, checkpoints, logs. Knows recipes by their interface alone."""
+"""Training from the objective to the checkpoint: compiled steps, the loop, what feeds it, seeds, alarms.
+
+It imports the kernel (data, metrics, ops, recipes), devices, pictures, views, files and settings.
+"""
