@@ -1,26 +1,21 @@
 """beta-VAE (Higgins et al. 2017) with beta = 4 on dynamically binarised MNIST, 28x28: 10 epochs.
 
 beta = 4 and 10 latents are theirs (for other images); it rises over the first 2,000 steps (Bowman et al. 2016), since
-from the start it would press latents onto the prior before they carry anything.
+from the start it would press latents onto the prior before they carry anything. The rest is `vae_mnist`.
+
+Paper: Higgins et al. 2017, beta-VAE: learning basic visual concepts with a constrained variational framework.
+Published: The paper gives no number for this data set.
+Reached: Not trained at full length. fd_efficientnet_lite0 50.41 +- 0.27, KID 0.0785, reconstructions of 17.7 dB and
+  SSIM 0.739 after 5,000 steps, 175 s on a busy machine (commit 7c49ca3).
 """
 
-from jaxgen.settings import default
+from jaxgen.settings.experiments import experiment
 
 
 def get_config():
-    config = default.get_config()
-    config.data.name = "mnist"
-    config.data.image_size = 28
-    config.recipe.name = "vae"
-    config.model.name = "conv_vae"
-    config.recipe.likelihood = "bernoulli"
+    config = experiment("vae_mnist")
     config.recipe.beta = 4.0
     config.recipe.beta_warmup = 2_000
-    config.model.width = 32
     config.model.latent_dim = 10
-    config.model.batch_norm = False
-    config.steps = 9_500  # 10.1 epochs of 60,000
-    config.steps_per_dispatch = 20
-    config.sample_every = config.checkpoint_every = 500
-    config.evaluation.metrics = ("bits_per_dim", "active_units", "psnr", "ssim", "fd_efficientnet_lite0")
+    config.evaluation.metrics = ("bits_per_dim", "active_units", *config.evaluation.metrics)
     return config

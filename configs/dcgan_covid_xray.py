@@ -2,20 +2,18 @@
 
 Adam 2e-4, beta1 0.5, weights from N(0, 0.02): the paper's section 4, at the size of its networks, a quarter as wide.
 Set data.dir to the folder or zip; for class folders of other X-rays add --config.data.name=folder.
+
+Paper: Radford, Metz and Chintala 2016, Unsupervised representation learning with deep convolutional generative
+  adversarial networks.
+Published: The paper gives no number for this data set.
+Reached: Not trained at full length. fd_efficientnet_lite0 237.6 +- 0.4, KID 0.447 after 1,000 steps, 976 s on a busy
+  machine (commit b78c5a8).
 """
 
-from jaxgen.settings import default
+from jaxgen.settings import default, presets
 
 
 def get_config():
-    config = default.get_config()
-    config.data.name = "covid_radiography"
-    config.data.image_size = 64
+    config = presets.covid_xray(default.get_config())
     config.model.width = 32
-    config.steps = 20_000
-    config.steps_per_dispatch = 20
-    config.sample_every = config.checkpoint_every = 1_000
-    config.evaluation.metrics = ("kid", "fd_efficientnet_lite0")
-    config.evaluation.num_samples = 2_115  # as many as there are test images
-    config.evaluation.allow_few_samples = True  # smaller sets of X-rays: marked in the output
-    return config
+    return presets.length(config, steps=20_000, every=1_000)

@@ -1,26 +1,19 @@
 """SN-GAN (Miyato et al. 2018) on chest X-rays at 64x64 (Kaggle's Radiography database, Rahman et al. 2021).
 
 The CNN of table 3 with one more halving, at half its width; hinge loss, Adam 2e-4 (0.5, 0.999), one critic update a
-step. Set data.dir to the folder or zip; for class folders of other X-rays add --config.data.name=folder.
+step: as `sngan_mnist`. Set data.dir to the folder or zip; for class folders of other X-rays add
+--config.data.name=folder.
+
+Paper: Miyato et al. 2018, Spectral normalization for generative adversarial networks.
+Published: The paper gives no number for this data set.
+Reached: Not trained at full length. Width 16, batch 32: fd_efficientnet_lite0 199.5 +- 0.4, KID 0.368 after 2,400
+  steps, 3,780 s on a busy machine (commit a0f4fcc).
 """
 
-from jaxgen.settings import default
+from jaxgen.settings import presets
+from jaxgen.settings.experiments import experiment
 
 
 def get_config():
-    config = default.get_config()
-    config.data.name = "covid_radiography"
-    config.data.image_size = 64
-    config.model.name = "sngan"
-    config.model.architecture = "cnn"
-    config.model.spectral_norm = True
-    config.model.latent_dim = 128
-    config.recipe.loss = "hinge"
-    config.model.width = 32
-    config.steps = 20_000
-    config.steps_per_dispatch = 20
-    config.sample_every = config.checkpoint_every = 1_000
-    config.evaluation.metrics = ("kid", "fd_efficientnet_lite0")
-    config.evaluation.num_samples = 2_115  # as many as there are test images
-    config.evaluation.allow_few_samples = True  # smaller sets of X-rays: marked in the output
-    return config
+    config = presets.covid_xray(experiment("sngan_mnist"))
+    return presets.length(config, steps=20_000, every=1_000)

@@ -3,14 +3,19 @@
 Settings by trying, those of sngan_ring with 5 critic updates a step: with one, and Adam (0.5, 0.999), it collapsed. The
 discriminator sees the points divided by 0.15: by 0.3, as on the ring, its slope (1 at most, after spectral
 normalisation) leaves up to 10.7% of a seed's samples between the modes, at 0.15 no more than 9.4%.
+
+Paper: Miyato et al. 2018, Spectral normalization for generative adversarial networks.
+Published: The paper gives no number for this data set.
+Reached: 25 of 25 modes for each of five seeds, 92.2 +- 1.5% of high quality, after 8,000 steps, seconds not noted
+  (commit b78c5a8).
 """
 
+from jaxgen.settings import presets
 from jaxgen.settings.experiments import experiment
 
 
 def get_config():
-    config = experiment("sngan_ring")
-    config.data.name = "gaussian_grid"
+    config = presets.grid(experiment("sngan_ring"))
     config.model.data_scale = 0.15
     config.recipe.n_critic = 5  # with 3, a point less of the samples lies near a mode (five seeds)
     config.steps = 8_000

@@ -1,24 +1,16 @@
 """SN-GAN on MNIST with classes: projection discriminator, conditional batch normalisation (Miyato and Koyama 2018).
 
 Otherwise as `sngan_mnist`: the CNN of Miyato et al. 2018 at half its width, hinge loss, Adam 2e-4 (0.5, 0.999).
+
+Paper: Miyato and Koyama 2018, cGANs with projection discriminator.
+Published: The paper gives no number for this data set.
+Reached: Not trained at full length. Width 16: fd_efficientnet_lite0 28.83 +- 0.33, KID 0.0374 after 3,000 steps, 534 s
+  on a busy machine (commit a0f4fcc).
 """
 
-from jaxgen.settings import default
+from jaxgen.settings import presets
+from jaxgen.settings.experiments import experiment
 
 
 def get_config():
-    config = default.get_config()
-    config.data.name = "mnist"
-    config.data.image_size = 28
-    config.data.labels = True
-    config.model.name = "sngan"
-    config.model.architecture = "cnn"
-    config.model.spectral_norm = True
-    config.model.latent_dim = 128
-    config.recipe.loss = "hinge"
-    config.model.conditional = True
-    config.model.width = 32
-    config.steps = 9_500  # 10.1 epochs of 60,000
-    config.steps_per_dispatch = 20
-    config.sample_every = config.checkpoint_every = 500
-    return config
+    return presets.class_conditional(experiment("sngan_mnist"))

@@ -2,14 +2,18 @@
 
 Chosen by trying: with one critic update a step and Adam (0.5, 0.999) three of five seeds collapsed, so three updates,
 Adam (0.5, 0.9) and the learning rates of sngan_grid. The discriminator sees the points divided by 0.3.
+
+Paper: Miyato et al. 2018, Spectral normalization for generative adversarial networks.
+Published: The paper gives no number for this data set.
+Reached: 8 of 8 modes for each of five seeds, 97.6 +- 0.4% of high quality, after 5,000 steps, seconds not noted (commit
+  5eb4db2).
 """
 
-from jaxgen.settings import default
+from jaxgen.settings import default, presets
 
 
 def get_config():
-    config = default.get_config()
-    config.data.name = "gaussian_ring"
+    config = presets.ring(default.get_config())
     config.model.name = "point_gan"
     config.model.width = 128
     config.model.latent_dim = 2
@@ -21,9 +25,4 @@ def get_config():
     config.recipe.ema_decay = 0.99
     config.optimizers.generator.update({"learning_rate": 4e-3, "b2": 0.9, "schedule": "linear"})
     config.optimizers.discriminator.update({"learning_rate": 2e-3, "b2": 0.9, "schedule": "linear"})
-    config.batch_size = 256
-    config.steps = 5_000
-    config.steps_per_dispatch = 100
-    config.evaluation.metrics = ("modes",)
-    config.evaluation.num_samples = 2_500
-    return config
+    return presets.length(config, steps=5_000, per_dispatch=100)

@@ -3,9 +3,13 @@
 As in their own files (Goodfellow et al. 2014 to van den Oord et al. 2017), the convolutional networks at half the
 width. 21 runs of 5 minutes, and compilation and evaluation beside: 2 to 3 hours on any machine.
 `--config.budget.seconds=60` makes it a look, `--config.data.dir=DIR` takes the archives from a folder.
+
+Paper: Goodfellow et al. 2014 to van den Oord et al. 2017, as in the entries' own files.
+Published: A study of our own; no published table has these settings.
+Reached: Not trained at full length. 150 s a run, two seeds (commit 81846bb): docs/studies.md.
 """
 
-from jaxgen.settings import default_study
+from jaxgen.settings import default_study, presets
 
 
 def get_config():
@@ -14,13 +18,8 @@ def get_config():
     study.budget.seconds = 300.0
     study.steps_per_dispatch = 10  # slow steps end near their time
     study.checkpoint_every = study.sample_every = 500
-    study.evaluation.metrics = (
-        *("fd_efficientnet_lite0", "kid", "precision", "recall", "density", "coverage"),
-        *("duplicates", "memorisation", "psnr", "ssim", "bits_per_dim"),
-    )
-    study.evaluation.num_samples = study.evaluation.num_samples_in_training = 2_048
+    presets.compared_images(study, num_samples=2_048)
     study.eval_every = 1_000  # for quality against wall-clock; rarer where steps are fast
-    study.evaluation.metrics_in_training = ("fd_efficientnet_lite0",)
     default_study.add(study, "gan", "gan_mnist", "GAN").eval_every = 2_000
     for name, title in (("dcgan", "DCGAN"), ("lsgan", "LSGAN")):
         entry = default_study.add(study, name, f"{name}_mnist", title)

@@ -2,14 +2,18 @@
 
 R1 gamma 1, path length weight 2, style mixing 0.9, eight mapping layers, batch 64, rate 0.0025 and half the channels:
 the settings for 256x256 of Karras et al. 2020, Training GANs with limited data, section C; the rest is config-f.
+
+Paper: Karras et al. 2020, Training generative adversarial networks with limited data.
+Published: It depends on the images; none are named here.
+Reached: Not trained at full length.
 """
 
+from jaxgen.settings import presets
 from jaxgen.settings.experiments import experiment
 
 
 def get_config():
-    config = experiment("stylegan2_1024")
-    config.data.image_size = 256
+    config = presets.image_folder(experiment("stylegan2_1024"), size=256)
     config.model.channel_base = 16_384
     config.model.stddev_group = 8
     config.batch_size = 64
@@ -17,7 +21,4 @@ def get_config():
     config.recipe.ema_kimg = 20.0
     for player in (config.optimizers.generator, config.optimizers.discriminator):
         player.learning_rate = 0.0025
-    config.steps = 390_620  # 25,000 kimg
-    config.steps_per_dispatch = 20
-    config.sample_every = config.checkpoint_every = 2_000
-    return config
+    return presets.length(config, steps=390_620, every=2_000)  # 25,000 kimg

@@ -1,17 +1,18 @@
 """StyleGAN2 on CIFAR-10: the `cifar` settings of Karras et al. 2020 (Training GANs with limited data), without ADA.
 
 Batch 64, rate 0.0025, R1 gamma 0.01, two mapping layers, 512 channels at every resolution, no path length
-regularisation and no style mixing: their table 10. 100,000 kimg there, 8.32 FID.
+regularisation and no style mixing: their table 10. 100,000 kimg.
+
+Paper: Karras et al. 2020, Training generative adversarial networks with limited data.
+Published: FID 8.32.
+Reached: Not trained at full length.
 """
 
-from jaxgen.settings import default
+from jaxgen.settings import default, presets
 
 
 def get_config():
-    config = default.get_config()
-    config.data.name = "cifar10"
-    config.data.image_size = 32
-    config.data.channels = 3
+    config = presets.cifar10(default.get_config(), flip=False)
     config.recipe.name = config.model.name = "stylegan2"
     config.model.architecture = "skip"
     config.model.discriminator_architecture = "orig"
@@ -26,8 +27,5 @@ def get_config():
     config.recipe.ema_ramp = 0.05
     for player in (config.optimizers.generator, config.optimizers.discriminator):
         player.update({"learning_rate": 0.0025, "b1": 0.0, "b2": 0.99})
-    config.steps = 1_562_500  # 100,000 kimg
-    config.steps_per_dispatch = 20
-    config.sample_every = config.checkpoint_every = 5_000
     config.evaluation.num_samples = 50_000
-    return config
+    return presets.length(config, steps=1_562_500, every=5_000)  # 100,000 kimg

@@ -2,8 +2,14 @@
 
 Networks, losses and regularisation of the `cifar` settings (see `stylegan2_cifar`) with an eighth of their width; a
 shorter moving average for a shorter run.
+
+Paper: Karras et al. 2020, Training generative adversarial networks with limited data.
+Published: The paper has no network of this size.
+Reached: Not trained at full length. fd_efficientnet_lite0 92.6 of 2,048 samples after 2,400 steps, 14 minutes on one
+  core (commit 3331d89).
 """
 
+from jaxgen.settings import presets
 from jaxgen.settings.experiments import experiment
 
 
@@ -15,9 +21,5 @@ def get_config():
     config.model.stddev_group = 8
     config.batch_size = 32
     config.recipe.ema_kimg = 10.0
-    config.steps = 10_000  # 320 kimg
-    config.steps_per_dispatch = 20
-    config.log_every = 100
-    config.sample_every = config.checkpoint_every = 500
     config.evaluation.num_samples = 10_000
-    return config
+    return presets.length(config, steps=10_000)  # 320 kimg

@@ -3,14 +3,18 @@
 CTGAN's networks (two layers of 256, generator residual), packs of 10, lambda 10, Adam (0.5, 0.9) and classes by log
 frequency. Its learning rate is 2e-4 and its columns are mode-specific; here 5e-4, and normal scores within each class,
 since 21 pairs of columns correlate above 0.9, which modes tear apart.
+
+Paper: Xu et al. 2019, Modeling tabular data using conditional GAN.
+Published: The paper gives no number for this data set.
+Reached: C2ST forest AUC .616 +- .038, TSTR accuracy .930 +- .006 for five seeds after 3,000 steps (README; no seconds
+  and no commit noted).
 """
 
-from jaxgen.settings.experiments import experiment
+from jaxgen.settings import default, presets
 
 
 def get_config():
-    config = experiment("_breast_cancer")
-    config.data.normalization = "class_quantile"
+    config = presets.breast_cancer(default.get_config())
     config.data.class_sampling = "log"
     config.model.name = "tabular_gan"
     config.model.width = 256
@@ -24,6 +28,4 @@ def get_config():
     for player in (config.optimizers.generator, config.optimizers.discriminator):
         player.update({"learning_rate": 5e-4, "b2": 0.9})
     config.batch_size = 200
-    config.steps = 3_000
-    config.steps_per_dispatch = 100
-    return config
+    return presets.length(config, steps=3_000, per_dispatch=100)

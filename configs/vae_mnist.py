@@ -2,22 +2,22 @@
 
 Bernoulli likelihood and Adam 1e-3 as in Burda et al. 2016; their networks are MLPs with 50 latents, this is
 convolutional with 32.
+
+Paper: Kingma and Welling 2014, Auto-encoding variational Bayes.
+Published: 86.76 nats (K = 5,000) in Burda et al. 2016, with their MLPs after 3,280 epochs.
+Reached: fd_efficientnet_lite0 34.77 +- 0.15, KID 0.0474, reconstructions of 22.9 dB and SSIM 0.933 after 9,500 steps,
+  457 s (commit a03707b).
 """
 
-from jaxgen.settings import default
+from jaxgen.settings import default, presets
 
 
 def get_config():
-    config = default.get_config()
-    config.data.name = "mnist"
-    config.data.image_size = 28
+    config = presets.mnist(default.get_config())
     config.recipe.name = "vae"
     config.recipe.likelihood = "bernoulli"
     config.model.name = "conv_vae"
     config.model.width = 32
     config.model.latent_dim = 32
     config.model.batch_norm = False
-    config.steps = 9_500  # 10.1 epochs of 60,000
-    config.steps_per_dispatch = 20
-    config.sample_every = config.checkpoint_every = 500
-    return config
+    return presets.length(config, steps=9_500)  # 10.1 epochs of 60,000

@@ -2,24 +2,22 @@
 
 RMSprop 5e-5, clip 0.01, 5 critic updates a step, batch 64; RMSprop's decay 0.99 as in the authors' PyTorch code. The
 baseline that WGAN-GP is compared with: slow, as the paper says of clipping.
+
+Paper: Arjovsky, Chintala and Bottou 2017, Wasserstein GAN.
+Published: The paper gives no number. pytorch-gan-collections, with clip 0.1, Adam (0, 0.9), one critic update and a
+  CNN: FID 40.03, Inception Score 6.62.
+Reached: Not trained at full length.
 """
 
-from jaxgen.settings import default
+from jaxgen.settings import default, presets
 
 
 def get_config():
-    config = default.get_config()
-    config.data.name = "cifar10"
-    config.data.image_size = 32
-    config.data.channels = 3
-    config.data.flip = True
+    config = presets.cifar10(default.get_config())
     config.recipe.loss = "wasserstein"
     config.recipe.weight_clip = 0.01
     config.recipe.n_critic = 5
     config.recipe.share_fakes = False
     for player in (config.optimizers.generator, config.optimizers.discriminator):
         player.update({"name": "rmsprop", "learning_rate": 5e-5, "b1": 0.0, "b2": 0.99})
-    config.steps = 100_000
-    config.steps_per_dispatch = 20
-    config.sample_every = config.checkpoint_every = 1_000
-    return config
+    return presets.length(config, steps=100_000, every=1_000)

@@ -3,14 +3,19 @@
 As in their code of toy data: lambda 0.1, three hidden layers, latents of 2, batch 256, Adam (0.5, 0.9). To be done in
 two minutes: layers of 128 units (theirs: 512), two critic updates a step (5), 12,000 steps (100,000), learning rates
 4e-3 and 2e-3 falling to 0 (1e-4), points times 2 for the critic (divided by 2.828), and a moving average.
+
+Paper: Gulrajani et al. 2017, Improved training of Wasserstein GANs.
+Published: The paper shows it in a figure, without numbers.
+Reached: 25 of 25 modes for each of five seeds, 93.5 +- 1.5% of high quality, after 12,000 steps, seconds not noted
+  (commit 5eb4db2).
 """
 
+from jaxgen.settings import presets
 from jaxgen.settings.experiments import experiment
 
 
 def get_config():
-    config = experiment("wgan_gp_ring")
-    config.data.name = "gaussian_grid"
+    config = presets.grid(experiment("wgan_gp_ring"))
     config.model.data_scale = 0.5
     config.optimizers.generator.learning_rate = 4e-3
     config.optimizers.discriminator.learning_rate = 2e-3

@@ -3,14 +3,18 @@
 As in their code of toy data: lambda 0.1, three hidden layers, latents of 2, points divided by 1.414, batch 256, Adam
 (0.5, 0.9). To be done in a minute: layers of 128 units (theirs: 512), learning rate 1e-3 falling to 0 (1e-4), two
 critic updates a step (5), 4,000 steps (100,000), and a moving average.
+
+Paper: Gulrajani et al. 2017, Improved training of Wasserstein GANs.
+Published: The paper shows it in a figure, without numbers.
+Reached: 8 of 8 modes for each of five seeds, 93.3 +- 1.3% of high quality, after 4,000 steps, seconds not noted (commit
+  5eb4db2).
 """
 
-from jaxgen.settings import default
+from jaxgen.settings import default, presets
 
 
 def get_config():
-    config = default.get_config()
-    config.data.name = "gaussian_ring"
+    config = presets.ring(default.get_config())
     config.model.name = "point_gan"
     config.model.width = 128
     config.model.latent_dim = 2
@@ -23,9 +27,4 @@ def get_config():
     config.recipe.ema_decay = 0.99
     for player in (config.optimizers.generator, config.optimizers.discriminator):
         player.update({"learning_rate": 1e-3, "b2": 0.9, "schedule": "linear"})
-    config.batch_size = 256
-    config.steps = 4_000
-    config.steps_per_dispatch = 100
-    config.evaluation.metrics = ("modes",)
-    config.evaluation.num_samples = 2_500
-    return config
+    return presets.length(config, steps=4_000, per_dispatch=100)

@@ -1,23 +1,18 @@
 """WGAN on MNIST with clipped weights (Arjovsky et al. 2017, Algorithm 1): the paper's defaults on DCGAN's networks.
 
-RMSprop 5e-5, clip 0.01, 5 critic updates a step, batch 64; RMSprop's decay 0.99 as in the authors' PyTorch code.
+RMSprop 5e-5, clip 0.01, 5 critic updates a step, batch 64, as `wgan_cifar`; half as wide.
+
+Paper: Arjovsky, Chintala and Bottou 2017, Wasserstein GAN.
+Published: The paper gives no number for this data set.
+Reached: Not trained at full length. fd_efficientnet_lite0 67.72 +- 0.15, KID 0.1074 after 4,000 steps, 844 s (commit
+  863313a).
 """
 
-from jaxgen.settings import default
+from jaxgen.settings import presets
+from jaxgen.settings.experiments import experiment
 
 
 def get_config():
-    config = default.get_config()
-    config.data.name = "mnist"
-    config.data.image_size = 28
+    config = presets.mnist(experiment("wgan_cifar"))
     config.model.width = 32
-    config.recipe.loss = "wasserstein"
-    config.recipe.weight_clip = 0.01
-    config.recipe.n_critic = 5
-    config.recipe.share_fakes = False
-    for player in (config.optimizers.generator, config.optimizers.discriminator):
-        player.update({"name": "rmsprop", "learning_rate": 5e-5, "b1": 0.0, "b2": 0.99})
-    config.steps = 9_500
-    config.steps_per_dispatch = 20
-    config.sample_every = config.checkpoint_every = 500
-    return config
+    return presets.length(config, steps=9_500)
