@@ -3,7 +3,7 @@
 Paper: Radford, Metz and Chintala 2016, Unsupervised representation learning with deep convolutional generative
   adversarial networks.
 Published: The paper gives no number for this data set.
-Reached: the picture docs/images/dcgan_digits.png after 4,500 steps, three to four minutes with compilation and
+Reached: The picture docs/images/dcgan_digits.png after 4,500 steps, three to four minutes with compilation and
   evaluation (README; no number and no commit noted).
 """
 

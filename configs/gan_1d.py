@@ -5,7 +5,7 @@ trying; the discriminator goes first, and nothing is averaged, so that D belongs
 
 Paper: Goodfellow et al. 2014, Generative adversarial nets.
 Published: Figure 1, a drawing without numbers.
-Reached: the picture docs/images/gan_1d.png after 6,000 steps, about a minute (README; no number and no commit noted).
+Reached: The picture docs/images/gan_1d.png after 6,000 steps, about a minute (README; no number and no commit noted).
 """
 
 from jaxgen.settings import default, presets

@@ -216,11 +216,20 @@ def describe_error(error: BaseException, path: str | None, argv: list[str]) -> s
       argv: the command line, for the full name of an override.
     """
     chain = _chain(error)
+    file = path and path.split(":")[0]
     key = next(filter(None, map(_misspelt_key, chain)), None)
-    cause = chain[-1]
-    told = f"{type(cause).__name__}: {cause.msg if isinstance(cause, SyntaxError) else _plain(cause)}"
-    if path is not None and (line := _line_in(path.split(":")[0], chain)):
-        return f"{path}:{line}: {f'unknown config key {key}' if key else told}"
+    # What an experiment that this one builds on raised names its own file and line.
+    cause = next((link for link in chain if isinstance(link, UserError)), chain[-1])
+    if isinstance(cause, UserError):
+        reason = _plain(cause)
+    elif key:
+        reason = f"unknown config key {key}"
+    else:
+        reason = f"{type(cause).__name__}: {cause.msg if isinstance(cause, SyntaxError) else _plain(cause)}"
+    if isinstance(cause, AttributeError) and cause.name == "get_config":
+        return f"{file}: it has no get_config()"
+    if file and (line := _line_in(file, chain)):
+        return f"{file}:{line}: {reason}"
     if key:
         name = key.split("'")[1]
         override = next(
@@ -229,8 +238,8 @@ def describe_error(error: BaseException, path: str | None, argv: list[str]) -> s
         return f"{override}: unknown config key {key}"
     if isinstance(error, flags.Error):
         # The parser puts the whole traceback into the message if get_config itself cannot be called.
-        return f"--config={path}: {told}" if "Traceback" in str(error) else _plain(error)
-    return _plain(error) if _plain(error).startswith("--") else f"config: {_plain(error)}"
+        return f"--config={path}: {reason}" if "Traceback" in str(error) else _plain(error)
+    return _plain(error) if _plain(error).startswith("--") else f"{file or 'config'}: {_plain(error)}"
 
 
 def _chain(error: BaseException | None) -> list[BaseException]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from jaxgen.errors import UserError
-from jaxgen.settings import lookup
+from jaxgen.settings import configuration, lookup
 
 _PACKAGE = Path(__file__).parents[1]
 
@@ -19,14 +19,15 @@ def folder() -> Path:
 
 def names() -> list[str]:
     """All experiments that come with jaxgen, studies among them."""
-    return sorted(path.stem for path in folder().glob("*.py") if not path.stem.startswith("_"))
+    return sorted(path.stem for path in folder().glob("*.py"))
 
 
-def find(name: str) -> Path:
+def find(name: str, asked_as: str = "") -> Path:
     """The file of an experiment.
 
     Args:
       name: a path to a file, or the bare name of an experiment that comes with jaxgen, such as "dcgan_mnist".
+      asked_as: how the error line begins; "": as the command line has it.
 
     Raises:
       UserError: neither; the line lists near names.
@@ -36,11 +37,12 @@ def find(name: str) -> Path:
         return path
     if name.isidentifier() and (shipped := folder() / f"{name}.py").is_file():
         return shipped
+    begin = asked_as or f"--config={name}"
     if path.suffix == ".py" and path.stem in names():
-        raise UserError(f"--config={name}: no such file; the experiment of that name is --config={path.stem}")
+        raise UserError(f"{begin}: no such file; the experiment of jaxgen is called {path.stem}, without folder")
     if path.suffix == ".py" or len(path.parts) > 1:
-        raise UserError(f"--config={name}: no such file" + _near(path.stem))
-    raise UserError(f"--config={name}: no file and no experiment of that name" + _near(name))
+        raise UserError(f"{begin}: no such file" + _near(path.stem))
+    raise UserError(f"{begin}: no file and no experiment of that name" + _near(name))
 
 
 def _near(name: str) -> str:
@@ -56,15 +58,19 @@ def experiment(name: str) -> ConfigDict:
         "stylegan2_auto:256,8".
 
     Raises:
-      UserError: no such experiment, or a file without `get_config()`.
+      UserError: no such experiment, or any mistake in its file; the line names the file and the line in it.
     """
     stem, colon, argument = name.partition(":")
-    path = find(stem)
+    path = find(stem, asked_as=f"experiment({name!r})")
     spec = importlib.util.spec_from_file_location(f"_jaxgen_experiment_{path.stem}", path)
     if spec is None or spec.loader is None:
-        raise UserError(f"--config={name}: not a Python file")
+        raise UserError(f"{path}: not a Python file")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    if not hasattr(module, "get_config"):
-        raise UserError(f"{path}: it has no get_config()")
-    return module.get_config(argument) if colon else module.get_config()
+    try:
+        spec.loader.exec_module(module)
+        config = module.get_config(argument) if colon else module.get_config()
+    except Exception as error:
+        raise UserError(configuration.describe_error(error, str(path), [])) from error
+    if not isinstance(config, ConfigDict):
+        raise UserError(f"{path}: get_config() returned {type(config).__name__}, not a config")
+    return config

@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import re
 
 import jax
 import jax.numpy as jnp
@@ -14,12 +15,15 @@ from jaxgen.data.base import open_dataset
 from jaxgen.data.table import columns_of
 from jaxgen.errors import UserError
 from jaxgen.recipes.base import Batch
-from jaxgen.settings import configuration, default, experiments, lookup
+from jaxgen.settings import configuration, default, experiments, lookup, presets, run_config
 from jaxgen.settings.experiments import experiment
 from jaxgen.settings.unread_settings import NotedConfig
 
 FOLDER = experiments.folder()
-EXPERIMENTS = sorted(path for path in FOLDER.glob("*.py") if not path.name.startswith(("default", "study_", "_")))
+# ml_collections 1.1.0 loads config files by a method that Python has deprecated.
+pytestmark = pytest.mark.filterwarnings(r"ignore:the load_module\(\) method is deprecated")
+EXPERIMENTS = sorted(path for path in FOLDER.glob("*.py") if not path.name.startswith(("default", "study_")))
+STUDIES = sorted(FOLDER.glob("study_*.py"))
 # What each source's images are like before anything is resized: (side, channels), classes.
 NATIVE = {"digits": (8, 1, 10), "mnist": (28, 1, 10), "fashion_mnist": (28, 1, 10), "cifar10": (32, 3, 10)}
 NATIVE["svhn_cropped"] = (32, 3, 10)
@@ -209,6 +213,95 @@ def test_an_experiment_is_short_and_says_where_its_numbers_come_from(path):
     assert docstring.lower().replace("-", "").startswith((family, "convolutional vae"))
 
 
+def facts_of(path):
+    """The last paragraph of an experiment's docstring: {"Paper": ..., "Published": ..., "Reached": ...}."""
+    last = ast.get_docstring(ast.parse(path.read_text())).split("\n\n")[-1]
+    return dict(line.split(": ", 1) for line in re.sub(r"\n  ", " ", last).splitlines())
+
+
+@pytest.mark.parametrize("path", [*EXPERIMENTS, *STUDIES], ids=lambda path: path.stem)
+def test_an_experiment_says_what_is_published_and_what_was_reached(path):
+    facts = facts_of(path)
+    assert list(facts) == ["Paper", "Published", "Reached"]
+    assert re.search(r"\b(19|20)\d\d\b", facts["Paper"]), "no year"
+    assert all(fact.endswith(".") for fact in facts.values())
+    at_full_length = "not trained at full length" not in facts["Reached"].lower()
+    if at_full_length:
+        steps = {f"{experiment(path.stem).steps:,} steps"} if path in EXPERIMENTS else {"steps"}
+        assert any(words in facts["Reached"] for words in steps), "another number of steps is not its full length"
+        assert re.search(r"\d s\b|minute|seconds", facts["Reached"]), "no time, and no word that none was noted"
+        assert re.search(r"commit [0-9a-f]{7}\)|no commit noted", facts["Reached"])
+    elif "steps" in facts["Reached"]:  # a part of it, or a smaller one
+        assert re.search(r"commit [0-9a-f]{7}\)", facts["Reached"])
+
+
+def test_what_was_reached_stands_in_the_pages():
+    pages = " ".join(path.read_text() for path in (FOLDER.parent / "README.md", *(FOLDER.parent / "docs").glob("*.md")))
+    commits = {commit for path in EXPERIMENTS for commit in re.findall(r"commit (\w{7})\)", facts_of(path)["Reached"])}
+    assert len(commits) > 5
+    assert {commit for commit in commits if commit not in pages} == set()
+
+
+def test_recipes_are_not_copied_from_data_set_to_data_set():
+    """`configs/` held 993 statements; half of them were copies of what presets and other experiments say now."""
+    bodies = [node.body for path in EXPERIMENTS for node in ast.parse(path.read_text()).body if hasattr(node, "body")]
+    assert sum(map(len, bodies)) < 0.5 * 993 + 6 * (len(EXPERIMENTS) - 82)
+
+
+def test_an_experiment_on_another_data_set_is_the_recipe_and_a_preset():
+    changed = configuration.flatten(experiment("wgan_gp_fashion_mnist").to_dict())
+    base = configuration.flatten(experiment("wgan_gp_mnist").to_dict())
+    assert {key for key in base if base[key] != changed[key]} == {"data.name"}
+    config = presets.svhn_cropped(experiment("vae_cifar"))
+    assert (config.data.name, config.data.flip, config.model.latent_dim) == ("svhn_cropped", False, 128)
+    config = presets.length(presets.mnist(default.get_config(), size=32), steps=200, every=40, per_dispatch=10)
+    assert (config.data.image_size, config.steps, config.sample_every, config.checkpoint_every) == (32, 200, 40, 40)
+
+
+HEAD = "from jaxgen.settings import default\nfrom jaxgen.settings.experiments import experiment\n\ndef get_config():\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("x = 1\n", "{file}: it has no get_config()"),
+        (f"{HEAD}    return default.get_config(\n", "{file}:5: SyntaxError: '(' was never closed"),
+        (
+            f"{HEAD}    config = default.get_config()\n    config.stepz = 3\n",
+            "{file}:6: unknown config key 'stepz': did",
+        ),
+        (f"{HEAD}    return 1 / 0\n", "{file}:5: ZeroDivisionError: division by zero"),
+        (f"{HEAD}    return 3\n", "{file}: get_config() returned int, not a config"),
+        (f"{HEAD}    return experiment('vae_mnits')\n", "{file}:5: experiment('vae_mnits'): no file and no experiment"),
+        ("import nowhere\n", "{file}:1: ModuleNotFoundError: No module named 'nowhere'"),
+    ],
+)
+def test_a_mistake_in_a_file_is_one_line_with_its_place(tmp_path, text, line):
+    folder = tmp_path / "with a space"
+    folder.mkdir()
+    file = folder / "mine.py"
+    file.write_text(text)
+    with pytest.raises(UserError) as raised:
+        experiment(str(file))
+    assert str(raised.value).startswith(line.format(file=file))
+    # One that builds on it names both places.
+    (folder / "upon.py").write_text(f"{HEAD}    return experiment({str(file)!r})\n")
+    with pytest.raises(UserError) as raised:
+        run_config.load(str(folder / "upon.py"), [])
+    assert str(raised.value).startswith(f"{folder / 'upon.py'}:5: " + line.format(file=file))
+
+
+def test_an_unknown_name_lists_near_ones():
+    with pytest.raises(UserError, match=r"experiment\('dcgan_mnits'\): no file .*; near: dcgan_mnist, "):
+        experiment("dcgan_mnits")
+    with pytest.raises(UserError, match="jaxgen is called vae_mnist, without folder"):
+        experiment("elsewhere/vae_mnist.py")
+    with pytest.raises(UserError, match=rf"{FOLDER} holds all {len(experiments.names())} experiments"):
+        experiment("qqqqqqqq")
+    with pytest.raises(UserError, match=r"vae_mnist\.py: .*takes 0 positional arguments"):
+        experiment("vae_mnist:3")
+
+
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
 def test_an_experiment_changes_only_known_keys_and_keeps_their_types(path):
     mine, defaults = (configuration.flatten(config.to_dict()) for config in (load(path), default.get_config()))
@@ -218,8 +311,6 @@ def test_an_experiment_changes_only_known_keys_and_keeps_their_types(path):
 
 
 def test_stylegan2_auto_follows_the_rules_of_its_paper_s_code():
-    from jaxgen.settings.experiments import experiment
-
     for sizes, batch, gamma, channels, rate in (
         ("256,8", 64, 0.2048, 16_384, 0.0025),
         ("1024,8", 32, 6.5536, 32_768, 0.002),
@@ -231,7 +322,7 @@ def test_stylegan2_auto_follows_the_rules_of_its_paper_s_code():
         assert (config.model.channel_base, config.optimizers.generator.learning_rate) == (channels, rate)
         assert config.steps * batch == pytest.approx(25e6, rel=1e-4)
     for wrong in ("256", "256,0", "256,8,x", "256,8,4,4"):
-        with pytest.raises(ValueError, match="such as 256,8"):
+        with pytest.raises(UserError, match=r"stylegan2_auto.py:\d+: ValueError: .* such as 256,8"):
             experiment(f"stylegan2_auto:{wrong}")
 
 
