@@ -213,7 +213,7 @@ def describe_error(error: BaseException, path: str | None, argv: list[str]) -> s
     Args:
       error: what the parser raised; what it was raised from tells the place.
       path: the config file.
-      argv: the command line, for the full name of an override.
+      argv: the command line, for the full name of an override; empty: the file alone was read.
     """
     chain = _chain(error)
     file = path and path.split(":")[0]
@@ -239,7 +239,7 @@ def describe_error(error: BaseException, path: str | None, argv: list[str]) -> s
     if isinstance(error, flags.Error):
         # The parser puts the whole traceback into the message if get_config itself cannot be called.
         return f"--config={path}: {reason}" if "Traceback" in str(error) else _plain(error)
-    return _plain(error) if _plain(error).startswith("--") else f"{file or 'config'}: {_plain(error)}"
+    return _plain(error) if _plain(error).startswith("--") else f"{'config' if argv else file}: {_plain(error)}"
 
 
 def _chain(error: BaseException | None) -> list[BaseException]:
