@@ -4,7 +4,7 @@ beta = 4 and 10 latents are theirs; beta rises over the first 500 steps (Bowman 
 
 Paper: Higgins et al. 2017, beta-VAE: learning basic visual concepts with a constrained variational framework.
 Published: The paper gives no number for this data set.
-Reached: Not trained at full length.
+Reached: not trained at full length.
 """
 
 from jaxgen.settings import presets

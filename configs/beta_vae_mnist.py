@@ -5,7 +5,7 @@ from the start it would press latents onto the prior before they carry anything.
 
 Paper: Higgins et al. 2017, beta-VAE: learning basic visual concepts with a constrained variational framework.
 Published: The paper gives no number for this data set.
-Reached: Not trained at full length. fd_efficientnet_lite0 50.41 +- 0.27, KID 0.0785, reconstructions of 17.7 dB and
+Reached: not trained at full length. fd_efficientnet_lite0 50.41 +- 0.27, KID 0.0785, reconstructions of 17.7 dB and
   SSIM 0.739 after 5,000 steps, 175 s on a busy machine (commit 7c49ca3).
 """
 

@@ -6,7 +6,7 @@ Set data.dir to the folder or zip; for class folders of other X-rays add --confi
 Paper: Radford, Metz and Chintala 2016, Unsupervised representation learning with deep convolutional generative
   adversarial networks.
 Published: The paper gives no number for this data set.
-Reached: Not trained at full length. fd_efficientnet_lite0 237.6 +- 0.4, KID 0.447 after 1,000 steps, 976 s on a busy
+Reached: not trained at full length. fd_efficientnet_lite0 237.6 +- 0.4, KID 0.447 after 1,000 steps, 976 s on a busy
   machine (commit b78c5a8).
 """
 

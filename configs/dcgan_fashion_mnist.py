@@ -5,7 +5,7 @@ Adam 2e-4, beta1 0.5, weights from N(0, 0.02): the paper's section 4. A quarter 
 Paper: Radford, Metz and Chintala 2016, Unsupervised representation learning with deep convolutional generative
   adversarial networks.
 Published: The paper gives no number for this data set.
-Reached: Not trained at full length.
+Reached: not trained at full length.
 """
 
 from jaxgen.settings import presets

@@ -5,7 +5,7 @@ Adam 2e-4, beta1 0.5, batch 128, weights from N(0, 0.02), 100 latents: the paper
 Paper: Radford, Metz and Chintala 2016, Unsupervised representation learning with deep convolutional generative
   adversarial networks.
 Published: No number of samples' quality on SVHN was at hand.
-Reached: Not trained at full length.
+Reached: not trained at full length.
 """
 
 from jaxgen.settings import default, presets

@@ -4,7 +4,7 @@ Adam 2e-4 (0.5, 0.999) and batch 64 as in PyTorch-GAN; the critic has no BatchNo
 
 Paper: Kodali et al. 2017, On convergence and stability of GANs.
 Published: No number for this data set was at hand.
-Reached: Not trained at full length.
+Reached: not trained at full length.
 """
 
 from jaxgen.settings import default, presets

@@ -4,7 +4,7 @@ Adam 2e-4 (0.5, 0.999) and batch 64 as in PyTorch-GAN; the critic has no BatchNo
 
 Paper: Kodali et al. 2017, On convergence and stability of GANs.
 Published: No number for this data set was at hand.
-Reached: Not trained at full length. Width 16: fd_efficientnet_lite0 33.20 +- 0.33, KID 0.0385 after 2,600 steps, 1,030
+Reached: not trained at full length. Width 16: fd_efficientnet_lite0 33.20 +- 0.33, KID 0.0385 after 2,600 steps, 1,030
   s on a busy machine (commit 7c49ca3).
 """
 

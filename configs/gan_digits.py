@@ -2,7 +2,7 @@
 
 Paper: Goodfellow et al. 2014, Generative adversarial nets.
 Published: The paper gives no number for this data set.
-Reached: Not trained at full length. In study_digits, 1,500 steps, three seeds: fd_efficientnet_lite0 117 +- 21, 12 s a
+Reached: not trained at full length. In study_digits, 1,500 steps, three seeds: fd_efficientnet_lite0 117 +- 21, 12 s a
   seed (commit 6bd453c).
 """
 

@@ -4,7 +4,7 @@ PyTorch-GAN's networks, batch 64, Adam 2e-4 (0.5, 0.999), latents of 100; 50 epo
 
 Paper: Goodfellow et al. 2014, Generative adversarial nets.
 Published: The paper gives no number for this data set.
-Reached: Not trained at full length.
+Reached: not trained at full length.
 """
 
 from jaxgen.settings import presets

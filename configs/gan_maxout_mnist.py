@@ -6,7 +6,7 @@ update of the discriminator, then one of the generator; no moving average. Algor
 
 Paper: Goodfellow et al. 2014, Generative adversarial nets.
 Published: Parzen log-likelihood 225 +- 2 (table 1).
-Reached: Not trained at full length. fd_efficientnet_lite0 73.80 +- 0.32, KID 0.1130 after 12,000 steps, 1,448 s on a
+Reached: not trained at full length. fd_efficientnet_lite0 73.80 +- 0.32, KID 0.1130 after 12,000 steps, 1,448 s on a
   busy machine (commit a0f4fcc).
 """
 

@@ -4,7 +4,7 @@ A small convolutional network in place of their MLPs: that of `vae_digits`.
 
 Paper: Burda, Grosse and Salakhutdinov 2016, Importance weighted autoencoders.
 Published: The paper gives no number for this data set.
-Reached: Not trained at full length.
+Reached: not trained at full length.
 """
 
 from jaxgen.settings.experiments import experiment

@@ -6,7 +6,7 @@ from 1e-3 down to 1e-4; 3,280 epochs in batches of 20. Here batches of 100 and a
 
 Paper: Burda, Grosse and Salakhutdinov 2016, Importance weighted autoencoders.
 Published: 85.54 nats at K = 5,000 (86.76 for the VAE).
-Reached: Not trained at full length. fd_efficientnet_lite0 30.15 +- 0.20, KID 0.0428, reconstructions of 20.1 dB and
+Reached: not trained at full length. fd_efficientnet_lite0 30.15 +- 0.20, KID 0.0428, reconstructions of 20.1 dB and
   SSIM 0.854 after 30,000 steps, 1,049 s on a busy machine (commit b78c5a8); 94.7 +- 0.9 nats at K = 5,000 on 1,000
   images after as many.
 """

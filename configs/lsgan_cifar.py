@@ -4,7 +4,7 @@ Batch 128, Adam 2e-4 (0.5, 0.999), 100 latents, mirrored images; the paper has 1
 
 Paper: Mao et al. 2017, Least squares generative adversarial networks.
 Published: No number for this data set was at hand.
-Reached: Not trained at full length. In study_cifar, width 16: fd_efficientnet_lite0 122.4 after 4,100 steps, 540 s,
+Reached: not trained at full length. In study_cifar, width 16: fd_efficientnet_lite0 122.4 after 4,100 steps, 540 s,
   2,048 samples (commit a0f4fcc).
 """
 

@@ -2,7 +2,7 @@
 
 Paper: Mao et al. 2017, Least squares generative adversarial networks.
 Published: The paper gives no number for this data set.
-Reached: Not trained at full length. In study_digits at width 32, 1,500 steps, three seeds: fd_efficientnet_lite0 43.1
+Reached: not trained at full length. In study_digits at width 32, 1,500 steps, three seeds: fd_efficientnet_lite0 43.1
   +- 3.3, 38 s a seed (commit 6bd453c).
 """
 

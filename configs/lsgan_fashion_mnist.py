@@ -4,7 +4,7 @@ DCGAN's networks, Adam 2e-4 (0.5, 0.999), batch 64; 10 epochs.
 
 Paper: Mao et al. 2017, Least squares generative adversarial networks.
 Published: The paper gives no number for this data set.
-Reached: Not trained at full length.
+Reached: not trained at full length.
 """
 
 from jaxgen.settings import presets

@@ -5,7 +5,7 @@ section 4 and 4.1. Mixture of discretised logistics as in Salimans et al. 2017; 
 
 Paper: van den Oord, Vinyals and Kavukcuoglu 2017, Neural discrete representation learning.
 Published: 4.51 bits per dimension (section 4.1).
-Reached: Not trained at full length.
+Reached: not trained at full length.
 """
 
 from jaxgen.settings import default, presets

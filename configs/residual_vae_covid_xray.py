@@ -6,7 +6,7 @@ folders of other X-rays add --config.data.name=folder.
 
 Paper: van den Oord, Vinyals and Kavukcuoglu 2017, Neural discrete representation learning.
 Published: The paper gives no number for this data set.
-Reached: Not trained at full length.
+Reached: not trained at full length.
 """
 
 from jaxgen.settings.experiments import experiment

@@ -5,7 +5,7 @@ Discretised logistic likelihood (Kingma et al. 2016), 0.1 nats of KL free for ea
 
 Paper: van den Oord, Vinyals and Kavukcuoglu 2017, Neural discrete representation learning.
 Published: The paper gives no number for this data set.
-Reached: Not trained at full length.
+Reached: not trained at full length.
 """
 
 from jaxgen.settings import presets

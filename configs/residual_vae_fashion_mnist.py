@@ -4,7 +4,7 @@ Discretised logistic likelihood, 0.1 nats of KL free for each latent (both Kingm
 
 Paper: van den Oord, Vinyals and Kavukcuoglu 2017, Neural discrete representation learning.
 Published: The paper gives no number for this data set.
-Reached: Not trained at full length.
+Reached: not trained at full length.
 """
 
 from jaxgen.settings import presets

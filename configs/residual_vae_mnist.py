@@ -4,7 +4,7 @@ Discretised logistic likelihood and 0.1 nats of KL free for each latent (both Ki
 
 Paper: van den Oord, Vinyals and Kavukcuoglu 2017, Neural discrete representation learning.
 Published: The paper gives no number for this data set.
-Reached: Not trained at full length. Width 32: fd_efficientnet_lite0 35.06 +- 0.20, KID 0.0467, reconstructions of 23.1
+Reached: not trained at full length. Width 32: fd_efficientnet_lite0 35.06 +- 0.20, KID 0.0467, reconstructions of 23.1
   dB and SSIM 0.939 after 2,000 steps, 135 s on a busy machine (commit 7c49ca3).
 """
 

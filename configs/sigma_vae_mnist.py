@@ -5,7 +5,7 @@ the prior and from a mixture of 10 Gaussians fitted to the latents (Ghosh et al.
 
 Paper: Rybkin, Daniilidis and Levine 2021, Simple and effective VAE training with calibrated decoders.
 Published: FID 19.2 from the prior, 17.7 from the mixture, for the VAE of Ghosh et al. 2020 (other networks).
-Reached: Not trained at full length. fd_efficientnet_lite0 96.39 +- 0.26 (39.72 +- 0.22 from the mixture),
+Reached: not trained at full length. fd_efficientnet_lite0 96.39 +- 0.26 (39.72 +- 0.22 from the mixture),
   reconstructions of 21.1 dB and SSIM 0.863 after 5,000 steps, 419 s on a busy machine (commit b78c5a8).
 """
 

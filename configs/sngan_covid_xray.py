@@ -6,7 +6,7 @@ step: as `sngan_mnist`. Set data.dir to the folder or zip; for class folders of 
 
 Paper: Miyato et al. 2018, Spectral normalization for generative adversarial networks.
 Published: The paper gives no number for this data set.
-Reached: Not trained at full length. Width 16, batch 32: fd_efficientnet_lite0 199.5 +- 0.4, KID 0.368 after 2,400
+Reached: not trained at full length. Width 16, batch 32: fd_efficientnet_lite0 199.5 +- 0.4, KID 0.368 after 2,400
   steps, 3,780 s on a busy machine (commit a0f4fcc).
 """
 

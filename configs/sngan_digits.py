@@ -4,7 +4,7 @@ As `sngan_mnist`, half as wide and with a quarter of its latents.
 
 Paper: Miyato et al. 2018, Spectral normalization for generative adversarial networks.
 Published: The paper gives no number for this data set.
-Reached: Not trained at full length. In study_digits at width 8, 1,500 steps, three seeds: fd_efficientnet_lite0 19.1 +-
+Reached: not trained at full length. In study_digits at width 8, 1,500 steps, three seeds: fd_efficientnet_lite0 19.1 +-
   1.2, 61 s a seed (commit 6bd453c).
 """
 

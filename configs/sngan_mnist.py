@@ -4,7 +4,7 @@ Adam 2e-4 (0.5, 0.999), one critic update a step, batch 64.
 
 Paper: Miyato et al. 2018, Spectral normalization for generative adversarial networks.
 Published: The paper gives no number for this data set.
-Reached: Not trained at full length. Width 16: fd_efficientnet_lite0 13.00 +- 0.10, KID 0.0140 after 6,000 steps, 1,534
+Reached: not trained at full length. Width 16: fd_efficientnet_lite0 13.00 +- 0.10, KID 0.0140 after 6,000 steps, 1,534
   s (commit 863313a).
 """
 

@@ -5,7 +5,7 @@ Otherwise as `sngan_cifar`: ResNet, hinge loss, 5 critic updates a step, twice t
 
 Paper: Miyato and Koyama 2018, cGANs with projection discriminator.
 Published: Inception Score 8.62, FID 17.5.
-Reached: Not trained at full length.
+Reached: not trained at full length.
 """
 
 from jaxgen.settings import presets

@@ -4,7 +4,7 @@ Miyato and Koyama 2018; otherwise as `sngan_covid_xray`, on Kaggle's Radiography
 
 Paper: Miyato and Koyama 2018, cGANs with projection discriminator.
 Published: The paper gives no number for this data set.
-Reached: Not trained at full length.
+Reached: not trained at full length.
 """
 
 from jaxgen.settings import presets

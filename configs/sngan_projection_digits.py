@@ -4,7 +4,7 @@ Otherwise as `sngan_digits`.
 
 Paper: Miyato and Koyama 2018, cGANs with projection discriminator.
 Published: The paper gives no number for this data set.
-Reached: Not trained at full length.
+Reached: not trained at full length.
 """
 
 from jaxgen.settings import presets

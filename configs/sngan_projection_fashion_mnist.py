@@ -5,7 +5,7 @@ Otherwise as `sngan_fashion_mnist`: the CNN of Miyato et al. 2018 at half its wi
 
 Paper: Miyato and Koyama 2018, cGANs with projection discriminator.
 Published: The paper gives no number for this data set.
-Reached: Not trained at full length.
+Reached: not trained at full length.
 """
 
 from jaxgen.settings import presets

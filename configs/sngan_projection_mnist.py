@@ -4,7 +4,7 @@ Otherwise as `sngan_mnist`: the CNN of Miyato et al. 2018 at half its width, hin
 
 Paper: Miyato and Koyama 2018, cGANs with projection discriminator.
 Published: The paper gives no number for this data set.
-Reached: Not trained at full length. Width 16: fd_efficientnet_lite0 28.83 +- 0.33, KID 0.0374 after 3,000 steps, 534 s
+Reached: not trained at full length. Width 16: fd_efficientnet_lite0 28.83 +- 0.33, KID 0.0374 after 3,000 steps, 534 s
   on a busy machine (commit a0f4fcc).
 """
 

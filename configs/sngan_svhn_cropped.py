@@ -4,7 +4,7 @@ Adam 2e-4 (0.5, 0.999), one critic update a step, batch 64: as `sngan_mnist`, at
 
 Paper: Miyato et al. 2018, Spectral normalization for generative adversarial networks.
 Published: The paper gives no number for this data set.
-Reached: Not trained at full length.
+Reached: not trained at full length.
 """
 
 from jaxgen.settings import presets

@@ -6,7 +6,7 @@ highest resolutions, as float16 in Karras et al. 2020, Training GANs with limite
 
 Paper: Karras et al. 2020, Analyzing and improving the image quality of StyleGAN.
 Published: FID 2.84 on FFHQ after 25,000 kimg.
-Reached: Not trained at full length.
+Reached: not trained at full length.
 """
 
 from jaxgen.settings import default, presets

@@ -5,7 +5,7 @@ the settings for 256x256 of Karras et al. 2020, Training GANs with limited data,
 
 Paper: Karras et al. 2020, Training generative adversarial networks with limited data.
 Published: It depends on the images; none are named here.
-Reached: Not trained at full length.
+Reached: not trained at full length.
 """
 
 from jaxgen.settings import presets

@@ -4,7 +4,7 @@ Pipeline bgc, target 0.6, every 4 steps, 500 kimg; all other settings are those 
 
 Paper: Karras et al. 2020, Training generative adversarial networks with limited data.
 Published: FID 5.33, where it is 8.32 without ADA.
-Reached: Not trained at full length.
+Reached: not trained at full length.
 """
 
 from jaxgen.settings.experiments import experiment

@@ -4,7 +4,7 @@ Otherwise as `stylegan2_ada_cifar`.
 
 Paper: Karras et al. 2020, Training generative adversarial networks with limited data.
 Published: FID 2.42 (of the tuned network).
-Reached: Not trained at full length.
+Reached: not trained at full length.
 """
 
 from jaxgen.settings import presets

@@ -8,7 +8,7 @@ The data are --config.data.name and --config.data.dir (unless told, CIFAR-10); t
 
 Paper: Karras et al. 2020, Training generative adversarial networks with limited data.
 Published: It depends on the images; none are named here.
-Reached: Not trained at full length.
+Reached: not trained at full length.
 """
 
 from jaxgen.settings.experiments import experiment

@@ -5,7 +5,7 @@ regularisation and no style mixing: their table 10. 100,000 kimg.
 
 Paper: Karras et al. 2020, Training generative adversarial networks with limited data.
 Published: FID 8.32.
-Reached: Not trained at full length.
+Reached: not trained at full length.
 """
 
 from jaxgen.settings import default, presets

@@ -4,7 +4,7 @@ The mapping network sees an embedding of the class, the discriminator projects o
 
 Paper: Karras et al. 2020, Training generative adversarial networks with limited data.
 Published: FID 6.96.
-Reached: Not trained at full length.
+Reached: not trained at full length.
 """
 
 from jaxgen.settings import presets

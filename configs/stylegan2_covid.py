@@ -6,7 +6,7 @@ data.dir to the folder or zip; for class folders of other X-rays add --config.da
 
 Paper: Karras et al. 2020, Training generative adversarial networks with limited data.
 Published: The paper gives no number for this data set.
-Reached: Not trained at full length. In study_covid at 32x32, with 64 channels: fd_efficientnet_lite0 123.8 +- 0.8 after
+Reached: not trained at full length. In study_covid at 32x32, with 64 channels: fd_efficientnet_lite0 123.8 +- 0.8 after
   some 240 steps, 150 s (commit ca14554).
 """
 

@@ -4,7 +4,7 @@ Mirrored images count as images: a shoe may point either way.
 
 Paper: Karras et al. 2020, Training generative adversarial networks with limited data.
 Published: The paper gives no number for this data set.
-Reached: Not trained at full length.
+Reached: not trained at full length.
 """
 
 from jaxgen.settings import presets

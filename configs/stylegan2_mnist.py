@@ -5,7 +5,7 @@ Their rate, decays, mapping and R1 weight. The sizes of network and batch and th
 
 Paper: Karras et al. 2020, Training generative adversarial networks with limited data.
 Published: The paper gives no number for this data set.
-Reached: Not trained at full length.
+Reached: not trained at full length.
 """
 
 from jaxgen.settings import presets

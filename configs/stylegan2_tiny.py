@@ -5,7 +5,7 @@ shorter moving average for a shorter run.
 
 Paper: Karras et al. 2020, Training generative adversarial networks with limited data.
 Published: The paper has no network of this size.
-Reached: Not trained at full length. fd_efficientnet_lite0 92.6 of 2,048 samples after 2,400 steps, 14 minutes on one
+Reached: not trained at full length. fd_efficientnet_lite0 92.6 of 2,048 samples after 2,400 steps, 14 minutes on one
   core (commit 3331d89).
 """
 

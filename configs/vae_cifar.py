@@ -3,7 +3,7 @@
 Paper: Rybkin, Daniilidis and Levine 2021, Simple and effective VAE training with calibrated decoders.
 Published: FID 106.4 from the prior, 103.8 from a mixture of 10 Gaussians, for the VAE of Ghosh et al. 2020 (other
   networks).
-Reached: Not trained at full length. Width 32, batch 64: fd_efficientnet_lite0 138.5 +- 0.4, KID 0.178, reconstructions
+Reached: not trained at full length. Width 32, batch 64: fd_efficientnet_lite0 138.5 +- 0.4, KID 0.178, reconstructions
   of 24.0 dB and SSIM 0.767 after 5,000 steps, 3,172 s on a busy machine (commit b78c5a8).
 """
 

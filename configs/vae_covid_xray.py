@@ -5,7 +5,7 @@ folders of other X-rays add --config.data.name=folder.
 
 Paper: Rybkin, Daniilidis and Levine 2021, Simple and effective VAE training with calibrated decoders.
 Published: The paper gives no number for this data set.
-Reached: Not trained at full length. fd_efficientnet_lite0 187.8 +- 0.4, KID 0.336, reconstructions of 25.0 dB and SSIM
+Reached: not trained at full length. fd_efficientnet_lite0 187.8 +- 0.4, KID 0.336, reconstructions of 25.0 dB and SSIM
   0.781 after 1,000 steps, 590 s on a busy machine (commit b78c5a8).
 """
 

@@ -4,7 +4,7 @@ A narrow one of `vae_cifar`.
 
 Paper: Rybkin, Daniilidis and Levine 2021, Simple and effective VAE training with calibrated decoders.
 Published: The paper gives no number for this data set.
-Reached: Not trained at full length. In study_digits, 1,500 steps, three seeds: fd_efficientnet_lite0 40.1 +- 0.5, 19 s
+Reached: not trained at full length. In study_digits, 1,500 steps, three seeds: fd_efficientnet_lite0 40.1 +- 0.5, 19 s
   a seed (commit 6bd453c).
 """
 

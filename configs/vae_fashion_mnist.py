@@ -4,7 +4,7 @@ Gray clothes are no coins: a Gaussian in place of vae_mnist's Bernoulli, the res
 
 Paper: Rybkin, Daniilidis and Levine 2021, Simple and effective VAE training with calibrated decoders.
 Published: No number for this data set was at hand.
-Reached: Not trained at full length.
+Reached: not trained at full length.
 """
 
 from jaxgen.settings import presets

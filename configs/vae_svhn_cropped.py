@@ -2,7 +2,7 @@
 
 Paper: Rybkin, Daniilidis and Levine 2021, Simple and effective VAE training with calibrated decoders.
 Published: No number for this data set was at hand.
-Reached: Not trained at full length.
+Reached: not trained at full length.
 """
 
 from jaxgen.settings import presets

@@ -5,7 +5,7 @@ narrower networks. Set data.dir to the folder or zip; for class folders of other
 
 Paper: van den Oord, Vinyals and Kavukcuoglu 2017, Neural discrete representation learning.
 Published: The paper gives no number for this data set.
-Reached: Not trained at full length. In study_covid at 32x32, width 32: fd_efficientnet_lite0 89.1 +- 0.1 after some
+Reached: not trained at full length. In study_covid at 32x32, width 32: fd_efficientnet_lite0 89.1 +- 0.1 after some
   1,050 steps, 150 s (commit ca14554).
 """
 

@@ -5,7 +5,7 @@ as fast (1e-3 where the paper has 2e-4).
 
 Paper: van den Oord, Vinyals and Kavukcuoglu 2017, Neural discrete representation learning.
 Published: The paper gives no number for this data set.
-Reached: Not trained at full length. In study_digits, 1,500 steps, three seeds: fd_efficientnet_lite0 11.2 +- 1.4, 64 s
+Reached: not trained at full length. In study_digits, 1,500 steps, three seeds: fd_efficientnet_lite0 11.2 +- 1.4, 64 s
   a seed (commit 6bd453c).
 """
 

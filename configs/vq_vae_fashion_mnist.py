@@ -4,7 +4,7 @@ Its 256 gray levels by a discretised logistic (Kingma et al. 2016): clothes are 
 
 Paper: van den Oord, Vinyals and Kavukcuoglu 2017, Neural discrete representation learning.
 Published: The paper gives no number for this data set.
-Reached: Not trained at full length.
+Reached: not trained at full length.
 """
 
 from jaxgen.settings import presets

@@ -5,7 +5,7 @@ networks are narrower, and learn five times as fast (1e-3 where the paper has 2e
 
 Paper: van den Oord, Vinyals and Kavukcuoglu 2017, Neural discrete representation learning.
 Published: The paper gives no number for this data set.
-Reached: Not trained at full length. fd_efficientnet_lite0 20.33 +- 0.14, KID 0.0292, reconstructions of 25.9 dB and
+Reached: not trained at full length. fd_efficientnet_lite0 20.33 +- 0.14, KID 0.0292, reconstructions of 25.9 dB and
   SSIM 0.950 after 3,000 steps, 3,498 s on a busy machine (commit b78c5a8).
 """
 

@@ -6,7 +6,7 @@ baseline that WGAN-GP is compared with: slow, as the paper says of clipping.
 Paper: Arjovsky, Chintala and Bottou 2017, Wasserstein GAN.
 Published: The paper gives no number. pytorch-gan-collections, with clip 0.1, Adam (0, 0.9), one critic update and a
   CNN: FID 40.03, Inception Score 6.62.
-Reached: Not trained at full length.
+Reached: not trained at full length.
 """
 
 from jaxgen.settings import default, presets

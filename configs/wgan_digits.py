@@ -4,7 +4,7 @@
 
 Paper: Arjovsky, Chintala and Bottou 2017, Wasserstein GAN.
 Published: The paper gives no number for this data set.
-Reached: Not trained at full length.
+Reached: not trained at full length.
 """
 
 from jaxgen.settings import presets

@@ -6,7 +6,7 @@ the folder or zip; for class folders of other X-rays add --config.data.name=fold
 
 Paper: Gulrajani et al. 2017, Improved training of Wasserstein GANs.
 Published: The paper gives no number for this data set.
-Reached: Not trained at full length. In study_covid at 32x32, width 8, one critic update a step: fd_efficientnet_lite0
+Reached: not trained at full length. In study_covid at 32x32, width 8, one critic update a step: fd_efficientnet_lite0
   191 +- 24 after some 790 steps, 150 s (commit ca14554).
 """
 

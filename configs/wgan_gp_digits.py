@@ -5,7 +5,7 @@ objective. No BatchNorm in any network.
 
 Paper: Gulrajani et al. 2017, Improved training of Wasserstein GANs.
 Published: The paper gives no number for this data set.
-Reached: Not trained at full length. In study_digits, 1,500 steps, three seeds: fd_efficientnet_lite0 68.2 +- 8.6, 29 s
+Reached: not trained at full length. In study_digits, 1,500 steps, three seeds: fd_efficientnet_lite0 68.2 +- 8.6, 29 s
   a seed (commit 6bd453c).
 """
 

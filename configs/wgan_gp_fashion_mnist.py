@@ -4,7 +4,7 @@ lambda 10, 5 critic updates a step, Adam 1e-4 (0, 0.9), batch 64, no normalisati
 
 Paper: Gulrajani et al. 2017, Improved training of Wasserstein GANs.
 Published: The paper gives no number for this data set.
-Reached: Not trained at full length.
+Reached: not trained at full length.
 """
 
 from jaxgen.settings import presets

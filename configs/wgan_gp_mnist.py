@@ -4,7 +4,7 @@ lambda 10, 5 critic updates a step, Adam 1e-4 (0, 0.9), batch 64, no normalisati
 
 Paper: Gulrajani et al. 2017, Improved training of Wasserstein GANs.
 Published: The paper gives no number for this data set.
-Reached: Not trained at full length. Width 16, one critic update a step: fd_efficientnet_lite0 47.18 +- 0.21, KID 0.0660
+Reached: not trained at full length. Width 16, one critic update a step: fd_efficientnet_lite0 47.18 +- 0.21, KID 0.0660
   after 4,000 steps, 1,696 s (commit 863313a).
 """
 

@@ -4,7 +4,7 @@ RMSprop 5e-5, clip 0.01, 5 critic updates a step, batch 64, as `wgan_cifar`; hal
 
 Paper: Arjovsky, Chintala and Bottou 2017, Wasserstein GAN.
 Published: The paper gives no number for this data set.
-Reached: Not trained at full length. fd_efficientnet_lite0 67.72 +- 0.15, KID 0.1074 after 4,000 steps, 844 s (commit
+Reached: not trained at full length. fd_efficientnet_lite0 67.72 +- 0.15, KID 0.1074 after 4,000 steps, 844 s (commit
   863313a).
 """
 
