@@ -5,17 +5,18 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from jaxgen.report.comparison import Other, Table, number, of_record, unlike, usual
-from jaxgen.report.findings import Finding
+from jaxgen.evaluation.aggregate import summarise
+from jaxgen.report.comparison import Incomparable, MetricTable, number, of_record, unlike, usual
+from jaxgen.report.findings import is_disqualified
+from jaxgen.report.formatting import interval, probability, rounded, significant
 from jaxgen.report.grids import NOTHING, Badge, Cell, Grid
-from jaxgen.report.groups import Section
 from jaxgen.report.metric import Metric
-from jaxgen.report.numbers import interval, probability, rounded, significant
-from jaxgen.report.run import Run
-from jaxgen.report.statistics import correct, summarise, welch
-from jaxgen.report.words import Sentence, disqualified
+from jaxgen.report.run_record import RunRecord
+from jaxgen.report.sections import Section
+from jaxgen.report.statistics import correct, welch
+from jaxgen.report.summary import Sentence
 
-# The one that a model has to beat, and the metrics that see whether it does: the others miss how columns depend.
+# The baseline that a model has to beat, and the metrics that see whether it does: the others miss how columns depend.
 _TO_BEAT, _DECIDING = "class_copula", ("c2st_forest", "tstr")
 
 
@@ -32,33 +33,33 @@ class Baseline(NamedTuple):
     name: str
     title: str
     values: dict[str, list[float]]
-    others: dict[str, list[Other]]
+    others: dict[str, list[Incomparable]]
 
 
-def of(section: Section, tables: Sequence[Table]) -> list[Baseline]:
-    """The baselines of a section, where they were measured as its models were; most runs tell the same numbers."""
+def of(section: Section, tables: Sequence[MetricTable]) -> list[Baseline]:
+    """The baselines of a section, where they were measured as its models were; most runs have the same numbers."""
     titles: dict[str, str] = {}
     for run in section.runs:
         titles |= {name: title for name, title in _named(run).items() if name not in titles}
-    out = [Baseline(name, title, {}, {}) for name, title in titles.items()]
+    baselines = [Baseline(name, title, {}, {}) for name, title in titles.items()]
     for table in tables:
         models = {key: value for key, value in usual(section, table.metric).items() if key not in _OF_MODELS}
-        for baseline in out:
+        for baseline in baselines:
             values, others = _gathered(section, table.metric, baseline.name, models)
             baseline.values.update({table.metric.key: values} if values else {})
             baseline.others.update({table.metric.key: others} if others else {})
-    return out
+    return baselines
 
 
-def _named(run: Run) -> dict[str, str]:
+def _named(run: RunRecord) -> dict[str, str]:
     """Titles by name; a file of an earlier evaluation, which names others than the run's last one did, is not read."""
     settings = run.config.get("evaluation")
     wanted = settings.get("baselines") if isinstance(settings, dict) else None
-    found = {name: records for name, records in run.baselines.items() if isinstance(records, dict)}
-    return {name: str(found[name].get("_title") or name) for name in found if name in (wanted or ())}
+    records = {name: of_name for name, of_name in run.baselines.items() if isinstance(of_name, dict)}
+    return {name: str(records[name].get("_title") or name) for name in records if name in (wanted or ())}
 
 
-def _gathered(section: Section, metric: Metric, name: str, models: Mapping[str, Any]) -> tuple[list, list[Other]]:
+def _gathered(section: Section, metric: Metric, name: str, models: dict[str, Any]) -> tuple[list, list[Incomparable]]:
     """The draws of a baseline, and the runs whose own were made under other settings.
 
     Args:
@@ -69,12 +70,11 @@ def _gathered(section: Section, metric: Metric, name: str, models: Mapping[str, 
         record = run.baselines[name].get(metric.key) if name in _named(run) else None
         if isinstance(record, dict) and (draws := _draws(record)):
             known.append((run, of_record(record, metric), draws))
-    counts = Counter(json.dumps(found, sort_keys=True) for _, found, _ in known if not unlike(found, models))
+    counts = Counter(json.dumps(settings, sort_keys=True) for _, settings, _ in known if not unlike(settings, models))
     reference = {**models, **(json.loads(counts.most_common(1)[0][0]) if counts else {})}
-    reasons = [unlike(found, reference) for _, found, _ in known]
-    fitting = [draws for (_, _, draws), reason in zip(known, reasons, strict=True) if not reason]
-    others = [Other(run, reason) for (run, _, _), reason in zip(known, reasons, strict=True) if reason]
-    return (fitting[0] if fitting else []), others
+    judged = [(run, draws, unlike(settings, reference)) for run, settings, draws in known]
+    others = [Incomparable(run, reason) for run, _, reason in judged if reason]
+    return next((draws for _, draws, reason in judged if not reason), []), others
 
 
 def _draws(record: Mapping[str, Any]) -> list[float]:
@@ -83,7 +83,7 @@ def _draws(record: Mapping[str, Any]) -> list[float]:
     return [value for value in values or [number(record)] if value is not None]
 
 
-def add_to_leaderboard(grid: Grid, table: Table, baselines: Sequence[Baseline]) -> None:
+def add_to_leaderboard(grid: Grid, table: MetricTable, baselines: Sequence[Baseline]) -> None:
     """A row for each baseline, below the models and not ranked among them."""
     for baseline in baselines:
         others = baseline.others.get(table.metric.key, [])
@@ -96,11 +96,10 @@ def add_to_leaderboard(grid: Grid, table: Table, baselines: Sequence[Baseline]) 
         cells += [NOTHING if s.deviation is None else Cell(significant(s.deviation, 3))]
         ends = sorted(draws, key=table.metric.loss)
         cells += [Cell(rounded(ends[0], s.error)), Cell(rounded(ends[-1], s.error))] if s.n > 1 else [NOTHING] * 2
-        grid.rows.append([Cell(baseline.title), *cells, Cell(str(s.n), "draws"), NOTHING])
-        grid.badges.append([Badge("baseline", "note")])
+        grid.add([Cell(baseline.title), *cells, Cell(str(s.n), "draws"), NOTHING], [Badge("baseline", "note")])
 
 
-def add_to_effectiveness(grid: Grid, tables: Sequence[Table], baselines: Sequence[Baseline]) -> None:
+def add_to_effectiveness(grid: Grid, tables: Sequence[MetricTable], baselines: Sequence[Baseline]) -> None:
     """The same for the table of all metrics."""
     for baseline in baselines:
         cells = []
@@ -113,43 +112,37 @@ def add_to_effectiveness(grid: Grid, tables: Sequence[Table], baselines: Sequenc
             s = summarise(draws)
             small = "" if s.deviation is None else f"± {significant(s.deviation, 2)}"
             cells.append(Cell(rounded(s.mean, s.error) + mark, small))
-        grid.rows.append([Cell(baseline.title), *cells])
-        grid.badges.append([Badge("baseline", "note")])
+        grid.add([Cell(baseline.title), *cells], [Badge("baseline", "note")])
 
 
-def sentence(
-    tables: Sequence[Table], baselines: Sequence[Baseline], found: Mapping[str, Sequence[Finding]]
-) -> Sentence | None:
+def sentence(tables: Sequence[MetricTable], baselines: Sequence[Baseline]) -> Sentence | None:
     """Which models beat the baseline that is to be beaten, and by which metric; None without such a baseline."""
     rival = next((baseline for baseline in baselines if baseline.name == _TO_BEAT), None)
     judged = [t for t in tables if t.metric.base in _DECIDING and rival and t.metric.key in rival.values and t.ranked]
     if not judged:
         return None
-    rows = {(t.metric.key, row.model.number): (t, row) for t in judged for row in t.ranked}
-    tests = correct(
-        {
-            key: welch(*map(t.metric.tested, (list(row.values.values()), rival.values[key[0]])))
-            for key, (t, row) in rows.items()
-        }
-    )
+    tests = {
+        (table.metric.key, row.model.number): welch(
+            table.metric.tested(list(row.values.values())), table.metric.tested(rival.values[table.metric.key])
+        )
+        for table in judged
+        for row in table.ranked
+    }
+    tests = correct(tests)
     parts, wins = [], 0
     for table in judged:
-        told = []
+        metric, draws, winners = table.metric, rival.values[table.metric.key], []
         for row in table.ranked:
-            test = tests[table.metric.key, row.model.number]
-            draws = table.metric.standing(rival.values[table.metric.key])
-            out = disqualified(row.model, found, table.metric.key)
-            if out or row.standing >= draws:
+            if is_disqualified(row.model, metric.key) or row.standing >= metric.standing(draws):
                 continue
+            test = tests[metric.key, row.model.number]
             wins += test.significant
             word = probability(test.corrected) if test.corrected is not None else "no test: one seed"
             word += "" if test.significant or test.corrected is None else ", may be chance"
-            told.append(f"{row.model.name} ({rounded(row.summary.mean, row.error)}, {word})")
-        beside = rounded(summarise(rival.values[table.metric.key]).mean, row.error)
-        parts.append(f"by {table.metric.name} ({rival.title}: {beside}) {', '.join(told) if told else 'none'}")
-    lead = f"Which beat the {rival.title}?"
-    method = (
-        f"Welch's t-test over seeds and draws, corrected by Holm for {sum(t.p is not None for t in tests.values())}"
-    )
+            winners.append(f"{row.model.name} ({rounded(row.summary.mean, row.error)}, {word})")
+        beside = rounded(summarise(draws).mean, row.error)
+        parts.append(f"by {metric.name} ({rival.title}: {beside}) {', '.join(winners) if winners else 'none'}")
+    count = sum(test.p is not None for test in tests.values())
+    method = f"Welch's t-test over seeds and draws, corrected by Holm for {count}"
     text = f"{'; '.join(parts)}. {method} tests; models that collapsed, diverged or copy do not count."
-    return Sentence(lead, text[0].upper() + text[1:], "" if wins else "warning")
+    return Sentence(f"Which beat the {rival.title}?", text[0].upper() + text[1:], "" if wins else "warning")

@@ -5,35 +5,27 @@ from collections import Counter
 from itertools import combinations
 from typing import Any, NamedTuple
 
-from jaxgen.report.groups import Model, Section
+from jaxgen.evaluation.aggregate import Summary, summarise
+from jaxgen.report.formatting import finite
 from jaxgen.report.metric import Metric, deciding, describe
-from jaxgen.report.numbers import finite
-from jaxgen.report.run import Run
-from jaxgen.report.statistics import Difference, Summary, correct, summarise, welch
+from jaxgen.report.run_record import RunRecord
+from jaxgen.report.sections import Model, Section
+from jaxgen.report.statistics import Difference, correct, welch
 
 # What a number was made with, beside the metric's own settings.
-_SETTINGS = (
-    "extractor",
-    "weights_sha256",
-    "resize",
-    "side",
-    "scale",
-    "feature_size",
-    "split",
-    "view",
-    "n_real",
-    "n_fake",
-)
+_SETTINGS = ["extractor", "weights_sha256", "resize", "side", "scale", "feature_size", "split", "view"]
+_SETTINGS += ["n_real", "n_fake"]
+_LAST, _EARLIER = "the last", "an earlier one"  # the checkpoint that a number is of
 
 
-class Other(NamedTuple):
-    """A run whose number was made under other settings than the rest, which says how they differ."""
+class Incomparable(NamedTuple):
+    """A run whose number was made under other settings than the rest; reason: how they differ."""
 
-    run: Run
+    run: RunRecord
     reason: str
 
 
-class Row(NamedTuple):
+class ModelRow(NamedTuple):
     """A model's numbers: `values` by seed are comparable, `others` are not; summary and standing are None without any.
 
     standing: what the model is ranked by, the lower the better.
@@ -43,39 +35,35 @@ class Row(NamedTuple):
     values: dict[int, float]
     summary: Summary | None
     error: float | None
-    others: list[Other]
+    others: list[Incomparable]
     standing: float | None
 
 
-class Table(NamedTuple):
+class MetricTable(NamedTuple):
     """A metric's rows, best first, those without a comparable number last; differences by pairs of model numbers."""
 
     metric: Metric
-    rows: list[Row]
+    rows: list[ModelRow]
     differences: dict[tuple[int, int], Difference]
 
     @property
-    def ranked(self) -> list[Row]:
+    def ranked(self) -> list[ModelRow]:
         """Rows with a number."""
         return [row for row in self.rows if row.summary is not None]
 
     @property
-    def others(self) -> list[Other]:
+    def others(self) -> list[Incomparable]:
         """Runs under other settings."""
         return [other for row in self.rows for other in row.others]
 
     def against(self, a: Model, b: Model) -> Difference | None:
         """The difference of a less b."""
-        if (a.number, b.number) in self.differences:
-            return self.differences[a.number, b.number]
-        found = self.differences.get((b.number, a.number))
-        if found is None:
-            return None
-        turned = (None, None) if found.low is None else (-found.high, -found.low)
-        return Difference(-found.value, *turned, found.p, found.corrected)
+        if (b.number, a.number) in self.differences:
+            return self.differences[b.number, a.number].turned
+        return self.differences.get((a.number, b.number))
 
 
-def tables(section: Section) -> list[Table]:
+def tables(section: Section) -> list[MetricTable]:
     """One table for each metric that any run of the section has, the deciding one first."""
     metrics: dict[str, Metric] = {}
     models: Counter = Counter()
@@ -88,7 +76,7 @@ def tables(section: Section) -> list[Table]:
     return [_table(section, metrics[key]) for key in order]
 
 
-def _table(section: Section, metric: Metric) -> Table:
+def _table(section: Section, metric: Metric) -> MetricTable:
     reference = usual(section, metric)
     rows = [_row(model, metric, reference) for model in section.models]
     rows.sort(key=lambda row: (row.summary is None, row.standing or 0.0))
@@ -97,19 +85,19 @@ def _table(section: Section, metric: Metric) -> Table:
         (a.model.number, b.model.number): welch(*(metric.tested(list(row.values.values())) for row in (a, b)))
         for a, b in combinations(ranked, 2)
     }
-    return Table(metric, rows, correct(differences))
+    return MetricTable(metric, rows, correct(differences))
 
 
-def _row(model: Model, metric: Metric, reference: dict[str, Any]) -> Row:
+def _row(model: Model, metric: Metric, reference: dict[str, Any]) -> ModelRow:
     values, others, errors = {}, [], []
     for position, run in enumerate(model.runs):
         record = run.results.get(metric.key)
         if record is None:
             if reason := _otherwise(run, metric, reference):
-                others.append(Other(run, reason))
+                others.append(Incomparable(run, reason))
             continue
         if reason := unlike(settings(run, record, metric), reference):
-            others.append(Other(run, reason))
+            others.append(Incomparable(run, reason))
             continue
         value = number(record)
         if value is not None:
@@ -119,10 +107,10 @@ def _row(model: Model, metric: Metric, reference: dict[str, Any]) -> Row:
     error = summary.error if summary else None
     if error is None and len(errors) == 1 and isinstance(errors[0], int | float):
         error = float(errors[0])  # of the measurement, for the digits: with one seed there is no other
-    return Row(model, values, summary, error, others, metric.standing(list(values.values())) if values else None)
+    return ModelRow(model, values, summary, error, others, metric.standing(list(values.values())) if values else None)
 
 
-def of_step(row: Row, metric: Metric) -> str:
+def of_step(row: ModelRow, metric: Metric) -> str:
     """ "of step 10" where a row's numbers are of earlier checkpoints than the last, else ""."""
     runs = [run for run in row.model.runs if run.seed in row.values]
     steps = sorted({step for run in runs if (step := run.earlier(metric.key)) is not None})
@@ -134,17 +122,17 @@ def number(record: dict) -> float | None:
     return finite(record.get("value"))
 
 
-def settings(run: Run, record: dict, metric: Metric) -> dict[str, Any]:
+def settings(run: RunRecord, record: dict, metric: Metric) -> dict[str, Any]:
     """What a number was made with; what an older file does not tell is left out."""
-    found = of_record(record, metric)
+    made_with = of_record(record, metric)
     if isinstance(record.get("inversion"), dict):  # the budget of the search; z is the only space of older files
         budget = {"space": "z", **record["inversion"]}
-        found |= {f"inversion.{key}": value for key, value in budget.items()}
-    if metric.key in run.made and run.made[metric.key].seed is not None:
-        found["evaluation.seed"] = run.made[metric.key].seed
+        made_with |= {f"inversion.{key}": value for key, value in budget.items()}
+    if metric.key in run.origins and run.origins[metric.key].seed is not None:
+        made_with["evaluation.seed"] = run.origins[metric.key].seed
     if not run.config.get("best_metric"):  # the best one's step differs by nature
-        found["checkpoint"] = "the last" if run.earlier(metric.key) is None else "an earlier one"
-    return found
+        made_with["checkpoint"] = _LAST if run.earlier(metric.key) is None else _EARLIER
+    return made_with
 
 
 def of_record(record: dict, metric: Metric) -> dict[str, Any]:
@@ -152,12 +140,12 @@ def of_record(record: dict, metric: Metric) -> dict[str, Any]:
     return {key: record[key] for key in (*_SETTINGS, *metric.settings) if key in record}
 
 
-def unlike(found: dict[str, Any], reference: dict[str, Any]) -> str:
+def unlike(made_with: dict[str, Any], reference: dict[str, Any]) -> str:
     """How settings differ from the reference, "" if they do not."""
-    differing = [key for key in reference if key in found and found[key] != reference[key]]
+    differing = [key for key in reference if key in made_with and made_with[key] != reference[key]]
     if "n_fake" in differing and "subset_size" in differing:
         differing.remove("subset_size")
-    return ", ".join(f"{key} {_short(found[key])} instead of {_short(reference[key])}" for key in differing)
+    return ", ".join(f"{key} {_short(made_with[key])} instead of {_short(reference[key])}" for key in differing)
 
 
 def _short(value: Any) -> str:
@@ -168,17 +156,17 @@ def _short(value: Any) -> str:
 def usual(section: Section, metric: Metric) -> dict[str, Any]:
     """The settings that most runs have; of equally many those of last checkpoints, then those with more samples."""
     known = [settings(run, run.results[metric.key], metric) for run in section.runs if metric.key in run.results]
-    counts = Counter(json.dumps(one, sort_keys=True) for one in known)
+    counts = Counter(json.dumps(made_with, sort_keys=True) for made_with in known)
 
-    def standing(text):
-        one = json.loads(text)
-        samples = one.get("n_fake")
-        return counts[text], one.get("checkpoint") == "the last", samples if isinstance(samples, int) else 0
+    def standing(text: str) -> tuple:
+        made_with = json.loads(text)
+        samples = made_with.get("n_fake")
+        return counts[text], made_with.get("checkpoint") == _LAST, samples if isinstance(samples, int) else 0
 
     return json.loads(max(counts, key=standing, default="{}"))
 
 
-def _otherwise(run: Run, metric: Metric, reference: dict[str, Any]) -> str:
+def _otherwise(run: RunRecord, metric: Metric, reference: dict[str, Any]) -> str:
     """That a run was measured by the same metric through another network; "" where it was not."""
     for key, record in run.results.items():
         if describe(key, record).base == metric.base and record.get("extractor") != reference.get("extractor"):

@@ -1,18 +1,20 @@
-"""What a model costs: time, speed, memory, arithmetic; and how its quality rose with the time."""
+"""What a model costs: time, speed, memory, arithmetic, as a table; and how its quality rose with the time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxgen.report.groups import Model
+from jaxgen.report.comparison import MetricTable
+from jaxgen.report.formatting import duration, finite, large, rounded, significant
+from jaxgen.report.grids import NOTHING, Cell, Grid
 from jaxgen.report.metric import Metric
-from jaxgen.report.numbers import finite
-from jaxgen.report.run import Run
+from jaxgen.report.run_record import RunRecord
+from jaxgen.report.sections import Model, Section
 
 
-class Cost(NamedTuple):
-    """Of one run of a model, means over its runs; None where nobody knows.
+class ModelCost(NamedTuple):
+    """Of one run of a model, means over its runs; None where no file says.
 
     train_seconds: compilation and steps; of seeds that share a program seconds and FLOPs are one's part. flops: of the
       whole training.
@@ -33,7 +35,7 @@ class Cost(NamedTuple):
     hardware: tuple[str, ...]
 
 
-def train_seconds(run: Run) -> float | None:
+def train_seconds(run: RunRecord) -> float | None:
     """Compilation and steps of a run."""
     steps = finite(run.timing.get("step_seconds"))
     if steps is None:
@@ -41,20 +43,20 @@ def train_seconds(run: Run) -> float | None:
     return steps + (finite(run.timing.get("compile_seconds")) or 0.0)
 
 
-def cost(model: Model) -> Cost:
+def model_cost(model: Model) -> ModelCost:
     """Means over the finished runs of a model that have the number; over all where none is finished."""
     runs = [run for run in model.runs if run.finished] or model.runs
 
-    def mean(of: Callable[[Run], Any]) -> float | None:
+    def mean(of: Callable[[RunRecord], Any]) -> float | None:
         values = [value for run in runs if (value := finite(of(run))) is not None]
         return float(np.mean(values)) if values else None
 
     def timed(name: str) -> float | None:
         return mean(lambda run: run.timing.get(name))
 
-    parameters = mean(lambda run: parameter_count(run))
+    parameters = mean(_parameter_count)
     flops_per_step = timed("flops_per_step")
-    return Cost(
+    return ModelCost(
         mean(train_seconds),
         timed("compile_seconds"),
         timed("step_ms"),
@@ -70,7 +72,7 @@ def cost(model: Model) -> Cost:
     )
 
 
-def parameter_count(run: Run) -> int | None:
+def _parameter_count(run: RunRecord) -> int | None:
     """Trained parameters of all networks of a run."""
     counts = run.facts.get("parameters")
     if not isinstance(counts, dict) or not all(isinstance(count, int) for count in counts.values()):
@@ -78,7 +80,7 @@ def parameter_count(run: Run) -> int | None:
     return sum(counts.values())
 
 
-def hardware(run: Run) -> str:
+def hardware(run: RunRecord) -> str:
     """Machine and devices in words, "" where nothing says."""
     device = run.facts.get("device")
     parts = [str(run.facts["machine"])] if run.facts.get("machine") else []
@@ -87,7 +89,7 @@ def hardware(run: Run) -> str:
     return ", ".join(parts)
 
 
-def curve(run: Run, metric: Metric) -> list[tuple[float, float]]:
+def curve(run: RunRecord, metric: Metric) -> list[tuple[float, float]]:
     """(training seconds, value) of the evaluations during training, the last one's after it.
 
     Lines of metrics.jsonl know steps, not times: a step counts the mean time of all, after the compilation.
@@ -104,11 +106,71 @@ def curve(run: Run, metric: Metric) -> list[tuple[float, float]]:
     ]
     final = finite((run.results.get(metric.key) or {}).get("value"))
     if points and final is not None:
-        step = run.made[metric.key].step if metric.key in run.made else None
+        step = run.origins[metric.key].step if metric.key in run.origins else None
         points.append((compiling + (steps if step is None else step) * per_step, final))
     return sorted(points, key=lambda point: point[0])  # an evaluation may be of an earlier checkpoint than the last
 
 
-def reached(points: list[tuple[float, float]], metric: Metric, goal: float) -> float | None:
+def _reached(points: list[tuple[float, float]], metric: Metric, goal: float) -> float | None:
     """The seconds after which a curve is first at the goal or better, None if it never is."""
     return next((time for time, value in points if value == goal or metric.better(value, goal)), None)
+
+
+def efficiency(section: Section, costs: Mapping[int, ModelCost], table: MetricTable | None) -> Grid:
+    """Time, speed, memory and arithmetic of every model."""
+    heads = [Cell("model"), Cell("time to train", "a seed"), Cell("of it compiling"), Cell("step"), Cell("images/s")]
+    heads += [Cell("peak memory", "host"), Cell("peak memory", "device"), Cell("parameters"), Cell("FLOPs", "a step")]
+    heads += [Cell("FLOPs", "training"), Cell("evaluation")]
+    goal = _goal(section, table)
+    if goal is not None:
+        heads.append(Cell("time to reach", f"{table.metric.title} {rounded(goal)}"))
+    grid = Grid("What the models cost, means over seeds", heads, [])
+    for model in section.models:
+        c = costs[model.number]
+        shared = f"{c.shared} seeds in one program" if c.shared > 1 else ""
+        cells = [Cell(model.name, shared, anchor=model.slug)]
+        cells += [Cell(duration(c.train_seconds)), Cell(duration(c.compile_seconds))]
+        cells += [Cell("–" if c.step_ms is None else f"{significant(c.step_ms, 3)} ms"), Cell(_whole(c.images_per_s))]
+        cells += [Cell(_memory(c.host_memory_mb)), Cell(_memory(c.device_memory_mb)), Cell(large(c.parameters))]
+        cells += [Cell(large(c.flops_per_step)), Cell(large(c.flops)), Cell(duration(c.evaluation_seconds or None))]
+        if goal is not None:
+            times = [_reached(curve(run, table.metric), table.metric, goal) for run in model.runs]
+            known = [time for time in times if time is not None]
+            cells.append(Cell(duration(sum(known) / len(known)), _of(len(known), len(times))) if known else NOTHING)
+        grid.add(cells)
+    hardware = sorted({name for c in costs.values() for name in c.hardware})
+    if len(hardware) > 1:
+        grid.notes.append(f"Trained on different hardware ({'; '.join(hardware)}): times and speeds do not compare.")
+    elif hardware:
+        grid.notes.append(f"All on: {hardware[0]}.")
+    if goal is not None:
+        grid.notes.append(
+            "The goal is the worst of the models' last numbers, so that each of them reaches it; measured on "
+            "evaluation.num_samples_in_training samples, a step counting the mean time of all."
+        )
+    if any(c.shared > 1 for c in costs.values()):
+        grid.notes.append(
+            "Of seeds in one program seconds and FLOPs are each one's part, images/s and memory the whole program's."
+        )
+    return grid
+
+
+def _goal(section: Section, table: MetricTable | None) -> float | None:
+    """The worst last number of the curves, where two models or more have one."""
+    if table is None or table.metric.direction == "none":
+        return None
+    ends = [[p[-1][1] for run in m.runs if (p := curve(run, table.metric))] for m in section.models]
+    last = [max(values, key=table.metric.loss) for values in ends if values]
+    return max(last, key=table.metric.loss) if len(last) > 1 else None
+
+
+def _whole(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.0f}" if value >= 100 else significant(value, 3)
+
+
+def _memory(mb: float | None) -> str:
+    return "–" if mb is None else f"{mb:,.0f} MiB" if mb < 10_000 else f"{mb / 1024:,.1f} GiB"
+
+
+def _of(part: int, whole: int) -> str:
+    return "" if part == whole else f"{part} of {whole} runs"

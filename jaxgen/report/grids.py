@@ -1,14 +1,15 @@
 """The tables of a section, as data that the page and its Markdown twin both show."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from jaxgen.report.comparison import Row, Table, number, of_step
-from jaxgen.report.findings import LEVELS, Finding
-from jaxgen.report.groups import Model, Section
-from jaxgen.report.numbers import interval, probability, rounded, significant
-from jaxgen.report.words import disqualified
+from jaxgen.report.comparison import Incomparable, MetricTable, ModelRow, number, of_step
+from jaxgen.report.findings import is_disqualified
+from jaxgen.report.formatting import interval, probability, rounded, significant
+from jaxgen.report.run_record import LEVELS, RunRecord
+from jaxgen.report.sections import Model, Section
 
 
 class Cell(NamedTuple):
@@ -43,36 +44,45 @@ class Grid:
     notes: list[str] = field(default_factory=list)
     badges: list[list[Badge]] = field(default_factory=list)
 
+    def add(self, cells: list[Cell], badges: Sequence[Badge] = ()) -> None:
+        """Adds a row."""
+        self.rows.append(cells)
+        self.badges.append(list(badges))
 
-def badges(model: Model, found: Mapping[str, Sequence[Finding]], least: str = "warning") -> list[Badge]:
-    """What was found of a model's runs, each once, the worst first."""
-    allowed = LEVELS[: LEVELS.index(least) + 1]
-    kinds: dict[str, list[str]] = {}
+
+def _badges_of_run(run: RunRecord) -> list[Badge]:
+    """What is wrong with a run, each kind once, at its worst."""
+    levels = {finding.badge: finding.level for finding in reversed(run.findings) if finding.level != "note"}
+    return [Badge(text, level) for text, level in reversed(levels.items())]
+
+
+def _badges_of_model(model: Model) -> list[Badge]:
+    """What is wrong with a model's runs, each kind once, the worst first."""
+    levels: dict[str, list[str]] = {}
     for run in model.runs:
-        for finding in {f.kind: f for f in reversed(found[run.place]) if f.level in allowed}.values():
-            kinds.setdefault(finding.kind, []).append(finding.level)
-    out = []
-    for kind, levels in kinds.items():
-        share = f" ({len(levels)} of {len(model.runs)})" if len(model.runs) > 1 else ""
-        out.append(Badge(f"{kind}{share}", min(levels, key=LEVELS.index)))
-    return sorted(out, key=lambda badge: LEVELS.index(badge.level))
+        for badge in reversed(_badges_of_run(run)):
+            levels.setdefault(badge.text, []).append(badge.level)
+    badges = []
+    for text, of_runs in levels.items():
+        share = f" ({len(of_runs)} of {len(model.runs)})" if len(model.runs) > 1 else ""
+        badges.append(Badge(f"{text}{share}", min(of_runs, key=LEVELS.index)))
+    return sorted(badges, key=lambda badge: LEVELS.index(badge.level))
 
 
-def leaderboard(table: Table, found: Mapping[str, Sequence[Finding]]) -> Grid:
+def leaderboard(table: MetricTable) -> Grid:
     """Models by the deciding metric."""
     metric = table.metric
     heads = [Cell("model"), Cell(f"{metric.title} {metric.arrow}".strip(), metric.of), Cell("95% interval")]
     heads += [Cell("deviation", "over seeds"), Cell("best", "seed"), Cell("worst", "seed"), Cell("seeds")]
     heads.append(Cell("against the best", "p by Welch, Holm"))
-    sound = [row for row in table.ranked if not disqualified(row.model, found, metric.key)]
+    sound = [row for row in table.ranked if not is_disqualified(row.model, metric.key)]
     grid = Grid(f"Leaderboard by {metric.name}", heads, [])
     for row in table.rows:
         place = f"{sound.index(row) + 1}. " if row in sound else ""
         name = Cell(f"{place}{row.model.name}", anchor=row.model.slug)
-        grid.rows.append([name, *_standing(row, table, sound)])
-        grid.badges.append(badges(row.model, found))
+        grid.add([name, *_standing(row, table, sound)], _badges_of_model(row.model))
     grid.notes += [
-        f"Not ranked: {other.run.place} ({_other(other, metric.key)}): {other.reason}." for other in table.others
+        f"Not ranked: {other.run.place} ({_number_of(other, metric.key)}): {other.reason}." for other in table.others
     ]
     if any(row.summary.n == 1 for row in table.ranked):
         grid.notes.append(
@@ -91,7 +101,7 @@ def leaderboard(table: Table, found: Mapping[str, Sequence[Finding]]) -> Grid:
     return grid
 
 
-def _standing(row: Row, table: Table, sound: list[Row]) -> list[Cell]:
+def _standing(row: ModelRow, table: MetricTable, sound: list[ModelRow]) -> list[Cell]:
     if row.summary is None:
         return [NOTHING] * 7
     s, metric = row.summary, table.metric
@@ -117,12 +127,12 @@ def _standing(row: Row, table: Table, sound: list[Row]) -> list[Cell]:
     return [value, around, deviation, *ends, Cell(str(s.n)), against]
 
 
-def _other(other, key: str) -> str:
+def _number_of(other: Incomparable, key: str) -> str:
     record = other.run.results.get(key)
     return "no such number" if record is None else rounded(number(record), record.get("spread"))
 
 
-def pairs(table: Table) -> Grid:
+def pairs(table: MetricTable) -> Grid:
     """All differences between two models, with intervals and both p-values."""
     heads = [Cell("pair"), Cell("difference"), Cell("95% interval"), Cell("p", "Welch"), Cell("p", "corrected by Holm")]
     grid = Grid(f"Differences by {table.metric.measure}, the first less the second", heads, [])
@@ -132,11 +142,11 @@ def pairs(table: Table) -> Grid:
         look = "best" if d.significant else ""
         cells = [Cell(rounded(d.value, half)), Cell(interval(d.low, d.high, half) or "–")]
         cells += [Cell(probability(d.p)), Cell(probability(d.corrected), look=look)]
-        grid.rows.append([Cell(f"{names[a]} – {names[b]}"), *cells])
+        grid.add([Cell(f"{names[a]} – {names[b]}"), *cells])
     return grid
 
 
-def effectiveness(section: Section, tables: Sequence[Table], found: Mapping[str, Sequence[Finding]]) -> Grid:
+def effectiveness(section: Section, tables: Sequence[MetricTable]) -> Grid:
     """Every model's mean of every metric."""
     heads = [Cell("model")] + [Cell(f"{t.metric.title} {t.metric.arrow}".strip(), t.metric.of) for t in tables]
     grid = Grid("All numbers of the evaluations, means over seeds", heads, [])
@@ -145,9 +155,8 @@ def effectiveness(section: Section, tables: Sequence[Table], found: Mapping[str,
         cells = [Cell(model.name, anchor=model.slug)]
         for table in tables:
             row = next(row for row in table.rows if row.model is model)
-            cells.append(_mean(row, table, found))
-        grid.rows.append(cells)
-        grid.badges.append([])
+            cells.append(_mean(row, table))
+        grid.add(cells)
     grid.notes.append(
         "± is the standard deviation over seeds. Bold: the best of the models that neither collapsed nor copy. "
         "†: some runs were evaluated with other settings and are left out."
@@ -156,25 +165,57 @@ def effectiveness(section: Section, tables: Sequence[Table], found: Mapping[str,
     return grid
 
 
-def _searches(tables: Sequence[Table]) -> list[str]:
+def _searches(tables: Sequence[MetricTable]) -> list[str]:
     """What the inversions of a section were given: one sentence for each budget."""
     names: dict[str, list[str]] = {}
     for table in tables:
         runs = [run for row in table.ranked for run in row.model.runs if run.seed in row.values]
         record = runs[0].results[table.metric.key] if runs else {}
         if isinstance(record.get("inversion"), dict):
-            told = {"space": "z", "images": record.get("n_real"), **record["inversion"]}
-            shown = [f"{key} {told[key]}" for key in ("space", "steps", "restarts", "images") if key in told]
-            names.setdefault(", ".join(shown), []).append(table.metric.name)
+            budget = {"space": "z", "images": record.get("n_real"), **record["inversion"]}
+            texts = [f"{key} {budget[key]}" for key in ("space", "steps", "restarts", "images") if key in budget]
+            names.setdefault(", ".join(texts), []).append(table.metric.name)
     return [f"{', '.join(of)}: inversions by --mode=project ({budget})." for budget, of in names.items()]
 
 
-def _mean(row: Row, table: Table, found) -> Cell:
+def _mean(row: ModelRow, table: MetricTable) -> Cell:
     mark = " †" if row.others else ""
     if row.summary is None:
         return Cell("†", "other settings", "muted") if mark else NOTHING
-    sound = [r for r in table.ranked if not disqualified(r.model, found, table.metric.key)]
+    sound = [r for r in table.ranked if not is_disqualified(r.model, table.metric.key)]
     best = bool(sound) and table.metric.direction != "none" and row.standing == sound[0].standing
     small = "" if row.summary.deviation is None else f"± {significant(row.summary.deviation, 2)}"
     small = ", ".join(filter(None, [small, of_step(row, table.metric)]))
     return Cell(rounded(row.summary.mean, row.error) + mark, small, "best" if best and row in sound else "")
+
+
+def reliability(section: Section, table: MetricTable | None) -> Grid:
+    """Every run: how it ended, how often it was resumed, its alarms and findings."""
+    metric = table.metric if table else None
+    heads = [Cell("run"), Cell("seed"), Cell("steps"), Cell("resumed"), Cell("alarms"), Cell("still on")]
+    if metric:
+        heads.append(Cell(f"{metric.title} {metric.arrow}".strip(), metric.of))
+    grid = Grid("Every run", heads, [])
+    for model in section.models:
+        for run in model.runs:
+            steps = run.config.get("steps")
+            step = "–" if run.step is None else f"{run.step:,}"
+            whole = "" if run.finished or not isinstance(steps, int) else f"of {steps:,}"
+            again = f"{run.restarts} began anew" if run.restarts else ""
+            on = sum(event.get("ended") is None for event in run.alarms)
+            cells = [Cell(run.place, anchor=run.anchor), Cell("–" if run.seed is None else str(run.seed))]
+            cells += [Cell(step, whole, "warning" if whole else ""), Cell(str(run.resumes), again)]
+            cells += [Cell(str(len(run.alarms))), Cell(str(on), look="bad" if on else "")]
+            if metric:
+                record = run.results.get(metric.key, {})
+                error = record.get("standard_error", record.get("spread"))
+                earlier = run.earlier(metric.key)
+                mark = "" if earlier is None else f"of step {earlier:,}"
+                cells.append(Cell(rounded(number(record), error if isinstance(error, float) else None), mark))
+            grid.add(cells, _badges_of_run(run))
+    commits = Counter(str(run.facts.get("commit") or "an unknown one")[:12] for run in section.runs)
+    if len(commits) > 1:
+        listed = ", ".join(f"{commit} ({count})" for commit, count in commits.most_common())
+        grid.notes.append(f"The runs were made by different commits: {listed}.")
+    grid.notes.append("Resumed: how often a run went on from a checkpoint after it was cut off, as its log tells.")
+    return grid

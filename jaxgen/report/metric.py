@@ -11,10 +11,8 @@ from jaxgen.metrics import direction
 from jaxgen.settings import lookup
 
 # What decides a leaderboard, best first: the first of these that the models have in common.
-_DECIDING = (
-    *("fid", "fid_infinity", "kid", "c2st_forest", "tstr", "modes", "wasserstein_1d"),
-    *("bits_per_dim", "coverage", "recall", "precision", "ssim", "psnr"),
-)
+_DECIDING = ["fid", "fid_infinity", "kid", "c2st_forest", "tstr", "modes", "wasserstein_1d"]
+_DECIDING += ["bits_per_dim", "coverage", "recall", "precision", "ssim", "psnr"]
 _ARROWS = {"lower": "↓", "higher": "↑"}
 
 
@@ -117,11 +115,6 @@ def _base(key: str) -> str:
     return max(fitting, key=len, default=key)
 
 
-def is_metric(key: str) -> bool:
-    """Whether a number of metrics.jsonl is one of an evaluation and not of the training."""
-    return _base(key) in _built_in()
-
-
 def deciding(metrics: Mapping[str, Metric], counts: Mapping[str, int]) -> str | None:
     """The key of the metric that a leaderboard goes by; None where there is none with a direction.
 
@@ -131,7 +124,7 @@ def deciding(metrics: Mapping[str, Metric], counts: Mapping[str, int]) -> str | 
     order = {name: rank for rank, name in enumerate(_DECIDING)}
     candidates = [key for key, metric in metrics.items() if metric.direction != "none"]
 
-    def standing(key):
+    def standing(key: str) -> tuple:
         plain = key == metrics[key].base or key == f"fd_{metrics[key].of}"
         # Inversions tell what a model can show, not what it does: they decide where there is nothing else.
         return ("_inversion" in key, -counts[key], order.get(metrics[key].base, len(order)), not plain, key)

@@ -13,8 +13,8 @@ from markupsafe import Markup
 from jaxgen.errors import UserError
 from jaxgen.files.workdir import write_atomic
 from jaxgen.report import svg
-from jaxgen.report.contents import Report, contents
-from jaxgen.report.find import find
+from jaxgen.report.chapters import Report, report_of
+from jaxgen.report.run_search import find_runs
 
 
 def build(directories: Sequence[Path], out: Path) -> Path:
@@ -27,9 +27,9 @@ def build(directories: Sequence[Path], out: Path) -> Path:
     Raises:
       UserError: no run in any of them, or `out` cannot be written.
     """
-    found = find([Path(directory) for directory in directories])
-    names = [study.title for study in found.studies] or [Path(directory).resolve().name for directory in directories]
-    report = contents(found, ", ".join(dict.fromkeys(names)))
+    runs, studies = find_runs([Path(directory) for directory in directories])
+    names = [study.title for study in studies] or [Path(directory).resolve().name for directory in directories]
+    report = report_of(runs, studies, ", ".join(dict.fromkeys(names)))
     figures = out / "figures"
     try:
         figures.mkdir(parents=True, exist_ok=True)
@@ -46,7 +46,7 @@ def _write_figures(report: Report, folder: Path) -> None:
     for chapter in report.chapters:
         drawn = [*chapter.figures.values(), *chapter.training]
         wanted |= {figure.name: svg.alone(figure.svg).encode() for figure in drawn}
-        wanted |= {picture.name: picture.data for kind in chapter.kinds for picture in kind.pictures}
+        wanted |= {picture.name: picture.data for kind in chapter.picture_kinds for picture in kind.pictures}
     for name, data in wanted.items():
         (folder / name).write_bytes(data)
     for old in folder.iterdir():  # of an earlier report in the same place

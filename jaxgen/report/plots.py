@@ -1,16 +1,18 @@
 """The figures of a section, each an SVG element."""
 
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MultipleLocator, NullLocator
 
 from jaxgen.report import svg
-from jaxgen.report.comparison import Table
+from jaxgen.report.comparison import MetricTable
 from jaxgen.report.costs import curve, train_seconds
-from jaxgen.report.groups import Model, Section
+from jaxgen.report.formatting import finite
 from jaxgen.report.metric import Metric
+from jaxgen.report.sections import Model, Section
 
 _TICKS = [t * unit for unit, ts in ((1, (1, 2, 5, 10, 20)), (60, (0.5, 1, 2, 5, 10, 20))) for t in ts]
 _TICKS += [t * unit for unit, ts in ((3600, (0.5, 1, 2, 5, 10)), (86_400, (1, 2, 5, 10, 20, 50))) for t in ts]
@@ -19,14 +21,14 @@ _LINES = 4  # losses of a training plot
 _LOSSES = ("loss", "elbo", "bits")
 
 
-def leaderboard(table: Table, prefix: str) -> str:
+def leaderboard(table: MetricTable, prefix: str) -> str:
     """Every seed's number as a dot, the mean and its interval as a bar, best model on top.
 
     The axis holds all numbers; an interval of few seeds may leave it, or one model would press the others together.
     """
     rows = table.ranked[::-1]
     with svg.settings():
-        figure, ((axes,),) = svg.styled(6.4, 0.75 + 0.32 * len(rows))
+        figure, axes = svg.styled(6.4, 0.75 + 0.32 * len(rows))
         for y, row in enumerate(rows):
             colour, summary = svg.colour(row.model.number), row.summary
             if summary.low is not None:
@@ -46,32 +48,32 @@ def leaderboard(table: Table, prefix: str) -> str:
         return svg.render(figure, prefix)
 
 
-def quality_against_cost(table: Table, prefix: str) -> str | None:
+def quality_against_cost(table: MetricTable, prefix: str) -> str | None:
     """The deciding number over the time to train, one mark for each run; None without times."""
     with svg.settings():
-        figure, ((axes,),) = svg.styled(6.4, 3.6)
-        shown, times = 0, []
+        figure, axes = svg.styled(6.4, 3.6)
+        models, times = 0, []
         for row in table.ranked:
             runs = [(train_seconds(run), row.values[run.seed]) for run in row.model.runs if run.seed in row.values]
             runs = [(seconds, value) for seconds, value in runs if seconds]
             if not runs:
                 continue
-            shown += 1
+            models += 1
             times += [seconds for seconds, _ in runs]
             axes.scatter(*zip(*runs, strict=True), s=34, alpha=0.9, **_look(row.model), label=_label(row.model.name))
-        if shown < 2:
+        if models < 2:
             return None
         _time_axis(axes, times)
         axes.set_title(_axis(table.metric), loc="left", fontsize=9)
-        _legend(figure, shown)
+        _legend(figure, models)
         return svg.render(figure, prefix)
 
 
 def progress(section: Section, metric: Metric, prefix: str) -> str | None:
     """The number over the seconds of training where it was measured on the way; None where no run did."""
     with svg.settings():
-        figure, ((axes,),) = svg.styled(6.4, 3.6)
-        shown, times = 0, []
+        figure, axes = svg.styled(6.4, 3.6)
+        models, times = 0, []
         for model in section.models:
             label = _label(model.name)
             for run in model.runs:
@@ -81,12 +83,12 @@ def progress(section: Section, metric: Metric, prefix: str) -> str | None:
                 colour, mark = svg.colour(model.number), svg.marker(model.number)
                 axes.plot(*zip(*points, strict=True), color=colour, marker=mark, ms=4, lw=1.4, label=label)
                 times += [seconds for seconds, _ in points]
-                shown, label = shown + bool(label), None
-        if not shown:
+                models, label = models + bool(label), None
+        if not models:
             return None
         _time_axis(axes, times)
         axes.set_title(_axis(metric), loc="left", fontsize=9)
-        _legend(figure, shown)
+        _legend(figure, models)
         return svg.render(figure, prefix)
 
 
@@ -96,12 +98,12 @@ def training(model: Model, prefix: str) -> str | None:
     if not names:
         return None
     with svg.settings():
-        figure, ((axes,),) = svg.styled(3.4, 2.3)
+        figure, axes = svg.styled(3.4, 2.3)
         values = []
         for number, name in enumerate(names):
             label = _label(name)
             for run in model.runs:
-                points = [(line["step"], line[name]) for line in run.lines if _finite(line.get(name))]
+                points = [(line["step"], line[name]) for line in run.lines if finite(line.get(name)) is not None]
                 if points:
                     points = _thinned(points)
                     axes.plot(*zip(*points, strict=True), color=svg.COLOURS[number], lw=1, alpha=0.85, label=label)
@@ -119,7 +121,7 @@ def training(model: Model, prefix: str) -> str | None:
 def plane(places: Mapping[str, np.ndarray], numbers: Mapping[str, int | None], prefix: str) -> str:
     """Points [n, 2] of the real data (number None: crosses, on top) and of models in one plane."""
     with svg.settings():
-        figure, ((axes,),) = svg.styled(6.4, 5.6)
+        figure, axes = svg.styled(6.4, 5.6)
         for name, points in places.items():
             number = numbers[name]
             look = (
@@ -138,12 +140,8 @@ def plane(places: Mapping[str, np.ndarray], numbers: Mapping[str, int | None], p
 
 def _losses(model: Model) -> list[str]:
     last = [line for run in model.runs for line in run.lines[-3:]]
-    names = sorted({name for line in last for name, value in line.items() if _finite(value)})
+    names = sorted({name for line in last for name, value in line.items() if finite(value) is not None})
     return [name for name in names if name.startswith(_LOSSES)][:_LINES]
-
-
-def _finite(value) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _thinned(points: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
@@ -154,7 +152,7 @@ def _thinned(points: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
     return [tuple(part.mean(0)) for part in parts]
 
 
-def _look(model: Model) -> dict:
+def _look(model: Model) -> dict[str, str]:
     return {"color": svg.colour(model.number), "marker": svg.marker(model.number)}
 
 
@@ -169,7 +167,7 @@ def _axis(metric: Metric) -> str:
     return f"{metric.name}{unit}{f' ({metric.best})' if metric.best else ''}"
 
 
-def _time_axis(axes, times: Sequence[float]) -> None:
+def _time_axis(axes: Axes, times: Sequence[float]) -> None:
     axes.set_xlabel("time of training, compilation included")
     if max(times) > 5 * min(times) > 0:
         axes.set_xscale("log")
@@ -191,5 +189,5 @@ def _clock(seconds: float) -> str:
     return f"{seconds:.3g} s"
 
 
-def _legend(figure, count: int) -> None:
+def _legend(figure: Figure, count: int) -> None:
     figure.legend(loc="outside lower center", ncols=min(count, 3), fontsize=8)

@@ -8,8 +8,6 @@ import numpy as np
 from scipy import stats
 
 from jaxgen.evaluation.aggregate import CONFIDENCE, equal
-from jaxgen.evaluation.aggregate import Summary as Summary
-from jaxgen.evaluation.aggregate import summarise as summarise
 
 LEVEL = 0.05
 
@@ -30,6 +28,12 @@ class Difference(NamedTuple):
     def significant(self) -> bool:
         """Whether the corrected p-value is below 0.05."""
         return self.corrected is not None and self.corrected < LEVEL
+
+    @property
+    def turned(self) -> "Difference":
+        """The difference of b less a."""
+        low, high = (None, None) if self.low is None else (-self.high, -self.low)
+        return Difference(-self.value, low, high, self.p, self.corrected)
 
 
 def welch(a: Sequence[float], b: Sequence[float]) -> Difference:

@@ -3,8 +3,10 @@
 import io
 import re
 import warnings
+from contextlib import AbstractContextManager
 
 from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
@@ -44,13 +46,13 @@ def marker(number: int) -> str:
     return MARKERS[(number + number // len(COLOURS)) % len(MARKERS)]
 
 
-def styled(width: float, height: float, rows: int = 1, columns: int = 1):
+def styled(width: float, height: float) -> tuple[Figure, Axes]:
     """A figure of that many inches and its axes, to be drawn on within `settings()`."""
     figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots(rows, columns, squeeze=False)
+    return figure, figure.subplots()
 
 
-def settings():
+def settings() -> AbstractContextManager:
     """The context in which figures are made and drawn."""
     return rc_context(_SETTINGS)
 

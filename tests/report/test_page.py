@@ -13,9 +13,9 @@ from scipy import stats
 
 from jaxgen import report
 from jaxgen.report import __main__ as command
-from jaxgen.report.command import reproduce
-from jaxgen.report.find import find
-from jaxgen.report.numbers import rounded
+from jaxgen.report.cards import reproduce
+from jaxgen.report.formatting import rounded
+from jaxgen.report.run_search import find_runs
 from jaxgen.settings import run_config
 
 FIRST, SECOND = [10.0, 10.6, 10.3], [12.0, 12.9, 12.2]
@@ -126,7 +126,7 @@ def test_resumptions_are_counted(run, tmp_path):
     log = "x INFO resuming at step 500 of 3000\nx INFO compiling 10 steps for 1 device(s) ...\n" * 2
     log += "x INFO compiling 10 steps for 1 device(s) ...\nx INFO resuming at step 3000 of 3000\n"
     run.make(tmp_path / "a", 3.0, log=log)
-    (found,) = find([tmp_path]).runs
+    (found,) = find_runs([tmp_path])[0]
     assert (found.resumes, found.restarts) == (2, 1)
 
 
@@ -135,7 +135,7 @@ def test_the_command_of_a_card_makes_the_same_config(run, tmp_path):
     changes = {"evaluation.metrics": ("fid", "kid"), "data.dir": "a b/c", "recipe.diff_augment": "color,cutout"}
     changes |= {"alarms.stop": ("collapse",), "optimizers.generator.learning_rate": 1e-5, "data.labels": True}
     run.make(tmp_path / "a", 3.0, changes=changes)
-    (found,) = find([tmp_path]).runs
+    (found,) = find_runs([tmp_path])[0]
     words = shlex.split(reproduce(found).replace("\\\n", " "))
     assert words[:5] == ["python", "-m", "jaxgen.main", "--config", "default"]
     config = run_config.load("default", [w for w in words if w.startswith("--config.")])
@@ -158,7 +158,7 @@ def test_the_command_of_a_config_with_keys_of_its_own_makes_the_same(run, tmp_pa
     if of_seeds:
         (folder / "seed_1").mkdir()
         path.rename(folder / "seed_1" / path.name)
-    found = find([tmp_path]).runs[-1]
+    found = find_runs([tmp_path])[0][-1]
     words = shlex.split(reproduce(found).replace("\\\n", " "))
     assert words[3:5] == ["--config", str(folder)]
     assert "--config.evaluation.num_samples=77" in words

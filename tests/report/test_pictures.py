@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxgen.report import features, images, svg
-from jaxgen.report.find import find
-from jaxgen.report.groups import sections
+from jaxgen.report import pictures, svg, tsne
+from jaxgen.report.run_search import find_runs
+from jaxgen.report.sections import sections
 
 R = np.random.default_rng(0)
 
@@ -20,20 +20,20 @@ R = np.random.default_rng(0)
     [([10, 20, 30], 100, 30), ([10, 100, 100], 110, 50), ([60, 60, 60], 90, 30), ([], 10, 0)],
 )
 def test_small_pictures_leave_their_room_to_large_ones(sizes, budget, limit):
-    found = images.room(sizes, budget)
+    found = pictures.room(sizes, budget)
     assert found == limit
     assert sum(min(size, found) for size in sizes) <= budget
 
 
 def test_a_picture_is_made_small_enough():
     noise = Image.fromarray(R.integers(0, 256, (900, 900, 3), dtype=np.uint8))
-    data, width, height = images.fitted(noise, 60_000)
+    data, width, height = pictures.fitted(noise, 60_000)
     assert len(data) <= 60_000
     with Image.open(io.BytesIO(data)) as small:
         assert small.size == (width, height)
         assert width == height < 900
     plain = Image.new("L", (200, 100), 7)
-    assert images.fitted(plain, 60_000)[1:] == (200, 100)
+    assert pictures.fitted(plain, 60_000)[1:] == (200, 100)
 
 
 def _section(run, folder, shape, extractor, **changes):
@@ -45,7 +45,7 @@ def _section(run, folder, shape, extractor, **changes):
             (made / "evaluation").mkdir()
             fake = changes.get(name, real + 1)
             np.savez(made / "evaluation/features.npz", real=real, fake=fake, extractor=np.array(extractor))
-    (section,), unknown = sections(find([folder]))
+    (section,), unknown = sections(find_runs([folder])[0])
     assert not unknown
     return section
 
@@ -54,7 +54,7 @@ def _section(run, folder, shape, extractor, **changes):
     ("shape", "extractor", "words"), [((40, 2), "", "points themselves"), ((20, 6), "net", "t-SNE")]
 )
 def test_all_models_and_the_real_data_share_a_plane(run, tmp_path, shape, extractor, words):
-    plane = features.plane(_section(run, tmp_path, shape, extractor), "p")
+    plane = tsne.plane(_section(run, tmp_path, shape, extractor), "p")
     assert words in plane.caption
     assert plane.absent == ["c"]
     shown = re.findall(r"<text[^>]*>([^<]+)</text>", plane.figure)
@@ -64,19 +64,19 @@ def test_all_models_and_the_real_data_share_a_plane(run, tmp_path, shape, extrac
 
 
 def test_points_that_are_not_finite_leave_their_model_out(run, tmp_path):
-    plane = features.plane(_section(run, tmp_path, (30, 2), "", b=np.full((30, 2), np.nan)), "p")
+    plane = tsne.plane(_section(run, tmp_path, (30, 2), "", b=np.full((30, 2), np.nan)), "p")
     assert plane.absent == ["b", "c"]
 
 
 def test_a_damaged_file_of_features_is_none(tmp_path):
     (tmp_path / "features.npz").write_bytes(b"PK nothing")
-    assert features.read(tmp_path / "features.npz") is None
-    assert features.read(tmp_path / "missing.npz") is None
+    assert tsne.read(tmp_path / "features.npz") is None
+    assert tsne.read(tmp_path / "missing.npz") is None
 
 
 def test_a_figure_stands_alone_and_in_a_page():
     with svg.settings():
-        figure, ((axes,),) = svg.styled(3, 2)
+        figure, axes = svg.styled(3, 2)
         axes.plot([0.00125, 0.00375], [1, 2], label="a < b --> $c$")
         axes.set_xticks([0.00125])
         axes.legend()

@@ -8,8 +8,8 @@ import pytest
 from scipy import stats
 
 from jaxgen import report
-from jaxgen.report.contents import contents
-from jaxgen.report.find import find
+from jaxgen.report.chapters import Report, report_of
+from jaxgen.report.run_search import find_runs
 
 COLLAPSE = {
     "alarm": "collapse",
@@ -29,6 +29,11 @@ DIVERGED = (
 def _sound(run, top, model="sound", fd=(20.0, 21.0, 20.5), **more):
     for seed, value in enumerate(fd):
         run.make(top / f"{model}/seed_{seed}", value, seed=seed, **more)
+
+
+def report_in(top) -> Report:
+    """What there is to say of the runs below a folder."""
+    return report_of(*find_runs([top]), "")
 
 
 def _words(top):
@@ -138,7 +143,7 @@ def test_each_latent_sampler_is_judged_by_its_own_numbers(run, tmp_path, ill):
     assert ("good samples from the latent sampler 'normal' of a small part" in text) == bool(ill)
     # Another sampler's collapse says nothing against the prior's samples, by which the models are compared.
     assert ("vae is best by" in text) == bool(ill)
-    told = contents(find([tmp_path]), "").chapters[0].effectiveness
+    told = report_in(tmp_path).chapters[0].effectiveness
     fitted = [(h.text[:7], h.small) for h in told.heads].index(("Frechet", "efficientnet_lite0_normal"))
     assert [row[fitted].look for row in told.rows if row[0].text == "vae"] == [""]
 
@@ -149,12 +154,42 @@ def test_few_real_images_are_told_as_such(run, tmp_path):
     _assert_said(tmp_path, "comes of 1,012 real images, fewer than the 2,048 that it needs")
 
 
-def test_a_diverged_run_by_its_log(run, tmp_path):
+def test_a_diverged_run_of_an_older_version_by_its_log(run, tmp_path):
     _sound(run, tmp_path)
     log = f"2026-11-22 13:20:00,000 ERROR {DIVERGED}\n"
     run.make(tmp_path / "wild", step=300, log=log, changes={"model.width": 8})
     said = ("wild, diverged:", "Diverged: loss_d became nan at step 320", "the last good checkpoint is step 300")
     _assert_said(tmp_path, *said)
+
+
+def _record_failure(folder, **changes):
+    """What training leaves when a number became nan."""
+    record = {"kind": "not_finite", "seed": 0, "step": 320, "term": "loss_d", "value": "nan", "message": "no sentence"}
+    (folder / "failure.json").write_text(json.dumps({**record, **changes}))
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [("not_finite", "Diverged: no sentence."), ("of later versions", "Failed at step 300 of 3,000: no sentence.")],
+)
+def test_a_failed_run_by_its_record(run, tmp_path, kind, words):
+    """Its kind decides, whatever words the message and the log have."""
+    log = f"2026-11-22 13:20:00,000 ERROR {'other words' if kind == 'not_finite' else DIVERGED}\n"
+    _record_failure(run.make(tmp_path / "wild", step=300, log=log), kind=kind)
+    page, _ = _assert_said(tmp_path, words)
+    assert (">diverged</span>" in page) == (kind == "not_finite")
+
+
+def test_of_a_recorded_failure_the_seed_that_failed_is_named(run, tmp_path):
+    folder = run.make(tmp_path / "lanes", step=300, changes={"num_seeds": 2})
+    _record_failure(folder, seed=1)
+    _assert_said(
+        tmp_path,
+        "lanes, diverged (1 of 2 runs: seed 1):",
+        "Diverged: no sentence.",
+        "lanes, failed (1 of 2 runs: seed 0):",
+        "its program ended because of its seed 1",
+    )
 
 
 def test_a_run_that_went_on_after_its_error_is_no_failure(run, tmp_path):
@@ -356,7 +391,7 @@ def test_values_of_the_wrong_kind_spare_the_other_runs(run, tmp_path, place, jun
     found = json.loads(path.read_text())
     found[place[0]][place[1]] = junk
     path.write_text(json.dumps(found))
-    told = contents(find([tmp_path]), "")
+    told = report_in(tmp_path)
     named = [model.name for chapter in told.chapters for model in chapter.section.models]
     lost = [sentence.lead for sentence in told.lost]
     assert "whole" in named
@@ -445,7 +480,7 @@ def test_seeds_that_were_trained_for_longer_are_no_seeds_of_the_shorter_model(ru
         run.make(tmp_path / f"short/seed_{seed}", value, seed=seed)
     for seed, value in enumerate((9.0, 10.0), 2):
         run.make(tmp_path / f"long/seed_{seed}", value, seed=seed, step=6000)
-    told = contents(find([tmp_path]), "")
+    told = report_in(tmp_path)
     assert [[run.seed for run in model.runs] for model in told.chapters[0].section.models] == [[2, 3], [0, 1]]
     assert all("--config.steps=6000" in card.command for card in told.chapters[0].cards if card.run.seed > 1)
     _assert_said(tmp_path, "Trained to step 6,000, though its config.json says 3,000", "20.5 [14.1, 26.9] over 2 seeds")
@@ -457,7 +492,7 @@ def test_a_longer_budget_of_seconds_is_another_model_and_other_steps_within_it_a
         run.make(
             tmp_path / f"seed_{seed}", 9.0, seed=seed, step=step, changes=changes, timing={"step_seconds": seconds}
         )
-    models = contents(find([tmp_path]), "").chapters[0].section.models
+    models = report_in(tmp_path).chapters[0].section.models
     assert [[run.seed for run in model.runs] for model in models] == [[0, 1], [2]]
 
 
@@ -465,7 +500,7 @@ def test_the_evaluation_of_an_earlier_checkpoint_leaves_the_run_finished(run, tm
     run.make(tmp_path / "whole", 5.0, changes={"model.width": 8})
     folder = run.make(tmp_path / "early", 6.0, evaluated=1500)
     (folder / "metrics.jsonl").unlink()  # the checkpoints tell too
-    chapter = contents(find([tmp_path]), "").chapters[0]
+    chapter = report_in(tmp_path).chapters[0]
     assert {row[9].text for row in chapter.efficiency.rows} == {"3 T"}
     said = ("these numbers are of step 1,500: fd_efficientnet_lite0", "6 (of step 1,500)")
     page, text = _assert_said(tmp_path, *said, "checkpoint an earlier one instead of the last")
@@ -475,7 +510,7 @@ def test_the_evaluation_of_an_earlier_checkpoint_leaves_the_run_finished(run, tm
 def test_numbers_of_earlier_checkpoints_alone_are_compared_and_marked(run, tmp_path):
     for number, name in enumerate(("a", "b")):
         run.make(tmp_path / name, 5.0 + number, evaluated=1500, changes={"model.width": 8 + number})
-    chapter = contents(find([tmp_path]), "").chapters[0]
+    chapter = report_in(tmp_path).chapters[0]
     assert [row[1].small for row in chapter.leaderboard.rows] == ["of step 1,500"] * 2
     assert [row[1].small for row in chapter.effectiveness.rows] == ["of step 1,500"] * 2
     assert not chapter.leaderboard.notes or "Not ranked" not in chapter.leaderboard.notes[0]
@@ -498,7 +533,7 @@ def test_inversions_stand_beside_the_evaluation(run, tmp_path):
         if name != "plain":
             _project(run, folder, 20.0 + number)
             _project(run, folder, 30.0 + number, "projection_w.json", "psnr_inversion_w", space="w")
-    grid = contents(find([tmp_path]), "").chapters[0].effectiveness
+    grid = report_in(tmp_path).chapters[0].effectiveness
     assert [(head.text, head.small) for head in grid.heads[2:]] == [("PSNR ↑", "inversion"), ("PSNR ↑", "inversion_w")]
     rows = {row[0].text: [cell.text for cell in row[2:]] for row in grid.rows}
     assert rows == {"a": ["20.00", "30.00"], "b": ["21.00", "31.00"], "plain": ["–", "–"]}
@@ -528,7 +563,7 @@ def test_inversions_alone_are_no_evaluation(run, tmp_path):
     _assert_said(tmp_path, "Trained to the end, but there is no evaluation.json")
     _project(run, run.make(tmp_path / "second", changes={"model.width": 4}), 21.0)
     run.make(tmp_path / "evaluated", 9.0, changes={"model.width": 8})
-    assert contents(find([tmp_path]), "").chapters[0].table.metric.key == "fd_efficientnet_lite0"
+    assert report_in(tmp_path).chapters[0].table.metric.key == "fd_efficientnet_lite0"
 
 
 def _baseline(run, folder, value, **settings):
@@ -547,14 +582,14 @@ def _tabular(run, folder, width, baselines=("class_copula",)):
 def test_baselines_of_other_settings_are_named_and_not_shown(run, tmp_path):
     for number, (name, rows) in enumerate((("a", 50), ("b", 171), ("c", 171))):
         _baseline(run, _tabular(run, tmp_path / name, 8 + number), 0.9 - number / 10, rows_of_each=rows, n_fake=398)
-    chapter = contents(find([tmp_path]), "").chapters[0]
+    chapter = report_in(tmp_path).chapters[0]
     assert [row[1].text for row in chapter.leaderboard.rows][3:] == ["0.8"]
     assert chapter.effectiveness.rows[-1][1].text == "0.8 †"
     told = "Not compared: class Gaussian copula of a: rows_of_each 50 instead of 171."
     assert [note for note in chapter.leaderboard.notes if "copula" in note] == [told]
     for name in ("b", "c"):
         (tmp_path / name / "baselines.json").unlink()
-    chapter = contents(find([tmp_path]), "").chapters[0]
+    chapter = report_in(tmp_path).chapters[0]
     assert len(chapter.leaderboard.rows) == 3
     assert chapter.effectiveness.rows[-1][1].text == "†"
     _assert_said(tmp_path, told)

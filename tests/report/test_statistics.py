@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jaxgen.report.statistics import Difference, correct, holm, summarise, welch
+from jaxgen.evaluation.aggregate import summarise
+from jaxgen.report.statistics import Difference, correct, holm, welch
 
 A, B = [10.1, 10.9, 10.4, 11.2], [12.0, 12.9, 12.2]
 

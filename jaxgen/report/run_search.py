@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxgen.errors import UserError
-from jaxgen.report.reading import read
-from jaxgen.report.run import Run
+from jaxgen.report.run_reader import read
+from jaxgen.report.run_record import RunRecord
 
 # A folder that has one of these is the work directory of a run.
 _OF_RUN = ("config.json", "metrics.jsonl", "evaluation.json")
@@ -16,7 +16,7 @@ _OF_RUN = ("config.json", "metrics.jsonl", "evaluation.json")
 _SKIPPED = {"checkpoints", "tensorboard", "samples", "evaluation", "latent_samplers", "report", "figures"}
 
 
-class Study(NamedTuple):
+class StudyRecord(NamedTuple):
     """What study.json says: where, its name and title, its entries, what is wrong with the file ("" if nothing)."""
 
     folder: Path
@@ -26,14 +26,7 @@ class Study(NamedTuple):
     problem: str = ""
 
 
-class Found(NamedTuple):
-    """Everything below the directories of a report."""
-
-    runs: list[Run]
-    studies: list[Study]
-
-
-def find(directories: Sequence[Path]) -> Found:
+def find_runs(directories: Sequence[Path]) -> tuple[list[RunRecord], list[StudyRecord]]:
     """Reads every run and study below the directories, in the order of their names.
 
     Raises:
@@ -49,29 +42,33 @@ def find(directories: Sequence[Path]) -> Found:
             seen.add(folder.resolve())
             if (folder / "study.json").exists():
                 studies.append(_study(folder))
-            if any((folder / name).exists() for name in _OF_RUN):
+            if _is_run(folder):
                 runs += read(folder, _place(folder, directory, len(directories) > 1))
     if not runs and not any(study.entries for study in studies):
         listed = ", ".join(map(str, directories))
         raise UserError(f"{listed}: no run there (no config.json, no study.json); name a directory that holds runs")
     for study in studies:
         _assign(study, runs)
-    return Found(runs, studies)
+    return runs, studies
+
+
+def _is_run(folder: Path) -> bool:
+    return any((folder / name).exists() for name in _OF_RUN)
 
 
 def _folders(top: Path) -> list[Path]:
-    found = []
+    folders = []
     for name, below, files in os.walk(top):
-        found.append(Path(name))
+        folders.append(Path(name))
         is_run = any(file in files for file in _OF_RUN)
         # The folders of a run's seeds are read with it.
         below[:] = sorted(b for b in below if not is_run and not b.startswith(".") and not _is_other(Path(name) / b))
-    return found
+    return folders
 
 
 def _is_other(folder: Path) -> bool:
     """Whether a folder is a known one without runs, and not a run that happens to have such a name."""
-    return folder.name in _SKIPPED and not any((folder / name).exists() for name in _OF_RUN)
+    return folder.name in _SKIPPED and not _is_run(folder)
 
 
 def _place(folder: Path, top: Path, several: bool) -> str:
@@ -81,33 +78,33 @@ def _place(folder: Path, top: Path, several: bool) -> str:
     return f"{top.resolve().name}/{inner}" if several else inner
 
 
-def _study(folder: Path) -> Study:
+def _study(folder: Path) -> StudyRecord:
     try:
-        found = json.loads((folder / "study.json").read_text())
-        entries = [entry for entry in found["entries"] if isinstance(entry, dict) and "name" in entry]
-        name = str(found.get("name") or folder.name)
-        return Study(folder, name, str(found.get("title") or name), entries)
+        content = json.loads((folder / "study.json").read_text())
+        entries = [entry for entry in content["entries"] if isinstance(entry, dict) and "name" in entry]
+        name = str(content.get("name") or folder.name)
+        return StudyRecord(folder, name, str(content.get("title") or name), entries)
     except (OSError, ValueError, KeyError, TypeError):
-        return Study(folder, folder.name, folder.name, [], "study.json is unreadable")
+        return StudyRecord(folder, folder.name, folder.name, [], "study.json is unreadable")
 
 
-def _assign(study: Study, runs: list[Run]) -> None:
+def _assign(study: StudyRecord, runs: list[RunRecord]) -> None:
     """Gives each run of the study its entry, with what the study noted of that run where it notes runs."""
     for entry in study.entries:
-        places = {study.folder / "runs" / str(entry["name"]): entry}
-        places |= {study.folder / str(place): entry for place in listed(entry, "workdirs")}
-        places |= {study.folder / str(one["workdir"]): {**entry, **one} for one in noted(entry)}
-        places = {place.resolve(): told for place, told in places.items()}
+        entries = {study.folder / "runs" / str(entry["name"]): entry}
+        entries |= {study.folder / str(place): entry for place in listed(entry, "workdirs")}
+        entries |= {study.folder / str(noted["workdir"]): {**entry, **noted} for noted in noted_runs(entry)}
+        entries = {place.resolve(): of_run for place, of_run in entries.items()}
         for run in runs:
             for folder in (run.folder.resolve(), *run.folder.resolve().parents):
-                if folder in places:
-                    run.entry = {**places[folder], "study": study.name}
+                if folder in entries:
+                    run.entry = {**entries[folder], "study": study.name}
                     break
 
 
-def noted(entry: dict[str, Any]) -> list[dict[str, Any]]:
+def noted_runs(entry: dict[str, Any]) -> list[dict[str, Any]]:
     """What an entry of study.json says of each of its runs: workdir, status, message, attempts, command."""
-    return [one for one in listed(entry, "runs") if isinstance(one, dict) and "workdir" in one]
+    return [noted for noted in listed(entry, "runs") if isinstance(noted, dict) and "workdir" in noted]
 
 
 def listed(entry: dict[str, Any], key: str) -> list:

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from jaxgen.report import numbers
+from jaxgen.report import formatting
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ from jaxgen.report import numbers
     ],
 )
 def test_rounded(value, error, shown):
-    assert numbers.rounded(value, error) == shown
+    assert formatting.rounded(value, error) == shown
 
 
 @pytest.mark.parametrize(
@@ -35,16 +35,16 @@ def test_rounded(value, error, shown):
     [(0.26, "0.3 s"), (9.96, "10 s"), (59.6, "1 min 00 s"), (828.4, "13 min 48 s"), (7234, "2 h 01 min"), (None, "–")],
 )
 def test_duration(seconds, shown):
-    assert numbers.duration(seconds) == shown
+    assert formatting.duration(seconds) == shown
 
 
 def test_counts_shares_and_probabilities():
-    assert numbers.large(347_072) == "347 k"
-    assert numbers.large(1_923_665_664.0) == "1.92 G"
-    assert numbers.large(12) == "12"
-    assert numbers.percent(0.0163) == "1.6%"
-    assert numbers.percent(0.34) == "34%"
-    assert numbers.probability(0.034) == "p = 0.034"
-    assert numbers.probability(3e-7) == "p < 0.0001"
-    assert numbers.probability(1.0) == "p = 1"
-    assert numbers.interval(1.234, 2.346, 0.2) == "[1.23, 2.35]"
+    assert formatting.large(347_072) == "347 k"
+    assert formatting.large(1_923_665_664.0) == "1.92 G"
+    assert formatting.large(12) == "12"
+    assert formatting.percent(0.0163) == "1.6%"
+    assert formatting.percent(0.34) == "34%"
+    assert formatting.probability(0.034) == "p = 0.034"
+    assert formatting.probability(3e-7) == "p < 0.0001"
+    assert formatting.probability(1.0) == "p = 1"
+    assert formatting.interval(1.234, 2.346, 0.2) == "[1.23, 2.35]"

@@ -7,15 +7,15 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxgen.report import plots
-from jaxgen.report.groups import Section
-from jaxgen.report.images import shown_run
+from jaxgen.report.pictures import pictured_run
+from jaxgen.report.sections import Section
 
 _FILE = "evaluation/features.npz"
 _POINTS, _EACH = 2000, 300  # in all, and of each set at most
 REAL = "real data"
 
 
-class Features(NamedTuple):
+class SampleFeatures(NamedTuple):
     """What evaluation left of one run: features of samples [n, D] and of real examples [m, D], and the network."""
 
     real: np.ndarray
@@ -28,7 +28,7 @@ class Features(NamedTuple):
         return self.extractor, hashlib.sha256(np.ascontiguousarray(self.real).tobytes()).hexdigest()
 
 
-def read(path: Path) -> Features | None:
+def read(path: Path) -> SampleFeatures | None:
     """The file's features, None where it is missing or damaged."""
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -37,7 +37,7 @@ def read(path: Path) -> Features | None:
     except (OSError, ValueError, KeyError, EOFError, AttributeError):
         return None
     whole = real.ndim == fake.ndim == 2 and real.shape[1] == fake.shape[1] and len(real) and len(fake)
-    return Features(real, fake, extractor) if whole and np.isfinite(real).all() else None
+    return SampleFeatures(real, fake, extractor) if whole and np.isfinite(real).all() else None
 
 
 class Plane(NamedTuple):
@@ -50,13 +50,11 @@ class Plane(NamedTuple):
 
 def plane(section: Section, prefix: str) -> Plane | None:
     """The figure of a section, None where no run left features."""
-    found = {model.number: read(shown_run(section, model).folder / _FILE) for model in section.models}
-    kinds = [features.kind for features in found.values() if features is not None]
-    if not kinds:
-        return None
-    usual = max(kinds, key=kinds.count)
-    used = {n: features for n, features in found.items() if features is not None and features.kind == usual}
-    used = {n: features for n, features in used.items() if np.isfinite(features.fake).all()}
+    left = {model.number: read(pictured_run(section, model).folder / _FILE) for model in section.models}
+    left = {number: features for number, features in left.items() if features is not None}
+    kinds = [features.kind for features in left.values()]
+    usual = max(kinds, key=kinds.count, default=None)
+    used = {n: part for n, part in left.items() if part.kind == usual and np.isfinite(part.fake).all()}
     if not used:
         return None
     each = min(_EACH, _POINTS // (len(used) + 1))

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from jaxgen.report.groups import Model, Section
-from jaxgen.report.run import Run
+from jaxgen.report.run_record import RunRecord
+from jaxgen.report.sections import Model, Section
 
 # Bytes of all pictures of a page, and of one; a page holds them a third larger.
 _BUDGET, _LARGEST = 5_000_000, 250_000
@@ -40,7 +40,7 @@ _ELSEWHERE = {"tsne", "real_beside_fake", "figure2"}
 class Picture:
     """A PNG: of which run, its caption, the name of its file, the whole picture, its bytes and size as shown."""
 
-    run: Run
+    run: RunRecord
     title: str
     name: str
     whole: Image.Image
@@ -49,7 +49,7 @@ class Picture:
     height: int = 0
 
 
-class Kind(NamedTuple):
+class PictureKind(NamedTuple):
     """Pictures of one kind, one for each model that has one; folded: shown when asked for."""
 
     title: str
@@ -58,7 +58,7 @@ class Kind(NamedTuple):
     folded: bool = False
 
 
-def shown_run(section: Section, model: Model) -> Run:
+def pictured_run(section: Section, model: Model) -> RunRecord:
     """The run whose pictures stand for a model: of the seed that most models have, if it has it and it has pictures."""
     counts: dict[int, int] = {}
     for other in section.models:
@@ -71,15 +71,15 @@ def shown_run(section: Section, model: Model) -> Run:
     return model.runs[0]
 
 
-def kinds(section: Section) -> tuple[list[Kind], list[str]]:
+def kinds(section: Section) -> tuple[list[PictureKind], list[str]]:
     """The pictures of a section, without their bytes (see `fit`), and those that could not be read.
 
     All kinds of one run of each model, of the same seed where they have it, and samples of the other seeds.
     """
-    found: dict[str, Kind] = {}
+    by_title: dict[str, PictureKind] = {}
     broken = []
 
-    def add(title: str, meaning: str, model: Model, run: Run, path: Path, folded: bool = False) -> None:
+    def add(title: str, meaning: str, model: Model, run: RunRecord, path: Path, folded: bool = False) -> None:
         whole = _read(path)
         if whole is None:
             broken.append(f"{run.place}: {path.relative_to(run.folder)} is no readable picture")
@@ -88,37 +88,37 @@ def kinds(section: Section) -> tuple[list[Kind], list[str]]:
         step = re.search(r"_(\d+)$", path.stem)
         at = f", step {int(step[1]):,}" if step else ""
         name = f"{model.slug}_{re.sub('[^a-z0-9]+', '_', title.lower())}.png"
-        kind = found.setdefault(title, Kind(title, meaning, [], folded))
+        kind = by_title.setdefault(title, PictureKind(title, meaning, [], folded))
         kind.pictures.append(Picture(run, f"{model.name}{seed}{at}", name, whole))
 
     for model in section.models:
-        shown = shown_run(section, model)
-        for title, meaning, path in _of_run(shown):
-            add(title, meaning, model, shown, path)
+        pictured = pictured_run(section, model)
+        for title, meaning, path in _of_run(pictured):
+            add(title, meaning, model, pictured, path)
         title, pattern, meaning = _KINDS[0]
         for run in model.runs:
-            if run is not shown and (files := run.files(pattern)):
+            if run is not pictured and (files := run.files(pattern)):
                 add(f"{title} of seed {run.seed}", meaning, model, run, files[-1], folded=True)
     order = [title for title, _, _ in _KINDS]
 
-    def place(kind: Kind) -> tuple:
+    def place(kind: PictureKind) -> tuple:
         known = order.index(kind.title) if kind.title in order else len(order)
         return (0, 1, kind.title) if kind.folded else (known, 0, "")
 
-    return sorted(found.values(), key=place), broken
+    return sorted(by_title.values(), key=place), broken
 
 
-def _of_run(run: Run) -> list[tuple[str, str, Path]]:
+def _of_run(run: RunRecord) -> list[tuple[str, str, Path]]:
     """Title, meaning and file of each picture to show of a run."""
-    shown = [(title, meaning, files[-1]) for title, pattern, meaning in _KINDS if (files := run.files(pattern))]
+    files = [(title, meaning, paths[-1]) for title, pattern, meaning in _KINDS if (paths := run.files(pattern))]
     known = {Path(pattern).stem for _, pattern, _ in _KINDS} | _ELSEWHERE
     others = [path for path in run.files("evaluation/*.png") if path.stem not in known]
-    return shown + [(path.stem.replace("_", " ").capitalize(), "", path) for path in others]
+    return files + [(path.stem.replace("_", " ").capitalize(), "", path) for path in others]
 
 
-def fit(found: list[Kind]) -> None:
+def fit(kinds: list[PictureKind]) -> None:
     """Fills in the bytes of all pictures of a page, those that take most made smaller until all have room."""
-    pictures = [picture for kind in found for picture in kind.pictures]
+    pictures = [picture for kind in kinds for picture in kind.pictures]
     for picture in pictures:
         picture.data, picture.width, picture.height = fitted(picture.whole, _LARGEST)
     limit = room([len(picture.data) for picture in pictures], _BUDGET)
@@ -168,5 +168,5 @@ def _png(picture: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def _any_picture(run: Run) -> bool:
+def _any_picture(run: RunRecord) -> bool:
     return bool(run.files("samples/step_*.png") or run.files("evaluation/*.png"))

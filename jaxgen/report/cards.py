@@ -1,0 +1,147 @@
+"""The card of a run: its findings, numbers, and all that is needed to make it again."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jaxgen.report.costs import hardware
+from jaxgen.report.formatting import duration
+from jaxgen.report.run_record import RunRecord
+from jaxgen.report.sections import Model
+from jaxgen.settings import configuration, default
+
+# Where things lay on the machine of the run, and what it did beside training.
+_PLACES = ("data.dir", "data.cache_dir", "compilation_cache")
+
+
+class Card(NamedTuple):
+    """What is shown of a run.
+
+    changes: (key, default, the run's value). facts: (name, value). numbers: (metric, value, spread). skipped: (metric,
+    reason). command: for a shell. config: the whole, as JSON.
+    """
+
+    run: RunRecord
+    model: Model
+    changes: list[tuple[str, str, str]]
+    facts: list[tuple[str, str]]
+    numbers: list[tuple[str, str, str]]
+    skipped: list[tuple[str, str]]
+    command: str
+    warning: str
+    config: str
+
+
+def card(run: RunRecord, model: Model) -> Card:
+    """The card of a run of a model."""
+    facts = run.facts
+    packages = facts.get("packages") if isinstance(facts.get("packages"), dict) else {}
+    parameters = facts.get("parameters") if isinstance(facts.get("parameters"), dict) else {}
+    rows = [
+        ("folder", run.folder),
+        ("seed", run.seed),
+        ("step", run.step),
+        ("parameters", ", ".join(f"{name} {count:,}" for name, count in parameters.items() if isinstance(count, int))),
+        ("trained", duration(run.timing.get("step_seconds")) if run.timing else ""),
+        ("hardware", hardware(run)),
+        ("commit", facts.get("commit")),
+        ("jaxgen", facts.get("jaxgen")),
+        ("Python", facts.get("python")),
+        ("packages", ", ".join(f"{name} {version}" for name, version in packages.items())),
+        ("the study's command", (run.entry or {}).get("command")),
+        ("resumed", f"{run.resumes} time{'s' * (run.resumes != 1)}"),
+    ]
+    return Card(
+        run,
+        model,
+        [(key, _plain(old), _plain(new)) for key, (old, new) in _changes(run).items()],
+        [(name, str(value)) for name, value in rows if value not in (None, "")],
+        [_number(run, key, record) for key, record in run.results.items()],
+        sorted(run.skipped.items()),
+        _checkout(facts.get("commit")) + reproduce(run),
+        _warning(run),
+        json.dumps(run.config, indent=1),
+    )
+
+
+def reproduce(run: RunRecord) -> str:
+    """A shell command to this run: from the defaults, whatever file its config came from.
+
+    Where it has keys that the defaults lack, from the config that its work directory keeps.
+    """
+    source, other = "default", {key: value for key, (_, value) in _changes(run).items()}
+    if _own_keys(run) and (folder := _kept_in(run)) is not None:
+        written = json.loads((folder / "config.json").read_text())["config"]
+        kept = configuration.flatten(configuration.completed(written))
+        # Where the run was evaluated anew, or is one of several seeds of the folder.
+        other = {key: value for key, value in configuration.flatten(run.config).items() if kept.get(key) != value}
+        source = str(folder)
+    name = "_".join(run.place.split("/")[-2:]).strip("_") or "run"
+    parts = [f"python -m jaxgen.main --config {shlex.quote(source)}"]
+    parts += [f"--workdir {shlex.quote(f'runs/{name}_again')}"]
+    parts += [shlex.quote(f"--config.{key}={_value(value)}") for key, value in other.items()]
+    return " \\\n  ".join(parts)
+
+
+def _defaults() -> dict[str, Any]:
+    return configuration.flatten(configuration.to_dict(default.get_config()))
+
+
+def _changes(run: RunRecord) -> dict[str, tuple[Any, Any]]:
+    """Keys of the config that are not at their defaults: key -> (default, the run's)."""
+    defaults = _defaults()
+    values = configuration.flatten(run.config)
+    return {key: (defaults.get(key), value) for key, value in values.items() if defaults.get(key) != value}
+
+
+def _own_keys(run: RunRecord) -> list[str]:
+    """Keys that the defaults lack: a command line can set none that its config file does not have."""
+    return sorted(configuration.flatten(run.config).keys() - _defaults().keys())
+
+
+def _kept_in(run: RunRecord) -> Path | None:
+    """The folder whose config.json has the run's config: its own, or the one of all seeds; None where it is lost."""
+    return next((folder for folder in (run.folder, run.folder.parent) if (folder / "config.json").is_file()), None)
+
+
+def _value(value: Any) -> str:
+    """As the command line takes it."""
+    if isinstance(value, list):
+        return f"({', '.join(map(repr, value))}{',' if len(value) == 1 else ''})"
+    return str(value)
+
+
+def _warning(run: RunRecord) -> str:
+    """What stands in the way of making a run again elsewhere."""
+    values, warnings = configuration.flatten(run.config), []
+    if moved := [key for key in _PLACES if str(values.get(key, "")).startswith(("/", "~", ".."))]:
+        warnings.append(f"Paths of the machine it ran on: {', '.join(moved)}; set your own.")
+    if own := _own_keys(run):
+        there = _kept_in(run)
+        lost = ", and its config.json is lost: no command can set it."
+        how = f": the command takes it from {there}." if there else lost
+        warnings.append(f"The defaults lack keys of its config ({', '.join(own)}){how}")
+    return " ".join(warnings)
+
+
+def _checkout(commit: Any) -> str:
+    """The line that brings back the code, where a whole commit is known."""
+    return f"git checkout {commit}\n" if re.fullmatch(r"[0-9a-f]{40}", str(commit)) else ""
+
+
+def _number(run: RunRecord, key: str, record: dict[str, Any]) -> tuple[str, str, str]:
+    step, spread, kind = run.earlier(key), record.get("spread"), record.get("spread_kind")
+    of_step = "" if step is None else f" (of step {step:,})"
+    over = f" ({kind})" if kind and spread is not None else ""
+    return key, _exact(record.get("value")) + of_step, _exact(spread) + over
+
+
+def _exact(value: Any) -> str:
+    known = isinstance(value, int | float) and not isinstance(value, bool)
+    return f"{value:.6g}" if known else "–"
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) and value else json.dumps(value)
