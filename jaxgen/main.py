@@ -20,7 +20,7 @@ from ml_collections import config_flags
 
 from jaxgen.errors import UserError
 from jaxgen.settings import configuration, run_config
-from jaxgen.study import definition, parent
+from jaxgen.study import definition, run_process
 
 MODES = ("train", "evaluate", "sample", "project", "benchmark", "plan")
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -178,11 +178,11 @@ def _check_joining() -> None:
 
 def _study(path: str, workdir: Path) -> None:
     """Runs a study; its runs are processes of their own, and this one leaves the devices alone."""
-    from jaxgen.study import commands
+    from jaxgen.study import conductor
 
     if _DISTRIBUTED.value:
         raise UserError("--distributed is for single runs: a study does its runs one after the other on one machine")
-    commands.run(definition.read(_CONFIG.value, path), workdir, _MODE.value, _CHECKPOINT.value)
+    conductor.conduct(definition.read(_CONFIG.value, path), workdir, _MODE.value, _CHECKPOINT.value)
 
 
 def _quiet_about_full_disks() -> None:
@@ -204,7 +204,7 @@ def run() -> None:
     """Entry point: bad input ends in one line on stderr and exit code 2."""
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())  # import paths in a config mean the same for the script and for `python -m`
-    parent.follow()
+    run_process.follow_study()
     _quiet_about_full_disks()
     try:
         app.run(_main, flags_parser=_parse_flags)

@@ -120,19 +120,31 @@ def check(folder: Path, config) -> dict[str, Any]:
     Raises:
       UserError: no run there, or one of another config; the line names the keys that differ.
     """
+    contents = read(folder)
+    if differing := difference(contents["config"], config):
+        raise UserError(f"--workdir={folder} belongs to another config ({differing}): name another --workdir")
+    return contents
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The contents of config.json, the config's missing keys filled in.
+
+    Raises:
+      UserError: there is none, or it is damaged.
+    """
     path = folder / "config.json"
     if not path.exists():
         raise UserError(f"--workdir={folder}: no run there (no config.json); train first, or name the right folder")
     try:
-        found = json.loads(path.read_text())
-        before = configuration.completed(found["config"])
+        contents = json.loads(path.read_text())
+        return {**contents, "config": configuration.completed(contents["config"])}
     except (ValueError, KeyError, TypeError):
         raise UserError(f"{path} is unreadable: move it away to start a new run") from None
-    different = configuration.differences(before, configuration.to_dict(config))
-    if different:
-        shown = "; ".join(
-            f"config.{key}: {old!r} there, {new!r} now" for key, (old, new) in list(different.items())[:5]
-        )
-        more = f" and {len(different) - 5} more" if len(different) > 5 else ""
-        raise UserError(f"--workdir={folder} belongs to another config ({shown}{more}): name another --workdir")
-    return {**found, "config": before}
+
+
+def difference(kept: dict[str, Any], config) -> str:
+    """How a config differs from the kept one of a run that cannot go on with it, "" if it does not."""
+    differing = configuration.differences(kept, configuration.to_dict(config))
+    changes = [f"config.{key}: {old!r} there, {new!r} now" for key, (old, new) in differing.items()]
+    more = f" and {len(changes) - 5} more" if len(changes) > 5 else ""
+    return f"{'; '.join(changes[:5])}{more}"

@@ -1,6 +1,7 @@
 """Does the runs of a study, one or several at a time, each a process of its own, and notes what becomes of them."""
 
 import contextlib
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,20 +10,70 @@ from typing import NamedTuple
 from jaxgen import report
 from jaxgen.errors import UserError
 from jaxgen.files import evaluation_file, workdir
-from jaxgen.study import cores, files
-from jaxgen.study.child import Child, Stop
-from jaxgen.study.definition import Run, Study
-from jaxgen.study.progress import Display, clock, time_left
-from jaxgen.study.record import DONE, FAILED, RUNNING, WAITING, Record
+from jaxgen.study import cores, run_state
+from jaxgen.study.definition import PlannedRun, StudyPlan
+from jaxgen.study.display import Display, clock, time_left
+from jaxgen.study.run_process import COMMAND, RunProcess, StopRequest
+from jaxgen.study.study_file import DONE, FAILED, RUNNING, WAITING, StudyFile
 
+_MODES = ("train", "evaluate")
 _LOOK = 0.2  # seconds between two looks at the runs that are under way
 
 
-class _UnderWay(NamedTuple):
+def conduct(study: StudyPlan, folder: Path, mode: str, checkpoint: str, command: Sequence[str] = COMMAND) -> None:
+    """Trains what is not done and reports, or evaluates all runs again and reports.
+
+    Args:
+      study: as the config describes it.
+      folder: work directory of the study.
+      mode: train or evaluate.
+      checkpoint: that is evaluated again: latest, best or a step.
+      command: the program that does a run, given its arguments.
+
+    Raises:
+      UserError: the study cannot be started, or runs of it failed; the others were done and the report is written.
+    """
+    if mode not in _MODES:
+        raise UserError(
+            f"--mode={mode} is for single runs, and {study.name} is a study ({' and '.join(_MODES)}): "
+            f"name one of its runs, such as --workdir={folder / study.entries[0].runs[0].workdir}"
+        )
+    with workdir.lock(folder):
+        study_file = StudyFile(folder, study)
+        _refuse_changed(study, folder)
+        _Conductor(study, folder, study_file, command).conduct(mode, checkpoint)
+
+
+def _refuse_changed(study: StudyPlan, folder: Path) -> None:
+    """Nothing is run while an entry no longer is what its runs were made with; those named in redo are cleared."""
+    changed = {}
+    for entry in study.entries:
+        reasons = [reason for run in entry.runs if (reason := run_state.difference(folder / run.workdir, run.config))]
+        lanes, place = len(entry.runs[0].seeds) > 1, folder / "runs" / entry.name
+        if (place / "config.json").exists() != lanes and any(place.glob("**/config.json")):
+            reasons.append(f"config.lanes: {not lanes} there, {lanes} now")
+        if reasons:
+            changed[entry.name] = reasons[0]
+    refused = [name for name in changed if name not in study.redo]
+    if refused:
+        more = f" (and so have {', '.join(refused[1:])})" if refused[1:] else ""
+        raise UserError(
+            f"the entry {refused[0]!r} has changed since its runs in {folder / 'runs' / refused[0]} were made: "
+            f"{changed[refused[0]]}{more}. Change it back, give it another name, or have its runs deleted and done "
+            f"anew: --config.redo={','.join(refused)}"
+        )
+    for name in changed:
+        for place in [folder / "runs" / name, *(folder / "runs" / name).glob("seed_*")]:
+            if workdir.holder(place):
+                raise UserError(f"{place} is in use by process {workdir.holder(place)}: it cannot be done anew now")
+        shutil.rmtree(folder / "runs" / name)
+
+
+class _RunUnderWay(NamedTuple):
     """A run whose process works: on which cores, since when (by the monotonic clock), and what was noted before."""
 
-    one: Run
-    child: Child
+    run: PlannedRun
+    process: RunProcess
     cores: set[int] | None
     begun: float
     seconds: float
@@ -33,21 +84,21 @@ class _Task(NamedTuple):
     """What is done with each run: the command's further flags, and how to see that it succeeded."""
 
     flags: tuple[str, ...]
-    succeeded: Callable[[Run], bool]
+    succeeded: Callable[[PlannedRun], bool]
 
 
-class Conductor:
+class _Conductor:
     """Does what is left of a study and then writes its report.
 
     Args:
       study, folder: what, and where.
-      record: its study.json.
+      study_file: its study.json.
       command: the program that does a run, given its arguments.
     """
 
-    def __init__(self, study: Study, folder: Path, record: Record, command: Sequence[str]):
-        self._study, self._folder, self._record, self._command = study, folder, record, command
-        self._stop = Stop()
+    def __init__(self, study: StudyPlan, folder: Path, study_file: StudyFile, command: Sequence[str]):
+        self._study, self._folder, self._file, self._command = study, folder, study_file, command
+        self._stop = StopRequest()
         self._runs = study.runs()
         self._display = Display(len(self._runs))
         self._free, self._fewer = cores.shares(study.runs_at_once)
@@ -59,15 +110,21 @@ class Conductor:
         Raises:
           UserError: runs failed; the others were done and the report is written.
         """
-        for one in self._runs:
-            kept = self._record.of(one)["status"]
-            status = DONE if self._finished(one) else WAITING if kept in (DONE, RUNNING) else kept
-            self._record.note(one, status=status, message="" if status == DONE else self._record.of(one)["message"])
-        for entry in self._record.left:
+        for run in self._runs:
+            kept = self._file.of(run)
+            status = DONE if self._finished(run) else WAITING if kept["status"] in (DONE, RUNNING) else kept["status"]
+            self._file.note(run, status=status, message="" if status == DONE else kept["message"])
+        for entry in self._file.left:
             self._display.say(f"{entry['name']} is no longer in the study; its runs stay where they are")
-        todo = self._to_train() if mode == "train" else self._to_evaluate(checkpoint)
-        self._record.write()
-        again = sum(self._record.of(one)["status"] == FAILED for one in todo)
+        if mode == "train":
+            todo = [run for run in self._runs if self._file.of(run)["status"] != DONE]
+            task = _Task((), self._finished)
+        else:
+            todo = self._to_evaluate(checkpoint)
+            flags = ("--mode=evaluate", f"--checkpoint={checkpoint}")
+            task = _Task(flags, lambda run: evaluation_file.is_current(self._at(run), run.config))
+        self._file.write()
+        again = sum(self._file.of(run)["status"] == FAILED for run in todo)
         self._display.say(
             f"{self._study.name}: {len(self._study.entries)} entries, {len(self._runs)} runs, {len(todo)} to {mode}"
             + (f", {again} of them failed before" if again else "")
@@ -75,113 +132,108 @@ class Conductor:
         )
         if self._fewer:
             self._display.say(f"not {self._study.runs_at_once} runs at a time but {self._at_once}: {self._fewer}")
-        if mode == "train":
-            task = _Task((), self._finished)
-        else:
-            flags = ("--mode=evaluate", f"--checkpoint={checkpoint}")
-            task = _Task(flags, lambda one: evaluation_file.is_current(self._at(one), one.config))
         with self._stop.listening():
             failed = self._do_all(todo, task)
         if self._stop.asked:
-            left = sum(self._record.of(one)["status"] != DONE for one in self._runs)
+            left = sum(self._file.of(run)["status"] != DONE for run in self._runs)
             self._display.say(f"stopped, {left} of {len(self._runs)} runs left: the same command goes on")
             return
         self._display.say("writing the report ...")
         self._display.say(f"report: {report.build([self._folder], self._folder / 'report')}")
         if failed:
-            one, trouble = failed[0]
+            run, trouble = failed[0]
             more = f"; and {', '.join(other.label for other, _ in failed[1:])}" if failed[1:] else ""
             raise UserError(
-                f"{len(failed)} of {len(self._runs)} runs failed: {one.label}: {trouble}{more} "
+                f"{len(failed)} of {len(self._runs)} runs failed: {run.label}: {trouble}{more} "
                 f"(all in {self._folder / 'study.json'}). The same command tries them again"
             )
 
-    def _at(self, one: Run) -> Path:
-        return self._folder / one.workdir
+    def _at(self, run: PlannedRun) -> Path:
+        return self._folder / run.workdir
 
-    def _finished(self, one: Run) -> bool:
-        return files.is_finished(self._at(one), one.config)
+    def _finished(self, run: PlannedRun) -> bool:
+        return run_state.is_finished(self._at(run), run.config)
 
-    def _to_train(self) -> list[Run]:
-        return [one for one in self._runs if self._record.of(one)["status"] != DONE]
-
-    def _to_evaluate(self, checkpoint: str) -> list[Run]:
+    def _to_evaluate(self, checkpoint: str) -> list[PlannedRun]:
         """Runs that have a checkpoint which was not evaluated with these settings."""
         todo = []
-        for one in self._runs:
-            newest, before = files.newest_step(self._at(one)), evaluation_file.evaluated(self._at(one))
+        for run in self._runs:
+            newest, before = run_state.newest_step(self._at(run)), evaluation_file.evaluated(self._at(run))
             if newest is None:
-                self._display.say(f"{one.label}: not trained yet, nothing to evaluate")
+                self._display.say(f"{run.label}: not trained yet, nothing to evaluate")
                 continue
-            done = evaluation_file.is_current(self._at(one), one.config) and before["step"] == newest
+            done = evaluation_file.is_current(self._at(run), run.config) and before["step"] == newest
             if checkpoint != "latest" or not done:
-                todo.append(one)
+                todo.append(run)
         return todo
 
-    def _do_all(self, todo: list[Run], task: _Task) -> list[tuple[Run, str]]:
+    def _do_all(self, todo: list[PlannedRun], task: _Task) -> list[tuple[PlannedRun, str]]:
         """Starts a run wherever cores are free until all are done; gives those that failed and why, in their order."""
         waiting, active, failed = list(todo), [], {}
-        with contextlib.ExitStack() as children:
+        with contextlib.ExitStack() as processes:
             while active or (waiting and not self._stop.asked):
                 while waiting and self._free and not self._stop.asked:
-                    left = time_left([one.one for one in active] + waiting, self._record)
-                    begun = self._begin(waiting.pop(0), task, None if left is None else left / self._at_once, children)
-                    active += [begun] if begun else []
-                self._display.follow([(each.one, each.child.last_line) for each in active])
+                    left = time_left([each.run for each in active] + waiting, self._file)
+                    left = None if left is None else left / self._at_once
+                    if begun := self._begin(waiting.pop(0), task, left, processes):
+                        active.append(begun)
+                self._display.follow([(each.run, each.process.last_line) for each in active])
                 for i, each in enumerate(list(active)):
-                    if (code := each.child.wait(0 if i else _LOOK)) is not None:
+                    if (code := each.process.wait(0 if i else _LOOK)) is not None:
                         active.remove(each)
                         if trouble := self._end(each, code, task):
-                            failed[each.one.workdir] = (each.one, trouble)
-        return [failed[one.workdir] for one in todo if one.workdir in failed]
+                            failed[each.run.workdir] = (each.run, trouble)
+        return [failed[run.workdir] for run in todo if run.workdir in failed]
 
-    def _begin(self, one: Run, task: _Task, left: float | None, children: contextlib.ExitStack) -> _UnderWay | None:
+    def _begin(
+        self, run: PlannedRun, task: _Task, left: float | None, processes: contextlib.ExitStack
+    ) -> _RunUnderWay | None:
         """Starts a run's process; None where there is nothing to do any more."""
-        noted = self._record.of(one)
-        self._display.begin(self._runs.index(one) + 1, one, left)
-        if not self._wait_until_free(one):
+        noted = self._file.of(run)
+        self._display.begin(self._runs.index(run) + 1, run, left)
+        if not self._wait_until_free(run):
             return None
-        if task.succeeded(one) and not task.flags:  # what a killed study left behind has ended by itself
-            self._record.note(one, status=DONE, message="")
-            self._record.write()
-            self._display.end(one, "done")
+        if task.succeeded(run) and not task.flags:  # what a killed study left behind has ended by itself
+            self._file.note(run, status=DONE, message="")
+            self._file.write()
+            self._display.end(run, "done")
             return None
         status = noted["status"]
-        self._record.note(one, status=RUNNING, attempts=noted["attempts"] + 1, message="")
-        self._record.write()
-        log = self._folder / "logs" / f"{one.workdir.removeprefix('runs/').replace('/', '_')}.log"
+        self._file.note(run, status=RUNNING, attempts=noted["attempts"] + 1, message="")
+        self._file.write()
+        log = self._folder / "logs" / f"{run.workdir.removeprefix('runs/').replace('/', '_')}.log"
         share = self._free.pop(0)
         with cores.inherited(share):
-            child = Child([*self._command, *one.arguments, f"--workdir={self._at(one)}", *task.flags], log)
-        children.enter_context(self._stop.passed_on_to(child))
-        return _UnderWay(one, child, share, time.monotonic(), noted["seconds"], status)
+            process = RunProcess([*self._command, *run.arguments, f"--workdir={self._at(run)}", *task.flags], log)
+        processes.enter_context(self._stop.passed_on_to(process))
+        return _RunUnderWay(run, process, share, time.monotonic(), noted["seconds"], status)
 
-    def _end(self, done: _UnderWay, code: int, task: _Task) -> str:
+    def _end(self, done: _RunUnderWay, code: int, task: _Task) -> str:
         """Notes what became of a run, and returns why it failed ("" if it did not)."""
-        one, child, took = done.one, done.child, time.monotonic() - done.begun
+        run, process, took = done.run, done.process, time.monotonic() - done.begun
         self._free.append(done.cores)
-        self._record.note(one, exit_code=code, seconds=round(done.seconds + took, 3))
+        self._file.note(run, exit_code=code, seconds=round(done.seconds + took, 3))
         trouble = ""
-        if code == 0 and task.succeeded(one):
-            self._record.note(one, status=DONE if self._finished(one) else done.status)
-            self._display.end(one, f"done in {clock(took)}")
+        if code == 0 and task.succeeded(run):
+            self._file.note(run, status=DONE if self._finished(run) else done.status)
+            self._display.end(run, f"done in {clock(took)}")
         elif self._stop.asked or code == 0:
-            self._record.note(one, status=WAITING, message="stopped before its end")
-            self._display.end(one, "stopped")
+            self._file.note(run, status=WAITING, message="stopped before its end")
+            self._display.end(run, "stopped")
             trouble = "" if self._stop.asked else "it was stopped before its end"
         else:
-            trouble = f"{child.complaint(code)} (exit code {code})"
-            self._record.note(one, status=FAILED, message=child.complaint(code))
-            self._display.end(one, f"FAILED after {clock(took)}: {trouble}; all it said: {child.log}")
-        self._record.write()
+            reason = process.complaint(code)
+            trouble = f"{reason} (exit code {code})"
+            self._file.note(run, status=FAILED, message=reason)
+            self._display.end(run, f"FAILED after {clock(took)}: {trouble}; all it said: {process.log}")
+        self._file.write()
         return trouble
 
-    def _wait_until_free(self, one: Run) -> bool:
+    def _wait_until_free(self, run: PlannedRun) -> bool:
         """Waits for a process that still works on this run, one that a killed study left; False: asked to stop."""
-        told = False
-        while (process := workdir.holder(self._at(one))) and not self._stop.asked:
-            if not told:
-                self._display.say(f"{self._at(one)} is in use by process {process}: waiting for it to end")
-                told = True
+        holder = workdir.holder(self._at(run))
+        if holder and not self._stop.asked:
+            self._display.say(f"{self._at(run)} is in use by process {holder}: waiting for it to end")
+        while workdir.holder(self._at(run)) and not self._stop.asked:
             time.sleep(_LOOK)
         return not self._stop.asked

@@ -20,7 +20,7 @@ _ENTRY_KEYS = {"config", "title", "seeds", "budget"}
 _NAMES = (("model.name", "models"), ("recipe.name", "recipes"), ("data.name", "data"))
 
 
-class Run(NamedTuple):
+class PlannedRun(NamedTuple):
     """One process.
 
     entry: the name of its entry. seeds: one, or all of them as lanes of one program.
@@ -49,10 +49,10 @@ class Entry(NamedTuple):
     overrides: dict[str, Any]
     seeds: tuple[int, ...]
     budget: dict[str, float]
-    runs: tuple[Run, ...]
+    runs: tuple[PlannedRun, ...]
 
 
-class Study(NamedTuple):
+class StudyPlan(NamedTuple):
     """Everything that a study's config says."""
 
     name: str
@@ -63,21 +63,21 @@ class Study(NamedTuple):
     redo: tuple[str, ...]
     entries: tuple[Entry, ...]
 
-    def runs(self) -> list[Run]:
+    def runs(self) -> list[PlannedRun]:
         """All runs in the order in which they are to be done."""
         if self.order == "entries":
             return [run for entry in self.entries for run in entry.runs]
         longest = max(len(entry.runs) for entry in self.entries)
         rounds = ([entry.runs[i] for entry in self.entries if i < len(entry.runs)] for i in range(longest))
-        return [run for one in rounds for run in one]
+        return [run for of_seed in rounds for run in of_seed]
 
 
-def is_study(config) -> bool:
+def is_study(config: Any) -> bool:
     """Whether a config file's content is a study rather than a run."""
     return isinstance(config, ConfigDict) and "entries" in config and "steps_per_dispatch" in config
 
 
-def read(config: ConfigDict, file: str) -> Study:
+def read(config: ConfigDict, file: str) -> StudyPlan:
     """The study that the config `file` describes.
 
     Raises:
@@ -96,10 +96,12 @@ def read(config: ConfigDict, file: str) -> Study:
         if name not in config.entries:
             raise UserError(lookup.unknown("config.redo", name, sorted(config.entries)))
     name = Path(file).stem
-    return Study(name, config.title or name, shown(Path(file)), config.order, config.runs_at_once, redo, entries)
+    return StudyPlan(
+        name, config.title or name, _as_typed(Path(file)), config.order, config.runs_at_once, redo, entries
+    )
 
 
-def shown(path: Path) -> str:
+def _as_typed(path: Path) -> str:
     """A path as people would type it here."""
     path = path.absolute()
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
@@ -132,11 +134,11 @@ def _entry(name: str, study: ConfigDict, file: Path) -> Entry:
             config = _load(path, changes, where)
         _check(config, where)
         folder = f"runs/{name}" if together else f"runs/{name}/seed_{group[0]}"
-        runs.append(Run(name, group, folder, (f"--config={path}", *_flags(changes)), config))
+        runs.append(PlannedRun(name, group, folder, (f"--config={path}", *_flags(changes)), config))
     return Entry(name, entry.title or name, path, overrides, seeds, budget, tuple(runs))
 
 
-def _seeds(values, key: str) -> tuple[int, ...]:
+def _seeds(values: tuple, key: str) -> tuple[int, ...]:
     for seed in values:
         if type(seed) is not int or seed < 0:
             raise UserError(f"{key}={values!r}: seeds are whole numbers from 0 on")
@@ -191,11 +193,11 @@ def _find(name: str, folder: Path, where: str) -> str:
     stem, colon, argument = name.partition(":")
     for path in (Path(stem), folder / stem, folder / f"{stem}.py", package / f"{stem}.py"):
         if stem and path.is_file():
-            return f"{shown(path)}{colon}{argument}"
+            return f"{_as_typed(path)}{colon}{argument}"
         if stem and (path / "config.json").is_file():
-            return shown(path)
+            return _as_typed(path)
     known = {path.stem for place in (folder, package) for path in place.glob("*.py")}
-    known = sorted(one for one in known if not one.startswith(("default", "study_", "_")))
+    known = sorted(name for name in known if not name.startswith(("default", "study_", "_")))
     raise UserError(lookup.unknown(f"{where}.config", name, known, "a path"))
 
 

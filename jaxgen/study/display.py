@@ -6,17 +6,17 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from jaxgen.study.definition import Run
-from jaxgen.study.record import DONE, Record
+from jaxgen.study.definition import PlannedRun
+from jaxgen.study.study_file import DONE, StudyFile
 
 # Seconds between two looks at what a run says, on a terminal; and between two lines of it elsewhere, at least.
 _LOOK, _LINE = 1.0, 60.0
 
 
-def time_left(runs: list[Run], record: Record) -> float | None:
+def time_left(runs: list[PlannedRun], study_file: StudyFile) -> float | None:
     """Seconds that these runs will take, each as long as its entry's took (or as all took), or None: none has ended."""
     of_entry: dict[str, list[float]] = {}
-    for entry in record.entries:
+    for entry in study_file.entries:
         measured = [run["seconds"] for run in entry["runs"] if run["status"] == DONE and run["seconds"]]
         if measured:
             of_entry[entry["name"]] = measured
@@ -42,20 +42,21 @@ class Display:
 
     def __init__(self, total: int):
         self._total, self._live = total, sys.stderr.isatty()
-        self._looked, self._runs = 0.0, {}
+        self._looked = 0.0
+        self._runs: dict[str, _RunLine] = {}
 
     def say(self, text: str) -> None:
         """A line that stays."""
         print(f"\r\033[K{text}" if self._live else text, file=sys.stderr, flush=True)
 
-    def begin(self, number: int, run: Run, left: float | None) -> None:
+    def begin(self, number: int, run: PlannedRun, left: float | None) -> None:
         """A run starts."""
         now = time.monotonic()
-        self._runs[run.workdir] = _Shown(f"run {number} of {self._total}, {run.label}", now, now)
+        self._runs[run.workdir] = _RunLine(f"run {number} of {self._total}, {run.label}", now, now)
         about = f" (about {clock(left)} left in all)" if left is not None else ""
         self.say(f"{self._runs[run.workdir].label} ...{about}")
 
-    def follow(self, runs: list[tuple[Run, Callable[[], str]]]) -> None:
+    def follow(self, runs: list[tuple[PlannedRun, Callable[[], str]]]) -> None:
         """Shows now and then what runs said last; each one's `last_line()` is asked for it only then."""
         now = time.monotonic()
         if self._live and runs and now - self._looked >= _LOOK:
@@ -64,23 +65,23 @@ class Display:
             texts = (self._line(run, last, now, len(runs) > 1)[: room - 1].ljust(room) for run, last in runs)
             print(f"\r\033[K{''.join(texts).rstrip()}", end="", file=sys.stderr, flush=True)
         for run, last in () if self._live else runs:
-            shown = self._runs[run.workdir]
-            if now - shown.told >= max(_LINE, (now - shown.begun) / 20):
-                self._runs[run.workdir] = shown._replace(told=now)
+            line = self._runs[run.workdir]
+            if now - line.written >= max(_LINE, (now - line.begun) / 20):
+                self._runs[run.workdir] = line._replace(written=now)
                 self.say(self._line(run, last, now, len(runs) > 1))
 
-    def _line(self, run: Run, last: Callable[[], str], now: float, named: bool) -> str:
+    def _line(self, run: PlannedRun, last: Callable[[], str], now: float, named: bool) -> str:
         name = f"{run.label}  " if named else ""
         return f"  {name}{clock(now - self._runs[run.workdir].begun)}  {last()}"
 
-    def end(self, run: Run, outcome: str) -> None:
+    def end(self, run: PlannedRun, outcome: str) -> None:
         """A run ended."""
         self.say(f"{self._runs.pop(run.workdir).label}: {outcome}")
 
 
-class _Shown(NamedTuple):
-    """A run's name, and when it began and was last told of, by the monotonic clock."""
+class _RunLine(NamedTuple):
+    """A run's name, and when it began and was last written of, by the monotonic clock."""
 
     label: str
     begun: float
-    told: float
+    written: float

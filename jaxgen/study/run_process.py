@@ -1,20 +1,26 @@
-"""One run as a process of its own: a crash, or the system taking its memory back, ends the run and not the study."""
+"""One run as a process of its own: a crash, or the system taking its memory back, ends the run and not the study.
+
+The study's side is `RunProcess` and `StopRequest`, the run's is `follow_study`.
+"""
 
 import contextlib
+import ctypes
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-
-from jaxgen.study import parent
+from types import FrameType
 
 COMMAND = (sys.executable, "-m", "jaxgen.main")
+_STUDY = "JAXGEN_STUDY_PROCESS"  # the environment's variable that names the study's process to its runs
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_ERROR = "jaxgen: error: "  # what `jaxgen.main` begins its error line with
 _TAIL = 8_192  # bytes at the end of a log that are looked at
 
 
-class Child:
+class RunProcess:
     """A running command, in a process group of its own, that writes to a log.
 
     Args:
@@ -34,7 +40,7 @@ class Child:
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                env={**os.environ, parent.VARIABLE: str(os.getpid())},
+                env={**os.environ, _STUDY: str(os.getpid())},
             )
 
     def wait(self, seconds: float) -> int | None:
@@ -54,21 +60,17 @@ class Child:
 
     def last_line(self) -> str:
         """The last line that it has printed."""
-        return next(iter(reversed(self._lines())), "")
-
-    def output(self) -> str:
-        """Everything that it has printed."""
-        return self.log.read_bytes()[self._start :].decode(errors="replace")
+        return (self._lines() or [""])[-1]
 
     def complaint(self, code: int) -> str:
         """Why it ended with this exit code: its error line, or the last one, or the signal."""
         lines = self._lines()
-        said = next((line for line in reversed(lines) if line.startswith("jaxgen: error: ")), "")
-        said = said.removeprefix("jaxgen: error: ") or next(iter(reversed(lines)), "it printed nothing")
+        errors = [line.removeprefix(_ERROR) for line in lines if line.startswith(_ERROR)]
+        reason = (errors or lines or ["it printed nothing"])[-1]
         if code < 0:
             hint = " (out of memory?)" if -code == signal.SIGKILL else ""
-            return f"killed by {signal.Signals(-code).name}{hint}; last line: {said[:500]}"
-        return said[:1000]
+            return f"killed by {signal.Signals(-code).name}{hint}; last line: {reason[:500]}"
+        return reason[:1000]
 
     def _lines(self) -> list[str]:
         with open(self.log, "rb") as file:
@@ -77,24 +79,24 @@ class Child:
         return [line.strip() for line in text.replace("\r", "\n").splitlines() if line.strip()]
 
 
-class Stop:
+class StopRequest:
     """Whether the study was asked to end; passes the wish on to the runs that are under way."""
 
     def __init__(self):
-        self.asked, self._children = False, []
+        self.asked = False
+        self._processes: list[RunProcess] = []
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
         """Within the block SIGTERM and Ctrl-C make runs save and the study end; a second Ctrl-C kills the runs."""
 
-        def ask(number, frame):
-            del frame
+        def ask(number: int, _: FrameType | None) -> None:
             again, self.asked = self.asked, True
-            for child in self._children:
+            for process in self._processes:
                 if again and number == signal.SIGINT:
-                    child.kill()
+                    process.kill()
                 else:
-                    child.ask_to_save()
+                    process.ask_to_save()
 
         before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
@@ -104,13 +106,26 @@ class Stop:
                 signal.signal(number, handler)
 
     @contextlib.contextmanager
-    def passed_on_to(self, child: Child) -> Iterator[None]:
+    def passed_on_to(self, process: RunProcess) -> Iterator[None]:
         """Within the block signals reach this run too; it does not outlive the block."""
-        self._children.append(child)
+        self._processes.append(process)
         try:
             if self.asked:  # between the start of the process and now
-                child.ask_to_save()
+                process.ask_to_save()
             yield
         finally:
-            self._children.remove(child)
-            child.kill()
+            self._processes.remove(process)
+            process.kill()
+
+
+def follow_study() -> None:
+    """In a run started by a study: SIGTERM, at which it saves and ends, comes when the study's process is gone.
+
+    Linux only. Elsewhere the run goes on to its end, and a study that is started anew waits for it.
+    """
+    study = os.environ.pop(_STUDY, None)
+    if study is None or not sys.platform.startswith("linux"):
+        return
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != int(study):  # it was killed before we asked to be told
+        sys.exit(128 + signal.SIGTERM)

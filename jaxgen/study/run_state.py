@@ -1,6 +1,8 @@
-"""What a run's work directory tells about how far it is: the files decide, whatever was noted elsewhere."""
+"""What a run's work directory tells about how far it is: the files decide, whatever study.json notes."""
 
 from pathlib import Path
+
+from ml_collections import ConfigDict
 
 from jaxgen.errors import UserError
 from jaxgen.files import workdir
@@ -8,7 +10,7 @@ from jaxgen.files.evaluation_file import evaluated, is_current
 from jaxgen.settings import budget
 
 
-def is_finished(folder: Path, config) -> bool:
+def is_finished(folder: Path, config: ConfigDict) -> bool:
     """Whether a run was trained to its end and evaluated with the settings of `config`."""
     run = evaluated(folder)
     if run is None or not is_current(folder, config):
@@ -23,12 +25,11 @@ def newest_step(folder: Path) -> int | None:
     return max(steps, default=None)
 
 
-def difference(folder: Path, config) -> str | None:
-    """Why what was trained in `folder` is not a run of `config` (or the beginning of one), or None."""
+def difference(folder: Path, config: ConfigDict) -> str:
+    """Why what was trained in `folder` is not a run of `config` (or the beginning of one), "" if it is."""
     if not (folder / "config.json").exists():
-        return None
+        return ""
     try:
-        workdir.check(folder, config)
+        return workdir.difference(workdir.read(folder)["config"], config)
     except UserError as error:
-        return str(error).partition("belongs to another config (")[2].rpartition("): name another")[0] or str(error)
-    return None
+        return str(error)

@@ -8,13 +8,13 @@ from typing import Any
 
 from jaxgen.errors import UserError
 from jaxgen.files.workdir import write_atomic
-from jaxgen.study.definition import Entry, Run, Study
+from jaxgen.study.definition import Entry, PlannedRun, StudyPlan
 
 FILE = "study.json"
 WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
 
 
-class Record:
+class StudyFile:
     """The contents of study.json, written whole after every change.
 
     `{name, title, created, config, order, entries: [{name, title, config, overrides, seeds, budget, workdirs, status,
@@ -30,7 +30,7 @@ class Record:
       UserError: the folder belongs to another study, or to a run.
     """
 
-    def __init__(self, folder: Path, study: Study):
+    def __init__(self, folder: Path, study: StudyPlan):
         self._path = folder / FILE
         before = self._read(folder, study.name)
         known = {run["workdir"]: run for entry in before.get("entries", []) for run in entry["runs"]}
@@ -46,7 +46,7 @@ class Record:
         self.left = [
             {**entry, "defined": False}
             for entry in before.get("entries", [])
-            if entry["name"] not in names and any((folder / one).exists() for one in entry["workdirs"])
+            if entry["name"] not in names and any((folder / workdir).exists() for workdir in entry["workdirs"])
         ]
         self._content["entries"] += self.left
         self._runs = {run["workdir"]: run for entry in self._content["entries"] for run in entry["runs"]}
@@ -89,21 +89,19 @@ class Record:
         """As in the file."""
         return self._content["entries"]
 
-    def of(self, run: Run) -> dict[str, Any]:
+    def of(self, run: PlannedRun) -> dict[str, Any]:
         """What is known of a run: status, attempts, message, exit_code, seconds, command."""
         return self._runs[run.workdir]
 
-    def note(self, run: Run, **values) -> None:
+    def note(self, run: PlannedRun, **values) -> None:
         """Changes what is known of a run; `write` makes it last."""
         self._runs[run.workdir].update(values)
 
     def write(self) -> None:
         """Writes study.json, each entry's status worked out from its runs."""
-        for entry in self._content["entries"]:
+        for entry in self.entries:
             runs = entry["runs"]
-            statuses = {run["status"] for run in runs}
-            order = (RUNNING, WAITING, FAILED, DONE)
-            entry["status"] = next(status for status in order if status in statuses)
+            entry["status"] = min((run["status"] for run in runs), key=(RUNNING, WAITING, FAILED, DONE).index)
             entry["attempts"] = sum(run["attempts"] for run in runs)
             entry["message"] = next((run["message"] for run in runs if run["status"] == FAILED), "")
             entry["seconds"] = round(sum(run["seconds"] for run in runs), 3)

@@ -32,9 +32,9 @@ def arguments(argv):
 def main():
     plan_file, moment, root, *argv = sys.argv[1:]
     sys.path.insert(0, root)
-    from jaxgen.study import parent
+    from jaxgen.study import run_process
 
-    parent.follow()
+    run_process.follow_study()
     flags, config = arguments(argv)
     folder = Path(flags["workdir"])
     folder.mkdir(parents=True, exist_ok=True)

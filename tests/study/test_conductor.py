@@ -15,7 +15,7 @@ import pytest
 from jaxgen.errors import UserError
 from jaxgen.files import workdir
 from jaxgen.settings import default_study
-from jaxgen.study import commands, conductor, cores, definition
+from jaxgen.study import conductor, cores, definition
 
 # ml_collections 1.1.0 loads config files by a method that Python has deprecated.
 pytestmark = pytest.mark.filterwarnings(r"ignore:the load_module\(\) method is deprecated")
@@ -51,7 +51,7 @@ def do(tmp_path, monkeypatch):
         (tmp_path / "plan.json").write_text(json.dumps(plan or {}))
         found = definition.read(study or small_study(), "configs/study_small.py")
         with pytest.raises(UserError, match=f"^{fails} of") if fails else contextlib.nullcontext():
-            commands.run(found, tmp_path / "study", mode, checkpoint, fake(tmp_path, moment))
+            conductor.conduct(found, tmp_path / "study", mode, checkpoint, fake(tmp_path, moment))
         return record(tmp_path / "study")
 
     run.reports = 0
@@ -267,7 +267,7 @@ def test_other_modes_and_other_folders_are_refused(do, tmp_path):
     assert len(started(tmp_path)) == 2
     found = definition.read(small_study(), "configs/study_small.py")
     with pytest.raises(UserError, match="a single run, not a study"):
-        commands.run(found, tmp_path / "study" / "runs" / "gan" / "seed_0", "train", "latest", ["false"])
+        conductor.conduct(found, tmp_path / "study" / "runs" / "gan" / "seed_0", "train", "latest", ["false"])
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -298,11 +298,11 @@ import sys
 from pathlib import Path
 from jaxgen import report
 from jaxgen.settings import run_config
-from jaxgen.study import commands, definition
+from jaxgen.study import conductor, definition
 
 report.build = lambda directories, out: out
 study = definition.read(run_config.load(sys.argv[1], []), sys.argv[1])
-commands.run(study, Path(sys.argv[2]), "train", "latest", sys.argv[3:])
+conductor.conduct(study, Path(sys.argv[2]), "train", "latest", sys.argv[3:])
 assert "jax" not in sys.modules  # the devices belong to the runs
 """
 
