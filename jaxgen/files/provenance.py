@@ -28,7 +28,7 @@ def cores() -> int:
 
 def git_commit() -> str | None:
     """The commit of this checkout, with `-dirty` if files differ from it; None for an installed package."""
-    folder = Path(__file__).parents[1]
+    folder = Path(__file__).parents[2]
     if not (folder / ".git").exists():
         return None
     described = subprocess.run(

@@ -1,0 +1,16 @@
+"""What a result says of the code that made it."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from jaxgen.files import provenance
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="no checkout")
+def test_the_commit_is_that_of_the_checkout():
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert provenance.git_commit().removesuffix("-dirty") == head.stdout.strip()
