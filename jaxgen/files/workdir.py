@@ -4,6 +4,8 @@ import fcntl
 import json
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -11,12 +13,13 @@ from jaxgen.errors import UserError
 from jaxgen.settings import configuration
 
 
-def write_atomic(path: Path, text: str) -> None:
-    """Writes the whole file or nothing."""
+@contextmanager
+def atomic(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write into, which is `path` when the block ends, or nothing: no crash and no reader sees half of it."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)  # mkstemp's 0600 would lock out the group that shares the results
@@ -24,6 +27,12 @@ def write_atomic(path: Path, text: str) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def write_atomic(path: Path, text: str) -> None:
+    """Writes the whole file or nothing."""
+    with atomic(path) as file:
+        file.write(text.encode())
 
 
 def lock(folder: Path) -> IO:

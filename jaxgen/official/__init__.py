@@ -1,4 +1,4 @@
 """NVIDIA's published StyleGAN2 networks: their files read and written, their settings turned into configs.
 
-It imports data, metrics, models, ops and settings.
+It imports data, files, metrics, models, ops and settings.
 """

@@ -17,8 +17,8 @@ _COMPUTATION = ("bfloat16_resolutions", "fused_modulation")
 
 
 def converted_config(
-    description: Description, training_set: dict[str, Any], base: Any, data: str, data_dir: str
-) -> Any:
+    description: Description, training_set: dict[str, Any], base: ConfigDict | None, data: str, data_dir: str
+) -> ConfigDict:
     """A config whose model is the described one, and whose images are of its size.
 
     Args:
@@ -51,7 +51,7 @@ def _source(data: str, data_dir: str) -> dict[str, str]:
     return {"name": data, "dir": data_dir}
 
 
-def _training(description: Description, training_set: dict[str, Any]) -> Any:
+def _training(description: Description, training_set: dict[str, Any]) -> ConfigDict:
     """The settings that the ADA paper's code derives from the resolution, for training on: the average has settled."""
     config = experiment(f"stylegan2_auto:{description.resolution},1").unlock()
     config.num_devices = 0

@@ -33,13 +33,13 @@ class Description(NamedTuple):
     ada_p: float
 
 
-def describe(networks: Mapping[str, Network], where: str, told: Mapping[str, Any] | None = None) -> Description:
+def describe(networks: Mapping[str, Network], where: str, default: Mapping[str, Any] | None = None) -> Description:
     """Reads sizes from the tensors, and what those do not show from the layers or the arguments they were made with.
 
     Args:
       networks: "G_ema" or "G", and perhaps "D" and "augment_pipe".
       where: the file, for error lines.
-      told: `config.model` of a config that the user names, for what files of mere tensors do not tell.
+      default: `config.model` of a config that the user names, for what files of mere tensors do not say.
 
     Raises:
       UserError: not a StyleGAN2, or one of a kind that jaxgen does not have.
@@ -62,18 +62,18 @@ def describe(networks: Mapping[str, Network], where: str, told: Mapping[str, Any
     z_dim = tensors["mapping.fc0.weight"].shape[1] - embedded
     if z_dim != w_dim:
         raise UserError(f"{where}: z_dim={z_dim} and w_dim={w_dim} of {name}: jaxgen has them equal only")
-    told = told or {}
-    clamp = _setting(g, "synthesis.b4.conv1", "conv_clamp", told.get("conv_clamp", 0.0))
+    default = default or {}
+    clamp = _setting(g, "synthesis.b4.conv1", "conv_clamp", default.get("conv_clamp", 0.0))
     model = {
         "name": "stylegan2",
         "latent_dim": int(w_dim),
-        "architecture": _generator_architecture(tensors),
-        "discriminator_architecture": "resnet" if d is None else _discriminator_architecture(d.tensors),
+        "architecture": _architecture(tensors, "synthesis.", "torgb"),
+        "discriminator_architecture": "resnet" if d is None else _architecture(d.tensors, "", "fromrgb"),
         "mapping_layers": layers,
-        "mapping_lr_multiplier": _lr_multiplier(g, told.get("mapping_lr_multiplier", 0.01)),
+        "mapping_lr_multiplier": _lr_multiplier(g, default.get("mapping_lr_multiplier", 0.01)),
         **_channels(_setting(g, "", "channel_base", 0), _setting(g, "", "channel_max", 0), widths, where),
         "conv_clamp": float(clamp or 0.0),
-        "stddev_group": told.get("stddev_group", 4),
+        "stddev_group": default.get("stddev_group", 4),
         "conditional": bool(num_classes),
     }
     if d is not None:
@@ -115,24 +115,19 @@ def _widths(tensors: Mapping[str, np.ndarray]) -> dict[int, int]:
 def _channels(base: Any, largest: Any, widths: Mapping[int, int], where: str) -> dict[str, int]:
     """channel_base and channel_max: those that the network was made with, or those that its widths show."""
     resolution = max(widths)
-    shown = widths[resolution] * resolution, max(widths.values())
-    for one, most in ((int(base or 0), int(largest or 0)), shown):
-        if one and all(width(r, one, most) == channels for r, channels in widths.items()):
-            return {"channel_base": one, "channel_max": most}
+    by_widths = widths[resolution] * resolution, max(widths.values())
+    for channel_base, channel_max in ((int(base or 0), int(largest or 0)), by_widths):
+        if channel_base and all(width(r, channel_base, channel_max) == channels for r, channels in widths.items()):
+            return {"channel_base": channel_base, "channel_max": channel_max}
     listed = ", ".join(f"{channels} at {r}" for r, channels in widths.items())
     raise UserError(f"{where}: channels are {listed}: jaxgen has min(channel_base / resolution, channel_max) only")
 
 
-def _generator_architecture(tensors: Mapping[str, np.ndarray]) -> str:
-    if "synthesis.b8.skip.weight" in tensors:
+def _architecture(tensors: Mapping[str, np.ndarray], prefix: str, image_layer: str) -> str:
+    """How the blocks at `prefix` are joined; image_layer: the one between features and images."""
+    if f"{prefix}b8.skip.weight" in tensors:
         return "resnet"
-    return "skip" if "synthesis.b4.torgb.weight" in tensors else "orig"
-
-
-def _discriminator_architecture(tensors: Mapping[str, np.ndarray]) -> str:
-    if "b8.skip.weight" in tensors:
-        return "resnet"
-    return "skip" if "b4.fromrgb.weight" in tensors else "orig"
+    return "skip" if f"{prefix}b4.{image_layer}.weight" in tensors else "orig"
 
 
 def _lr_multiplier(network: Network, default: float) -> float:
@@ -147,11 +142,11 @@ def _check_filters_and_activations(network: Network, where: str) -> None:
         if name.endswith("resample_filter") and (tensor.shape != FILTER.shape or not np.allclose(tensor, FILTER)):
             raise UserError(f"{where}: {name} is not the filter [1, 3, 3, 1]: jaxgen has StyleGAN2's only")
     groups = {name: value for name, value in network.options.items() if isinstance(value, dict)}
-    for path, told in {**network.attributes, "the network": network.options, **groups}.items():
-        if told.get("activation", "lrelu") not in ("lrelu", "linear"):
-            raise UserError(f"{where}: {path} has the activation {told['activation']!r}: jaxgen has lrelu only")
-        if told.get("resample_filter", [1, 3, 3, 1]) not in ([1, 3, 3, 1], "<tensor>"):
-            raise UserError(f"{where}: {path} has the filter {told['resample_filter']}: jaxgen has [1, 3, 3, 1] only")
+    for path, given in {**network.attributes, "the network": network.options, **groups}.items():
+        if given.get("activation", "lrelu") not in ("lrelu", "linear"):
+            raise UserError(f"{where}: {path} has the activation {given['activation']!r}: jaxgen has lrelu only")
+        if given.get("resample_filter", [1, 3, 3, 1]) not in ([1, 3, 3, 1], "<tensor>"):
+            raise UserError(f"{where}: {path} has the filter {given['resample_filter']}: jaxgen has [1, 3, 3, 1] only")
 
 
 def _check_discriminator(d: Network, model: Mapping[str, Any], where: str) -> None:

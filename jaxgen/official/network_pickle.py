@@ -55,9 +55,9 @@ def read_network_pickle(path: str | Path) -> Contents:
     path = Path(path)
     try:
         with path.open("rb") as file:
-            found = _Unpickler(file).load()
-        networks = {str(name): _network(value) for name, value in _items(found) if isinstance(value, _Module)}
-        training_set = _plain(dict(_items(found)).get("training_set_kwargs"), {})
+            tree = _Unpickler(file).load()
+        networks = {str(name): _network(value) for name, value in _items(tree) if isinstance(value, _Module)}
+        training_set = _plain(dict(_items(tree)).get("training_set_kwargs"), {})
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); give the path of a .pkl file") from None
     except DAMAGE as error:

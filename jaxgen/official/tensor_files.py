@@ -1,16 +1,16 @@
 """Files of tensors under the official names, read and written: `.npz`, `.safetensors`; `.pt` and `.pth` read."""
 
-import os
-import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from jaxgen.errors import UserError
+from jaxgen.files import workdir
 from jaxgen.metrics.extractors.torch_file import read_torch_file
 from jaxgen.official.network_pickle import Contents, Network, read_network_pickle
 
@@ -44,30 +44,14 @@ def write_tensors(path: Path, tensors: Mapping[str, np.ndarray], metadata: Mappi
       UserError: another suffix, or safetensors is not installed.
     """
     arrays = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
-    if path.suffix == ".npz":
-        _write_atomic(path, lambda temporary: _save_npz(temporary, arrays))
-    elif path.suffix == ".safetensors":
-        library = _safetensors(path)
-        _write_atomic(path, lambda temporary: library.save_file(arrays, temporary, metadata=dict(metadata)))
-    else:
+    if path.suffix not in WRITTEN:
         raise UserError(f"{path}: weights are written as {' or '.join(WRITTEN)}; name such a file")
-
-
-def _save_npz(path: str, arrays: Mapping[str, np.ndarray]) -> None:
-    with open(path, "wb") as file:  # given a name, np.savez would add a suffix to it
-        np.savez(file, **arrays)
-
-
-def _write_atomic(path: Path, write: Callable[[str], Any]) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    try:
-        write(temporary)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    library = _safetensors(path) if path.suffix == ".safetensors" else None
+    with workdir.atomic(path) as file:
+        if library is None:
+            np.savez(file, **arrays)
+        else:
+            file.write(library.save(arrays, metadata=dict(metadata)))
 
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
@@ -86,7 +70,7 @@ def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
         raise UserError(f"{path}: cannot be read as .safetensors ({' '.join(str(error).split())[:200]})") from None
 
 
-def _safetensors(path: Path):
+def _safetensors(path: Path) -> ModuleType:
     try:
         from safetensors import numpy as library
     except ImportError:
@@ -104,12 +88,12 @@ def _split(tensors: Any, path: Path) -> dict[str, Network]:
     for name, value in tensors.items():
         inner = value.items() if isinstance(value, Mapping) else [("", value)]
         flat |= {f"{name}.{rest}" if rest else str(name): tensor for rest, tensor in inner}
-    found: dict[str, dict[str, np.ndarray]] = {}
+    networks: dict[str, dict[str, np.ndarray]] = {}
     for name, tensor in flat.items():
         if not isinstance(tensor, np.ndarray):
             continue
         network, _, rest = name.partition(".")
         if network not in _NETWORKS:
             network, rest = "G_ema", name
-        found.setdefault(network, {})[rest] = tensor
-    return {name: Network(tensors=tensors) for name, tensors in found.items()}
+        networks.setdefault(network, {})[rest] = tensor
+    return {name: Network(tensors=tensors) for name, tensors in networks.items()}

@@ -18,25 +18,26 @@ def players_of(networks: Mapping[str, Network], where: str) -> dict[str, Collect
 
     G and G_ema stand for each other where one is missing.
     """
-    found = {}
+    players = {}
     for player, names in (("g", ("G", "G_ema")), ("ema", ("G_ema", "G")), ("d", ("D",))):
         name = next((name for name in names if name in networks), None)
         if name is not None:
-            found[player] = (_discriminator if player == "d" else _generator)(networks[name], f"{where}: {name}")
-    return found
+            network = networks[name]
+            players[player] = _discriminator(network) if player == "d" else _generator(network, f"{where}: {name}")
+    return players
 
 
-def check(found: Mapping[str, Collections], expected: Mapping[str, Any], where: str) -> None:
+def check(players: Mapping[str, Collections], expected: Mapping[str, Any], where: str) -> None:
     """Refuses weights that are not exactly those of the networks that the config describes.
 
     Args:
-      found: of `players_of`.
+      players: of `players_of`.
       expected: players of the recipe's state, abstract.
 
     Raises:
       UserError: names the first tensor that is missing, has another shape or is one too many.
     """
-    for player, collections in found.items():
+    for player, collections in players.items():
         there = _shapes(collections)
         needed = _shapes({"params": expected[player].params, "stats": expected[player].stats})
         for name in sorted(set(needed) | set(there)):
@@ -75,8 +76,7 @@ def _generator(network: Network, where: str) -> Collections:
     return {"params": collections["params"], "stats": {"w_avg": average, "noise": noise}}
 
 
-def _discriminator(network: Network, where: str) -> Collections:
-    del where
+def _discriminator(network: Network) -> Collections:
     return {"params": _converted(network)["params"], "stats": {}}
 
 

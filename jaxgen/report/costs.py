@@ -1,6 +1,6 @@
 """What a model costs: time, speed, memory, arithmetic, as a table; and how its quality rose with the time."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +11,10 @@ from jaxgen.report.grids import NOTHING, Cell, Grid
 from jaxgen.report.metric import Metric
 from jaxgen.report.run_record import RunRecord
 from jaxgen.report.sections import Model, Section
+
+# Of timing.json.
+_TIMINGS = ["compile_seconds", "step_ms", "images_per_s", "evaluation_seconds", "host_peak_memory_mb"]
+_TIMINGS += ["device_peak_memory_mb", "flops_per_step"]
 
 
 class ModelCost(NamedTuple):
@@ -26,10 +30,10 @@ class ModelCost(NamedTuple):
     step_ms: float | None
     images_per_s: float | None
     evaluation_seconds: float | None
-    host_memory_mb: float | None
-    device_memory_mb: float | None
-    parameters: int | None
+    host_peak_memory_mb: float | None
+    device_peak_memory_mb: float | None
     flops_per_step: float | None
+    parameters: int | None
     flops: float | None
     shared: int
     hardware: tuple[str, ...]
@@ -46,38 +50,29 @@ def train_seconds(run: RunRecord) -> float | None:
 def model_cost(model: Model) -> ModelCost:
     """Means over the finished runs of a model that have the number; over all where none is finished."""
     runs = [run for run in model.runs if run.finished] or model.runs
-
-    def mean(of: Callable[[RunRecord], Any]) -> float | None:
-        values = [value for run in runs if (value := finite(of(run))) is not None]
-        return float(np.mean(values)) if values else None
-
-    def timed(name: str) -> float | None:
-        return mean(lambda run: run.timing.get(name))
-
-    parameters = mean(_parameter_count)
-    flops_per_step = timed("flops_per_step")
+    timings = {name: _mean(run.timing.get(name) for run in runs) for name in _TIMINGS}
+    parameters = _mean(map(_parameter_count, runs))
+    steps = [run.step for run in runs] if timings["flops_per_step"] is not None else []
     return ModelCost(
-        mean(train_seconds),
-        timed("compile_seconds"),
-        timed("step_ms"),
-        timed("images_per_s"),
-        timed("evaluation_seconds"),
-        timed("host_peak_memory_mb"),
-        timed("device_peak_memory_mb"),
-        None if parameters is None else round(parameters),
-        flops_per_step,
-        mean(lambda run: None if flops_per_step is None or run.step is None else flops_per_step * run.step),
-        max(run.lanes for run in runs),
-        tuple(sorted({hardware(run) for run in runs} - {""})),
+        **timings,
+        train_seconds=_mean(map(train_seconds, runs)),
+        parameters=None if parameters is None else round(parameters),
+        flops=_mean(step and timings["flops_per_step"] * step for step in steps),
+        shared=max(run.lanes for run in runs),
+        hardware=tuple(sorted({hardware(run) for run in runs} - {""})),
     )
+
+
+def _mean(values: Iterable[Any]) -> float | None:
+    known = [value for value in map(finite, values) if value is not None]
+    return float(np.mean(known)) if known else None
 
 
 def _parameter_count(run: RunRecord) -> int | None:
     """Trained parameters of all networks of a run."""
     counts = run.facts.get("parameters")
-    if not isinstance(counts, dict) or not all(isinstance(count, int) for count in counts.values()):
-        return None
-    return sum(counts.values())
+    known = isinstance(counts, dict) and all(isinstance(count, int) for count in counts.values())
+    return sum(counts.values()) if known else None
 
 
 def hardware(run: RunRecord) -> str:
@@ -113,7 +108,7 @@ def curve(run: RunRecord, metric: Metric) -> list[tuple[float, float]]:
 
 def _reached(points: list[tuple[float, float]], metric: Metric, goal: float) -> float | None:
     """The seconds after which a curve is first at the goal or better, None if it never is."""
-    return next((time for time, value in points if value == goal or metric.better(value, goal)), None)
+    return next((time for time, value in points if metric.loss(value) <= metric.loss(goal)), None)
 
 
 def efficiency(section: Section, costs: Mapping[int, ModelCost], table: MetricTable | None) -> Grid:
@@ -131,7 +126,11 @@ def efficiency(section: Section, costs: Mapping[int, ModelCost], table: MetricTa
         cells = [Cell(model.name, shared, anchor=model.slug)]
         cells += [Cell(duration(c.train_seconds)), Cell(duration(c.compile_seconds))]
         cells += [Cell("–" if c.step_ms is None else f"{significant(c.step_ms, 3)} ms"), Cell(_whole(c.images_per_s))]
-        cells += [Cell(_memory(c.host_memory_mb)), Cell(_memory(c.device_memory_mb)), Cell(large(c.parameters))]
+        cells += [
+            Cell(_memory(c.host_peak_memory_mb)),
+            Cell(_memory(c.device_peak_memory_mb)),
+            Cell(large(c.parameters)),
+        ]
         cells += [Cell(large(c.flops_per_step)), Cell(large(c.flops)), Cell(duration(c.evaluation_seconds or None))]
         if goal is not None:
             times = [_reached(curve(run, table.metric), table.metric, goal) for run in model.runs]

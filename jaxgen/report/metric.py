@@ -59,10 +59,6 @@ class Metric(NamedTuple):
         """Title and network."""
         return f"{self.title} ({self.of})" if self.of else self.title
 
-    def better(self, a: float, b: float) -> bool:
-        """Whether a is better than b."""
-        return self.loss(a) < self.loss(b)
-
     def loss(self, value: float) -> float:
         """What is lower the better the value is."""
         return direction.loss(self.direction, value)

@@ -18,15 +18,7 @@ from jaxgen.report.run_search import find_runs
 
 
 def build(directories: Sequence[Path], out: Path) -> Path:
-    """Writes the report of every run below the directories; returns the path of its page.
-
-    Args:
-      directories: with runs and studies at any depth.
-      out: the folder for index.html, report.md and figures/; made if it is not there.
-
-    Raises:
-      UserError: no run in any of them, or `out` cannot be written.
-    """
+    """What `jaxgen.report.build` does, with the packages that it needs."""
     runs, studies = find_runs([Path(directory) for directory in directories])
     names = [study.title for study in studies] or [Path(directory).resolve().name for directory in directories]
     report = report_of(runs, studies, ", ".join(dict.fromkeys(names)))

@@ -30,12 +30,12 @@ def leaderboard(table: MetricTable, prefix: str) -> str:
     with svg.settings():
         figure, axes = svg.styled(6.4, 0.75 + 0.32 * len(rows))
         for y, row in enumerate(rows):
-            colour, summary = svg.colour(row.model.number), row.summary
+            look, summary = svg.look(row.model.number), row.summary
+            colour = look["color"]
             if summary.low is not None:
                 axes.plot([summary.low, summary.high], [y, y], color=colour, lw=5, alpha=0.3, solid_capstyle="butt")
             axes.plot([summary.mean], [y], "|", color=colour, ms=13, mew=2)
-            mark = svg.marker(row.model.number)
-            axes.scatter(list(row.values.values()), [y] * len(row.values), s=22, color=colour, marker=mark, zorder=3)
+            axes.scatter(list(row.values.values()), [y] * len(row.values), s=22, zorder=3, **look)
         axes.set_yticks(range(len(rows)), [_label(row.model.name) for row in rows])
         axes.set_ylim(-0.6, len(rows) - 0.4)
         values = [value for row in rows for value in row.values.values()]
@@ -60,13 +60,11 @@ def quality_against_cost(table: MetricTable, prefix: str) -> str | None:
                 continue
             models += 1
             times += [seconds for seconds, _ in runs]
-            axes.scatter(*zip(*runs, strict=True), s=34, alpha=0.9, **_look(row.model), label=_label(row.model.name))
+            label, look = _label(row.model.name), svg.look(row.model.number)
+            axes.scatter(*zip(*runs, strict=True), s=34, alpha=0.9, label=label, **look)
         if models < 2:
             return None
-        _time_axis(axes, times)
-        axes.set_title(_axis(table.metric), loc="left", fontsize=9)
-        _legend(figure, models)
-        return svg.render(figure, prefix)
+        return _over_time(figure, axes, table.metric, models, times, prefix)
 
 
 def progress(section: Section, metric: Metric, prefix: str) -> str | None:
@@ -80,16 +78,12 @@ def progress(section: Section, metric: Metric, prefix: str) -> str | None:
                 points = curve(run, metric)
                 if len(points) < 2:
                     continue
-                colour, mark = svg.colour(model.number), svg.marker(model.number)
-                axes.plot(*zip(*points, strict=True), color=colour, marker=mark, ms=4, lw=1.4, label=label)
+                axes.plot(*zip(*points, strict=True), ms=4, lw=1.4, label=label, **svg.look(model.number))
                 times += [seconds for seconds, _ in points]
                 models, label = models + bool(label), None
         if not models:
             return None
-        _time_axis(axes, times)
-        axes.set_title(_axis(metric), loc="left", fontsize=9)
-        _legend(figure, models)
-        return svg.render(figure, prefix)
+        return _over_time(figure, axes, metric, models, times, prefix)
 
 
 def training(model: Model, prefix: str) -> str | None:
@@ -127,7 +121,7 @@ def plane(places: Mapping[str, np.ndarray], numbers: Mapping[str, int | None], p
             look = (
                 {"color": svg.INK, "marker": "x", "linewidths": 0.8, "alpha": 0.8, "zorder": 3}
                 if number is None
-                else {"color": svg.colour(number), "marker": svg.marker(number), "linewidths": 0, "alpha": 0.65}
+                else {**svg.look(number), "linewidths": 0, "alpha": 0.65}
             )
             axes.scatter(*points.T, s=12, label=f"{_label(name)} ({len(points)})", **look)
         axes.set(xticks=[], yticks=[])
@@ -152,10 +146,6 @@ def _thinned(points: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
     return [tuple(part.mean(0)) for part in parts]
 
 
-def _look(model: Model) -> dict[str, str]:
-    return {"color": svg.colour(model.number), "marker": svg.marker(model.number)}
-
-
 def _label(name: str) -> str:
     """A name as matplotlib shows it: not too long, and without the underscore at the start that hides it."""
     name = name if len(name) <= 42 else f"{name[:20]}…{name[-20:]}"
@@ -167,7 +157,10 @@ def _axis(metric: Metric) -> str:
     return f"{metric.name}{unit}{f' ({metric.best})' if metric.best else ''}"
 
 
-def _time_axis(axes: Axes, times: Sequence[float]) -> None:
+def _over_time(figure: Figure, axes: Axes, metric: Metric, models: int, times: Sequence[float], prefix: str) -> str:
+    """Finishes a figure of a metric over the time of training."""
+    axes.set_title(_axis(metric), loc="left", fontsize=9)
+    figure.legend(loc="outside lower center", ncols=min(models, 3), fontsize=8)
     axes.set_xlabel("time of training, compilation included")
     if max(times) > 5 * min(times) > 0:
         axes.set_xscale("log")
@@ -179,6 +172,7 @@ def _time_axis(axes: Axes, times: Sequence[float]) -> None:
         step = next((t for t in _TICKS if max(times) / t < 7), _TICKS[-1])
         axes.xaxis.set_major_locator(MultipleLocator(step))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: _clock(seconds)))
+    return svg.render(figure, prefix)
 
 
 def _clock(seconds: float) -> str:
@@ -187,7 +181,3 @@ def _clock(seconds: float) -> str:
         if seconds >= 2 * size or seconds == size:
             return f"{seconds / size:.3g} {unit}"
     return f"{seconds:.3g} s"
-
-
-def _legend(figure: Figure, count: int) -> None:
-    figure.legend(loc="outside lower center", ncols=min(count, 3), fontsize=8)

@@ -57,7 +57,8 @@ def sections(runs: Sequence[RunRecord]) -> tuple[list[Section], list[RunRecord]]
         if key not in by_data:
             by_data[key] = Section(*_titles(run), slug="")
         models = by_data[key].models
-        model = next((m for m in models if _same(m.runs[0], run) and not _has_seed(m, run.seed)), None)
+        alike = [model for model in models if _same(model.runs[0], run)]
+        model = next((model for model in alike if run.seed is None or model.of_seed(run.seed) is None), None)
         if model is None:
             models.append(Model("", [run]))
         else:
@@ -71,10 +72,6 @@ def sections(runs: Sequence[RunRecord]) -> tuple[list[Section], list[RunRecord]]
         section.slug = f"data-{number}"
         _name(section.models)
     return parts, unknown
-
-
-def _has_seed(model: Model, seed: int | None) -> bool:
-    return seed is not None and model.of_seed(seed) is not None
 
 
 def _data(run: RunRecord) -> tuple | None:

@@ -36,14 +36,10 @@ _SETTINGS = {
 }
 
 
-def colour(number: int) -> str:
-    """Of the model with that number."""
-    return COLOURS[number % len(COLOURS)]
-
-
-def marker(number: int) -> str:
-    """Of the model with that number; with its colour it names 64 models."""
-    return MARKERS[(number + number // len(COLOURS)) % len(MARKERS)]
+def look(number: int) -> dict[str, str]:
+    """Colour and marker of the model with that number; together they tell 64 models apart."""
+    marker = MARKERS[(number + number // len(COLOURS)) % len(MARKERS)]
+    return {"color": COLOURS[number % len(COLOURS)], "marker": marker}
 
 
 def styled(width: float, height: float) -> tuple[Figure, Axes]:

@@ -73,16 +73,8 @@ class StudyFile:
             command = shlex.join(["python", "-m", "jaxgen.main", *run.arguments, f"--workdir={folder / run.workdir}"])
             kept = {key: known.get(run.workdir, fresh).get(key, fresh[key]) for key in fresh}
             runs.append({"seeds": list(run.seeds), "workdir": run.workdir, **kept, "command": command})
-        return {
-            "name": entry.name,
-            "title": entry.title,
-            "config": entry.config,
-            "overrides": entry.overrides,
-            "seeds": list(entry.seeds),
-            "budget": entry.budget,
-            "workdirs": [run.workdir for run in entry.runs],
-            "runs": runs,
-        }
+        settings = {key: value for key, value in entry._asdict().items() if key != "runs"}
+        return {**settings, "workdirs": [run.workdir for run in entry.runs], "runs": runs}
 
     @property
     def entries(self) -> list[dict[str, Any]]:

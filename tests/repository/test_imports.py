@@ -30,7 +30,7 @@ ALLOWED = {
     "runs": {
         *("data", "devices", "evaluation", "files", "metrics", "recipes", "settings", "training", "views"),
     },
-    "official": {"data", "metrics", "models", "ops", "settings"},
+    "official": {"data", "files", "metrics", "models", "ops", "settings"},
     "planning": {"data", "devices", "files", "ops", "recipes", "runs", "settings", "training"},
     "report": {"evaluation", "files", "metrics", "settings"},
     "study": {"files", "report", "settings"},
