@@ -112,7 +112,7 @@ def _widths(tensors: Mapping[str, np.ndarray]) -> dict[int, int]:
     return widths
 
 
-def _channels(base: Any, largest: Any, widths: Mapping[int, int], where: str) -> dict[str, int]:
+def _channels(base: int | None, largest: int | None, widths: Mapping[int, int], where: str) -> dict[str, int]:
     """channel_base and channel_max: those that the network was made with, or those that its widths show."""
     resolution = max(widths)
     by_widths = widths[resolution] * resolution, max(widths.values())

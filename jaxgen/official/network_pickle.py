@@ -8,9 +8,9 @@ source code is dropped unread, and a file that asks for any other name is refuse
 
 import collections
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, ItemsView
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -133,7 +133,7 @@ def _parameter(tensor, requires_grad=False, hooks=None) -> _Tensor:
     return tensor
 
 
-def _number(kind, data) -> Any:
+def _number(kind: _NumberType, data: bytes) -> bool | int | float:
     return np.frombuffer(data, kind.dtype, 1)[0].item()
 
 
@@ -171,7 +171,7 @@ _NAMES: dict[tuple[str, str], Any] = {
 
 
 class _Unpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
+    def find_class(self, module: str, name: str) -> object:
         if (module, name) in _NAMES:
             return _NAMES[module, name]
         if module.split(".")[:2] == ["dnnlib", "tflib"]:
@@ -181,11 +181,11 @@ class _Unpickler(pickle.Unpickler):
             )
         raise pickle.UnpicklingError(f"it asks for {f'{module}.{name}'[:80]!r}, which no StyleGAN2-ADA network holds")
 
-    def persistent_load(self, pid: Any) -> Any:
+    def persistent_load(self, pid: object) -> NoReturn:
         raise pickle.UnpicklingError("it holds a part of another file, which no StyleGAN2-ADA network does")
 
 
-def _items(tree) -> Any:
+def _items(tree: object) -> ItemsView:
     """The items of a dict by the type's own method: a pickle can give an OrderedDict an attribute `items`."""
     if not isinstance(tree, dict):
         raise pickle.UnpicklingError(f"it holds a {type(tree).__name__.lstrip('_')} in place of a dict")
@@ -221,8 +221,8 @@ def _collect(module: _Module, path: str, tensors: dict, attributes: dict) -> Non
             raise pickle.UnpicklingError(f"{prefix}{str(name)[:80]} is no module")
 
 
-def _plain(value: Any, done: dict[int, Any]) -> Any:
-    """Numbers, strings and containers of them; anything else is told by its kind alone.
+def _plain(value: object, done: dict[int, object]) -> object:
+    """Numbers, strings and containers of them; of anything else its kind alone.
 
     done: containers converted before, by identity, so that one which is referred to many times is walked once.
     """

@@ -80,7 +80,7 @@ def _safetensors(path: Path) -> ModuleType:
     return library
 
 
-def _split(tensors: Any, path: Path) -> dict[str, Network]:
+def _split(tensors: object, path: Path) -> dict[str, Network]:
     """Tensors by network: of `G.`, `D.`, `G_ema.` in front of their names, or of dicts by those keys."""
     if not isinstance(tensors, Mapping):
         raise UserError(f"{path}: holds a {type(tensors).__name__}, not tensors by name")

@@ -106,7 +106,7 @@ def _kept_in(run: RunRecord) -> Path | None:
     return next((folder for folder in (run.folder, run.folder.parent) if (folder / "config.json").is_file()), None)
 
 
-def _value(value: Any) -> str:
+def _value(value: object) -> str:
     """As the command line takes it."""
     if isinstance(value, list):
         return f"({', '.join(map(repr, value))}{',' if len(value) == 1 else ''})"
@@ -126,7 +126,7 @@ def _warning(run: RunRecord) -> str:
     return " ".join(warnings)
 
 
-def _checkout(commit: Any) -> str:
+def _checkout(commit: object) -> str:
     """The line that brings back the code, where a whole commit is known."""
     return f"git checkout {commit}\n" if re.fullmatch(r"[0-9a-f]{40}", str(commit)) else ""
 
@@ -138,10 +138,10 @@ def _number(run: RunRecord, key: str, record: dict[str, Any]) -> tuple[str, str,
     return key, _exact(record.get("value")) + of_step, _exact(spread) + over
 
 
-def _exact(value: Any) -> str:
+def _exact(value: object) -> str:
     known = isinstance(value, int | float) and not isinstance(value, bool)
     return f"{value:.6g}" if known else "–"
 
 
-def _plain(value: Any) -> str:
+def _plain(value: object) -> str:
     return value if isinstance(value, str) and value else json.dumps(value)

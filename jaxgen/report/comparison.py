@@ -148,7 +148,7 @@ def unlike(made_with: dict[str, Any], reference: dict[str, Any]) -> str:
     return ", ".join(f"{key} {_short(made_with[key])} instead of {_short(reference[key])}" for key in differing)
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     text = value if isinstance(value, str) else json.dumps(value)
     return text if len(text) <= 40 else f"{text[:37]}..."
 

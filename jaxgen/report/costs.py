@@ -1,7 +1,7 @@
 """What a model costs: time, speed, memory, arithmetic, as a table; and how its quality rose with the time."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -63,7 +63,7 @@ def model_cost(model: Model) -> ModelCost:
     )
 
 
-def _mean(values: Iterable[Any]) -> float | None:
+def _mean(values: Iterable[object]) -> float | None:
     known = [value for value in map(finite, values) if value is not None]
     return float(np.mean(known)) if known else None
 

@@ -1,7 +1,6 @@
 """Numbers as people read them: to their uncertainty, times, counts."""
 
 import math
-from typing import Any
 
 
 def decimals(error: float) -> int:
@@ -87,7 +86,7 @@ def _signed(text: str) -> str:
     return text.replace("-", "−")
 
 
-def finite(value: Any) -> float | None:
-    """A value that a file told, if it is a finite number."""
+def finite(value: object) -> float | None:
+    """A value of a file, if it is a finite number."""
     known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     return float(value) if known else None

@@ -111,7 +111,7 @@ def _trained(run: RunRecord, program: Path) -> list[int]:
     return [*steps, step] if isinstance(step, int) else steps
 
 
-def _config(written: Any, problems: list[str]) -> dict[str, Any]:
+def _config(written: object, problems: list[str]) -> dict[str, Any]:
     if written is None:
         return {}
     try:
@@ -150,7 +150,7 @@ def _json(path: Path, problems: list[str], needed: bool = False) -> dict[str, An
     return content
 
 
-def _events(written: Any) -> list[dict]:
+def _events(written: object) -> list[dict]:
     keys = {"alarm", "step", "message"}
     return [e for e in written if isinstance(e, dict) and keys <= e.keys()] if isinstance(written, list) else []
 

@@ -88,13 +88,7 @@ class _Task(NamedTuple):
 
 
 class _Conductor:
-    """Does what is left of a study and then writes its report.
-
-    Args:
-      study, folder: what, and where.
-      study_file: its study.json.
-      command: the program that does a run, given its arguments.
-    """
+    """Does what is left of a study in its folder and then writes its report; arguments as `conduct` has them."""
 
     def __init__(self, study: StudyPlan, folder: Path, study_file: StudyFile, command: Sequence[str]):
         self._study, self._folder, self._file, self._command = study, folder, study_file, command
@@ -105,11 +99,7 @@ class _Conductor:
         self._at_once = len(self._free)
 
     def conduct(self, mode: str, checkpoint: str) -> None:
-        """Trains (or evaluates) what is not done.
-
-        Raises:
-          UserError: runs failed; the others were done and the report is written.
-        """
+        """Trains or evaluates what is not done, and raises the UserError that names the runs that failed."""
         for run in self._runs:
             kept = self._file.of(run)
             status = DONE if self._finished(run) else WAITING if kept["status"] in (DONE, RUNNING) else kept["status"]

@@ -72,7 +72,7 @@ class StudyPlan(NamedTuple):
         return [run for of_seed in rounds for run in of_seed]
 
 
-def is_study(config: Any) -> bool:
+def is_study(config: object) -> bool:
     """Whether a config file's content is a study rather than a run."""
     return isinstance(config, ConfigDict) and "entries" in config and "steps_per_dispatch" in config
 
