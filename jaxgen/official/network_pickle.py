@@ -55,7 +55,7 @@ def read_network_pickle(path: str | Path) -> Contents:
     path = Path(path)
     try:
         with path.open("rb") as file:
-            tree = _Unpickler(file).load()
+            tree = _NetworkUnpickler(file).load()
         networks = {str(name): _network(value) for name, value in _items(tree) if isinstance(value, _Module)}
         training_set = _plain(dict(_items(tree)).get("training_set_kwargs"), {})
     except OSError as error:
@@ -170,7 +170,7 @@ _NAMES: dict[tuple[str, str], Any] = {
 }
 
 
-class _Unpickler(pickle.Unpickler):
+class _NetworkUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> object:
         if (module, name) in _NAMES:
             return _NAMES[module, name]

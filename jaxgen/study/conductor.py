@@ -3,7 +3,7 @@
 import contextlib
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,7 +41,7 @@ def conduct(study: StudyPlan, folder: Path, mode: str, checkpoint: str, command:
     with workdir.lock(folder):
         study_file = StudyFile(folder, study)
         _refuse_changed(study, folder)
-        _Conductor(study, folder, study_file, command).conduct(mode, checkpoint)
+        _Conductor(study, folder, study_file, command, mode, checkpoint).conduct()
 
 
 def _refuse_changed(study: StudyPlan, folder: Path) -> None:
@@ -80,25 +80,21 @@ class _RunUnderWay(NamedTuple):
     status: str
 
 
-class _Task(NamedTuple):
-    """What is done with each run: the command's further flags, and how to see that it succeeded."""
-
-    flags: tuple[str, ...]
-    succeeded: Callable[[PlannedRun], bool]
-
-
 class _Conductor:
     """Does what is left of a study in its folder and then writes its report; arguments as `conduct` has them."""
 
-    def __init__(self, study: StudyPlan, folder: Path, study_file: StudyFile, command: Sequence[str]):
+    def __init__(
+        self, study: StudyPlan, folder: Path, study_file: StudyFile, command: Sequence[str], mode: str, checkpoint: str
+    ):
         self._study, self._folder, self._file, self._command = study, folder, study_file, command
+        self._mode, self._checkpoint = mode, checkpoint
         self._stop = StopRequest()
         self._runs = study.runs()
         self._display = Display(len(self._runs))
         self._free, self._fewer = cores.shares(study.runs_at_once)
         self._at_once = len(self._free)
 
-    def conduct(self, mode: str, checkpoint: str) -> None:
+    def conduct(self) -> None:
         """Trains or evaluates what is not done, and raises the UserError that names the runs that failed."""
         for run in self._runs:
             kept = self._file.of(run)
@@ -106,24 +102,20 @@ class _Conductor:
             self._file.note(run, status=status, message="" if status == DONE else kept["message"])
         for entry in self._file.left:
             self._display.say(f"{entry['name']} is no longer in the study; its runs stay where they are")
-        if mode == "train":
-            todo = [run for run in self._runs if self._file.of(run)["status"] != DONE]
-            task = _Task((), self._finished)
-        else:
-            todo = self._to_evaluate(checkpoint)
-            flags = ("--mode=evaluate", f"--checkpoint={checkpoint}")
-            task = _Task(flags, lambda run: evaluation_file.is_current(self._at(run), run.config))
+        not_done = [run for run in self._runs if self._file.of(run)["status"] != DONE]
+        todo = not_done if self._mode == "train" else self._to_evaluate()
         self._file.write()
         again = sum(self._file.of(run)["status"] == FAILED for run in todo)
+        entries, runs = len(self._study.entries), len(self._runs)
         self._display.say(
-            f"{self._study.name}: {len(self._study.entries)} entries, {len(self._runs)} runs, {len(todo)} to {mode}"
+            f"{self._study.name}: {entries} entries, {runs} runs, {len(todo)} to {self._mode}"
             + (f", {again} of them failed before" if again else "")
             + (f"; {self._at_once} at a time, each on its own cores" if self._at_once > 1 else "")
         )
         if self._fewer:
             self._display.say(f"not {self._study.runs_at_once} runs at a time but {self._at_once}: {self._fewer}")
         with self._stop.listening():
-            failed = self._do_all(todo, task)
+            failed = self._do_all(todo)
         if self._stop.asked:
             left = sum(self._file.of(run)["status"] != DONE for run in self._runs)
             self._display.say(f"stopped, {left} of {len(self._runs)} runs left: the same command goes on")
@@ -144,7 +136,14 @@ class _Conductor:
     def _finished(self, run: PlannedRun) -> bool:
         return run_state.is_finished(self._at(run), run.config)
 
-    def _to_evaluate(self, checkpoint: str) -> list[PlannedRun]:
+    def _succeeded(self, run: PlannedRun) -> bool:
+        """Whether what is asked for was done with a run."""
+        return self._finished(run) if self._mode == "train" else self._is_evaluated(run)
+
+    def _is_evaluated(self, run: PlannedRun) -> bool:
+        return evaluation_file.is_current(self._at(run), run.config)
+
+    def _to_evaluate(self) -> list[PlannedRun]:
         """Runs that have a checkpoint which was not evaluated with these settings."""
         todo = []
         for run in self._runs:
@@ -152,12 +151,11 @@ class _Conductor:
             if newest is None:
                 self._display.say(f"{run.label}: not trained yet, nothing to evaluate")
                 continue
-            done = evaluation_file.is_current(self._at(run), run.config) and before["step"] == newest
-            if checkpoint != "latest" or not done:
+            if self._checkpoint != "latest" or not self._is_evaluated(run) or before["step"] != newest:
                 todo.append(run)
         return todo
 
-    def _do_all(self, todo: list[PlannedRun], task: _Task) -> list[tuple[PlannedRun, str]]:
+    def _do_all(self, todo: list[PlannedRun]) -> list[tuple[PlannedRun, str]]:
         """Starts a run wherever cores are free until all are done; gives those that failed and why, in their order."""
         waiting, active, failed = list(todo), [], {}
         with contextlib.ExitStack() as processes:
@@ -165,25 +163,23 @@ class _Conductor:
                 while waiting and self._free and not self._stop.asked:
                     left = time_left([each.run for each in active] + waiting, self._file)
                     left = None if left is None else left / self._at_once
-                    if begun := self._begin(waiting.pop(0), task, left, processes):
+                    if begun := self._begin(waiting.pop(0), left, processes):
                         active.append(begun)
                 self._display.follow([(each.run, each.process.last_line) for each in active])
                 for i, each in enumerate(list(active)):
                     if (code := each.process.wait(0 if i else _LOOK)) is not None:
                         active.remove(each)
-                        if trouble := self._end(each, code, task):
+                        if trouble := self._end(each, code):
                             failed[each.run.workdir] = (each.run, trouble)
         return [failed[run.workdir] for run in todo if run.workdir in failed]
 
-    def _begin(
-        self, run: PlannedRun, task: _Task, left: float | None, processes: contextlib.ExitStack
-    ) -> _RunUnderWay | None:
+    def _begin(self, run: PlannedRun, left: float | None, processes: contextlib.ExitStack) -> _RunUnderWay | None:
         """Starts a run's process; None where there is nothing to do any more."""
         noted = self._file.of(run)
         self._display.begin(self._runs.index(run) + 1, run, left)
         if not self._wait_until_free(run):
             return None
-        if task.succeeded(run) and not task.flags:  # what a killed study left behind has ended by itself
+        if self._mode == "train" and self._finished(run):  # what a killed study left behind has ended by itself
             self._file.note(run, status=DONE, message="")
             self._file.write()
             self._display.end(run, "done")
@@ -193,18 +189,19 @@ class _Conductor:
         self._file.write()
         log = self._folder / "logs" / f"{run.workdir.removeprefix('runs/').replace('/', '_')}.log"
         share = self._free.pop(0)
+        evaluation = ["--mode=evaluate", f"--checkpoint={self._checkpoint}"] if self._mode == "evaluate" else []
         with cores.inherited(share):
-            process = RunProcess([*self._command, *run.arguments, f"--workdir={self._at(run)}", *task.flags], log)
+            process = RunProcess([*self._command, *run.arguments, f"--workdir={self._at(run)}", *evaluation], log)
         processes.enter_context(self._stop.passed_on_to(process))
         return _RunUnderWay(run, process, share, time.monotonic(), noted["seconds"], status)
 
-    def _end(self, done: _RunUnderWay, code: int, task: _Task) -> str:
+    def _end(self, done: _RunUnderWay, code: int) -> str:
         """Notes what became of a run, and returns why it failed ("" if it did not)."""
         run, process, took = done.run, done.process, time.monotonic() - done.begun
         self._free.append(done.cores)
         self._file.note(run, exit_code=code, seconds=round(done.seconds + took, 3))
         trouble = ""
-        if code == 0 and task.succeeded(run):
+        if code == 0 and self._succeeded(run):
             self._file.note(run, status=DONE if self._finished(run) else done.status)
             self._display.end(run, f"done in {clock(took)}")
         elif self._stop.asked or code == 0:
