@@ -11,33 +11,7 @@ from jax import lax
 _ROUNDS = 8
 
 
-def epoch_and_offset(step: jax.Array, batch_size: int, ids: jax.Array, n: int) -> tuple[jax.Array, jax.Array]:
-    """Epoch and place in it of the examples `ids` of a step: divmod(step * batch_size + ids, n), without overflow.
-
-    The product passes 2^31 in long runs and JAX has no 64-bit integers by default, so `step` is taken bit by bit.
-
-    Args:
-      step: number of steps done before, int scalar, 0 to 2^31 - 1.
-      batch_size: global batch size.
-      ids: numbers of the examples within the global batch, int array, each below `batch_size`.
-      n: size of the dataset, 1 to 2^31 - 1.
-
-    Returns:
-      epoch and offset, uint32, of the shape of `ids`.
-    """
-    whole, rest = (jnp.uint32(v) for v in divmod(batch_size, n))
-    step = jnp.asarray(step).astype(jnp.uint32)
-    epoch = offset = jnp.zeros_like(step)
-    for bit in range(30, -1, -1):
-        epoch, offset = _carry(epoch * 2, offset * 2, n)
-        taken = (step >> bit) & 1
-        epoch, offset = _carry(epoch + taken * whole, offset + taken * rest, n)
-    ids = jnp.asarray(ids).astype(jnp.uint32)
-    total = offset + ids
-    return epoch + total // n, total % n
-
-
-def shuffled_index(key: jax.Array, position: jax.Array | tuple[jax.Array, jax.Array], n: int) -> jax.Array:
+def shuffled_index(key: jax.Array, position: jax.Array, n: int) -> jax.Array:
     """Dataset indices at positions of the endless shuffled sequence: each epoch is a permutation of its own.
 
     A Feistel network on pairs of digits in base ceil(sqrt(n)) permutes at most n + 2 sqrt(n) + 1 numbers; those that
@@ -46,18 +20,14 @@ def shuffled_index(key: jax.Array, position: jax.Array | tuple[jax.Array, jax.Ar
 
     Args:
       key: PRNG key of the run; each epoch's permutation comes from `fold_in(key, epoch)`.
-      position: global example number since the start, int array, below 2^32; or, for longer runs, the pair that
-        `epoch_and_offset` gives.
+      position: global example number since the start, int array, below 2^32.
       n: size of the dataset, 1 to 2^31 - 1.
 
     Returns:
       int32 of the shape of `position`, in [0, n).
     """
-    if isinstance(position, tuple):
-        epoch, offset = (jnp.asarray(part).astype(jnp.uint32) for part in position)
-    else:
-        position = jnp.asarray(position).astype(jnp.uint32)
-        epoch, offset = position // n, position % n
+    position = jnp.asarray(position).astype(jnp.uint32)
+    epoch, offset = position // n, position % n
     shape = offset.shape
     keys = jax.vmap(lambda e: jax.random.key_data(jax.random.fold_in(key, e)))(epoch.reshape(-1))
     offset = offset.reshape(-1)
@@ -70,11 +40,6 @@ def shuffled_index(key: jax.Array, position: jax.Array | tuple[jax.Array, jax.Ar
     # the mesh exactly as its results do, which shard_map asks for.
     index = _feistel(offset, keys, base)
     return lax.while_loop(lambda i: jnp.any(i >= n), walk, index).astype(jnp.int32).reshape(shape)
-
-
-def _carry(epoch: jax.Array, offset: jax.Array, n: int) -> tuple[jax.Array, jax.Array]:
-    over = offset >= n
-    return epoch + over, jnp.where(over, offset - jnp.uint32(n), offset)
 
 
 def _feistel(index: jax.Array, keys: jax.Array, base: int) -> jax.Array:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from jax.sharding import PartitionSpec as P
 
-from jaxgen.data.order import epoch_and_offset, shuffled_index
+from jaxgen.data.order import shuffled_index
 
 KEY = jax.random.key(7)
 index = jax.jit(shuffled_index, static_argnums=2)
@@ -88,31 +88,6 @@ def test_the_largest_set():
     assert order.min() >= 0
 
 
-@pytest.mark.parametrize(
-    ("step", "batch_size", "n"),
-    [
-        (0, 64, 60000),
-        (1000, 64, 10),
-        (2**31 - 1, 4096, 60000),
-        (12345678, 2048, 1797),
-        (999_999_999, 777, 2**31 - 1),
-        (5, 3, 1),
-    ],
-)
-def test_position_of_a_step_is_exact(step, batch_size, n):
-    split = jax.jit(epoch_and_offset, static_argnums=(1, 3))
-    epoch, offset = split(jnp.int32(step), batch_size, jnp.arange(batch_size), n)
-    expected = np.array([divmod(step * batch_size + i, n) for i in range(batch_size)])
-    np.testing.assert_array_equal(np.asarray(epoch), expected[:, 0] % 2**32)
-    np.testing.assert_array_equal(np.asarray(offset), expected[:, 1])
-
-
-def test_pairs_and_numbers_give_the_same_order():
-    for step in (0, 3, 700):
-        pair = epoch_and_offset(step, 8, jnp.arange(8), 97)
-        np.testing.assert_array_equal(index(KEY, pair, 97), index(KEY, step * 8 + jnp.arange(8), 97))
-
-
 def test_inside_scan_and_shard_map():
     mesh = jax.make_mesh((1,), ("data",))
     n, batch_size, steps = 97, 8, 30
@@ -123,7 +98,7 @@ def test_inside_scan_and_shard_map():
         ids = jax.lax.axis_index("data") * batch_size + jnp.arange(batch_size)
 
         def body(step, _):
-            return step + 1, shuffled_index(key, epoch_and_offset(step, batch_size, ids, n), n)
+            return step + 1, shuffled_index(key, step * batch_size + ids, n)
 
         return jax.lax.scan(body, first, None, length=steps)[1]
 
