@@ -20,13 +20,13 @@ from jaxgen.ops.varying import same_varying
 DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 
 
-def conv(x, kernel, stride=1, padding="SAME", input_dilation=1, kernel_dilation=1):
+def conv(x, kernel, stride=1, padding="SAME", input_dilation=1):
     """Two-dimensional convolution (cross-correlation, as in every network library).
 
     Args:
       x: [N, H, W, C_in], float32 or bfloat16 (sums are float32).
       kernel: [kh, kw, C_in, C_out].
-      stride, input_dilation, kernel_dilation: one int, or (height, width).
+      stride, input_dilation: one int, or (height, width).
       padding: "SAME" or "VALID" as in `lax` (without input dilation only), an int for every side, or
         ((top, bottom), (left, right)); negative numbers crop.
 
@@ -34,10 +34,8 @@ def conv(x, kernel, stride=1, padding="SAME", input_dilation=1, kernel_dilation=
       [N, H_out, W_out, C_out] in the dtype of x.
     """
     x, kernel = same_varying(x, kernel)
-    stride, input_dilation, kernel_dilation = _pair(stride), _pair(input_dilation), _pair(kernel_dilation)
-    extents = [(k - 1) * d + 1 for k, d in zip(kernel.shape, kernel_dilation, strict=False)]
-    pads = resolve_padding(padding, x.shape[1:3], extents, stride)
-    geometry = Geometry(stride, pads, input_dilation, kernel_dilation)
+    stride, input_dilation = _pair(stride), _pair(input_dilation)
+    geometry = Geometry(stride, resolve_padding(padding, x.shape[1:3], kernel.shape[:2], stride), input_dilation)
     return _fast_conv(x, kernel, geometry) if traced_for_cpu() else _lax_conv(x, kernel, geometry)
 
 
@@ -46,9 +44,8 @@ def _pair(value) -> tuple[int, int]:
 
 
 def _lax_conv(x, kernel, geometry: Geometry):
-    return lax.conv_general_dilated(
-        x, kernel, geometry.stride, geometry.pads, geometry.input_dilation, geometry.kernel_dilation, DIMENSIONS
-    )
+    options = {"lhs_dilation": geometry.input_dilation, "dimension_numbers": DIMENSIONS}
+    return lax.conv_general_dilated(x, kernel, geometry.stride, geometry.pads, **options)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -75,10 +72,7 @@ def _fast_conv_forward(x, kernel, geometry):
 
 def _fast_conv_backward(geometry, residuals, g):
     x, kernel = residuals
-    return (
-        _input_gradient(g, kernel, x.shape[1:3], geometry),
-        kernel_gradient(x, g, kernel.shape[:2], geometry),
-    )
+    return _input_gradient(g, kernel, x.shape[1:3], geometry), kernel_gradient(x, g, kernel.shape[:2], geometry)
 
 
 _fast_conv.defvjp(_fast_conv_forward, _fast_conv_backward)
@@ -88,12 +82,12 @@ def _input_gradient(g, kernel, input_size, geometry: Geometry):
     """The convolution of g with the kernel turned and its channels swapped *explicitly*; stride becomes dilation."""
     pads = []
     for axis in (0, 1):
-        extent = (kernel.shape[axis] - 1) * geometry.kernel_dilation[axis] + 1
+        extent = kernel.shape[axis]
         dilated_input = (input_size[axis] - 1) * geometry.input_dilation[axis] + 1
         dilated_output = (g.shape[1 + axis] - 1) * geometry.stride[axis] + 1
         low = extent - 1 - geometry.pads[axis][0]
         pads.append((low, dilated_input + extent - 1 - dilated_output - low))
-    geometry = Geometry(geometry.input_dilation, tuple(pads), geometry.stride, geometry.kernel_dilation)
+    geometry = Geometry(geometry.input_dilation, tuple(pads), geometry.stride)
     return _fast_conv(g, turned(kernel), geometry)
 
 
@@ -138,7 +132,7 @@ def _subpixel_conv(x, kernel, geometry: Geometry):
                 continue
             bottom = rows - 1 + taps.shape[0] - top - x.shape[1]
             right = columns - 1 + taps.shape[1] - left - x.shape[2]
-            plain = Geometry((1, 1), ((top, bottom), (left, right)), (1, 1), (1, 1))
+            plain = Geometry((1, 1), ((top, bottom), (left, right)), (1, 1))
             phases.append(_lax_conv(x, taps, plain))
     y = jnp.stack(phases, 3).reshape(n, rows, columns, dh, dw, c_out)
     y = y.transpose(0, 1, 3, 2, 4, 5).reshape(n, rows * dh, columns * dw, c_out)

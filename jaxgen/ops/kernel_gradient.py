@@ -1,5 +1,7 @@
 """Gradients of convolution kernels as matrix products over pixels, in pieces of the batch that stay in the cache."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -22,38 +24,24 @@ def kernel_gradient_products(x, g, kernel_size: tuple[int, int], geometry: Geome
     """
     if geometry.is_plain and max(geometry.input_dilation) > 1:
         # The transposed convolution: the same sum with the roles of x and g exchanged, and no zeros to multiply.
-        pads = tuple(
-            (size - 1 - low, size - 1 - high) for size, (low, high) in zip(kernel_size, geometry.pads, strict=True)
-        )
-        exchanged = Geometry(geometry.input_dilation, pads, (1, 1), (1, 1))
-        return turned(kernel_gradient_products(g, x, kernel_size, exchanged))
+        return turned(kernel_gradient_products(g, x, kernel_size, geometry.exchanged(kernel_size)))
     if geometry.is_4x4_stride_2(kernel_size) and winograd_4x4.pays(x.shape, g.shape[-1], x.dtype):
+        products = partial(winograd_4x4.kernel_gradient, contract=_contract_pixels)
         # The sum over pieces moves the whole gradient once a piece: larger pieces for larger gradients.
-        gradient_bytes = 4 * 16 * x.shape[-1] * g.shape[-1]
-        return _over_pieces(
-            x, g, lambda x, g: winograd_4x4.kernel_gradient(x, g, _contract_pixels), max(_PIECE_BYTES, gradient_bytes)
-        )
+        return _over_pieces(x, g, products, max(_PIECE_BYTES, 4 * 16 * x.shape[-1] * g.shape[-1]))
     if winograd_3x3.pays(kernel_size, geometry, x.shape, g.shape[-1], x.dtype):
+        products = partial(winograd_3x3.kernel_gradient, contract=_contract_pixels)
         # Both transformed images are four times as large as they were.
-        return _over_pieces(
-            x, g, lambda x, g: winograd_3x3.kernel_gradient(x, g, _contract_pixels), winograd_3x3.PIECE_BYTES // 2
-        )
+        return _over_pieces(x, g, products, winograd_3x3.PIECE_BYTES // 2)
     least = winograd_stride_2.MIN_PIXELS_OF_GRADIENT
     if winograd_stride_2.pays(kernel_size, geometry, x.shape, g.shape, x.dtype, least):
-
-        def products(x, g):
-            return winograd_stride_2.kernel_gradient(x, g, geometry.pads, _contract_pixels)
-
+        products = partial(winograd_stride_2.kernel_gradient, pads=geometry.pads, contract=_contract_pixels)
         return _over_pieces(x, g, products, winograd_3x3.PIECE_BYTES // 2)
-    few_outputs = g.shape[-1] < _FEW_CHANNELS < x.shape[-1]
-    if few_outputs and geometry.is_plain:
+    if g.shape[-1] < _FEW_CHANNELS < x.shape[-1] and geometry.is_plain:
         # x meets shifted copies of g instead of g shifted copies of x.
-        pads = tuple(
-            (size - 1 - low, size - 1 - high) for size, (low, high) in zip(kernel_size, geometry.pads, strict=True)
-        )
-        exchanged = Geometry((1, 1), pads, (1, 1), (1, 1))
-        return turned(_over_pieces(g, x, lambda g, x: _products(g, x, kernel_size, exchanged), _PIECE_BYTES))
-    return _over_pieces(x, g, lambda x, g: _products(x, g, kernel_size, geometry), _PIECE_BYTES)
+        products = partial(_products, kernel_size=kernel_size, geometry=geometry.exchanged(kernel_size))
+        return turned(_over_pieces(g, x, products, _PIECE_BYTES))
+    return _over_pieces(x, g, partial(_products, kernel_size=kernel_size, geometry=geometry), _PIECE_BYTES)
 
 
 def _over_pieces(x, g, products, piece_bytes: int):
@@ -84,10 +72,9 @@ def _products(x, g, kernel_size, geometry: Geometry):
     g = g.reshape(-1, c_out)
 
     def tap(i, j):
-        top, left = i * geometry.kernel_dilation[0], j * geometry.kernel_dilation[1]
-        bottom = top + (height - 1) * geometry.stride[0] + 1
-        right = left + (width - 1) * geometry.stride[1] + 1
-        return lax.slice(padded, (0, top, left, 0), (n, bottom, right, c_in), (1, *geometry.stride, 1))
+        bottom = i + (height - 1) * geometry.stride[0] + 1
+        right = j + (width - 1) * geometry.stride[1] + 1
+        return lax.slice(padded, (0, i, j, 0), (n, bottom, right, c_in), (1, *geometry.stride, 1))
 
     if c_in < _FEW_CHANNELS:
         rows = [jnp.concatenate([tap(i, j) for j in range(kw)], -1) for i in range(kh)]

@@ -4,12 +4,12 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen.ops.conv import conv
-from jaxgen.ops.resample import BINOMIAL, upsample_conv
+from jaxgen.ops.resample import upsample_conv
 
 _EPSILON = 1e-8
 
 
-def modulated_conv(x, kernel, styles, *, demodulate: bool = True, up: int = 1, taps=BINOMIAL, fused: bool = False):
+def modulated_conv(x, kernel, styles, *, demodulate: bool = True, up: int = 1, fused: bool = False):
     """A convolution whose kernel is scaled for each image: w' = s w, w'' = w' / sqrt(sum w'^2 + 1e-8); eqs. 1 and 3.
 
     Args:
@@ -18,7 +18,7 @@ def modulated_conv(x, kernel, styles, *, demodulate: bool = True, up: int = 1, t
       kernel: [k, k, C, O] float32, k odd.
       styles: [N, C] float32.
       demodulate: whether the expected variance of each output channel is brought to that of the input.
-      up: 1, or 2 to double the resolution with the filter `taps`.
+      up: 1, or 2 to double the resolution with the filter `BINOMIAL`.
       fused: False scales activations before and after one convolution for all images; True makes each image's own
         kernel, a grouped convolution. The same numbers; grouped ones are slow on CPUs and in training.
 
@@ -31,7 +31,7 @@ def modulated_conv(x, kernel, styles, *, demodulate: bool = True, up: int = 1, t
 
     def convolve(x, kernel):
         if up == 2:
-            return upsample_conv(x, kernel, taps)
+            return upsample_conv(x, kernel)
         return conv(x, kernel, padding=kernel.shape[0] // 2)
 
     if fused:

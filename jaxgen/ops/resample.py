@@ -17,7 +17,7 @@ from jaxgen.ops.conv import conv
 BINOMIAL = (0.125, 0.375, 0.375, 0.125)
 
 
-def upfirdn(x, taps=BINOMIAL, up=1, down=1, padding=(0, 0), gain=1.0, *, taps_y=None):
+def upfirdn(x, taps=BINOMIAL, up=1, down=1, padding=(0, 0), gain=1.0):
     """Inserts zeros, pads, convolves with a separable filter and decimates, along both axes of the image.
 
     Args:
@@ -28,35 +28,28 @@ def upfirdn(x, taps=BINOMIAL, up=1, down=1, padding=(0, 0), gain=1.0, *, taps_y=
       padding: zeros (before, after) along both axes, after the insertion; negative numbers crop. A pair of pairs
         ((top, bottom), (left, right)) tells the axes apart.
       gain: factor of the result.
-      taps_y: the filter along the vertical axis where it is another.
 
     Returns:
       [N, (H * up + padding - len(taps)) // down + 1, ..., C] in the dtype of x.
     """
     vertical, horizontal = padding if isinstance(padding[0], tuple) else (padding, padding)
     scaled = tuple(gain * tap for tap in reversed(taps))  # the gain costs nothing in the taps
-    y = _axis(x, tuple(reversed(taps_y or taps)), up, down, vertical, 1)
+    y = _axis(x, tuple(reversed(taps)), up, down, vertical, 1)
     return _axis(y, scaled, up, down, horizontal, 2)
 
 
-def upsample(x, taps=BINOMIAL, factor: int = 2):
-    """Images [N, H, W, C] enlarged by `factor`; constants stay what they are, away from the borders."""
-    extra = len(taps) - factor
-    return upfirdn(x, taps, up=factor, padding=((extra + 1) // 2 + factor - 1, extra // 2), gain=factor**2)
+def upsample(x, taps=BINOMIAL):
+    """Images [N, H, W, C] enlarged by 2; constants stay what they are, away from the borders."""
+    extra = len(taps) - 2
+    return upfirdn(x, taps, up=2, padding=((extra + 1) // 2 + 1, extra // 2), gain=4)
 
 
-def downsample(x, taps=BINOMIAL, factor: int = 2):
-    """Images [N, H, W, C] reduced by `factor`."""
-    extra = len(taps) - factor
-    return upfirdn(x, taps, down=factor, padding=((extra + 1) // 2, extra // 2))
+def downsample(x):
+    """Images [N, H, W, C] reduced by 2."""
+    return upfirdn(x, down=2, padding=(1, 1))
 
 
-def blur(x, taps=BINOMIAL):
-    """Images [N, H, W, C] filtered at their size."""
-    return upfirdn(x, taps, padding=(len(taps) // 2, (len(taps) - 1) // 2))
-
-
-def upsample_conv(x, kernel, taps=BINOMIAL):
+def upsample_conv(x, kernel):
     """Upsampling by 2 and an odd-sized convolution, in StyleGAN2's order: transposed convolution, then the filter.
 
     The filter after the stride-2 transposed convolution equals one before a convolution at the full resolution, with
@@ -66,23 +59,19 @@ def upsample_conv(x, kernel, taps=BINOMIAL):
     """
     size = kernel.shape[0]
     if size == 1:  # filters and 1x1 convolutions commute: first the one that then has a quarter of the pixels
-        return upsample(conv(x, kernel), taps)
+        return upsample(conv(x, kernel))
     spread = conv(x, jnp.flip(kernel, (0, 1)), padding=size - 1, input_dilation=2)
     # What upsampling by 2 and a plain convolution would pad, less what the transposed one has added at each side.
-    half, extra = size // 2, len(taps) - 2
-    return upfirdn(
-        spread, taps, padding=(half + (extra + 1) // 2 + 1 - (size - 1), half + extra // 2 - (size - 2)), gain=4
-    )
+    half = size // 2
+    return upfirdn(spread, padding=(half + 3 - size, half + 3 - size), gain=4)
 
 
-def downsample_conv(x, kernel, taps=BINOMIAL):
+def downsample_conv(x, kernel):
     """The filter and a stride-2 odd-sized convolution: [N, H, W, C_in] -> [N, H/2, W/2, C_out]."""
     size = kernel.shape[0]
     if size == 1:
-        return conv(downsample(x, taps), kernel)
-    extra = len(taps) - 2
-    padding = ((extra + 1) // 2 + size // 2, extra // 2 + size // 2)
-    return conv(upfirdn(x, taps, padding=padding), kernel, stride=2, padding=0)
+        return conv(downsample(x), kernel)
+    return conv(upfirdn(x, padding=(1 + size // 2, 1 + size // 2)), kernel, stride=2, padding=0)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3, 4, 5))

@@ -16,8 +16,8 @@ def image_terms(terms: Callable, padded, pixels: int, step: int, size: tuple[int
     """Matrices [tiles, C] of tiles of `pixels` pixels a side, `step` apart, which two outputs a side of `size` need."""
     spans = [step * (side // 2 - 1) + 1 for side in size]
     rows = terms(*(padded[:, i : i + spans[0] : step] for i in range(pixels)))
-    found = [terms(*(row[:, :, j : j + spans[1] : step] for j in range(pixels))) for row in rows]
-    return [[term.reshape(-1, padded.shape[-1]) for term in row] for row in found]
+    tiles = [terms(*(row[:, :, j : j + spans[1] : step] for j in range(pixels))) for row in rows]
+    return [[term.reshape(-1, padded.shape[-1]) for term in row] for row in tiles]
 
 
 def kernel_terms(terms: Callable, kernel) -> Terms:
@@ -28,8 +28,8 @@ def kernel_terms(terms: Callable, kernel) -> Terms:
 def output_terms(terms: Callable, g) -> Terms:
     """Matrices [tiles, O] of g [N, h, w, O]."""
     rows = terms(g[:, ::2], g[:, 1::2])
-    found = [terms(row[:, :, ::2], row[:, :, 1::2]) for row in rows]
-    return [[term.reshape(-1, g.shape[-1]) for term in row] for row in found]
+    tiles = [terms(row[:, :, ::2], row[:, :, 1::2]) for row in rows]
+    return [[term.reshape(-1, g.shape[-1]) for term in row] for row in tiles]
 
 
 def multiply(product: Callable, left: Terms, right: Terms) -> Terms:

@@ -26,7 +26,7 @@ PIECE_BYTES = 8 * 2**20
 def pays(kernel_size: tuple[int, ...], geometry: Geometry, image_shape, channels: int, dtype) -> bool:
     """Whether to use it for images [N, H, W, C] and `channels` outputs; bfloat16 would round the sums."""
     n, height, width, c = image_shape
-    here = tuple(kernel_size[:2]) == (3, 3) and geometry == Geometry((1, 1), ((1, 1), (1, 1)), (1, 1), (1, 1))
+    here = tuple(kernel_size[:2]) == (3, 3) and geometry == Geometry((1, 1), ((1, 1), (1, 1)), (1, 1))
     large = min(c, channels) >= _MIN_CHANNELS and n * height * width >= _MIN_PIXELS
     return here and large and height % 2 == 0 and width % 2 == 0 and dtype == jnp.float32
 

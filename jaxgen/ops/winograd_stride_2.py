@@ -22,7 +22,7 @@ MIN_PIXELS, MIN_PIXELS_OF_GRADIENT = 64, 1024
 def pays(kernel_size: tuple[int, ...], geometry: Geometry, image_shape, output_shape, dtype, min_pixels: int) -> bool:
     """Whether to use it for images [N, H, W, C] and outputs [N, h, w, O]; bfloat16 would round the sums."""
     n, height, width, channels = output_shape
-    here = tuple(kernel_size[:2]) == (3, 3) and geometry == Geometry((2, 2), geometry.pads, (1, 1), (1, 1))
+    here = tuple(kernel_size[:2]) == (3, 3) and geometry == Geometry((2, 2), geometry.pads, (1, 1))
     large = min(image_shape[-1], channels) >= _MIN_CHANNELS and n * height * width >= min_pixels
     return here and large and height % 2 == 0 and width % 2 == 0 and dtype == jnp.float32
 

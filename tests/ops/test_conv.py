@@ -19,7 +19,6 @@ CASES = {
     "transposed one sided": {"padding": ((2, 1), (1, 2)), "input_dilation": 2},
     "transposed by 3 with a gap": {"padding": ((0, 1), (2, 0)), "input_dilation": 3},
     "fraction": {"padding": 2, "input_dilation": (2, 1), "stride": (1, 2)},
-    "dilated kernel": {"padding": 2, "kernel_dilation": 2},
     "valid": {"padding": "VALID"},
 }
 # Thin and wide channels take different paths; each geometry meets the wide one, a few of them all.

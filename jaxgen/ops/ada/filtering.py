@@ -39,8 +39,8 @@ def filter_bands(images: jax.Array, draw: Draw) -> jax.Array:
     """Images [N, H, W, C] with each band made stronger or weaker by 2 ** N(0, 1), at equal expected power."""
     gains = jnp.ones((images.shape[0], 4))
     for i in range(4):
-        one = jnp.ones_like(gains).at[:, i].set(draw.kept(jnp.exp2(draw.normal()), 1.0))
-        gains = gains * one / jnp.sqrt(jnp.sum(_POWER * one**2, axis=1, keepdims=True))
+        of_band = jnp.ones_like(gains).at[:, i].set(draw.kept(jnp.exp2(draw.normal()), 1.0))
+        gains = gains * of_band / jnp.sqrt(jnp.sum(_POWER * of_band**2, axis=1, keepdims=True))
     taps = gains @ jnp.asarray(BANK, gains.dtype)
     for axis in (1, 2):
         images = _filter(images, taps, axis)

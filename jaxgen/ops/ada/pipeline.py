@@ -33,8 +33,8 @@ def augment(images: jax.Array, key: jax.Array, ids: jax.Array, strength: jax.Arr
     matrix = None
     for name, matrices in ((BLIT, geometry.blitting), (GEOMETRY, geometry.general)):
         if name in groups:
-            one = matrices(draws[name], height, width)
-            matrix = one if matrix is None else matrix @ one
+            of_group = matrices(draws[name], height, width)
+            matrix = of_group if matrix is None else matrix @ of_group
     if matrix is not None:
         images = geometry.transform(images, matrix)
     if COLOR in groups:
