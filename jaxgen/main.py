@@ -19,7 +19,7 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 
 from jaxgen.errors import UserError
-from jaxgen.settings import configuration, run_config
+from jaxgen.settings import checks, config_errors, run_config
 from jaxgen.study import definition, run_process
 
 MODES = ("train", "evaluate", "sample", "project", "benchmark", "plan")
@@ -57,7 +57,7 @@ def _parse_flags(argv: list[str]) -> list[str]:
         sys.exit(0)  # --help was shown, for which absl would exit with 1
     except Exception as error:
         # Misspelt keys, wrong types and mistakes in the config file arrive as any kind of exception.
-        raise UserError(configuration.describe_error(error, path, argv)) from error
+        raise UserError(config_errors.describe_error(error, path, argv)) from error
     if flags.FLAGS["verbosity"].using_default_value:
         flags.FLAGS.verbosity = logging.WARNING  # orbax tells of every file it writes; --verbosity=0 shows it
         logging.get_absl_handler().addFilter(_not_told_twice)
@@ -124,7 +124,7 @@ def _main(argv: list[str]) -> None:
     if definition.is_study(_CONFIG.value):
         _study(path, workdir)
         return
-    configuration.check(_CONFIG.value)
+    checks.check(_CONFIG.value)
     _check_joining()
     _compilation_cache(_CONFIG.value.compilation_cache)
     if _MODE.value == "plan":

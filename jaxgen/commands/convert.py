@@ -19,7 +19,7 @@ from jaxgen.official import tensor_files, weights
 from jaxgen.official.converted_config import converted_config
 from jaxgen.official.description import Description, describe
 from jaxgen.runs import arrays, restoring, session
-from jaxgen.settings import configuration, run_config
+from jaxgen.settings import checks, run_config
 from jaxgen.training import alarms
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ def convert(arguments: Any, overrides: list[str]) -> None:
     contents = tensor_files.read_networks(source)
     description = describe(contents.networks, str(source), base and base.model)
     config = converted_config(description, contents.training_set, base, arguments.data, arguments.data_dir)
-    configuration.check(config)
+    checks.check(config)
     opened = session.open_session(config, needs_images=False)
     found = weights.players_of(contents.networks, str(source))
     weights.check(found, jax.eval_shape(opened.recipe.init, jax.random.key(0)), str(source))

@@ -6,7 +6,7 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from jaxgen.errors import UserError
-from jaxgen.settings import configuration, lookup
+from jaxgen.settings import config_errors, lookup
 
 _PACKAGE = Path(__file__).parents[1]
 
@@ -70,7 +70,7 @@ def experiment(name: str) -> ConfigDict:
         spec.loader.exec_module(module)
         config = module.get_config(argument) if colon else module.get_config()
     except Exception as error:
-        raise UserError(configuration.describe_error(error, str(path), [])) from error
+        raise UserError(config_errors.describe_error(error, str(path), [])) from error
     if not isinstance(config, ConfigDict):
         raise UserError(f"{path}: get_config() returned {type(config).__name__}, not a config")
     return config

@@ -3,6 +3,8 @@
 import math
 from typing import NamedTuple
 
+from ml_collections import ConfigDict
+
 from jaxgen.errors import UserError
 
 # What NumPy, scikit-learn and JAX's keys take.
@@ -30,41 +32,46 @@ class Range(NamedTuple):
         return f"{self.low:g} or more" if self.low != 1 else "at least 1"
 
 
-_AT_LEAST_ONE, _NOT_NEGATIVE, _POSITIVE, _SHARE = Range(1), Range(0), Range(0, open_low=True), Range(0, 1)
+AT_LEAST_ONE, NOT_NEGATIVE, POSITIVE, SHARE = Range(1), Range(0), Range(0, open_low=True), Range(0, 1)
 _SEED, _SEED_OR_RUNS = Range(0, _SEEDS_END), Range(-1, _SEEDS_END)
+_COUNTS_OF_EVALUATION = (
+    "num_samples",
+    "num_samples_in_training",
+    "batch_size",
+    "likelihood_samples",
+    "mixture_components",
+)
 _RANGES: dict[str, dict[Range, tuple[str, ...]]] = {
     "model": {
-        _AT_LEAST_ONE: ("latent_dim", "width"),
-        _NOT_NEGATIVE: ("discriminator_width", "bfloat16_resolutions", "remat_resolutions", "conv_clamp"),
-        _POSITIVE: ("mapping_lr_multiplier",),
-        _SHARE: ("dropout",),
+        AT_LEAST_ONE: ("latent_dim", "width"),
+        NOT_NEGATIVE: ("discriminator_width", "bfloat16_resolutions", "remat_resolutions", "conv_clamp"),
+        POSITIVE: ("mapping_lr_multiplier",),
+        SHARE: ("dropout",),
     },
     "recipe": {
-        _NOT_NEGATIVE: ("beta", "sigma", "free_bits"),
-        _SHARE: ("ema_decay",),
+        NOT_NEGATIVE: ("beta", "sigma", "free_bits"),
+        SHARE: ("ema_decay",),
     },
-    "data": {_NOT_NEGATIVE: ("workers", "resident_mib"), _SEED_OR_RUNS: ("seed",)},
+    "data": {NOT_NEGATIVE: ("workers", "resident_mib"), _SEED_OR_RUNS: ("seed",)},
     "evaluation": {
         _SEED: ("seed",),
-        _AT_LEAST_ONE: (
-            *("num_samples", "num_samples_in_training", "batch_size", "likelihood_samples", "mixture_components"),
-        ),
-        _NOT_NEGATIVE: ("num_train", "sampler_images"),
+        AT_LEAST_ONE: _COUNTS_OF_EVALUATION,
+        NOT_NEGATIVE: ("num_train", "sampler_images"),
     },
     "project": {
-        _AT_LEAST_ONE: ("num_images", "steps", "restarts", "w_steps", "w_samples"),
-        _POSITIVE: ("learning_rate", "w_learning_rate"),
+        AT_LEAST_ONE: ("num_images", "steps", "restarts", "w_steps", "w_samples"),
+        POSITIVE: ("learning_rate", "w_learning_rate"),
     },
-    "plan": {_AT_LEAST_ONE: ("max_batch",), _NOT_NEGATIVE: ("num_images",)},
-    "sample": {_AT_LEAST_ONE: ("rows", "columns", "num_images", "video_frames", "video_fps")},
+    "plan": {AT_LEAST_ONE: ("max_batch",), NOT_NEGATIVE: ("num_images",)},
+    "sample": {AT_LEAST_ONE: ("rows", "columns", "num_images", "video_frames", "video_fps")},
 }
 _OF_OPTIMIZERS = {
-    _NOT_NEGATIVE: ("learning_rate", "eps", "clip_norm", "warmup_steps", "weight_decay"),
-    _SHARE: ("b1", "b2"),
+    NOT_NEGATIVE: ("learning_rate", "eps", "clip_norm", "warmup_steps", "weight_decay"),
+    SHARE: ("b1", "b2"),
 }
 
 
-def check(config) -> None:
+def check(config: ConfigDict) -> None:
     """Refuses numbers that no run can have.
 
     Raises:
@@ -72,9 +79,14 @@ def check(config) -> None:
     """
     groups = {f"config.{group}": (config[group], ranges) for group, ranges in _RANGES.items()}
     groups["config"] = (config, {_SEED: ("seed",)})
-    groups |= {f"config.optimizers.{name}": (one, _OF_OPTIMIZERS) for name, one in config.optimizers.items()}
+    groups |= {f"config.optimizers.{name}": (player, _OF_OPTIMIZERS) for name, player in config.optimizers.items()}
     for group, (settings, ranges) in groups.items():
         for allowed, keys in ranges.items():
-            for key in keys:
-                if not allowed.holds(settings[key]):
-                    raise UserError(f"{group}.{key}={settings[key]}: it must be {allowed}")
+            require(settings, group, allowed, *keys)
+
+
+def require(settings: ConfigDict, group: str, allowed: Range, *keys: str) -> None:
+    """Refuses values of `keys` outside a range; group: what the error line calls `settings`, such as "config.model"."""
+    for key in keys:
+        if not allowed.holds(settings[key]):
+            raise UserError(f"{group}.{key}={settings[key]}: it must be {allowed}")

@@ -10,7 +10,7 @@ from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 from jaxgen.errors import UserError
-from jaxgen.settings import configuration, experiments
+from jaxgen.settings import config_errors, configuration, experiments
 
 
 def get_config(folder: str) -> ConfigDict:
@@ -72,5 +72,5 @@ def load(name: str, overrides: list[str]) -> ConfigDict:
         getattr(holder.value, "keys", None)  # raises what went wrong in the file, if the parser kept it to itself
     except Exception as error:
         file = None if folder_of(path) else path
-        raise UserError(configuration.describe_error(error, file, argv)) from error
+        raise UserError(config_errors.describe_error(error, file, argv)) from error
     return holder.value

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from ml_collections import ConfigDict
 
 from jaxgen.errors import UserError
-from jaxgen.settings import configuration, experiments, lookup, run_config
+from jaxgen.settings import checks, configuration, experiments, lookup, run_config
 
 ORDERS = ("seeds", "entries")
 BUDGETS = ("steps", "images", "seconds")
@@ -215,7 +215,7 @@ def _load(path: str, changes: dict[str, Any], where: str) -> ConfigDict:
 def _check(config: ConfigDict, where: str) -> None:
     """What can be known to be wrong before the data are opened."""
     try:
-        configuration.check(config)
+        checks.check(config)
         for key, package in _NAMES:
             group, name = key.split(".")
             _check_name(package, config[group][name], f"config.{key}")

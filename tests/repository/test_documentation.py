@@ -9,7 +9,7 @@ import pytest
 from absl import flags
 from ml_collections import config_flags
 
-from jaxgen.settings import configuration
+from jaxgen.settings import checks
 from jaxgen.study import definition
 
 # ml_collections reads config files by a way that Python gives up in 3.12.
@@ -52,4 +52,4 @@ def test_a_command_can_be_run(arguments, monkeypatch):
     if definition.is_study(chosen.value):
         definition.read(chosen.value, values["config"].config_filename)
     else:
-        configuration.check(chosen.value)
+        checks.check(chosen.value)

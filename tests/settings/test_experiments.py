@@ -15,7 +15,7 @@ from jaxgen.data.base import open_dataset
 from jaxgen.data.table import columns_of
 from jaxgen.errors import UserError
 from jaxgen.recipes.base import Batch
-from jaxgen.settings import configuration, default, experiments, lookup, presets, run_config
+from jaxgen.settings import checks, configuration, default, experiments, lookup, presets, run_config
 from jaxgen.settings.experiments import experiment
 from jaxgen.settings.unread_settings import NotedConfig
 
@@ -75,7 +75,7 @@ def test_an_experiment_builds_takes_a_step_and_shows_samples(path):
     config = load(path)
     assert isinstance(config, ConfigDict)
     assert config.is_locked
-    configuration.check(config)
+    checks.check(config)
     for name in config.evaluation.metrics:
         lookup.module("metrics", name, "config.evaluation.metrics")
     noted = NotedConfig(config)
@@ -317,60 +317,10 @@ def test_stylegan2_auto_follows_the_rules_of_its_paper_s_code():
         ("512,4,16", 16, 3.2768, 32_768, 0.0025),
     ):
         config = experiment(f"stylegan2_auto:{sizes}")
-        configuration.check(config)
+        checks.check(config)
         assert (config.batch_size, config.recipe.r1_gamma) == (batch, pytest.approx(gamma))
         assert (config.model.channel_base, config.optimizers.generator.learning_rate) == (channels, rate)
         assert config.steps * batch == pytest.approx(25e6, rel=1e-4)
     for wrong in ("256", "256,0", "256,8,x", "256,8,4,4"):
         with pytest.raises(UserError, match=r"stylegan2_auto.py:\d+: ValueError: .* such as 256,8"):
             experiment(f"stylegan2_auto:{wrong}")
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"steps": 0}, "config.steps=0"),
-        ({"log_every": 15}, "config.log_every=15 is no multiple of config.steps_per_dispatch=10: use 20"),
-        ({"eval_every": 250, "checkpoint_every": 500}, "config.eval_every=250"),
-        ({"compute_dtype": "float64"}, "choices: float32, bfloat16"),
-        ({"best_metric": "psnr"}, "eval_every"),
-        ({"evaluation": {"metrics_in_training": ("psnr,ssim",)}}, "metrics_in_training='psnr,ssim' is one name"),
-        (
-            {"eval_every": 500, "best_metric": "ssim", "evaluation": {"metrics_in_training": ("psnr",)}},
-            "best_metric='ssim' is not measured in training",
-        ),
-        ({"budget": {"seconds": -1.0}}, "config.budget.seconds=-1"),
-        (
-            {"budget": {"seconds": 9.0}, "optimizers": {"vae": {"schedule": "cosine"}}},
-            "seconds=9 with config.optimizers.vae.schedule='cosine'",
-        ),
-    ],
-)
-def test_check_refuses(changes, words):
-    config = default.get_config()
-    config.update(changes)
-    with pytest.raises(UserError, match=words):
-        configuration.check(config)
-
-
-def test_differences_name_what_changes_training_and_let_the_rest_go():
-    def plain(**changes):
-        config = default.get_config()
-        config.update_from_flattened_dict({key.replace("__", "."): value for key, value in changes.items()})
-        return configuration.to_dict(config)
-
-    old = plain()
-    assert configuration.differences(old, plain()) == {}
-    assert configuration.differences(old, plain(seed=1)) == {"seed": (0, 1)}
-    assert configuration.differences(old, plain(model__width=32)) == {"model.width": (64, 32)}
-    for free in ({"evaluation__num_samples": 5}, {"keep_checkpoints": 9}, {"num_devices": 2}, {"data__dir": "x"}):
-        assert configuration.differences(old, plain(**free)) == {}
-    # A longer run passes through the shorter one only if no schedule knows the end.
-    assert configuration.differences(old, plain(steps=6_000)) == {}
-    assert configuration.differences(old, plain(steps=1_000)) == {"steps": (3_000, 1_000)}
-    short, long, endless = (plain(budget__seconds=seconds) for seconds in (5.0, 9.0, 0.0))
-    assert configuration.differences(short, long) == configuration.differences(short, endless) == {}
-    assert configuration.differences(long, short) == {"budget.seconds": (9.0, 5.0)}
-    assert configuration.differences(endless, short) == {"budget.seconds": (0.0, 5.0)}
-    linear = {"optimizers__generator__schedule": "linear"}
-    assert configuration.differences(plain(**linear), plain(steps=6_000, **linear)) == {"steps": (3_000, 6_000)}

@@ -10,7 +10,7 @@ import pytest
 from jaxgen.devices import parallel
 from jaxgen.errors import UserError
 from jaxgen.runs import session
-from jaxgen.settings import configuration, default
+from jaxgen.settings import checks, configuration, default
 from jaxgen.training import compiled_steps, lanes
 
 SEEDS = (5, 6)
@@ -131,7 +131,7 @@ def test_other_recipes_trace_as_lanes_over_devices(tiny_config, recipe, model, m
 
 
 def checked_and_opened(config):
-    configuration.check(config)
+    checks.check(config)
     return session.open_session(config)
 
 

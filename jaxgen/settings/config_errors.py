@@ -1,0 +1,86 @@
+"""What went wrong while a config was read, in one line."""
+
+import difflib
+import re
+import traceback
+from pathlib import Path
+
+from absl import flags
+
+from jaxgen.errors import UserError
+
+
+def describe_error(error: BaseException, path: str | None, argv: list[str]) -> str:
+    """One line about what went wrong while the config was read: file and line, or the flag, and the nearest key.
+
+    Args:
+      error: what the parser raised; what it was raised from tells the place.
+      path: the config file.
+      argv: the command line, for the full name of an override; empty: the file alone was read.
+    """
+    chain = _chain(error)
+    file = path and path.split(":")[0]
+    key = next(filter(None, map(_misspelt_key, chain)), None)
+    # What an experiment that this one builds on raised names its own file and line.
+    cause = next((link for link in chain if isinstance(link, UserError)), chain[-1])
+    if isinstance(cause, UserError):
+        reason = _plain(cause)
+    elif key:
+        reason = f"unknown config key {key}"
+    else:
+        reason = f"{type(cause).__name__}: {cause.msg if isinstance(cause, SyntaxError) else _plain(cause)}"
+    if isinstance(cause, AttributeError) and cause.name == "get_config":
+        return f"{file}: it has no get_config()"
+    if file and (line := _line_in(file, chain)):
+        return f"{file}:{line}: {reason}"
+    if key:
+        name = key.split("'")[1]
+        override = next(
+            (a.partition("=")[0] for a in argv if name in a.partition("=")[0].split(".")[1:]), f"config.{name}"
+        )
+        return f"{override}: unknown config key {key}"
+    if isinstance(error, flags.Error):
+        # The parser puts the whole traceback into the message if get_config itself cannot be called.
+        return f"--config={path}: {reason}" if "Traceback" in str(error) else _plain(error)
+    return _plain(error) if _plain(error).startswith("--") else f"{'config' if argv else file}: {_plain(error)}"
+
+
+def _chain(error: BaseException | None) -> list[BaseException]:
+    """The error and what it was raised from or while handling."""
+    chain = []
+    while error is not None:
+        chain.append(error)
+        error = error.__cause__ or error.__context__
+    return chain
+
+
+def _plain(error: BaseException) -> str:
+    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    return " ".join(text.split())
+
+
+def _misspelt_key(error: BaseException) -> str | None:
+    """`'stepz'; did you mean 'steps'?` of ml_collections' errors for a key that a config does not have."""
+    if not isinstance(error, KeyError | AttributeError):
+        return None
+    text = _plain(error)
+    if match := re.search(r'Did you mean "(.+?)" instead of "(.+?)"', text):
+        return f"{match[2]!r}: did you mean {match[1]!r}?"
+    if match := re.fullmatch(r"'(\w+)'|(\w+)", text):  # an override that resembles no key
+        return f"{match[1] or match[2]!r}: jaxgen/settings/default.py lists all"
+    if match := re.search(r'Key "(.+?)" does not exist.*Other fields present: "\{(.*)', text):
+        near = difflib.get_close_matches(match[1], re.findall(r"'(\w+)':", match[2]), n=1)
+        return f"{match[1]!r}: " + (f"did you mean {near[0]!r}?" if near else "jaxgen/settings/default.py lists all")
+    return None
+
+
+def _line_in(path: str, chain: list[BaseException]) -> int | None:
+    """The line of the file at `path` where the errors come from, or None if it was not at work."""
+    for error in chain:
+        if isinstance(error, SyntaxError) and error.filename and Path(error.filename).name == Path(path).name:
+            return error.lineno
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [frame.lineno for frame in frames if Path(frame.filename).absolute() == Path(path).absolute()]
+        if lines:
+            return lines[-1]
+    return None
