@@ -67,7 +67,7 @@ class JaxTraining:
     def __init__(self, name: str, images: np.ndarray, steps: int, unroll: int):
         config = config_of(name)
         recipe = (vae if name == "conv_vae" else gan).build(config, images.shape[1:], 0)
-        mesh = parallel.make_mesh(1, BATCH)
+        mesh = parallel.make_mesh(1)
         self.state = parallel.init_state(recipe, mesh, seed=0)
         self.images = parallel.replicate(mesh, images)
         players = [p for p in self.state.players.values() if hasattr(p, "opt_state")]

@@ -7,7 +7,7 @@ device. An iteration's time is that of one without R1 plus a sixteenth of what R
 with plain modulated convolutions, each in both memory formats; the ratio is to the fastest of the four.
 
 The iteration's operations, a sixteenth of R1 included, counted from its program (with plain convolutions) are compared
-with those that the networks need, `jaxgen/models/stylegan2/operations.py`.
+with those that the networks need, `stylegan2_operations.py`.
 """
 
 import argparse
@@ -26,11 +26,11 @@ import jax.numpy as jnp
 import numpy as np
 import torch
 from pytorch_stylegan2 import Training
+from stylegan2_operations import step_operations
 
 from jaxgen.devices import parallel
 from jaxgen.files import provenance
 from jaxgen.models import stylegan2 as networks
-from jaxgen.models.stylegan2.operations import step_operations
 from jaxgen.models.stylegan2.synthesis import width
 from jaxgen.recipes import stylegan2
 from jaxgen.settings.experiments import experiment
@@ -46,7 +46,7 @@ class JaxTraining:
 
     def __init__(self, config, images: np.ndarray):
         self.recipe = stylegan2.build(config, images.shape[1:], 0)
-        mesh = parallel.make_mesh(1, config.batch_size)
+        mesh = parallel.make_mesh(1)
         self.state = parallel.init_state(self.recipe, mesh, seed=0)
         self.images = parallel.replicate(mesh, images)
         feed = Feed(config.batch_size)

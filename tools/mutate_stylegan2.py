@@ -35,7 +35,7 @@ MUTATIONS = [
     ),
     ("1 idle steps", f"{RECIPE}/stylegan2.py", "if settings.path_length_weight:", "if True:", f"{OF_RECIPE}::test_without_weights_there_are_no_regularisation_steps"),
     ("2 at step 0", f"{RECIPE}/stylegan2.py", "step % settings.r1_interval == 0", "step % settings.r1_interval == 1", PHASES),
-    ("2 fresh z", f"{RECIPE}/stylegan2.py", "path_length_phase(g, mean, keys[1]", "path_length_phase(g, mean, keys[0]", PHASES),
+    ("2 fresh z", f"{RECIPE}/stylegan2.py", "path_length_phase, keys[1]", "path_length_phase, keys[0]", PHASES),
     ("2 fresh z of D", f"{RECIPE}/stylegan2.py", "reals, keys[2], labels", "reals, keys[0], labels", PHASES),
     ("3 initial weights", f"{MODEL}/layers.py", "normal(1 / self.lr_multiplier)", "normal(1.0)", OF_MODEL),
     ("3 gain", f"{MODEL}/layers.py", "(self.lr_multiplier / math.sqrt(x.shape[-1]))", "self.lr_multiplier", OF_MODEL),
@@ -49,8 +49,8 @@ MUTATIONS = [
     ("4 latents", f"{MODEL}/layers.py", "keepdims=True) + 1e-8)", "keepdims=True) + 1e-6)", OF_MODEL),
     ("4 half precision", f"{OPS}/modulated_conv.py", "styles = styles / jnp.abs(styles).max(1, keepdims=True)", "styles = styles * 1.0", "tests/ops/test_modulated_conv.py"),
     ("5 sum of the filter", f"{OPS}/resample.py", "BINOMIAL = (0.125, 0.375, 0.375, 0.125)", "BINOMIAL = (0.125, 0.375, 0.375, 0.12)", "tests/ops/test_resample.py"),
-    ("5 gain", f"{OPS}/resample.py", "gain=factor**2", "gain=factor", "tests/ops/test_resample.py"),
-    ("5 padding", f"{OPS}/resample.py", "padding=((extra + 1) // 2 + factor - 1, extra // 2)", "padding=(extra // 2, (extra + 1) // 2 + factor - 1)", "tests/ops/test_resample.py"),
+    ("5 gain", f"{OPS}/resample.py", "padding=((extra + 1) // 2 + 1, extra // 2), gain=4", "padding=((extra + 1) // 2 + 1, extra // 2), gain=2", "tests/ops/test_resample.py"),
+    ("5 padding", f"{OPS}/resample.py", "padding=((extra + 1) // 2 + 1, extra // 2)", "padding=(extra // 2, (extra + 1) // 2 + 1)", "tests/ops/test_resample.py"),
     ("6 strided groups", f"{OPS}/minibatch_stddev.py", "y = jnp.broadcast_to(y, (n if together else group, *y.shape))", "y = jnp.repeat(y, n if together else group, axis=0)", "tests/ops/test_minibatch_stddev.py"),
     ("6 small batch", f"{OPS}/minibatch_stddev.py", "group = min(group_size, n * devices)", "group = group_size", "tests/ops/test_minibatch_stddev.py"),
     ("6 groups over devices", f"{OPS}/minibatch_stddev.py", "gathered = not together and n % group > 0", "gathered = False", "tests/ops/test_minibatch_stddev.py"),
@@ -61,7 +61,7 @@ MUTATIONS = [
     ("7 detached mean", "jaxgen/losses/path_length.py", "jax.lax.stop_gradient(mean)", "mean", OF_RECIPE),
     ("7 half batch", f"{RECIPE}/stylegan2.py", "count // settings.path_length_shrink", "count", PHASES),
     ("8 gamma / 2", "jaxgen/losses/penalties.py", "return 0.5 * squared, logits", "return squared, logits", "tests/losses/test_penalties.py"),
-    ("8 through the augmentation", f"{RECIPE}/stylegan2.py", "logits_of(params, shown(x, key, strength), labels)", "logits_of(params, x, labels)", PHASES),
+    ("8 through the augmentation", f"{RECIPE}/stylegan2.py", "logits_of(params, augmented(x, key, strength), labels)", "logits_of(params, x, labels)", PHASES),
     ("9 half-life", f"{RECIPE}/stylegan2.py", "beta = 0.5 **", "beta = 0.6 **", OF_RECIPE),
     ("9 ramp", f"{RECIPE}/stylegan2.py", "step * (settings.batch_size * settings.ema_ramp)", "(step + 1) * (settings.batch_size * settings.ema_ramp)", OF_RECIPE),
     ("9 buffers", f"{RECIPE}/stylegan2.py", "ema.params, g.params), g.stats)", "ema.params, g.params), ema.stats)", OF_RECIPE),
@@ -72,7 +72,7 @@ MUTATIONS = [
     ("11 p in [0, 1]", f"{RECIPE}/augmentation.py", "self.target), 0, 1)", "self.target), 0, 2)", "tests/recipes/test_augmentation.py"),
     ("11 step of p", f"{RECIPE}/augmentation.py", "(1000 * self.kimg)", "(100 * self.kimg)", "tests/recipes/test_augmentation.py"),
     ("11 signs of R1's pass", f"{RECIPE}/stylegan2.py", "signs += of_r1", "signs += 0 * of_r1", PHASES),
-    ("11 derivatives", f"{RECIPE}/stylegan2.py", "fakes = shown(synthesize(", "fakes = shown(jax.lax.stop_gradient(synthesize)(", PHASES),
+    ("11 derivatives", f"{RECIPE}/stylegan2.py", "fakes = augmented(synthesize(", "fakes = augmented(jax.lax.stop_gradient(synthesize)(", PHASES),
 ]  # fmt: skip
 
 

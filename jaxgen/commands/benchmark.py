@@ -12,6 +12,7 @@ from jaxgen.devices import parallel
 from jaxgen.errors import UserError
 from jaxgen.files.logs import start_log
 from jaxgen.runs import session
+from jaxgen.settings import divisibility
 from jaxgen.training import lanes, timing
 
 
@@ -19,7 +20,7 @@ def benchmark(config, folder: Path) -> None:
     """Times the compiled training step; the last line of stdout is JSON. Writes nothing."""
     del folder
     opened = session.open_session(config)
-    session.check_parts(config, opened.recipe, parallel.data_devices(opened.mesh))
+    divisibility.check_path_lengths(config, opened.recipe.part_multiple, parallel.data_devices(opened.mesh))
     start_log(None, show=True)
     state = parallel.init_state(opened.recipe, opened.mesh, lanes.seed_argument(config))
     supply = session.supply(opened)

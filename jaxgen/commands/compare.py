@@ -40,9 +40,9 @@ def run(arguments: Any) -> None:
     """
     begun = time.perf_counter()
     _check(arguments)
-    mesh = parallel.make_mesh(0, 0)
+    mesh = parallel.make_mesh(0)
     if arguments.batch_size % mesh.size:
-        mesh = parallel.make_mesh(1, arguments.batch_size)  # batches that do not divide stay whole
+        mesh = parallel.make_mesh(1)  # batches that do not divide stay whole
     options = Options(
         channels=arguments.channels,
         data_dir=arguments.data_dir,

@@ -51,8 +51,7 @@ def export(arguments: Any) -> None:
         config.data.dir = arguments.data_dir or config.data.dir
     found = arrays.load(arguments.workdir, arguments.checkpoint)
     shape, classes = _data_of(config, arguments.workdir)
-    recipe_module = lookup.module("recipes", config.recipe.name, "config.recipe.name")
-    recipe = lookup.need(recipe_module, "build", "config.recipe.name")(config, shape, classes)
+    recipe = lookup.module("recipes", config.recipe.name, "config.recipe.name").build(config, shape, classes)
     expected = jax.eval_shape(recipe.init, jax.random.key(0))
     sampler = sampler_of(recipe, expected, classes, arguments.truncation)
     players = _filled(expected, found.players, arguments.workdir)

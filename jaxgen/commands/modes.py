@@ -17,7 +17,7 @@ from jaxgen.files import evaluation_file, workdir
 from jaxgen.files.logs import TensorBoard, error_kept, start_log
 from jaxgen.planning import plan as planning
 from jaxgen.runs import initial_weights, restoring, session
-from jaxgen.settings import configuration, run_config
+from jaxgen.settings import configuration, divisibility, run_config
 from jaxgen.settings.lookup import unknown
 from jaxgen.training import lanes, loop, timing
 from jaxgen.training.lanes import Lane
@@ -34,7 +34,7 @@ def train(config, folder: Path) -> None:
         raise UserError(f"--workdir={folder} is one of several seeds: train them all, --workdir={container}")
     lost_processes.start(folder)
     opened = session.open_session(config)
-    session.check_parts(config, opened.recipe, parallel.data_devices(opened.mesh))
+    divisibility.check_path_lengths(config, opened.recipe.part_multiple, parallel.data_devices(opened.mesh))
     start = initial_weights.find(opened, folder)
     primary = processes.is_primary()
     with contextlib.ExitStack() as stack:

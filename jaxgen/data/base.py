@@ -89,12 +89,11 @@ def open_dataset(config, progress: bool = True) -> Dataset:
     # `tfds:<name>` is the source `tfds` with an argument of its own.
     source_name = "tfds" if config.name.startswith("tfds:") else config.name
     source = lookup.module("data", source_name, "data.name")
-    load = lookup.need(source, "load", "data.name")
     if getattr(source, "EMPTY", False):
-        return load(config)
+        return source.load(config)
 
     def build() -> Dataset:
-        return _finish(_checked(load(config), config), config)
+        return _finish(_checked(source.load(config), config), config)
 
     dataset = _streamed(config, source)
     if dataset is None and hasattr(source, "files"):

@@ -29,4 +29,4 @@ def files(config) -> list[Path]:
 
 def load(config) -> Dataset:
     """Images uint8 [N, 28, 28, 1] in splits "train" and "test"."""
-    return idx.load(config, _LISTING, _CLASSES)
+    return idx.dataset(config, _LISTING, _CLASSES)

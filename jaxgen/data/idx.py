@@ -52,7 +52,7 @@ def files(config, listing: str) -> dict[str, list[Path]]:
     return found
 
 
-def load(config, listing: str, class_names: tuple[str, ...]) -> Dataset:
+def dataset(config, listing: str, class_names: tuple[str, ...]) -> Dataset:
     """The splits that the config names, images uint8 [N, H, W, 1]."""
     splits = {}
     for split, (image_path, label_path) in files(config, listing).items():

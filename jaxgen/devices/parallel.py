@@ -41,19 +41,18 @@ class TrainState(struct.PyTreeNode):
     players: PyTree
 
 
-def make_mesh(num_devices: int, batch_size: int, num_seeds: int = 1, seed_devices: int = 0) -> Mesh:
+def make_mesh(num_devices: int, *, num_seeds: int = 1, seed_devices: int = 0) -> Mesh:
     """A mesh over `num_devices` devices (0: all) whose axis "data" splits the batch.
 
     Args:
       num_devices: of all processes together.
-      batch_size: of each seed.
       num_seeds: with more than one the mesh has an axis "seed" before it, which splits the lanes.
       seed_devices: how many ways it splits them. 0: as many as both numbers allow, since lanes have nothing to tell
         each other, whereas the shares of a batch meet in all-reduces; 1 with several processes, each of which needs
         every lane.
 
     Raises:
-      UserError: more devices asked for than there are, or a batch or lanes that do not divide.
+      UserError: more devices asked for than there are, or lanes that do not divide.
     """
     devices = jax.devices()
     if num_devices > len(devices):
@@ -61,12 +60,6 @@ def make_mesh(num_devices: int, batch_size: int, num_seeds: int = 1, seed_device
     devices = devices[: num_devices or None]
     ways = _ways(len(devices), num_seeds, seed_devices)
     share = len(devices) // ways
-    if batch_size % share:
-        fits = batch_size - batch_size % share or share
-        raise UserError(
-            f"config.batch_size={batch_size} does not divide over {share} devices: use {fits}, "
-            "or set config.num_devices"
-        )
     if num_seeds == 1:
         return data_mesh(devices)
     return Mesh(np.array(devices).reshape(ways, share), (SEED_AXIS, DATA_AXIS), axis_types=(AxisType.Auto,) * 2)

@@ -1,4 +1,4 @@
-"""Losses and penalties: pure functions of arrays that return numbers for each example.
+"""Losses and penalties: pure functions of arrays, each found by its name in config.recipe.
 
-It imports ops.
+It imports ops and settings.
 """

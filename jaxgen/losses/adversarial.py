@@ -11,6 +11,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxgen.errors import UserError
+from jaxgen.settings import lookup
+
 
 class AdversarialLoss(NamedTuple):
     """The two sides of one objective.
@@ -76,3 +79,27 @@ CHOICES = {
     "wasserstein": wasserstein,
     "hinge": hinge,
 }
+
+
+def loss_of(settings) -> AdversarialLoss:
+    """Both sides of the loss that `config.recipe.loss` names, with `config.recipe.label_smoothing` if there is any.
+
+    Raises:
+      UserError: an unknown name, a module that lacks a side, an amount that cannot be, or a loss whose reals have no
+        target.
+    """
+    key, smoothing = "config.recipe.loss", settings.label_smoothing
+    loss = lookup.member(CHOICES, settings.loss, key)
+    if not isinstance(loss, AdversarialLoss):  # a module at an import path
+        loss = lookup.as_fields(loss, AdversarialLoss, key)
+    if not smoothing:
+        return loss
+    if not 0 < smoothing < 0.5:
+        raise UserError(f"config.recipe.label_smoothing={smoothing}: it must be in [0, 0.5); 0 is none")
+    smoothed = loss.smoothed_discriminator_loss
+    if smoothed is None:
+        raise UserError(
+            f"config.recipe.label_smoothing={smoothing}: this loss has no target for real images to lower; "
+            "use non_saturating, saturating or least_squares, or set label_smoothing=0"
+        )
+    return loss._replace(discriminator_loss=lambda real, fake: smoothed(real, fake, smoothing))

@@ -10,7 +10,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxgen.errors import UserError
 from jaxgen.ops.random import example_normal, example_uniform
+from jaxgen.settings import lookup
+from jaxgen.settings.number_ranges import AT_LEAST_ONE, require
 
 # A hundredth: the least standard deviation of a column of a table, in units of its encoding.
 _LEAST_LOG_SIGMA = -4.6
@@ -58,7 +61,7 @@ def gaussian(sigma: float = 0.0) -> Likelihood:
         error = (observed - outputs) * jnp.exp(-log_sigma)
         return _sum_pixels(-0.5 * jnp.square(error) - log_sigma - 0.5 * jnp.log(2 * jnp.pi))
 
-    return Likelihood(init, lambda images, key, ids: images, log_prob, lambda outputs: jnp.clip(outputs, -1, 1))
+    return Likelihood(init, _same_images, log_prob, lambda outputs: jnp.clip(outputs, -1, 1))
 
 
 def bernoulli(binarize: str = "dynamic") -> Likelihood:
@@ -229,3 +232,30 @@ CHOICES = {
     "logistic_mixture": logistic_mixture,
     "tabular": tabular,
 }
+
+
+def likelihood_of(settings, layout: tuple[tuple[str, int], ...] | None) -> Likelihood:
+    """The likelihood that `config.recipe.likelihood` names; layout: of the rows, where the data are a table.
+
+    Raises:
+      UserError: an unknown name, one for other data, a module that lacks a function, or a number that cannot be.
+    """
+    name, key = settings.likelihood, "config.recipe.likelihood"
+    choice = lookup.member(CHOICES, name, key)
+    if (name == "tabular") != (layout is not None):
+        kinds = ("no table", "use another") if layout is None else ("rows of a table", "use recipe.likelihood=tabular")
+        raise UserError(f"{key}={name!r}, and the data are {kinds[0]}: {kinds[1]}")
+    if layout is not None:
+        return choice(layout)
+    if name == "gaussian":
+        return choice(settings.sigma)
+    if name == "bernoulli":
+        if settings.binarize not in ("dynamic", "threshold"):
+            raise UserError(lookup.unknown("config.recipe.binarize", settings.binarize, ["dynamic", "threshold"]))
+        return choice(settings.binarize)
+    if name == "discretised_logistic":
+        return choice()
+    if name == "logistic_mixture":
+        require(settings, "config.recipe", AT_LEAST_ONE, "mixtures")
+        return choice(settings.mixtures)
+    return lookup.as_fields(choice, Likelihood, key)

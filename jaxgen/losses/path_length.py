@@ -6,6 +6,8 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from jaxgen.losses.penalties import root
+
 
 def path_lengths(synthesize: Callable, ws: jax.Array, noise: jax.Array) -> jax.Array:
     """|J^T y| [N], the length of the gradient of <image, y> with respect to each image's styles; equation 4.
@@ -19,9 +21,7 @@ def path_lengths(synthesize: Callable, ws: jax.Array, noise: jax.Array) -> jax.A
     noise = noise / math.sqrt(height * width)
     gradient = jax.grad(lambda ws: jnp.sum(synthesize(ws) * noise))(ws)
     squared = jnp.mean(jnp.sum(jnp.square(gradient), axis=2), axis=1)
-    # A saturated image has no gradient: its length's derivative counts as 0 instead of infinity.
-    positive = squared > 0
-    return jnp.where(positive, jnp.sqrt(jnp.where(positive, squared, 1.0)), 0.0)
+    return root(squared)  # a saturated image has no gradient
 
 
 def path_length_penalty(lengths: jax.Array, mean: jax.Array, decay: float, batch_mean: jax.Array):

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 
 from jaxgen.ops.random import DATA_AXIS, example_uniform
 from jaxgen.ops.varying import varying_axes
+from jaxgen.settings import lookup
 
 Critic = Callable[[jax.Array], jax.Array]
 
@@ -38,7 +39,11 @@ def _squared_norm_and_logits(critic: Critic, images: jax.Array) -> tuple[jax.Arr
 
 def norm_of_gradient(critic: Critic, images: jax.Array) -> jax.Array:
     """The Euclidean norm [B]; where it is 0 its derivative counts as 0 instead of infinity."""
-    squared = squared_norm_of_gradient(critic, images)
+    return root(squared_norm_of_gradient(critic, images))
+
+
+def root(squared: jax.Array) -> jax.Array:
+    """The square root, whose derivative at 0 counts as 0."""
     positive = squared > 0
     return jnp.where(positive, jnp.sqrt(jnp.where(positive, squared, 1.0)), 0.0)
 
@@ -98,3 +103,13 @@ def _standard_deviation(images: jax.Array) -> jax.Array:
 
 
 CHOICES = {"wgan_gp": wgan_gp, "dragan": dragan, "r1": r1, "r2": r2, "zero_centered": zero_centered}
+
+
+def penalty_of(name: str) -> Callable:
+    """The penalty that `config.recipe.penalty` names.
+
+    Raises:
+      UserError: an unknown name, or a module without `penalty`.
+    """
+    penalty = lookup.member(CHOICES, name, "config.recipe.penalty")
+    return penalty if callable(penalty) else lookup.need(penalty, "penalty", "config.recipe.penalty")

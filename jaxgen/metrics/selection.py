@@ -34,8 +34,8 @@ class Extractors:
 
     def __call__(self, name: str) -> Extractor:
         if name not in self._loaded:
-            load = lookup.need(lookup.module("metrics.extractors", name, "evaluation.extractor"), "load", "extractor")
-            self._loaded[name] = load(**self._options(name))
+            network = lookup.module("metrics.extractors", name, "evaluation.extractor")
+            self._loaded[name] = network.load(**self._options(name))
         return self._loaded[name]
 
     @property

@@ -45,12 +45,14 @@ class VAE(NamedTuple):
 _LOG_VARIANCE_BOUND = 15.0
 
 
-def bounded_log_variance(x: jax.Array) -> jax.Array:
-    """A network's output as a log-variance between -15 and 15; close to the identity where it matters.
+def posterior(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """An encoder's last numbers [B, 2 Z] as the mean and log-variance [B, Z] of the posterior, float32.
 
-    A clip would have no gradient beyond its ends.
+    The log-variance lies between -15 and 15, close to the identity where it matters; a clip would have no gradient
+    beyond its ends.
     """
-    return _LOG_VARIANCE_BOUND * jnp.tanh(x / _LOG_VARIANCE_BOUND)
+    mean, log_variance = jnp.split(x.astype(jnp.float32), 2, axis=-1)
+    return mean, _LOG_VARIANCE_BOUND * jnp.tanh(log_variance / _LOG_VARIANCE_BOUND)
 
 
 # Sides of the smallest images inside a network built of doublings.

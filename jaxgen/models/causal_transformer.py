@@ -73,9 +73,9 @@ class CausalTransformer(nn.Module):
         """Logits [B, num_codes] at `position` after the code `before` [B] (`num_codes` where there is none)."""
         x = (self.embedding[before] + self.positions[position]).astype(self.dtype)[:, None]
         caches = []
-        for block, one in zip(self.blocks, cache, strict=True):
-            x, one = block(x, one, position)
-            caches.append(one)
+        for block, of_block in zip(self.blocks, cache, strict=True):
+            x, of_block = block(x, of_block, position)
+            caches.append(of_block)
         return self.head(self.norm(x))[:, 0].astype(jnp.float32), tuple(caches)
 
 

@@ -4,7 +4,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxgen.models.base import VAE, bounded_log_variance, doublings
+from jaxgen.models.base import VAE, doublings, posterior
 from jaxgen.ops.batch_norm import BatchNorm
 from jaxgen.ops.layers import Conv, ConvTranspose
 
@@ -39,9 +39,7 @@ class Encoder(nn.Module):
         for stage in range(doublings(images.shape[1:])[1]):
             x = Conv(self.width << stage, kernel_size=4, stride=2, padding=1, dtype=self.dtype)(x)
             x = nn.relu(BatchNorm(dtype=self.dtype)(x, train) if self.batch_norm else x)
-        x = nn.Dense(2 * self.latent_dim, dtype=self.dtype)(x.reshape(x.shape[0], -1)).astype(jnp.float32)
-        mean, log_variance = jnp.split(x, 2, axis=-1)
-        return mean, bounded_log_variance(log_variance)
+        return posterior(nn.Dense(2 * self.latent_dim, dtype=self.dtype)(x.reshape(x.shape[0], -1)))
 
 
 class Decoder(nn.Module):

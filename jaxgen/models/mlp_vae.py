@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxgen.models.base import VAE, bounded_log_variance
+from jaxgen.models.base import VAE, posterior
 from jaxgen.ops.layers import Dense
 
 _GLOROT = nn.initializers.variance_scaling(1.0, "fan_avg", "uniform")
@@ -36,9 +36,7 @@ class Encoder(nn.Module):
     def __call__(self, images: jax.Array, train: bool = False) -> tuple[jax.Array, jax.Array]:
         del train
         x = _hidden(images.reshape(images.shape[0], -1), self.width, self.dtype)
-        x = Dense(2 * self.latent_dim, kernel_init=_GLOROT, dtype=self.dtype)(x).astype(jnp.float32)
-        mean, log_variance = jnp.split(x, 2, axis=-1)
-        return mean, bounded_log_variance(log_variance)
+        return posterior(Dense(2 * self.latent_dim, kernel_init=_GLOROT, dtype=self.dtype)(x))
 
 
 class Decoder(nn.Module):

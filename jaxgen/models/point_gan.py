@@ -10,6 +10,7 @@ from jaxgen.errors import UserError
 from jaxgen.models.base import GAN
 from jaxgen.ops.layers import Dense
 from jaxgen.settings.lookup import unknown
+from jaxgen.settings.number_ranges import AT_LEAST_ONE, POSITIVE, require
 
 VECTORS = True
 # Twice the variance of Glorot's before a ReLU (He et al. 2015), as in the code of Gulrajani et al. 2017.
@@ -33,21 +34,14 @@ def build(config, image_shape: tuple[int, ...], num_classes: int, dtype) -> GAN:
             f"config.model.name='point_gan' makes vectors, and this data are images of {list(image_shape)}: "
             "use data.name=gaussian_ring or the like, or model.name=mlp_gan"
         )
-    if config.hidden_layers < 1:
-        raise UserError(f"config.model.hidden_layers={config.hidden_layers}: it must be at least 1")
-    if not config.data_scale > 0:
-        raise UserError(f"config.model.data_scale={config.data_scale}: it must be above 0")
+    require(config, "config.model", AT_LEAST_ONE, "hidden_layers")
+    require(config, "config.model", POSITIVE, "data_scale")
     if config.latents not in _LATENTS:
         raise UserError(unknown("config.model.latents", config.latents, list(_LATENTS)))
+    width, layers = config.discriminator_width or config.width, config.hidden_layers
     return GAN(
-        PointGenerator(config.width, config.hidden_layers, image_shape[0], config.latents == "uniform", dtype),
-        PointDiscriminator(
-            config.discriminator_width or config.width,
-            config.hidden_layers,
-            config.data_scale,
-            config.spectral_norm,
-            dtype,
-        ),
+        PointGenerator(config.width, layers, image_shape[0], config.latents == "uniform", dtype),
+        PointDiscriminator(width, layers, config.data_scale, config.spectral_norm, dtype),
         config.latent_dim,
     )
 

@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen.errors import UserError
-from jaxgen.models.base import VAE, bounded_log_variance
+from jaxgen.models.base import VAE, posterior
 from jaxgen.ops.batch_norm import BatchNorm
 from jaxgen.ops.layers import Conv, ConvTranspose
+from jaxgen.settings.number_ranges import AT_LEAST_ONE, NOT_NEGATIVE, require
 
 
 def build(
@@ -43,9 +44,8 @@ def code_shape(config, image_shape: tuple[int, int, int]) -> tuple[int, int]:
       UserError: they are no whole numbers, or the config's numbers make no network.
     """
     height, width, _ = image_shape
-    for key, least in (("downsamplings", 1), ("residual_blocks", 0)):
-        if config[key] < least:
-            raise UserError(f"config.model.{key}={config[key]}: it must be at least {least}")
+    require(config, "config.model", AT_LEAST_ONE, "downsamplings")
+    require(config, "config.model", NOT_NEGATIVE, "residual_blocks")
     factor = 2**config.downsamplings
     if height % factor or width % factor:
         near = max(1, round(height / factor)) * factor
@@ -110,9 +110,7 @@ class Encoder(nn.Module):
     @nn.compact
     def __call__(self, images: jax.Array, train: bool = False) -> tuple[jax.Array, jax.Array]:
         x = self.trunk(images, train)
-        x = nn.Dense(2 * self.latent_dim, dtype=self.trunk.dtype)(x.reshape(x.shape[0], -1)).astype(jnp.float32)
-        mean, log_variance = jnp.split(x, 2, axis=-1)
-        return mean, bounded_log_variance(log_variance)
+        return posterior(nn.Dense(2 * self.latent_dim, dtype=self.trunk.dtype)(x.reshape(x.shape[0], -1)))
 
 
 class Decoder(nn.Module):

@@ -12,6 +12,7 @@ from jaxgen.errors import UserError
 from jaxgen.models.base import GAN
 from jaxgen.ops.batch_norm import BatchNorm
 from jaxgen.ops.layers import ChannelDropout, Dense
+from jaxgen.settings.number_ranges import AT_LEAST_ONE, require
 
 VECTORS = TABLES = True
 # Of the Gumbel-softmax (the authors' code); the discriminator sees its soft output.
@@ -30,21 +31,15 @@ def build(config, image_shape: tuple[int, ...], num_classes: int, dtype, *, layo
       UserError: data that are no table, or a number that cannot be.
     """
     check(config, layout, "tabular_gan")
-    if config.pack < 1:
-        raise UserError(f"config.model.pack={config.pack}: it must be at least 1")
+    require(config, "config.model", AT_LEAST_ONE, "pack")
     noise = sum(count for kind, count in layout if kind == "softmax")
-    generator = TabularGenerator(
-        config.width, config.hidden_layers, config.latent_dim, layout, num_classes, config.batch_norm, dtype
+    width, layers = config.discriminator_width or config.width, config.hidden_layers
+    return GAN(
+        TabularGenerator(config.width, layers, config.latent_dim, layout, num_classes, config.batch_norm, dtype),
+        TabularDiscriminator(width, layers, num_classes, config.dropout, config.spectral_norm, dtype),
+        config.latent_dim + noise,
+        config.pack,
     )
-    discriminator = TabularDiscriminator(
-        config.discriminator_width or config.width,
-        config.hidden_layers,
-        num_classes,
-        config.dropout,
-        config.spectral_norm,
-        dtype,
-    )
-    return GAN(generator, discriminator, config.latent_dim + noise, config.pack)
 
 
 def check(config, layout: Layout, name: str) -> None:
@@ -54,8 +49,7 @@ def check(config, layout: Layout, name: str) -> None:
             f"config.model.name={name!r} makes rows of a table, and this data are none: use data.name=breast_cancer or "
             "csv, or another model"
         )
-    if config.hidden_layers < 1:
-        raise UserError(f"config.model.hidden_layers={config.hidden_layers}: it must be at least 1")
+    require(config, "config.model", AT_LEAST_ONE, "hidden_layers")
 
 
 def with_class(x: jax.Array, labels: jax.Array | None, num_classes: int) -> jax.Array:

@@ -4,7 +4,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxgen.models.base import VAE, bounded_log_variance
+from jaxgen.models.base import VAE, posterior
 from jaxgen.models.tabular_gan import Layout, check, with_class
 from jaxgen.ops.layers import Dense
 
@@ -40,9 +40,7 @@ class TabularEncoder(nn.Module):
     def __call__(self, rows: jax.Array, labels: jax.Array | None = None, train: bool = False):
         del train
         x = _hidden(with_class(rows, labels, self.num_classes), self.width, self.hidden_layers, self.dtype)
-        x = Dense(2 * self.latent_dim, dtype=self.dtype)(x).astype(jnp.float32)
-        mean, log_variance = jnp.split(x, 2, axis=-1)
-        return mean, bounded_log_variance(log_variance)
+        return posterior(Dense(2 * self.latent_dim, dtype=self.dtype)(x))
 
 
 class TabularDecoder(nn.Module):

@@ -10,6 +10,7 @@ from jaxgen.errors import UserError
 from jaxgen.models.causal_transformer import CausalTransformer
 from jaxgen.models.residual_vae import Down, code_shape, trunks
 from jaxgen.ops.layers import Conv
+from jaxgen.settings.number_ranges import AT_LEAST_ONE, require
 
 
 class VQVAE(NamedTuple):
@@ -41,9 +42,8 @@ def build(
     Raises:
       UserError: an image size that it cannot make, numbers that make no network.
     """
-    for key in ("num_codes", "code_dim", "prior_width", "prior_layers", "prior_heads"):
-        if config[key] < 1:
-            raise UserError(f"config.model.{key}={config[key]}: it must be at least 1")
+    sizes = ("num_codes", "code_dim", "prior_width", "prior_layers", "prior_heads")
+    require(config, "config.model", AT_LEAST_ONE, *sizes)
     if config.prior_width % config.prior_heads:
         raise UserError(
             f"config.model.prior_width={config.prior_width} does not divide into "

@@ -16,7 +16,7 @@ from jaxgen.devices import parallel
 from jaxgen.errors import UserError
 from jaxgen.recipes.base import Recipe
 from jaxgen.runs import session
-from jaxgen.settings import lookup
+from jaxgen.settings import divisibility, lookup
 from jaxgen.training import objective
 from jaxgen.training.batches import Feed, shapes_of_streamed
 
@@ -118,21 +118,12 @@ def build(config, examples: Examples, batch_size: int, mesh: Mesh | None, device
     """
     config = config.copy_and_resolve_references()
     config.batch_size, config.num_devices = batch_size, devices  # recipes look at both
-    part = batch_size // config.grad_accum_steps
-    if batch_size % config.grad_accum_steps or part % devices:
-        raise UserError(
-            f"config.batch_size={batch_size} in config.grad_accum_steps={config.grad_accum_steps} parts does not "
-            f"divide over {devices} devices: use {round_up(batch_size, devices * config.grad_accum_steps)}"
-        )
-    recipe, feed = objective.recipe_and_feed(config, examples.split, examples.num_classes, examples.table)
-    session.check_parts(config, recipe, devices)
+    divisibility.check_devices(config, devices)
+    module = lookup.module("recipes", config.recipe.name, "config.recipe.name")
+    recipe, feed = objective.recipe_and_feed(config, module, examples.split, examples.num_classes, examples.table)
+    divisibility.check_path_lengths(config, recipe.part_multiple, devices)
     mesh = mesh or parallel.mesh_of_others(devices)  # of which only shapes are asked
     return Subject(recipe, feed, examples, parallel.abstract_state(recipe, mesh, config.seed))
-
-
-def round_up(value: int, step: int) -> int:
-    """The next multiple of `step`."""
-    return -(-value // step) * step
 
 
 def state_bytes(state: parallel.TrainState) -> dict[str, int]:

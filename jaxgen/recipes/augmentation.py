@@ -72,7 +72,7 @@ def diff_augment_policies(settings) -> tuple[str, ...]:
     return policies
 
 
-def build(settings, batch_size: int, image_shape: tuple[int, ...]) -> Augmentation | None:
+def augmentation_of(settings, batch_size: int, image_shape: tuple[int, ...]) -> Augmentation | None:
     """The augmentation that `config.recipe` asks for, if any: ADA's pipeline, or DiffAugment, which has no p.
 
     Raises:

@@ -62,7 +62,8 @@ class Recipe(NamedTuple):
       "log_likelihood": `(state, images, key, ids [n], samples) -> nats [n]`, a bound from that many draws.
     facts: what evaluation must know of a view, by its name, such as {"log_likelihood": {"dimensions": 784, ...}}.
     batches: how many batches of reals one update takes (n_critic for a GAN).
-    part_multiple: where a batch is spread over devices, the examples of a part on each must be a multiple of this.
+    part_multiple: where a batch is spread over devices, the examples of a part on each must be a multiple of this
+      (`jaxgen.settings.divisibility`).
     shard_optimizer: whether the optimisers' arrays are to be shared out over the devices (`descend` sees it by them).
     """
 
@@ -89,11 +90,18 @@ class Player(struct.PyTreeNode):
 
 
 class Outcome(NamedTuple):
-    """What a loss function returns beside the loss: new statistics, scalars to log, and anything the recipe reuses."""
+    """What a loss function returns beside the loss, of one part on one device; from `descend`, of the whole batch.
+
+    stats: the player's new statistics.
+    metrics: scalars to log; their mean is logged.
+    outputs: anything of the examples that the recipe uses again; `descend` stacks that of the parts: [p, ...].
+    averages: arrays whose mean over all parts and devices the recipe uses; they ride in the gradients' all-reduce.
+    """
 
     stats: PyTree
-    metrics: Mapping[str, jax.Array]
+    metrics: dict[str, jax.Array]
     outputs: PyTree = None
+    averages: PyTree = None
 
 
 def init_network(module: nn.Module, key: jax.Array, *inputs) -> tuple[PyTree, PyTree]:
@@ -102,17 +110,19 @@ def init_network(module: nn.Module, key: jax.Array, *inputs) -> tuple[PyTree, Py
     return variables.pop("params"), variables
 
 
-def apply_train(module: nn.Module, params: PyTree, stats: PyTree, *inputs, key: jax.Array) -> tuple[Any, PyTree]:
+def apply_train(module: nn.Module, params: PyTree, stats: PyTree, *inputs, key: jax.Array) -> tuple[PyTree, PyTree]:
     """The network's output in training mode, and its statistics after it."""
     return module.apply({"params": params, **stats}, *inputs, train=True, mutable=list(stats), rngs={"dropout": key})
 
 
-def apply_eval(module: nn.Module, params: PyTree, stats: PyTree, *inputs) -> Any:
+def apply_eval(module: nn.Module, params: PyTree, stats: PyTree, *inputs) -> PyTree:
     """The network's output with its running statistics."""
     return module.apply({"params": params, **stats}, *inputs, train=False)
 
 
-def descend(loss_fn: Callable, player: Player, tx: optax.GradientTransformation, parts: PyTree):
+def descend(
+    loss_fn: Callable, player: Player, tx: optax.GradientTransformation, parts: PyTree
+) -> tuple[Player, Outcome]:
     """One optimiser step of `player` on the mean of `loss_fn` over all examples of all devices.
 
     The only place where gradients become updates, and one all-reduce: gradients, metrics and whatever statistics are
@@ -125,7 +135,7 @@ def descend(loss_fn: Callable, player: Player, tx: optax.GradientTransformation,
       parts: arrays [p, ...]; the gradient is the mean over the p parts, taken one after the other.
 
     Returns:
-      The player after the step, metrics (with `grad_norm` before clipping), and `Outcome.outputs` stacked [p, ...].
+      The player after the step, and the outcome of the whole batch, with the metric `grad_norm` (before clipping).
     """
     # Parameters marked as different on each device give each device's own gradient: averaging it is then our choice
     # of one packed all-reduce, where differentiating shared parameters would add one for every array.
@@ -133,19 +143,20 @@ def descend(loss_fn: Callable, player: Player, tx: optax.GradientTransformation,
     value_and_grad = jax.value_and_grad(loss_fn, has_aux=True)
     count = jax.tree.leaves(parts)[0].shape[0]
 
-    def one(stats, part):
+    def of_part(stats, part):
         (_, outcome), grads = value_and_grad(params, stats, part)
-        return outcome.stats, (grads, dict(outcome.metrics), outcome.outputs)
+        return outcome.stats, (grads, outcome.metrics, outcome.averages), outcome.outputs
 
     if count == 1:
-        stats, (grads, metrics, outputs) = one(player.stats, jax.tree.map(lambda x: x[0], parts))
+        stats, means, outputs = of_part(player.stats, jax.tree.map(lambda x: x[0], parts))
         outputs = jax.tree.map(lambda x: x[None], outputs)
     else:
-        stats, grads, metrics, outputs = _accumulate(one, player.stats, parts, count)
-    grads, metrics, stats = average_over_devices((grads, metrics, stats))
+        stats, means, outputs = _accumulate(of_part, player.stats, parts, count)
+    (grads, metrics, averages), stats = average_over_devices((means, stats))
     metrics["grad_norm"] = optax.tree.norm(grads)
     updates, opt_state = _updates(tx, grads, player)
-    return Player(optax.apply_updates(player.params, updates), stats, opt_state), metrics, outputs
+    player = Player(optax.apply_updates(player.params, updates), stats, opt_state)
+    return player, Outcome(stats, metrics, outputs, averages)
 
 
 def _updates(tx: optax.GradientTransformation, grads: PyTree, player: Player) -> tuple[PyTree, PyTree]:
@@ -160,27 +171,25 @@ def _updates(tx: optax.GradientTransformation, grads: PyTree, player: Player) ->
     leaves, structure = jax.tree.flatten(player.params)
     axes = [shared_axis(leaf.shape, jax.lax.axis_size(DATA_AXIS)) for leaf in leaves]
 
-    def mine(tree):
+    def shares(tree):
         return jax.tree.unflatten(structure, map(share_of, jax.tree.leaves(tree), axes))
 
-    updates, opt_state = tx.update(mine(grads), player.opt_state, mine(player.params))
+    updates, opt_state = tx.update(shares(grads), player.opt_state, shares(player.params))
     return jax.tree.unflatten(structure, whole(jax.tree.leaves(updates), axes)), opt_state
 
 
-def _accumulate(one: Callable, stats: PyTree, parts: PyTree, count: int):
+def _accumulate(of_part: Callable, stats: PyTree, parts: PyTree, count: int) -> tuple[PyTree, PyTree, PyTree]:
+    """Statistics after the last part, means over the parts, and the parts' outputs stacked."""
+
     def body(carry, part):
         stats, sums = carry
-        stats, (grads, metrics, outputs) = one(stats, part)
-        sums = jax.tree.map(jnp.add, sums, (grads, metrics))
-        return (stats, sums), outputs
+        stats, terms, outputs = of_part(stats, part)
+        return (stats, jax.tree.map(jnp.add, sums, terms)), outputs
 
-    first = jax.tree.map(lambda x: x[0], parts)
-    stats, (grads, metrics, outputs) = one(stats, first)
-    rest = jax.tree.map(lambda x: x[1:], parts)
-    (stats, sums), others = jax.lax.scan(body, (stats, (grads, metrics)), rest)
-    grads, metrics = jax.tree.map(lambda x: x / count, sums)
+    stats, sums, outputs = of_part(stats, jax.tree.map(lambda x: x[0], parts))
+    (stats, sums), others = jax.lax.scan(body, (stats, sums), jax.tree.map(lambda x: x[1:], parts))
     outputs = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), outputs, others)
-    return stats, grads, metrics, outputs
+    return stats, jax.tree.map(lambda x: x / count, sums), outputs
 
 
 def average_over_devices(tree: PyTree) -> PyTree:
@@ -211,20 +220,28 @@ class Average(struct.PyTreeNode):
     params: PyTree
     stats: PyTree
 
+    @classmethod
+    def start(cls, params: PyTree, stats: PyTree) -> "Average":
+        """Before the first step. Copies: a step donates its buffers, and the same one cannot be given away twice."""
+        return cls(jax.tree.map(jnp.copy, params), jax.tree.map(jnp.copy, stats))
+
+    def follow(self, params: PyTree, stats: PyTree, decay: float, forward: Callable, step: jax.Array) -> "Average":
+        """After a step: `toward` and `refresh`; with a decay of 0 what was trained, as it is."""
+        return self.toward(params, decay, step).refresh(forward, step) if decay else Average(params, stats)
+
     def toward(self, params: PyTree, decay: float, step: jax.Array) -> "Average":
         """params <- decay * params + (1 - decay) * new; the decay starts small, to forget the first steps."""
         decay = jnp.minimum(decay, (1.0 + step) / (10.0 + step))
         return self.replace(params=jax.tree.map(lambda a, p: decay * a + (1 - decay) * p, self.params, params))
 
-    def refresh(self, forward: Callable, step: jax.Array, every: int = 8) -> "Average":
+    def refresh(self, forward: Callable, step: jax.Array) -> "Average":
         """Statistics from the averaged parameters' own activations: those of the trained network do not fit them.
 
         Args:
           forward: `(params, stats) -> stats`, a pass in training mode.
-          step: at the start every step counts, later each `every`-th is enough, since the average moves slowly.
-          every: see `step`.
+          step: at the start every step counts, later each eighth step is enough, since the average moves slowly.
         """
         if not jax.tree.leaves(self.stats):
             return self
-        due = (step < 32 * every) | (step % every == 0)
+        due = (step < 256) | (step % 8 == 0)
         return self.replace(stats=jax.lax.cond(due, forward, lambda params, stats: stats, self.params, self.stats))

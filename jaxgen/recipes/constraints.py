@@ -7,12 +7,13 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen.errors import UserError
+from jaxgen.losses.penalties import penalty_of
 from jaxgen.ops import diff_augment
 from jaxgen.ops.pixels import GRAY_LEVEL
 from jaxgen.ops.random import example_normal, example_uniform
 from jaxgen.recipes.augmentation import diff_augment_policies
 from jaxgen.recipes.base import Player
-from jaxgen.settings import lookup
+from jaxgen.settings.number_ranges import AT_LEAST_ONE, NOT_NEGATIVE, require
 
 
 class Constraints(NamedTuple):
@@ -64,32 +65,21 @@ class Constraints(NamedTuple):
         return player.replace(params=jax.tree.map(lambda p: jnp.clip(p, -limit, limit), player.params))
 
 
-NONE = Constraints()
-
-
-def build(settings) -> Constraints:
+def constraints_of(settings) -> Constraints:
     """The constraints that `config.recipe` describes.
 
     Raises:
       UserError: an unknown penalty, or a number that cannot be.
     """
-    for key in ("penalty_weight", "weight_clip", "instance_noise"):
-        if not settings[key] >= 0:
-            raise UserError(f"config.recipe.{key}={settings[key]}: it must be 0 or more")
-    if settings.instance_noise_steps < 1:
-        raise UserError(f"config.recipe.instance_noise_steps={settings.instance_noise_steps}: it must be at least 1")
-    penalty = None
-    if settings.penalty:
-        penalty = lookup.member("jaxgen.losses.penalties", settings.penalty, "config.recipe.penalty")
-        if not callable(penalty):  # a module at an import path
-            penalty = lookup.need(penalty, "penalty", "config.recipe.penalty")
+    require(settings, "config.recipe", NOT_NEGATIVE, "penalty_weight", "weight_clip", "instance_noise")
+    require(settings, "config.recipe", AT_LEAST_ONE, "instance_noise_steps")
     if settings.ada_pipeline:
         raise UserError(
             f"config.recipe.ada_pipeline={settings.ada_pipeline!r} belongs to recipe 'stylegan2': set it to '', or use "
             "config.recipe.diff_augment"
         )
     return Constraints(
-        penalty,
+        penalty_of(settings.penalty) if settings.penalty else None,
         settings.penalty_weight,
         settings.weight_clip,
         settings.dequantize,
@@ -97,23 +87,3 @@ def build(settings) -> Constraints:
         settings.instance_noise_steps,
         diff_augment_policies(settings),
     )
-
-
-def smooth(loss, smoothing: float) -> Callable:
-    """The discriminator's side of `loss`, with label smoothing if there is any.
-
-    Raises:
-      UserError: an amount that cannot be, or a loss whose reals have no target.
-    """
-    discriminator_loss = lookup.need(loss, "discriminator_loss", "config.recipe.loss")
-    if not smoothing:
-        return discriminator_loss
-    if not 0 < smoothing < 0.5:
-        raise UserError(f"config.recipe.label_smoothing={smoothing}: it must be in [0, 0.5); 0 is none")
-    smoothed = getattr(loss, "smoothed_discriminator_loss", None)
-    if smoothed is None:
-        raise UserError(
-            f"config.recipe.label_smoothing={smoothing}: this loss has no target for real images to lower; "
-            "use non_saturating, saturating or least_squares, or set label_smoothing=0"
-        )
-    return lambda real, fake: smoothed(real, fake, smoothing)

@@ -1,10 +1,9 @@
 """FreezeD: the discriminator's layers at the highest resolutions stay as they are (Mo et al. 2020)."""
 
-from typing import Any
-
 import jax
 
 from jaxgen.errors import UserError
+from jaxgen.recipes.base import PyTree
 
 
 def discriminator_layers(architecture: str, side: int) -> list[tuple[str, str]]:
@@ -37,12 +36,12 @@ def frozen_layers(count: int, architecture: str, side: int) -> frozenset[tuple[s
     return frozenset(layers[:count])
 
 
-def stopped(params: Any, frozen: frozenset[tuple[str, str]]) -> Any:
+def stopped(params: PyTree, frozen: frozenset[tuple[str, str]]) -> PyTree:
     """The parameters, those of frozen layers without a gradient."""
     if not frozen:
         return params
 
-    def one(path, leaf):
+    def stop(path, leaf):
         return jax.lax.stop_gradient(leaf) if tuple(part.key for part in path[:2]) in frozen else leaf
 
-    return jax.tree_util.tree_map_with_path(one, params)
+    return jax.tree_util.tree_map_with_path(stop, params)

@@ -5,83 +5,77 @@ import jax.numpy as jnp
 import optax
 
 from jaxgen.errors import UserError
+from jaxgen.losses.adversarial import AdversarialLoss, loss_of
 from jaxgen.models.base import GAN
 from jaxgen.ops.random import example_ids, example_normal
 from jaxgen.ops.spectral_norm import SPECTRAL_NORM
-from jaxgen.recipes import constraints, observations, optimizers
+from jaxgen.recipes import observations
 from jaxgen.recipes.base import (
     Average,
     Batch,
     Outcome,
     Player,
     Recipe,
+    Table,
     apply_eval,
     apply_train,
     descend,
     init_network,
 )
-from jaxgen.recipes.tables import check_packs, layout_for, packed, views_of_table
-from jaxgen.settings import lookup
+from jaxgen.recipes.constraints import Constraints, constraints_of
+from jaxgen.recipes.optimizers import optimizer_of
+from jaxgen.recipes.tables import layout_for, packed, views_of_table
+from jaxgen.settings import divisibility, lookup
+from jaxgen.settings.number_ranges import AT_LEAST_ONE, require
 
 VECTORS = TABLES = True
 
 
-def build(config, image_shape: tuple[int, ...], num_classes: int, table=None) -> Recipe:
+def build(config, image_shape: tuple[int, ...], num_classes: int, table: Table | None = None) -> Recipe:
     """The recipe that `config` describes.
 
     Args:
       config: the whole config; reads `model`, `recipe`, `optimizers`, `steps`, `compute_dtype`.
       image_shape: (H, W, C), or (D,) for vectors.
       num_classes: 0 where the data has no labels.
-      table: of rows of a table, what encodes them (`recipes.base.Table`); the vectors are then those that it gives.
+      table: of rows of a table, what encodes them; the vectors are then those that it gives.
 
     Raises:
       UserError: unknown names, impossible combinations.
     """
     settings = config.recipe
-    if settings.n_critic < 1:
-        raise UserError(f"config.recipe.n_critic={settings.n_critic}: it must be at least 1")
+    require(settings, "config.recipe", AT_LEAST_ONE, "n_critic", "generator_batch")
     if settings.share_fakes and settings.n_critic > 1:
         raise UserError("config.recipe.share_fakes=True needs n_critic=1: set share_fakes=False")
-    if settings.generator_batch < 1:
-        raise UserError(f"config.recipe.generator_batch={settings.generator_batch}: it must be at least 1")
     if settings.share_fakes and settings.generator_batch > 1:
         raise UserError(
             f"config.recipe.generator_batch={settings.generator_batch} makes fakes that the discriminator does not "
             "see: set share_fakes=False"
         )
     model_module = lookup.module("models", config.model.name, "config.model.name")
-    build_model = lookup.need(model_module, "build", "config.model.name")
     if len(image_shape) == 1:
         _check_vectors(config, model_module)
     options = layout_for(model_module, config, table)
-    model = build_model(config.model, image_shape, num_classes, jnp.dtype(config.compute_dtype), **options)
+    model = model_module.build(config.model, image_shape, num_classes, jnp.dtype(config.compute_dtype), **options)
     if not isinstance(model, GAN):
         raise UserError(f"config.model.name={config.model.name!r} is no GAN: recipe 'gan' needs a generator and critic")
-    loss = lookup.member("jaxgen.losses.adversarial", settings.loss, "config.recipe.loss")
-    constraint = constraints.build(settings)
+    constraint = constraints_of(settings)
     if constraint.penalty is not None:
         _check_examples_apart(model, image_shape, settings.penalty)
     if model.pack > 1:
-        check_packs(config, model.pack)
+        divisibility.check_packs(config, model.pack)
+    critic_steps = config.steps * settings.n_critic
     return gan(
         model,
-        constraints.smooth(loss, settings.label_smoothing),
-        lookup.need(loss, "generator_loss", "config.recipe.loss"),
-        optimizers.build(config.optimizers.generator, config.steps, "config.optimizers.generator"),
-        optimizers.build(
-            config.optimizers.discriminator, config.steps * settings.n_critic, "config.optimizers.discriminator"
-        ),
+        loss_of(settings),
+        constraint,
+        optimizer_of(config.optimizers.generator, config.steps, "config.optimizers.generator"),
+        optimizer_of(config.optimizers.discriminator, critic_steps, "config.optimizers.discriminator"),
         image_shape=image_shape,
-        probability=getattr(loss, "probability", False),
         n_critic=settings.n_critic,
         share_fakes=settings.share_fakes,
         generator_batch=settings.generator_batch,
         ema_decay=settings.ema_decay,
-        constraint=constraint,
-        observer=observations.Observer(
-            getattr(loss, "boundary", None), getattr(loss, "distance", False), constraint.penalty is not None
-        ),
         table=table,
     )
 
@@ -112,33 +106,27 @@ def _check_examples_apart(model: GAN, image_shape, penalty: str) -> None:
 
 def gan(
     model: GAN,
-    discriminator_loss,
-    generator_loss,
-    tx_g,
-    tx_d,
+    loss: AdversarialLoss,
+    constraint: Constraints,
+    tx_g: optax.GradientTransformation,
+    tx_d: optax.GradientTransformation,
     *,
-    image_shape,
-    n_critic,
-    share_fakes,
-    ema_decay,
-    generator_batch: int = 1,
-    constraint: constraints.Constraints = constraints.NONE,
-    probability: bool = False,
-    observer: observations.Observer = observations.NOTHING,
-    table=None,
+    image_shape: tuple[int, ...],
+    n_critic: int,
+    share_fakes: bool,
+    generator_batch: int,
+    ema_decay: float,
+    table: Table | None,
 ) -> Recipe:
-    """Adversarial recipe from its parts; see `build` for the config keys. State: `{g, d, ema}`.
-
-    `probability` says that the sigmoid of a logit is the probability of a real image.
-    """
+    """Adversarial recipe from its parts; see `build` for the config keys. State: `{g, d, ema}`."""
+    observer = observations.Observer(loss.boundary, loss.distance, constraint.penalty is not None)
     generator, discriminator, latent_dim, pack = model
 
     def init(key):
         key_g, key_d = jax.random.split(key)
         labels = jnp.zeros((1,), jnp.int32)
         params, stats = init_network(generator, key_g, jnp.zeros((1, latent_dim)), labels)
-        # A copy: the step donates its buffers, and the same buffer cannot be given away twice.
-        ema = Average(jax.tree.map(jnp.copy, params), jax.tree.map(jnp.copy, stats))
+        ema = Average.start(params, stats)
         g = Player.create(params, stats, tx_g)
         judged = (packed(x, pack) for x in (jnp.zeros((pack, *image_shape)), jnp.zeros((pack,), jnp.int32)))
         params, stats = init_network(discriminator, key_d, *judged)
@@ -160,12 +148,12 @@ def gan(
         def loss_fn(params, stats, part):
             key, labels = part
             fakes, stats = fakes_of(params, stats, key, labels, count)
-            shown = constraint.show_fake(fakes, jax.random.fold_in(key, 4), example_ids(count), step)
-            shown, labels = packed(shown, pack), packed(labels, pack)
+            judged = constraint.show_fake(fakes, jax.random.fold_in(key, 4), example_ids(count), step)
+            judged, labels = packed(judged, pack), packed(labels, pack)
             # The critic's statistics move on its own turn only.
-            logits, _ = logits_of(d.params, d.stats, shown, labels, jax.random.fold_in(key, 2))
-            loss = jnp.mean(generator_loss(logits))
-            return loss, Outcome(stats, {"loss": loss}, fakes)
+            logits, _ = logits_of(d.params, d.stats, judged, labels, jax.random.fold_in(key, 2))
+            value = jnp.mean(loss.generator_loss(logits))
+            return value, Outcome(stats, {"loss": value}, fakes)
 
         return descend(loss_fn, g, tx_g, (keys, labels))
 
@@ -182,27 +170,30 @@ def gan(
             # One power iteration of spectral normalisation an update: in the pass that comes first.
             real_logits, stats = apply_train(discriminator, params, stats, reals, labels, key=key_real)
             fake_logits, stats = logits_of(params, stats, fakes, labels, key_fake)
-            loss = jnp.mean(discriminator_loss(real_logits, fake_logits))
-            metrics = {"loss": loss, "pairs": pairs, **observer.of_logits(real_logits, fake_logits)}
+            value = jnp.mean(loss.discriminator_loss(real_logits, fake_logits))
+            metrics = {"loss": value, **observer.of_logits(real_logits, fake_logits)}
             fixed = jax.lax.stop_gradient(params)
-            metrics |= observer.of_slopes(
-                lambda x, labels: apply_eval(discriminator, fixed, stats, x, labels),
-                *(stats, reals, fakes, labels, jax.random.fold_in(key, 8), ids, number, len(keys)),
-            )
-            if constraint.penalty is None:
-                return loss, Outcome(stats, metrics)
-            key_points, key_pass = jax.random.split(jax.random.fold_in(key, 7))
-            penalty = constraint.penalize(
-                lambda x: logits_of(params, stats, x, labels, key_pass)[0], reals, fakes, key_points, ids
-            )
-            return loss + constraint.penalty_weight * penalty, Outcome(stats, {**metrics, "penalty": penalty})
+
+            def critic(x, labels):
+                return apply_eval(discriminator, fixed, stats, x, labels)
+
+            batch = reals, fakes, labels, jax.random.fold_in(key, 8), ids
+            slopes = observer.of_slopes(critic, stats, *batch, number, len(keys))
+            if constraint.penalty is not None:
+                key_points, key_pass = jax.random.split(jax.random.fold_in(key, 7))
+                penalty = constraint.penalize(
+                    lambda x: logits_of(params, stats, x, labels, key_pass)[0], reals, fakes, key_points, ids
+                )
+                value = value + constraint.penalty_weight * penalty
+                metrics["penalty"] = penalty
+            return value, Outcome(stats, metrics, averages=(pairs, slopes))
 
         parts = (reals, jax.lax.stop_gradient(fakes), keys, labels, jnp.arange(len(keys)))
-        d, metrics, _ = descend(loss_fn, d, tx_d, parts)
-        pairs = observations.of_pairs(*metrics.pop("pairs"))
-        if "lipschitz_max" in metrics:
-            metrics["lipschitz_max"] = jnp.max(metrics["lipschitz_max"])
-        return constraint.clip(d), {f"{name}_d": value for name, value in metrics.items()} | pairs
+        d, outcome = descend(loss_fn, d, tx_d, parts)
+        pairs, slopes = outcome.averages
+        metrics = outcome.metrics | {name: jnp.max(value) for name, value in slopes.items()}
+        metrics = {f"{name}_d": value for name, value in metrics.items()}
+        return constraint.clip(d), metrics | observations.of_pairs(*pairs)
 
     def critic_step(d, g, reals, labels, key, step):
         parts, count = reals.shape[:2]
@@ -218,8 +209,8 @@ def gan(
         keys = jax.random.split(jax.random.fold_in(key, n_critic), parts)
         labels_g = None if labels is None else labels[-1]
         if share_fakes:
-            g, metrics_g, fakes = update_g(g, d, keys, labels_g, count, step)
-            d, metrics_d = update_d(d, images[0], fakes, keys, labels_g, step)
+            g, outcome = update_g(g, d, keys, labels_g, count, step)
+            d, metrics_d = update_d(d, images[0], outcome.outputs, keys, labels_g, step)
         else:
             turns = (images, labels, jax.random.split(key, n_critic))
             if n_critic == 1:
@@ -227,17 +218,15 @@ def gan(
             else:
                 d, metrics_d = jax.lax.scan(lambda d, turn: critic_step(d, g, *turn, step), d, turns)
                 metrics_d = jax.tree.map(lambda x: x[-1], metrics_d)
-            shown = None if labels_g is None else jnp.tile(labels_g, (1, generator_batch))
-            g, metrics_g, _ = update_g(g, d, keys, shown, count * generator_batch, step)
-        metrics = metrics_d | {f"{name}_g": value for name, value in metrics_g.items()}
+            repeated = None if labels_g is None else jnp.tile(labels_g, (1, generator_batch))
+            g, outcome = update_g(g, d, keys, repeated, count * generator_batch, step)
+        metrics = metrics_d | {f"{name}_g": value for name, value in outcome.metrics.items()}
         metrics |= {f"weight_norm_{name}": optax.tree.norm(player.params) for name, player in (("g", g), ("d", d))}
-        ema = state["ema"]
-        if ema_decay:
-            ema = ema.toward(g.params, ema_decay, step)
-            labels_e = None if labels_g is None else labels_g[0]
-            ema = ema.refresh(lambda params, stats: fakes_of(params, stats, keys[0], labels_e, count)[1], step)
-        else:
-            ema = Average(g.params, g.stats)
+
+        def refreshed(params, stats):
+            return fakes_of(params, stats, keys[0], None if labels_g is None else labels_g[0], count)[1]
+
+        ema = state["ema"].follow(g.params, g.stats, ema_decay, refreshed, step)
         return {"g": g, "d": d, "ema": ema}, metrics
 
     def latents(key, ids):
@@ -255,6 +244,6 @@ def gan(
     def discriminate(state, images, labels=None):
         return apply_eval(discriminator, state["d"].params, state["d"].stats, images, labels)
 
-    shown = "sample" if len(image_shape) == 3 else "points"
-    views = {shown: sample, "latents": latents, "decode": decode, "discriminate": discriminate}
-    return Recipe(init, update, views, batches=n_critic, facts={"discriminate": {"probability": probability}})
+    sampled = "sample" if len(image_shape) == 3 else "points"
+    views = {sampled: sample, "latents": latents, "decode": decode, "discriminate": discriminate}
+    return Recipe(init, update, views, batches=n_critic, facts={"discriminate": {"probability": loss.probability}})

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import ml_collections
 import optax
 
-from jaxgen.recipes import optimizers
+from jaxgen.recipes.optimizers import optimizer_of
 
 _TOUCHED, _UNTOUCHED, _FROZEN = "regularised", "not regularised", "frozen"
 
@@ -47,7 +47,7 @@ def lazy_optimizer(
     values.update(learning_rate=values.learning_rate * ratio, b1=values.b1**ratio, b2=values.b2**ratio)
     # A schedule counts updates, of which a step with a regularisation has two.
     updates = config.steps + -(-config.steps // interval)
-    transform = optimizers.build(values, updates, f"config.optimizers.{player}")
+    transform = optimizer_of(values, updates, f"config.optimizers.{player}")
 
     def labels(params):
         def label(path, leaf):

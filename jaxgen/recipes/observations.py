@@ -23,7 +23,7 @@ _ALIKE = 0.2
 
 
 class Observer(NamedTuple):
-    """What is worth to be seen of an objective.
+    """What is worth logging of an objective.
 
     boundary, distance: as in `jaxgen.losses.adversarial.AdversarialLoss`.
     penalized: whether a gradient penalty binds the discriminator.
@@ -65,18 +65,15 @@ class Observer(NamedTuple):
         """
         if not (self.distance or self.penalized or SPECTRAL_NORM in stats):
             return {}
-        index, mine, total = _spread(reals.shape[0])
+        index, counts, total = _spread(reals.shape[0])
         x, y, ids = reals[index], fakes[index], ids[index]
         labels = None if labels is None else labels[index]
         norms = norm_of_gradient(lambda x: critic(x, labels), interpolate(x, y, key, ids))
-        norms = jax.lax.stop_gradient(jnp.where(mine, norms, 0.0))
+        norms = jax.lax.stop_gradient(jnp.where(counts, norms, 0.0))
         devices, device = jax.lax.axis_size(DATA_AXIS), jax.lax.axis_index(DATA_AXIS)
         places = devices * parts
         largest = jnp.where(jnp.arange(places) == number * devices + device, places * jnp.max(norms), 0.0)
         return {"lipschitz": jnp.sum(norms) * devices / total, "lipschitz_max": largest}
-
-
-NOTHING = Observer()
 
 
 def _spread(count: int) -> tuple[jax.Array, jax.Array, int]:
@@ -102,8 +99,8 @@ def thumbnails(images: jax.Array, number: jax.Array, parts: int) -> jax.Array:
     small = jax.lax.stop_gradient(_shrink(images.astype(jnp.float32)))
     small = small.reshape(small.shape[0], -1)
     devices, count = jax.lax.axis_size(DATA_AXIS), images.shape[0]
-    local, mine = places_of(jnp.arange(min(_PAIRED, devices * count)))
-    weight = jnp.where(mine & (number == 0), devices * parts, 0)
+    local, is_here = places_of(jnp.arange(min(_PAIRED, devices * count)))
+    weight = jnp.where(is_here & (number == 0), devices * parts, 0)
     return weight[:, None] * small[local]
 
 

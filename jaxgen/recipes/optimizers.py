@@ -5,25 +5,13 @@ import optax
 from jaxgen.errors import UserError
 from jaxgen.settings.lookup import unknown
 
-
-def _adam(config, rate):
-    return optax.adam(rate, b1=config.b1, b2=config.b2, eps=config.eps)
-
-
-def _adamw(config, rate):
-    return optax.adamw(rate, b1=config.b1, b2=config.b2, eps=config.eps, weight_decay=config.weight_decay)
-
-
-def _rmsprop(config, rate):
+OPTIMIZERS = {
+    "adam": lambda c, rate: optax.adam(rate, b1=c.b1, b2=c.b2, eps=c.eps),
+    "adamw": lambda c, rate: optax.adamw(rate, b1=c.b1, b2=c.b2, eps=c.eps, weight_decay=c.weight_decay),
     # eps outside the root, as Tieleman and Hinton's users know it from PyTorch; optax puts it inside by default.
-    return optax.rmsprop(rate, decay=config.b2, eps=config.eps, eps_in_sqrt=False, momentum=config.b1 or None)
-
-
-def _sgd(config, rate):
-    return optax.sgd(rate, momentum=config.b1 or None)
-
-
-OPTIMIZERS = {"adam": _adam, "adamw": _adamw, "rmsprop": _rmsprop, "sgd": _sgd}
+    "rmsprop": lambda c, rate: optax.rmsprop(rate, c.b2, c.eps, eps_in_sqrt=False, momentum=c.b1 or None),
+    "sgd": lambda c, rate: optax.sgd(rate, momentum=c.b1 or None),
+}
 SCHEDULES = {
     "constant": lambda rate, steps: optax.constant_schedule(rate),
     "linear": lambda rate, steps: optax.linear_schedule(rate, 0.0, steps),
@@ -44,7 +32,7 @@ def schedule(config, steps: int, key: str) -> optax.Schedule:
     return optax.join_schedules([warmup, after], [config.warmup_steps])
 
 
-def build(config, steps: int, key: str) -> optax.GradientTransformation:
+def optimizer_of(config, steps: int, key: str) -> optax.GradientTransformation:
     """The optimiser of one player.
 
     Args:

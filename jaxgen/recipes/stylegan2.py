@@ -6,6 +6,7 @@ interval k, and learning rate and decays are corrected for k + 1 updates in k st
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -13,14 +14,15 @@ import jax.numpy as jnp
 import optax
 
 from jaxgen.errors import UserError
+from jaxgen.losses.adversarial import AdversarialLoss, loss_of
 from jaxgen.losses.path_length import path_length_penalty, path_lengths
 from jaxgen.losses.penalties import r1_and_logits
 from jaxgen.models.stylegan2 import StyleGAN2
 from jaxgen.models.stylegan2.mapping import broadcast
 from jaxgen.models.stylegan2.synthesis import RandomNoise
 from jaxgen.ops.random import example_ids, example_normal
-from jaxgen.recipes import augmentation, observations, stylegan2_views
-from jaxgen.recipes.augmentation import Augmentation
+from jaxgen.recipes import observations, stylegan2_views
+from jaxgen.recipes.augmentation import Augmentation, augmentation_of
 from jaxgen.recipes.base import Average, Batch, Outcome, Player, Recipe, average_over_devices, descend
 from jaxgen.recipes.frozen_layers import frozen_layers, stopped
 from jaxgen.recipes.lazy_regularization import LazyOptimizer, lazy_optimizer
@@ -44,25 +46,21 @@ class Draws(NamedTuple):
 def build(config, image_shape: tuple[int, int, int], num_classes: int) -> Recipe:
     """The recipe that `config` describes; arguments and errors as for `jaxgen.recipes.gan.build`."""
     module = lookup.module("models", config.model.name, "config.model.name")
-    build_model = lookup.need(module, "build", "config.model.name")
-    model = build_model(config.model, image_shape, num_classes, jnp.dtype(config.compute_dtype))
+    model = module.build(config.model, image_shape, num_classes, jnp.dtype(config.compute_dtype))
     if not isinstance(model, StyleGAN2):
         raise UserError(f"config.model.name={config.model.name!r} has no styles: recipe 'stylegan2' needs stylegan2")
-    loss = lookup.member("jaxgen.losses.adversarial", config.recipe.loss, "config.recipe.loss")
     settings = settings_of(config)
-    layers = config.recipe.freeze_d_layers, config.model.discriminator_architecture, image_shape[0]
-    frozen = frozen_layers(*layers)
+    architecture = config.model.discriminator_architecture
+    frozen = frozen_layers(config.recipe.freeze_d_layers, architecture, image_shape[0])
     return stylegan2(
         model,
-        lookup.need(loss, "discriminator_loss", "config.recipe.loss"),
-        lookup.need(loss, "generator_loss", "config.recipe.loss"),
+        loss_of(config.recipe),
         lazy_optimizer(config, "generator", settings.path_length_interval, enters_linearly),
         lazy_optimizer(config, "discriminator", settings.r1_interval, enters_linearly, frozen),
         image_shape=image_shape,
         settings=settings,
-        augment=augmentation.build(config.recipe, config.batch_size, image_shape),
+        augment=augmentation_of(config.recipe, config.batch_size, image_shape),
         frozen=frozen,
-        observer=observations.Observer(getattr(loss, "boundary", None), getattr(loss, "distance", False)),
     )
 
 
@@ -73,20 +71,19 @@ def enters_linearly(path: tuple[str, ...]) -> bool:
 
 def stylegan2(
     model: StyleGAN2,
-    discriminator_loss: Callable,
-    generator_loss: Callable,
+    loss: AdversarialLoss,
     tx_g: LazyOptimizer,
     tx_d: LazyOptimizer,
     *,
-    image_shape,
+    image_shape: tuple[int, int, int],
     settings: Settings,
     draws: Draws | None = None,
     augment: Augmentation | None = None,
     frozen: frozenset[tuple[str, str]] = frozenset(),
-    observer: observations.Observer = observations.NOTHING,
 ) -> Recipe:
     """The recipe from its parts. State: `{g, d, ema, path_length_mean, r1_penalty}`, with augmentation `strength`."""
     mapping, synthesis, discriminator, z_dim, num_ws = model
+    observer = observations.Observer(loss.boundary, loss.distance)
     draws = draws or Draws()
 
     def init(key):
@@ -96,8 +93,7 @@ def stylegan2(
         made = dict(synthesis.init(keys[1], jnp.zeros((1, num_ws, mapping.w_dim))))
         params = {"mapping": mapped.pop("params"), "synthesis": made.pop("params")}
         stats = {"w_avg": mapped["w_avg"]["w_avg"], "noise": made["noise"]}
-        # A copy: the step donates its buffers, and the same buffer cannot be given away twice.
-        ema = Average(jax.tree.map(jnp.copy, params), jax.tree.map(jnp.copy, stats))
+        ema = Average.start(params, stats)
         g = Player.create(params, stats, tx_g.main)
         params = discriminator.init(keys[2], jnp.zeros((1, *image_shape)), labels)["params"]
         zero = jnp.zeros(())
@@ -135,7 +131,7 @@ def stylegan2(
     def logits_of(params, images, labels):
         return discriminator.apply({"params": stopped(params, frozen)}, images, labels, train=True)
 
-    def shown(images, key, strength):
+    def augmented(images, key, strength):
         """Images as the discriminator sees them."""
         if augment is None:
             return images
@@ -145,15 +141,15 @@ def stylegan2(
         def loss_fn(params, stats, part):
             key, labels = part
             ws, w_mean = styles(params, "g", key, labels, count, step)
-            fakes = shown(synthesize(params, stats, ws, noise_of(key, count)), key, strength)
+            fakes = augmented(synthesize(params, stats, ws, noise_of(key, count)), key, strength)
             logits = logits_of(d.params, fakes, labels)
-            loss = jnp.mean(generator_loss(logits))
-            return loss, Outcome(moved(stats, w_mean), {"loss": loss})
+            value = jnp.mean(loss.generator_loss(logits))
+            return value, Outcome(moved(stats, w_mean), {"loss": value})
 
-        g, metrics, _ = descend(loss_fn, g, tx_g.main, (keys, labels))
-        return g, metrics
+        g, outcome = descend(loss_fn, g, tx_g.main, (keys, labels))
+        return g, outcome.metrics
 
-    def path_length_phase(g, mean, keys, labels, count, step):
+    def path_length_phase(keys, labels, count, step, g, mean):
         count = max(count // settings.path_length_shrink, 1)
 
         def loss_fn(params, stats, part):
@@ -164,11 +160,11 @@ def stylegan2(
             lengths = path_lengths(lambda ws: synthesize(params, stats, ws, noise_of(key, count)), ws, y)
             batch_mean = average_over_devices(jnp.mean(lengths))
             penalty, new_mean = path_length_penalty(lengths, mean, settings.path_length_decay, batch_mean)
-            loss = settings.path_length_weight * settings.path_length_interval * jnp.mean(penalty)
-            return loss, Outcome(moved(stats, w_mean), {"mean": new_mean})
+            value = settings.path_length_weight * settings.path_length_interval * jnp.mean(penalty)
+            return value, Outcome(moved(stats, w_mean), {"mean": new_mean})
 
-        g, metrics, _ = descend(loss_fn, g, tx_g.regularization, (keys, labels))
-        return g, metrics["mean"]
+        g, outcome = descend(loss_fn, g, tx_g.regularization, (keys, labels))
+        return g, outcome.metrics["mean"]
 
     def discriminator_phase(d, g, reals, keys, labels, step, strength):
         count = reals.shape[1]
@@ -179,32 +175,35 @@ def stylegan2(
             fakes = jax.lax.stop_gradient(synthesize(g.params, g.stats, ws, noise_of(key, count)))
             pairs = [observations.thumbnails(images, number, len(keys)) for images in (reals, fakes)]
             key_real, key_fake = jax.random.split(jax.random.fold_in(key, 5))
-            reals, fakes = shown(reals, key_real, strength), shown(fakes, key_fake, strength)
+            reals, fakes = augmented(reals, key_real, strength), augmented(fakes, key_fake, strength)
             real_logits, fake_logits = logits_of(params, reals, labels), logits_of(params, fakes, labels)
-            loss = jnp.mean(discriminator_loss(real_logits, fake_logits))
-            metrics = {"loss": loss, "pairs": pairs, **observer.of_logits(real_logits, fake_logits)}
+            value = jnp.mean(loss.discriminator_loss(real_logits, fake_logits))
+            metrics = {"loss": value, **observer.of_logits(real_logits, fake_logits)}
             metrics["sign_real"] = jnp.mean(jnp.sign(real_logits))
-            return loss, Outcome(stats, {**metrics, "w_mean": w_mean})
+            return value, Outcome(stats, metrics, averages=(pairs, w_mean))
 
-        d, metrics, _ = descend(loss_fn, d, tx_d.main, (reals, labels, keys, jnp.arange(len(keys))))
-        pairs = observations.of_pairs(*metrics.pop("pairs"))
-        g = g.replace(stats=moved(g.stats, metrics.pop("w_mean")))
-        return d, g, {f"{name}_d": value for name, value in metrics.items()} | pairs
+        d, outcome = descend(loss_fn, d, tx_d.main, (reals, labels, keys, jnp.arange(len(keys))))
+        pairs, w_mean = outcome.averages
+        g = g.replace(stats=moved(g.stats, w_mean))
+        metrics = {f"{name}_d": value for name, value in outcome.metrics.items()}
+        return d, g, metrics | observations.of_pairs(*pairs)
 
-    def r1_phase(d, reals, keys, labels, strength):
+    def r1_phase(reals, keys, labels, strength, d, last):
+        del last
+
         def loss_fn(params, stats, part):
             reals, labels, key = part
 
             def critic(x):  # the gradient is that of the images before augmentation
-                return logits_of(params, shown(x, key, strength), labels)
+                return logits_of(params, augmented(x, key, strength), labels)
 
             penalties, logits = r1_and_logits(critic, reals)
             penalty, sign = jnp.mean(penalties), jnp.mean(jnp.sign(logits))
-            loss = settings.r1_gamma * settings.r1_interval * penalty
-            return loss, Outcome(stats, {"penalty": penalty, "sign": sign})
+            value = settings.r1_gamma * settings.r1_interval * penalty
+            return value, Outcome(stats, {"penalty": penalty, "sign": sign})
 
-        d, metrics, _ = descend(loss_fn, d, tx_d.regularization, (reals, labels, keys))
-        return d, metrics["penalty"], jnp.stack([metrics["sign"], jnp.ones(())])
+        d, outcome = descend(loss_fn, d, tx_d.regularization, (reals, labels, keys))
+        return d, outcome.metrics["penalty"], jnp.stack([outcome.metrics["sign"], jnp.ones(())])
 
     def update(state, batch: Batch, key, step):
         g, d, reals = state["g"], state["d"], batch.images[0]
@@ -216,21 +215,15 @@ def stylegan2(
 
         g, metrics_g = generator_phase(g, d, keys[0], labels, count, step, strength)
         if settings.path_length_weight:
-            g, mean = jax.lax.cond(
-                step % settings.path_length_interval == 0,
-                lambda g, mean: path_length_phase(g, mean, keys[1], labels, count, step),
-                lambda g, mean: (g, mean),
-                *(g, mean),
-            )
+            phase = partial(path_length_phase, keys[1], labels, count, step)
+            due = step % settings.path_length_interval == 0
+            g, mean = jax.lax.cond(due, phase, lambda *before: before, g, mean)
         d, g, metrics_d = discriminator_phase(d, g, reals, keys[2], labels, step, strength)
         signs = jnp.stack([metrics_d["sign_real_d"], jnp.ones(())])  # the mean sign of D(real), and of how many passes
         if settings.r1_gamma:
-            d, r1_penalty, of_r1 = jax.lax.cond(
-                step % settings.r1_interval == 0,
-                lambda d, last: r1_phase(d, reals, keys[3], labels, strength),
-                lambda d, last: (d, last, jnp.zeros_like(signs)),
-                *(d, r1_penalty),
-            )
+            phase, due = partial(r1_phase, reals, keys[3], labels, strength), step % settings.r1_interval == 0
+            without = (jnp.zeros_like(signs),)
+            d, r1_penalty, of_r1 = jax.lax.cond(due, phase, lambda *before: before + without, d, r1_penalty)
             signs += of_r1
         metrics = metrics_d | {f"{name}_g": value for name, value in metrics_g.items()}
         metrics |= {f"weight_norm_{name}": optax.tree.norm(player.params) for name, player in (("g", g), ("d", d))}
@@ -242,10 +235,10 @@ def stylegan2(
             metrics["augmentation_p"] = state["strength"].p
         return state, metrics
 
-    shown_views = stylegan2_views.views(map_latents, synthesize, z_dim, num_ws)
+    views = stylegan2_views.views(map_latents, synthesize, z_dim, num_ws)
     # Path length updates take the same images on any number of devices.
     multiple = settings.path_length_shrink if settings.path_length_weight else 1
-    return Recipe(init, update, shown_views, facts={"synthesis": {"num_ws": num_ws}}, part_multiple=multiple)
+    return Recipe(init, update, views, facts={"synthesis": {"num_ws": num_ws}}, part_multiple=multiple)
 
 
 def _ema(ema: Average, g: Player, step: jax.Array, settings: Settings) -> Average:

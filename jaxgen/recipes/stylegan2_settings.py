@@ -3,6 +3,8 @@
 from typing import NamedTuple
 
 from jaxgen.errors import UserError
+from jaxgen.settings import divisibility
+from jaxgen.settings.number_ranges import AT_LEAST_ONE, NOT_NEGATIVE, require
 
 # Settings of other GANs that would change nothing here.
 _NOT_HERE = {
@@ -49,28 +51,11 @@ def settings_of(config) -> Settings:
             f"config.compute_dtype={config.compute_dtype!r}: StyleGAN2 computes in bfloat16 at its highest resolutions "
             "only, config.model.bfloat16_resolutions; leave compute_dtype 'float32'"
         )
-    _check_groups(config)
+    divisibility.check_groups(config)
+    require(config.recipe, "config.recipe", AT_LEAST_ONE, "r1_interval", "path_length_interval", "path_length_shrink")
+    require(config.recipe, "config.recipe", NOT_NEGATIVE, "r1_gamma", "path_length_weight", "ema_kimg", "ema_ramp")
     values = {name: config.recipe[name] for name in Settings._fields if name != "batch_size"}
-    for key in ("r1_interval", "path_length_interval", "path_length_shrink"):
-        if values[key] < 1:
-            raise UserError(f"config.recipe.{key}={values[key]}: it must be at least 1")
-    for key in ("r1_gamma", "path_length_weight", "ema_kimg", "ema_ramp"):
-        if not values[key] >= 0:
-            raise UserError(f"config.recipe.{key}={values[key]}: it must be 0 (off) or more")
     for key in ("style_mixing", "w_avg_beta", "path_length_decay"):
         if not 0 <= values[key] <= 1:
             raise UserError(f"config.recipe.{key}={values[key]}: it must lie between 0 and 1")
     return Settings(config.batch_size, **values)
-
-
-def _check_groups(config) -> None:
-    """Minibatch standard deviation compares groups of a part of the batch, all of the same size."""
-    part = config.batch_size // config.grad_accum_steps
-    group = min(config.model.stddev_group, part)
-    if group >= 1 and part % group:
-        fitting = max(size for size in range(1, group) if part % size == 0)
-        raise UserError(
-            f"config.model.stddev_group={config.model.stddev_group} does not divide the {part} images of a "
-            f"part (config.batch_size={config.batch_size} in config.grad_accum_steps={config.grad_accum_steps}): "
-            f"use stddev_group={fitting}, or batch_size={config.grad_accum_steps * group * -(-part // group)}"
-        )

@@ -1,14 +1,17 @@
 """What recipes share where the data are rows of a table: the layout for the model, packs of rows, and the views."""
 
 from collections.abc import Callable, Mapping
+from types import ModuleType
 from typing import Any
 
 import jax
+from ml_collections import ConfigDict
 
 from jaxgen.errors import UserError
+from jaxgen.recipes.base import Table
 
 
-def layout_for(model_module, config, table) -> dict[str, Any]:
+def layout_for(model_module: ModuleType, config: ConfigDict, table: Table | None) -> dict[str, Any]:
     """`{"layout": ...}` for a model's `build` if there is a table, else {}.
 
     Raises:
@@ -22,16 +25,6 @@ def layout_for(model_module, config, table) -> dict[str, Any]:
             "model.name=tabular_gan, or tabular_vae with recipe.name=vae"
         )
     return {"layout": table.layout}
-
-
-def check_packs(config, pack: int) -> None:
-    """Refuses a batch that is not made of whole packs."""
-    count = config.batch_size // config.grad_accum_steps
-    if count % (pack * max(config.num_devices, 1)):
-        raise UserError(
-            f"config.model.pack={pack}: {count} rows of a batch (or of a part of it) on {max(config.num_devices, 1)} "
-            "device(s) are not so many whole packs: change config.batch_size"
-        )
 
 
 def packed(x: jax.Array | None, pack: int) -> jax.Array | None:
@@ -50,7 +43,7 @@ def packed(x: jax.Array | None, pack: int) -> jax.Array | None:
     return x.reshape(pack, x.shape[0] // pack, *x.shape[1:]).swapaxes(0, 1)
 
 
-def views_of_table(table, latents: Callable, decode: Callable, sample: Callable) -> Mapping[str, Callable]:
+def views_of_table(table: Table, latents: Callable, decode: Callable, sample: Callable) -> Mapping[str, Callable]:
     """The views "points", "latents" and "decode" of a recipe whose `decode` and `sample` give encoded rows."""
 
     def rows(state, key, ids, labels=None):

@@ -2,6 +2,7 @@
 
 import inspect
 import math
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,44 +18,44 @@ from jaxgen.losses.elbo import (
     negative_elbo,
     reparameterize,
 )
-from jaxgen.losses.likelihoods import Likelihood
+from jaxgen.losses.likelihoods import Likelihood, likelihood_of
 from jaxgen.models.base import VAE
 from jaxgen.ops.pixels import GRAY_LEVEL
 from jaxgen.ops.random import example_ids, example_normal, example_uniform
-from jaxgen.recipes import optimizers
 from jaxgen.recipes.base import (
     Average,
     Batch,
     Outcome,
     Player,
     Recipe,
+    Table,
     apply_eval,
     apply_train,
     average_over_devices,
     descend,
     init_network,
 )
+from jaxgen.recipes.optimizers import optimizer_of
 from jaxgen.recipes.tables import layout_for, views_of_table
 from jaxgen.settings import lookup
+from jaxgen.settings.number_ranges import AT_LEAST_ONE, NOT_NEGATIVE, require
 
 # Nats of KL, on average over the batch, below which a latent dimension counts as collapsed onto the prior.
 _COLLAPSED = 0.01
-
-
 # Rows of a table; points without columns have no likelihood here.
 TABLES = True
 
 
-def build(config, image_shape: tuple[int, ...], num_classes: int, table=None) -> Recipe:
+def build(config, image_shape: tuple[int, ...], num_classes: int, table: Table | None = None) -> Recipe:
     """The recipe that `config` describes; arguments and errors as for `jaxgen.recipes.gan.build`."""
-    likelihood = likelihood_of(config.recipe, table)
+    likelihood = likelihood_of(config.recipe, None if table is None else table.layout)
     model = model_of(config, image_shape, num_classes, likelihood, table)
     if not isinstance(model, VAE):
         raise UserError(f"config.model.name={config.model.name!r} is no VAE: recipe 'vae' needs encoder and decoder")
     return vae(
         model,
         likelihood,
-        optimizers.build(config.optimizers.vae, config.steps, "config.optimizers.vae"),
+        optimizer_of(config.optimizers.vae, config.steps, "config.optimizers.vae"),
         image_shape=image_shape,
         ema_decay=config.recipe.ema_decay,
         table=table,
@@ -64,11 +65,8 @@ def build(config, image_shape: tuple[int, ...], num_classes: int, table=None) ->
 
 def _objective_of(settings) -> dict:
     """beta, beta_warmup, free_bits and iwae_samples, if they go together."""
-    if settings.iwae_samples < 1:
-        raise UserError(f"config.recipe.iwae_samples={settings.iwae_samples}: it must be at least 1")
-    for key in ("beta_warmup", "free_bits"):
-        if settings[key] < 0:
-            raise UserError(f"config.recipe.{key}={settings[key]}: it must be 0 (off) or more")
+    require(settings, "config.recipe", AT_LEAST_ONE, "iwae_samples")
+    require(settings, "config.recipe", NOT_NEGATIVE, "beta_warmup")
     chosen = {key: settings[key] for key in ("beta", "beta_warmup", "free_bits", "iwae_samples")}
     changed = [key for key, usual in (("beta", 1), ("beta_warmup", 0), ("free_bits", 0)) if chosen[key] != usual]
     if settings.iwae_samples > 1 and changed:
@@ -79,47 +77,20 @@ def _objective_of(settings) -> dict:
     return chosen
 
 
-def model_of(config, image_shape: tuple[int, ...], num_classes: int, likelihood: Likelihood, table=None):
+def model_of(
+    config, image_shape: tuple[int, ...], num_classes: int, likelihood: Likelihood, table: Table | None = None
+) -> NamedTuple:
     """The networks that `config.model` names, with as many output channels as the likelihood wants."""
     module = lookup.module("models", config.model.name, "config.model.name")
-    build_model = lookup.need(module, "build", "config.model.name")
     options = layout_for(module, config, table)
     if likelihood.output_channels:
         options["output_channels"] = likelihood.output_channels(image_shape[-1])
-        if not options.keys() <= inspect.signature(build_model).parameters.keys():
+        if not options.keys() <= inspect.signature(module.build).parameters.keys():
             raise UserError(
                 f"config.recipe.likelihood={config.recipe.likelihood!r} wants {options['output_channels']} channels of "
                 f"the decoder, but build() of config.model.name={config.model.name!r} takes no `output_channels`"
             )
-    return build_model(config.model, image_shape, num_classes, jnp.dtype(config.compute_dtype), **options)
-
-
-def likelihood_of(settings, table=None) -> Likelihood:
-    """The likelihood that `config.recipe` names."""
-    choice = lookup.member("jaxgen.losses.likelihoods", settings.likelihood, "config.recipe.likelihood")
-    if (settings.likelihood == "tabular") != (table is not None):
-        kinds = ("rows of a table", "use recipe.likelihood=tabular") if table else ("no table", "use another")
-        raise UserError(f"config.recipe.likelihood={settings.likelihood!r}, and the data are {kinds[0]}: {kinds[1]}")
-    if table is not None:
-        return choice(table.layout)
-    if settings.likelihood == "gaussian":
-        if settings.sigma < 0:
-            raise UserError(f"config.recipe.sigma={settings.sigma}: a standard deviation, or 0 to learn it")
-        return choice(settings.sigma)
-    if settings.likelihood == "bernoulli":
-        if settings.binarize not in ("dynamic", "threshold"):
-            raise UserError(lookup.unknown("config.recipe.binarize", settings.binarize, ["dynamic", "threshold"]))
-        return choice(settings.binarize)
-    if settings.likelihood == "discretised_logistic":
-        return choice()
-    if settings.likelihood == "logistic_mixture":
-        if settings.mixtures < 1:
-            raise UserError(f"config.recipe.mixtures={settings.mixtures}: it must be at least 1")
-        return choice(settings.mixtures)
-    functions = ("init", "observe", "log_prob", "mean")
-    functions = (lookup.need(choice, name, "config.recipe.likelihood") for name in functions)
-    optional = ("discrete", "levels", "output_channels")
-    return Likelihood(*functions, **{name: getattr(choice, name) for name in optional if hasattr(choice, name)})
+    return module.build(config.model, image_shape, num_classes, jnp.dtype(config.compute_dtype), **options)
 
 
 def likelihood_facts(likelihood: Likelihood, dimensions: int, bound: str) -> dict:
@@ -137,15 +108,15 @@ def likelihood_facts(likelihood: Likelihood, dimensions: int, bound: str) -> dic
 def vae(
     model: VAE,
     likelihood: Likelihood,
-    tx,
+    tx: optax.GradientTransformation,
     *,
-    image_shape,
+    image_shape: tuple[int, ...],
     ema_decay: float,
     beta: float = 1.0,
     beta_warmup: int = 0,
     free_bits: float = 0.0,
     iwae_samples: int = 1,
-    table=None,
+    table: Table | None = None,
 ) -> Recipe:
     """VAE recipe from its parts; see `build`. State: `{vae, ema}`, each with encoder, decoder and likelihood."""
     encoder, decoder, latent_dim, conditional = model
@@ -158,8 +129,7 @@ def vae(
         decoder_params, decoder_stats = init_network(decoder, key_d, jnp.zeros((1, latent_dim)), *labels)
         params = {"encoder": encoder_params, "decoder": decoder_params, "likelihood": likelihood.init()}
         stats = {"encoder": encoder_stats, "decoder": decoder_stats}
-        ema = Average(jax.tree.map(jnp.copy, params), jax.tree.map(jnp.copy, stats))
-        return {"vae": Player.create(params, stats, tx), "ema": ema}
+        return {"vae": Player.create(params, stats, tx), "ema": Average.start(params, stats)}
 
     def condition(labels, times=1):
         return (jnp.repeat(labels, times, axis=0) if times > 1 else labels,) if conditional else ()
@@ -208,26 +178,24 @@ def vae(
                 "negative_elbo": jnp.mean(negative_elbo(log_likelihood, kl)),
                 "kl": jnp.mean(jnp.sum(kl, axis=-1)),
                 "log_likelihood": jnp.mean(log_likelihood),
-                "kl_per_dimension": jnp.mean(kl, axis=0),
             }
-            return loss, Outcome(stats, metrics)
+            return loss, Outcome(stats, metrics, averages=jnp.mean(kl, axis=0))
 
-        player, metrics, _ = descend(loss_fn, state["vae"], tx, (images, labels, keys))
-        active = jnp.sum(metrics.pop("kl_per_dimension") > _COLLAPSED)
-        metrics |= {"active_dimensions": 1.0 * active, "posterior_collapse": 1 - active / latent_dim}
+        player, outcome = descend(loss_fn, state["vae"], tx, (images, labels, keys))
+        active = jnp.sum(outcome.averages > _COLLAPSED)
+        metrics = outcome.metrics | {"active_dimensions": 1.0 * active, "posterior_collapse": 1 - active / latent_dim}
         metrics["weight_norm"] = optax.tree.norm(player.params)
         if beta_warmup:
             metrics["beta"] = weight
         for name, value in player.params["likelihood"].items():
             if name.startswith("log_") and value.ndim == 0:
                 metrics[name.removeprefix("log_")] = jnp.exp(value)
-        ema = state["ema"]
-        if ema_decay:
-            ema = ema.toward(player.params, ema_decay, step)
-            part = jax.tree.map(lambda x: x[0], (images, labels, keys))
-            ema = ema.refresh(lambda params, stats: forward(params, stats, *part)[-1], step)
-        else:
-            ema = Average(player.params, player.stats)
+        part = jax.tree.map(lambda x: x[0], (images, labels, keys))
+
+        def refreshed(params, stats):
+            return forward(params, stats, *part)[-1]
+
+        ema = state["ema"].follow(player.params, player.stats, ema_decay, refreshed, step)
         return {"vae": player, "ema": ema}, metrics
 
     def latents(key, ids):

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import optax
 
 from jaxgen.errors import UserError
-from jaxgen.losses.likelihoods import Likelihood
+from jaxgen.losses.likelihoods import Likelihood, likelihood_of
 from jaxgen.losses.quantization import (
     commitment,
     init_codebook,
@@ -21,15 +21,15 @@ from jaxgen.models.causal_transformer import sample_codes
 from jaxgen.models.vq_vae import VQVAE
 from jaxgen.ops.pixels import GRAY_LEVEL
 from jaxgen.ops.random import DATA_AXIS, example_ids, example_uniform, places_of
-from jaxgen.recipes import optimizers
 from jaxgen.recipes.base import Average, Batch, Outcome, Player, Recipe, apply_eval, apply_train, descend, init_network
-from jaxgen.recipes.vae import likelihood_facts, likelihood_of, model_of
+from jaxgen.recipes.optimizers import optimizer_of
+from jaxgen.recipes.vae import likelihood_facts, model_of
 
 
 def build(config, image_shape: tuple[int, int, int], num_classes: int) -> Recipe:
     """The recipe that `config` describes; arguments and errors as for `jaxgen.recipes.gan.build`."""
     settings = config.recipe
-    likelihood = likelihood_of(settings)
+    likelihood = likelihood_of(settings, None)
     model = model_of(config, image_shape, num_classes, likelihood)
     if not isinstance(model, VQVAE):
         raise UserError(f"config.model.name={config.model.name!r} has no codes: recipe 'vq_vae' needs a VQVAE")
@@ -43,8 +43,8 @@ def build(config, image_shape: tuple[int, int, int], num_classes: int) -> Recipe
     return vq_vae(
         model,
         likelihood,
-        optimizers.build(config.optimizers.vae, config.steps, "config.optimizers.vae"),
-        optimizers.build(config.optimizers.prior, config.steps, "config.optimizers.prior"),
+        optimizer_of(config.optimizers.vae, config.steps, "config.optimizers.vae"),
+        optimizer_of(config.optimizers.prior, config.steps, "config.optimizers.prior"),
         image_shape=image_shape,
         commitment_weight=settings.commitment,
         codebook_decay=settings.codebook_decay,
@@ -56,10 +56,10 @@ def build(config, image_shape: tuple[int, int, int], num_classes: int) -> Recipe
 def vq_vae(
     model: VQVAE,
     likelihood: Likelihood,
-    tx,
-    tx_prior,
+    tx: optax.GradientTransformation,
+    tx_prior: optax.GradientTransformation,
     *,
-    image_shape,
+    image_shape: tuple[int, int, int],
     commitment_weight: float,
     codebook_decay: float,
     revive_below: float,
@@ -115,17 +115,15 @@ def vq_vae(
             usage, sums = shares(encoded, codes, model.num_codes)
             candidates = _pick(encoded, jax.random.fold_in(key, 3), model.num_codes) * jnp.where(number == 0, parts, 0)
             metrics = {"loss": loss, "log_likelihood": jnp.mean(log_likelihood), "commitment": committed}
-            # They ride in the one all-reduce of the gradients.
-            metrics |= {"usage": usage, "sums": sums, "candidates": candidates}
-            return loss, Outcome({**stats, **networks}, metrics, codes)
+            return loss, Outcome({**stats, **networks}, metrics, codes, (usage, sums, candidates))
 
-        vae, metrics, codes = descend(loss_fn, vae, tx, (images, keys, jnp.arange(parts)))
-        batch = [metrics.pop(name) for name in ("usage", "sums", "candidates")]
-        metrics |= {"perplexity": perplexity(batch[0]), "code_usage": jnp.mean(batch[0] > 0)}
+        vae, outcome = descend(loss_fn, vae, tx, (images, keys, jnp.arange(parts)))
+        usage, sums, candidates = outcome.averages
+        metrics = outcome.metrics | {"perplexity": perplexity(usage), "code_usage": jnp.mean(usage > 0)}
         codebook, metrics["codes_revived"] = move_codebook(
-            codebook, *batch, decay=codebook_decay, revive_below=revive_below, start=step == 0
+            codebook, usage, sums, candidates, decay=codebook_decay, revive_below=revive_below, start=step == 0
         )
-        return vae.replace(stats={**vae.stats, "codebook": codebook}), metrics, codes
+        return vae.replace(stats={**vae.stats, "codebook": codebook}), metrics, outcome.outputs
 
     def update_prior(player: Player, codes):
         def loss_fn(params, stats, part):
@@ -134,8 +132,8 @@ def vq_vae(
             loss = jnp.mean(nats)
             return loss, Outcome(stats, {"loss": loss})
 
-        player, metrics, _ = descend(loss_fn, player, tx_prior, codes.reshape(*codes.shape[:2], -1))
-        return player, {f"{name}_prior": value for name, value in metrics.items()}
+        player, outcome = descend(loss_fn, player, tx_prior, codes.reshape(*codes.shape[:2], -1))
+        return player, {f"{name}_prior": value for name, value in outcome.metrics.items()}
 
     def update(state, batch: Batch, key, step):
         images = batch.images[0]
@@ -146,14 +144,12 @@ def vq_vae(
         norms = (optax.tree.norm(of.params) for of in (vae, player))
         metrics |= dict(zip(("weight_norm", "weight_norm_prior"), norms, strict=True))
         metrics["negative_elbo"] = metrics["loss_prior"] - metrics["log_likelihood"]
+
+        def refreshed(params, stats):
+            return forward(params, stats, params["codebook"], images[0], keys[0])[-1]
+
         now = averaged(vae, player)
-        ema = now
-        if ema_decay:
-
-            def refreshed(params, stats):
-                return forward(params, stats, params["codebook"], images[0], keys[0])[-1]
-
-            ema = state["ema"].toward(now.params, ema_decay, step).refresh(refreshed, step)
+        ema = state["ema"].follow(now.params, now.stats, ema_decay, refreshed, step)
         return {"vae": vae, "prior": player, "ema": ema}, metrics
 
     def encode(ema: Average, observed):
@@ -199,5 +195,5 @@ def _pick(encoded: jax.Array, key: jax.Array, count: int) -> jax.Array:
     flat = encoded.reshape(-1, encoded.shape[-1])
     per_example = flat.shape[0] // examples
     picked = jax.random.randint(key, (count,), 0, devices * flat.shape[0])
-    example, mine = places_of(picked // per_example)
-    return jnp.where(mine[:, None], devices * flat[example * per_example + picked % per_example], 0)
+    example, is_here = places_of(picked // per_example)
+    return jnp.where(is_here[:, None], devices * flat[example * per_example + picked % per_example], 0)

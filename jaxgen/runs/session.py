@@ -21,7 +21,7 @@ from jaxgen.files.provenance import software
 from jaxgen.metrics.base import SAMPLE_VIEWS
 from jaxgen.recipes.base import Recipe
 from jaxgen.runs.run_views import bound_views, facts_of, offered_views, workers
-from jaxgen.settings import configuration, lookup
+from jaxgen.settings import configuration, divisibility, lookup
 from jaxgen.training import alarms, compiled_steps, lanes, objective, timing
 from jaxgen.training.batches import Feed
 from jaxgen.training.supply import Resident, Stream
@@ -63,13 +63,10 @@ def open_session(config, needs_images: bool = True) -> Session:
         raise UserError("config.data.test_split='': evaluation needs a reference split; name one")
     alarms.check(config.alarms)
     clock = timing.Clock()
-    mesh = parallel.make_mesh(config.num_devices, config.batch_size, config.num_seeds, config.seed_devices)
-    if config.batch_size // config.grad_accum_steps % parallel.data_devices(mesh):
-        raise UserError(
-            f"config.batch_size={config.batch_size} in config.grad_accum_steps={config.grad_accum_steps} parts "
-            f"does not divide over {parallel.data_devices(mesh)} devices"
-        )
-    lookup.module("recipes", config.recipe.name, "config.recipe.name")  # before data are fetched for nothing
+    mesh = parallel.make_mesh(config.num_devices, num_seeds=config.num_seeds, seed_devices=config.seed_devices)
+    divisibility.check_devices(config, parallel.data_devices(mesh))
+    # A mistake in the name shows before data are fetched for nothing.
+    recipe_module = lookup.module("recipes", config.recipe.name, "config.recipe.name")
     with clock.measure("data"):
         data = data_of(config)
         dataset = open_dataset(data, progress=sys.stderr.isatty())
@@ -80,7 +77,7 @@ def open_session(config, needs_images: bool = True) -> Session:
         columns = columns_of(dataset.facts.get("points", {}))
         baseline_evaluation.check(config.evaluation, columns)
         table = table_codec.fit(columns, train.images, data) if columns else None
-    recipe, feed = objective.recipe_and_feed(config, train, num_classes, table)
+    recipe, feed = objective.recipe_and_feed(config, recipe_module, train, num_classes, table)
     if feed.streamed and config.num_seeds > 1:
         raise UserError(
             f"config.num_seeds={config.num_seeds}: seeds see the images in orders of their own, which cannot all be "
@@ -115,22 +112,6 @@ def data_of(config):
     data = config.data.copy_and_resolve_references()
     data.seed = config.seed
     return data
-
-
-def check_parts(config, recipe: Recipe, devices: int) -> None:
-    """Refuses a batch of which each of several devices has no multiple of `recipe.part_multiple`.
-
-    Raises:
-      UserError: one line with the batch sizes that can be.
-    """
-    examples = config.batch_size // config.grad_accum_steps // devices
-    if devices > 1 and examples % recipe.part_multiple:
-        fitting = config.grad_accum_steps * devices * recipe.part_multiple
-        raise UserError(
-            f"config.batch_size={config.batch_size} gives each of {devices} devices {examples} example(s) of a part, "
-            f"which config.recipe.path_length_shrink={recipe.part_multiple} does not divide: use a batch_size of "
-            f"{fitting} or a multiple of it"
-        )
 
 
 def _check_data(config, train: Split, num_classes: int, needs_images: bool) -> None:

@@ -1,79 +1,53 @@
 """A name in a config becomes the module of that name; an import path becomes the user's own module."""
 
+import ast
 import difflib
+import functools
 import importlib
-import importlib.util
-import pkgutil
+from collections.abc import Mapping
+from pathlib import Path
 from types import ModuleType
+from typing import NamedTuple, TypeVar
 
 from jaxgen.errors import UserError
 
-# Modules that are shared parts of their package, not choices.
-_SHARED = {
-    "data": {
-        "base",
-        "image_files",
-        "image_options",
-        "download",
-        "idx",
-        "cache",
-        "container",
-        "reading",
-        "order",
-        "mixture",
-        "table",
-        "table_codec",
-    },
-    "models": {"base", "sizes", "causal_transformer"},
-    "recipes": {
-        "base",
-        "optimizers",
-        "constraints",
-        "augmentation",
-        "lazy_regularization",
-        "frozen_layers",
-        "stylegan2_settings",
-        "stylegan2_views",
-        "observations",
-        "tables",
-    },
-    "metrics": {
-        "base",
-        "collected",
-        "extractors",
-        "frechet",
-        "image_set",
-        "manifold",
-        "records",
-        "remembered",
-        "selection",
-        "streaming",
-        "subset",
-        "table",
-        "tabular",
-    },
-    "metrics.extractors": {
-        *(
-            "base",
-            "torch_file",
-            "statistics_file",
-            "features_file",
-            "weights_file",
-            "winograd",
-            "chunks",
-            "input_paths",
-        ),
-        *("inception_network", "inception_params"),
-        *("lpips_vgg", "perceptual"),
-    },
+# What a module defines at its top level if it is a choice; all others of the package are helpers. A user's own module
+# must hold the first.
+_MARKS = {
+    "data": ("load",),
+    "models": ("build",),
+    "recipes": ("build",),
+    "metrics": ("NEEDS", "start"),
+    "metrics.extractors": ("load", "WEIGHTS"),
 }
+Fields = TypeVar("Fields", bound=NamedTuple)
 
 
 def choices(kind: str) -> list[str]:
     """Names of the built-in modules of `jaxgen.<kind>`, such as `models` or `data`."""
-    package = importlib.import_module(f"jaxgen.{kind}")
-    shared = _SHARED.get(kind, set())
-    return sorted(m.name for m in pkgutil.iter_modules(package.__path__) if m.name not in shared)
+    return list(marked_modules(Path(__file__).parents[1].joinpath(*kind.split(".")), _MARKS[kind]))
+
+
+@functools.cache
+def marked_modules(folder: Path, marks: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of the modules and packages in `folder` that define all of `marks`; read as text, for JAX loads slowly."""
+    files = {path.stem: path for path in folder.glob("*.py") if path.stem != "__init__"}
+    files |= {path.parent.name: path for path in folder.glob("*/__init__.py")}
+    return tuple(sorted(name for name, path in files.items() if set(marks) <= _top_level(path.read_bytes())))
+
+
+def _top_level(source: bytes) -> set[str]:
+    """Names that a module's own statements define, assign or import."""
+    names = set()
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {alias.asname or alias.name for alias in node.names}
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names |= {part.id for target in targets for part in ast.walk(target) if isinstance(part, ast.Name)}
+    return names
 
 
 def module(kind: str, name: str, key: str) -> ModuleType:
@@ -85,28 +59,32 @@ def module(kind: str, name: str, key: str) -> ModuleType:
       key: the config key it came from, for the error line.
 
     Raises:
-      UserError: no such module; the line lists the choices.
+      UserError: no such module (the line lists the choices), or a user's own without the function that is called.
     """
     known = choices(kind)
     if name in known:
         return importlib.import_module(f"jaxgen.{kind}.{name}")
-    if "." in name:
-        return _import_path(name, key)
-    raise UserError(unknown(key, name, known, "an import path such as my_package.my_module"))
+    own = _import_path(name, known, key)
+    need(own, _MARKS[kind][0], key)
+    return own
 
 
-def member(path: str, name: str, key: str):
-    """The object called `name` in the module `path`, or the module at an import path with the same attributes."""
-    owner = importlib.import_module(path)
-    known = sorted(owner.CHOICES)
-    if name in known:
-        return owner.CHOICES[name]
-    if "." in name:
-        return _import_path(name, key)
-    raise UserError(unknown(key, name, known, "an import path such as my_package.my_module"))
+def member(members: Mapping, name: str, key: str):
+    """`members[name]`, or the module that `name` is the import path of."""
+    return members[name] if name in members else _import_path(name, sorted(members), key)
 
 
-def need(owner, attribute: str, key: str):
+def as_fields(owner: ModuleType, kind: type[Fields], key: str) -> Fields:
+    """A `kind` of what a user's own module defines under the names of its fields; what has no default must be there.
+
+    Raises:
+      UserError: one of these is missing.
+    """
+    needed = {name: need(owner, name, key) for name in kind._fields if name not in kind._field_defaults}
+    return kind(**needed, **{name: getattr(owner, name) for name in kind._field_defaults if hasattr(owner, name)})
+
+
+def need(owner: ModuleType, attribute: str, key: str):
     """`owner.attribute`, or the error line that says which function a user's own module lacks."""
     if not hasattr(owner, attribute):
         raise UserError(
@@ -127,7 +105,9 @@ def unknown(key: str, name: str, known: list[str], other: str = "") -> str:
     return f"{key}={name!r} is unknown: {hint}choices: {', '.join(known)}{', or ' + other if other else ''}"
 
 
-def _import_path(name: str, key: str) -> ModuleType:
+def _import_path(name: str, known: list[str], key: str) -> ModuleType:
+    if "." not in name:
+        raise UserError(unknown(key, name, known, "an import path such as my_package.my_module"))
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:

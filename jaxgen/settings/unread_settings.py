@@ -5,6 +5,8 @@ A recipe is built from a config that notes what is read of it, so that models an
 
 from typing import Any
 
+from ml_collections import ConfigDict
+
 from jaxgen.errors import UserError
 
 GROUPS = ("model", "recipe")
@@ -23,10 +25,10 @@ _PART_OF = {
 }
 
 
-class _Noted:
+class _NotedGroup:
     """A part of a config, noting the keys that are read."""
 
-    def __init__(self, settings: Any):
+    def __init__(self, settings: ConfigDict):
         self._settings, self._read = settings, set()
 
     def __getattr__(self, key: str) -> Any:
@@ -49,9 +51,9 @@ class _Noted:
 class NotedConfig:
     """A config, noting what is read of `GROUPS`; everything else is the config's own."""
 
-    def __init__(self, config: Any):
+    def __init__(self, config: ConfigDict):
         self._config = config
-        self._groups = {name: _Noted(config[name]) for name in GROUPS}
+        self._groups = {name: _NotedGroup(config[name]) for name in GROUPS}
 
     def __getattr__(self, key: str) -> Any:
         return self._groups[key] if key in self._groups else getattr(self._config, key)
@@ -59,8 +61,8 @@ class NotedConfig:
     def __getitem__(self, key: str) -> Any:
         return self._groups[key] if key in self._groups else self._config[key]
 
-    def check(self, usual: Any) -> None:
-        """Refuses what differs from the config `usual` and was not read.
+    def check(self, defaults: ConfigDict) -> None:
+        """Refuses what differs from the config `defaults` and was not read.
 
         Raises:
           UserError: the first such key.
@@ -69,10 +71,10 @@ class NotedConfig:
             read = noted._read
             for key, value in noted._settings.items():
                 # What is not there is off already: 0, False, "".
-                spared = key == "name" or not value or key not in usual[group] or _PART_OF.get(key) in read
-                if value != usual[group].get(key) and key not in read and not spared:
+                spared = key == "name" or not value or key not in defaults[group] or _PART_OF.get(key) in read
+                if value != defaults[group].get(key) and key not in read and not spared:
                     raise UserError(
                         f"config.{group}.{key}={value!r} would change nothing: neither recipe "
                         f"{self._config.recipe.name!r} nor model {self._config.model.name!r} reads it here; leave it "
-                        f"{usual[group][key]!r}"
+                        f"{defaults[group][key]!r}"
                     )

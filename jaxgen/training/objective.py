@@ -1,6 +1,9 @@
 """What a config trains on data of a certain shape: its recipe, and how batches are drawn."""
 
+from types import ModuleType
+
 import numpy as np
+from ml_collections import ConfigDict
 
 from jaxgen.data.base import Split, is_vectors
 from jaxgen.data.table_codec import TableCodec
@@ -11,11 +14,14 @@ from jaxgen.settings.unread_settings import NotedConfig
 from jaxgen.training.batches import Feed
 
 
-def recipe_and_feed(config, train: Split, num_classes: int, table: TableCodec | None) -> tuple[Recipe, Feed]:
+def recipe_and_feed(
+    config: ConfigDict, module: ModuleType, train: Split, num_classes: int, table: TableCodec | None
+) -> tuple[Recipe, Feed]:
     """The recipe of `config` and its feed.
 
     Args:
       config: the whole config.
+      module: what `config.recipe.name` names.
       train: the training split; images may be a shape alone.
       num_classes: 0 where there are no labels.
       table: of rows of a table, how networks see them.
@@ -23,7 +29,6 @@ def recipe_and_feed(config, train: Split, num_classes: int, table: TableCodec | 
     Raises:
       UserError: the recipe is for other data, or anything in the config that cannot be.
     """
-    module = lookup.module("recipes", config.recipe.name, "config.recipe.name")
     vectors = is_vectors(train.images)
     if vectors and not getattr(module, "VECTORS" if table is None else "TABLES", False):
         raise UserError(
@@ -33,7 +38,7 @@ def recipe_and_feed(config, train: Split, num_classes: int, table: TableCodec | 
     options = {} if table is None else {"table": table}
     shape = train.images.shape[1:] if table is None else (table.width,)
     noted = NotedConfig(config)
-    recipe = lookup.need(module, "build", "config.recipe.name")(noted, shape, num_classes, **options)
+    recipe = module.build(noted, shape, num_classes, **options)
     noted.check(default.get_config())
     if config.shard_optimizer:
         _check_sharding(config)
@@ -44,7 +49,7 @@ def recipe_and_feed(config, train: Split, num_classes: int, table: TableCodec | 
     return recipe, Feed(config.batch_size, recipe.batches, parts, config.data.flip, stored, weights, streamed)
 
 
-def _class_weights(config, train: Split, num_classes: int) -> tuple[float, ...]:
+def _class_weights(config: ConfigDict, train: Split, num_classes: int) -> tuple[float, ...]:
     """How often training draws each class; () for every example once an epoch."""
     if config.data.class_sampling == "uniform":
         return ()
@@ -55,7 +60,7 @@ def _class_weights(config, train: Split, num_classes: int) -> tuple[float, ...]:
     return tuple(np.log1p(np.bincount(train.labels, minlength=num_classes)).tolist())
 
 
-def _check_sharding(config) -> None:
+def _check_sharding(config: ConfigDict) -> None:
     if config.num_seeds > 1:
         raise UserError("config.shard_optimizer=True is for one seed: set config.num_seeds=1")
     for player, settings in config.optimizers.items():

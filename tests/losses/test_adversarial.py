@@ -1,11 +1,14 @@
 """Closed forms of the adversarial losses."""
 
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgen.losses.adversarial import CHOICES
+from jaxgen.errors import UserError
+from jaxgen.losses.adversarial import CHOICES, loss_of
 
 REAL = np.array([-3.0, 0.0, 0.5, 4.0])
 FAKE = np.array([2.0, -0.25, 0.0, -6.0])
@@ -68,3 +71,29 @@ def test_smoothing_lowers_the_target_of_reals_only(smoothing):
 @pytest.mark.parametrize("name", ["wasserstein", "hinge"])
 def test_losses_without_a_target_cannot_be_smoothed(name):
     assert CHOICES[name].smoothed_discriminator_loss is None
+
+
+def test_both_sides_of_a_loss_are_resolved_together():
+    settings = SimpleNamespace(loss="hinge", label_smoothing=0.0)
+    assert loss_of(settings) is CHOICES["hinge"]
+    settings.loss = "non_saturating"
+    settings.label_smoothing = 0.1
+    loss, plain = loss_of(settings), CHOICES["non_saturating"]
+    expected = plain.smoothed_discriminator_loss(REAL, FAKE, 0.1)
+    np.testing.assert_array_equal(loss.discriminator_loss(REAL, FAKE), expected)
+    assert loss.generator_loss is plain.generator_loss
+    assert (loss.boundary, loss.probability) == (0.0, True)
+
+
+def test_a_module_of_ones_own_is_a_loss_if_it_has_both_sides(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "own_losses").mkdir()
+    text = "boundary = 0.25\ndef discriminator_loss(real, fake):\n    return fake - real\n"
+    (tmp_path / "own_losses" / "half.py").write_text(text)
+    (tmp_path / "own_losses" / "whole.py").write_text(f"{text}def generator_loss(fake):\n    return -fake\n")
+    loss = loss_of(SimpleNamespace(loss="own_losses.whole", label_smoothing=0.0))
+    assert loss.boundary == 0.25
+    assert not loss.distance
+    np.testing.assert_array_equal(loss.generator_loss(FAKE), -FAKE)
+    with pytest.raises(UserError, match=r"config.recipe.loss: own_losses.half has no generator_loss\(\)"):
+        loss_of(SimpleNamespace(loss="own_losses.half", label_smoothing=0.0))

@@ -7,7 +7,7 @@ import pytest
 from ml_collections import ConfigDict
 
 from jaxgen.models import mlp_vae
-from jaxgen.models.base import bounded_log_variance
+from jaxgen.models.base import posterior
 
 KEY = jax.random.key(0)
 
@@ -50,7 +50,9 @@ def test_the_decoder_gives_the_images_or_as_many_channels_as_the_likelihood_want
 
 
 def test_log_variance_is_bounded_and_keeps_a_gradient():
-    x = jnp.array([-100.0, -0.1, 0.0, 0.1, 20.0])
-    assert float(jnp.abs(bounded_log_variance(x)).max()) <= 15
-    np.testing.assert_allclose(bounded_log_variance(x)[1:4], x[1:4], rtol=1e-4)
-    assert float(jax.grad(bounded_log_variance)(20.0)) > 0.1
+    x = jnp.array([3.0, 4.0, 5.0, 6.0, 7.0, -100.0, -0.1, 0.0, 0.1, 20.0])
+    mean, log_variance = posterior(x)
+    np.testing.assert_array_equal(mean, x[:5])
+    assert float(jnp.abs(log_variance).max()) <= 15
+    np.testing.assert_allclose(log_variance[1:4], x[6:9], rtol=1e-4)
+    assert float(jax.grad(lambda x: posterior(x)[1][-1])(x)[-1]) > 0.1

@@ -167,9 +167,9 @@ def test_rows_of_a_table_are_planned_as_networks_see_them(capsys):
     assert result["operations_per_step_per_device"] > 1e6
 
 
-def test_a_batch_that_does_not_divide_names_the_next(tiny_config):
+def test_a_batch_that_does_not_divide_names_the_nearest(tiny_config):
     config = tiny_config("gan")
-    with pytest.raises(UserError, match=r"batch_size=18 .* over 4 devices: use 20"):
+    with pytest.raises(UserError, match=r"batch_size=18 .* over 4 devices: use 16 or 20"):
         subject.build(config, subject.examples_of(config), 18, None, 4)
 
 

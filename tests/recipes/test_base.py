@@ -20,18 +20,18 @@ W = np.array([0.3, -0.7], np.float32)
 def loss_fn(params, stats, x):
     y = x @ params
     loss = jnp.mean(jnp.square(y - 1))
-    return loss, Outcome({"seen": stats["seen"] + jnp.sum(x)}, {"loss": loss}, y)
+    return loss, Outcome({"seen": stats["seen"] + jnp.sum(x)}, {"loss": loss}, y, jnp.mean(x, axis=0))
 
 
 def one_step(devices, parts):
-    mesh, tx = make_mesh(devices, 16), optax.sgd(0.1)
+    mesh, tx = make_mesh(devices), optax.sgd(0.1)
     x = X.reshape(parts, 16 // parts, 2)
 
     @partial(
         jax.shard_map,
         mesh=mesh,
         in_specs=(P(), P(None, DATA_AXIS)),
-        out_specs=(P(), P(), P(None, DATA_AXIS)),
+        out_specs=(P(), Outcome(P(), P(), P(None, DATA_AXIS), P())),
         check_vma=devices > 1,
     )
     def step(player, x):
@@ -42,20 +42,21 @@ def one_step(devices, parts):
 
 @pytest.mark.parametrize(("devices", "parts"), [(1, 1), (1, 4), (4, 1), (4, 2)])
 def test_one_step_equals_the_gradient_of_the_mean_over_everything(devices, parts):
-    player, metrics, outputs = one_step(devices, parts)
+    player, outcome = one_step(devices, parts)
     x = X.reshape(16, 2)
     residual = x @ W - 1
     gradient = 2 * residual @ x / 16
     np.testing.assert_allclose(player.params, W - 0.1 * gradient, rtol=1e-5)
-    assert float(metrics["loss"]) == pytest.approx(np.mean(residual**2), rel=1e-5)
-    assert float(metrics["grad_norm"]) == pytest.approx(np.linalg.norm(gradient), rel=1e-5)
-    np.testing.assert_allclose(outputs.reshape(16), x @ W, rtol=1e-4, atol=1e-6)
+    assert float(outcome.metrics["loss"]) == pytest.approx(np.mean(residual**2), rel=1e-5)
+    assert float(outcome.metrics["grad_norm"]) == pytest.approx(np.linalg.norm(gradient), rel=1e-5)
+    np.testing.assert_allclose(outcome.outputs.reshape(16), x @ W, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(outcome.averages, x.mean(0), rtol=1e-5)
     # Statistics that differ between devices come back as their mean.
     assert float(player.stats["seen"]) == pytest.approx(x.sum() / devices, rel=1e-5)
 
 
 def test_average_over_devices_leaves_equal_leaves_alone_and_keeps_types():
-    mesh = make_mesh(4, 16)
+    mesh = make_mesh(4)
 
     @partial(jax.shard_map, mesh=mesh, in_specs=(P(DATA_AXIS), P()), out_specs=P())
     def mean(x, same):

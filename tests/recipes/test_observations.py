@@ -20,7 +20,7 @@ def on_devices(count, batch, function, *arrays):
     def run(*shares):
         return average_over_devices(function(*shares))
 
-    mesh = parallel.make_mesh(count, batch)
+    mesh = parallel.make_mesh(count)
     mapped = jax.shard_map(run, mesh=mesh, in_specs=P(DATA_AXIS), out_specs=P(), check_vma=count > 1)
     return jax.device_get(jax.jit(mapped)(*(spread(x, count) for x in arrays)))
 
@@ -119,11 +119,11 @@ def test_slopes_are_those_of_the_critic_at_the_first_examples_of_the_batch(batch
 
 def test_slopes_are_taken_of_critics_only():
     x = np.ones((4, 2), np.float32)
-    assert observations.NOTHING.of_slopes(None, {"batch_stats": {}}, x, x, None, None, None) == {}
+    assert observations.Observer().of_slopes(None, {"batch_stats": {}}, x, x, None, None, None) == {}
     critics = [
         (observations.Observer(distance=True), {}),
         (observations.Observer(penalized=True), {}),
-        (observations.NOTHING, {"spectral_norm": {}}),
+        (observations.Observer(), {"spectral_norm": {}}),
     ]
 
     def observe(x):

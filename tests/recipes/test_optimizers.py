@@ -11,7 +11,7 @@ from jaxgen.settings.default import optimizer
 
 
 def steps_of(config, gradients, steps=100):
-    tx = optimizers.build(config, steps, "config.optimizers.g")
+    tx = optimizers.optimizer_of(config, steps, "config.optimizers.g")
     w = jnp.zeros(2)
     state, path = tx.init(w), []
     for g in gradients:
@@ -81,4 +81,4 @@ def test_schedules(schedule, warmup, expected):
 )
 def test_impossible_settings_are_refused(changes, message):
     with pytest.raises(UserError, match=message):
-        optimizers.build(optimizer(**changes), 100, "config.optimizers.g")
+        optimizers.optimizer_of(optimizer(**changes), 100, "config.optimizers.g")

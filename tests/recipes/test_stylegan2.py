@@ -13,6 +13,7 @@ from jax.ad_checkpoint import print_saved_residuals
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
+from benchmarks.stylegan2_operations import step_operations
 from jaxgen.commands import modes
 from jaxgen.devices import parallel
 from jaxgen.errors import UserError
@@ -20,7 +21,6 @@ from jaxgen.losses import adversarial
 from jaxgen.losses.path_length import path_length_penalty, path_lengths
 from jaxgen.models import stylegan2 as networks
 from jaxgen.models.stylegan2 import official
-from jaxgen.models.stylegan2.operations import step_operations
 from jaxgen.models.stylegan2.synthesis import CONST_NOISE
 from jaxgen.ops.backend import compile_for
 from jaxgen.recipes import stylegan2
@@ -28,6 +28,7 @@ from jaxgen.recipes.base import Average, Batch, Player
 from jaxgen.recipes.lazy_regularization import lazy_optimizer
 from jaxgen.recipes.stylegan2_settings import settings_of
 from jaxgen.runs import session
+from jaxgen.settings import divisibility
 from jaxgen.training import compiled_steps
 from jaxgen.training.checkpoint import Checkpoints, checksums
 from tests.helpers import stylegan2_golden as golden_arrays
@@ -96,7 +97,8 @@ def ten_steps(golden, rounding=0.0):
     ]
     recipe = stylegan2.stylegan2(
         golden.model,
-        *(loss.discriminator_loss, loss.generator_loss, *transforms),
+        loss,
+        *transforms,
         image_shape=(side, side, 3),
         settings=settings_of(config),
         draws=draws,
@@ -426,9 +428,9 @@ def test_refuses_path_length_batches_that_depend_on_the_number_of_devices(tmp_pa
     assert not (tmp_path / "run").exists()
     opened = session.open_session(config)  # it can be looked at
     config.recipe.path_length_shrink = 1
-    session.check_parts(config, session.open_session(config).recipe, 4)
+    divisibility.check_path_lengths(config, session.open_session(config).recipe.part_multiple, 4)
     with pytest.raises(UserError, match="path_length_shrink=2 does not divide"):
-        session.check_parts(config, opened.recipe, 4)
+        divisibility.check_path_lengths(config, opened.recipe.part_multiple, 4)
 
 
 def test_refuses_half_precision_everywhere():

@@ -69,10 +69,9 @@ def updated(*, r1_gamma=0.0, path_length_weight=0.0, interval=4, augment=None, s
         return jax.random.normal(key, (len(ids), dim))
 
     draws = stylegan2.Draws(latents, path_noise=lambda key, ids, shape, step: path_noise()[: len(ids)])
-    loss = adversarial.CHOICES["non_saturating"]
     recipe = stylegan2.stylegan2(
         StyleGAN2(LinearMapping(), LinearSynthesis(), LinearDiscriminator(), SIZE, LAYERS),
-        *(loss.discriminator_loss, loss.generator_loss),
+        adversarial.CHOICES["non_saturating"],
         *(lazy_optimizer(config, player, interval, lambda path: False) for player in ("generator", "discriminator")),
         image_shape=(SIDE, SIDE, 1),
         settings=settings_of(config),

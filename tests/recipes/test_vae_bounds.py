@@ -64,7 +64,7 @@ def one_step(posterior, *, devices=1, key=0, step=0, learning_rate=0.0, parts=1,
     recipe = vae(
         VAE(posterior, Linear(), 2), likelihood, optax.sgd(learning_rate), image_shape=SHAPE, ema_decay=0.0, **options
     )
-    mesh = make_mesh(devices, EXAMPLES)
+    mesh = make_mesh(devices)
     x = images().reshape(1, parts, EXAMPLES // parts, *SHAPE)
     x = x[:, :, spread(np.arange(x.shape[2]), devices)]
 

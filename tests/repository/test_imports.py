@@ -18,7 +18,7 @@ ALLOWED = {
     "files": {"settings"},
     "ops": set(),
     "models": {"ops", "settings"},
-    "losses": {"ops"},
+    "losses": {"ops", "settings"},
     "recipes": {"losses", "models", "ops", "settings"},
     "data": {"files", "settings"},
     "metrics": {"files", "ops", "settings"},

@@ -47,7 +47,7 @@ def _ends():
 
 @pytest.fixture(scope="module")
 def views():
-    return Views(_recipe(), parallel.make_mesh(1, 1), 0)
+    return Views(_recipe(), parallel.make_mesh(1), 0)
 
 
 @pytest.mark.parametrize("sampling", ["full", "end"])

@@ -21,7 +21,7 @@ KEY = jax.random.key(0)
 def draw(feed, step, devices=1):
     @partial(
         jax.shard_map,
-        mesh=make_mesh(devices, feed.batch_size),
+        mesh=make_mesh(devices),
         in_specs=P(),
         out_specs=P(None, None, DATA_AXIS),
         check_vma=devices > 1,

@@ -18,7 +18,7 @@ from jaxgen.training.checkpoint import Checkpoints, checksums
 
 
 def state_at(step, devices=1):
-    mesh = parallel.make_mesh(devices, 16)
+    mesh = parallel.make_mesh(devices)
     values = {"w": np.arange(4096, dtype=np.float32) * (step + 1) / 7, "n": np.int32(step), "none": {}}
     players = parallel.replicate(mesh, values)
     key = jax.jit(lambda: jax.random.key(3), out_shardings=jax.tree.leaves(players)[0].sharding)()

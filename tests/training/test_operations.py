@@ -79,7 +79,7 @@ def test_a_convolution_leaves_out_padding_and_dilation(padding, stride, image_di
 
 
 def test_all_reduced_bytes():
-    mesh = parallel.make_mesh(2, 2)
+    mesh = parallel.make_mesh(2)
 
     def run(step, a):
         return jax.lax.psum(a, "data")
@@ -90,7 +90,7 @@ def test_all_reduced_bytes():
 
 
 def test_gathers_count_by_their_result_and_scatters_by_their_input():
-    mesh, share = parallel.make_mesh(4, 4), jax.ShapeDtypeStruct((8, 5), jnp.float32)
+    mesh, share = parallel.make_mesh(4), jax.ShapeDtypeStruct((8, 5), jnp.float32)
 
     def counted(function):
         mapped = jax.shard_map(function, mesh=mesh, in_specs=(P(), P("data")), out_specs=P("data"))

@@ -8,6 +8,7 @@ from jaxgen.models.stylegan2.discriminator import Discriminator
 from jaxgen.models.stylegan2.mapping import Mapping
 from jaxgen.models.stylegan2.synthesis import Synthesis
 from jaxgen.settings.lookup import unknown
+from jaxgen.settings.number_ranges import AT_LEAST_ONE, require
 
 _ARCHITECTURES = ["orig", "skip", "resnet"]
 
@@ -51,9 +52,8 @@ def build(config, image_shape: tuple[int, int, int], num_classes: int, dtype) ->
             raise UserError(unknown(f"config.model.{key}", config[key], _ARCHITECTURES))
     if config.conditional and not num_classes:
         raise UserError("config.model.conditional=True needs data with class labels; this has none")
-    for key in ("latent_dim", "mapping_layers", "channel_base", "channel_max", "stddev_group"):
-        if config[key] < 1:
-            raise UserError(f"config.model.{key}={config[key]}: it must be at least 1")
+    sizes = ("latent_dim", "mapping_layers", "channel_base", "channel_max", "stddev_group")
+    require(config, "config.model", AT_LEAST_ONE, *sizes)
     if config.channel_base < side:
         raise UserError(f"config.model.channel_base={config.channel_base} leaves no channel at {side}x{side}")
     classes = num_classes if config.conditional else 0

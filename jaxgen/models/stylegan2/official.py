@@ -52,7 +52,7 @@ def with_filters(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         for name, tensor in tensors.items()
         if name.endswith(".weight") and np.ndim(tensor) == 4 and not name.endswith("torgb.weight")
     }
-    blocks = {found[0] for name in tensors if (found := re.match(r"synthesis\.b\d+(?=\.)|b(?!4\.)\d+(?=\.)", name))}
+    blocks = {match[0] for name in tensors if (match := re.match(r"synthesis\.b\d+(?=\.)|b(?!4\.)\d+(?=\.)", name))}
     return {**tensors, **{f"{path}.{_SKIPPED}": FILTER for path in sorted(layers | blocks)}}
 
 
