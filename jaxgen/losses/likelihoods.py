@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxgen.errors import UserError
 from jaxgen.ops.random import example_normal, example_uniform
 from jaxgen.settings import lookup
-from jaxgen.settings.number_ranges import AT_LEAST_ONE, require
+from jaxgen.settings.number_ranges import AT_LEAST_ONE, NOT_NEGATIVE, require
 
 # A hundredth: the least standard deviation of a column of a table, in units of its encoding.
 _LEAST_LOG_SIGMA = -4.6
@@ -248,6 +248,7 @@ def likelihood_of(settings, layout: tuple[tuple[str, int], ...] | None) -> Likel
     if layout is not None:
         return choice(layout)
     if name == "gaussian":
+        require(settings, "config.recipe", NOT_NEGATIVE, "sigma")
         return choice(settings.sigma)
     if name == "bernoulli":
         if settings.binarize not in ("dynamic", "threshold"):

@@ -66,7 +66,7 @@ def build(config, image_shape: tuple[int, ...], num_classes: int, table: Table |
 def _objective_of(settings) -> dict:
     """beta, beta_warmup, free_bits and iwae_samples, if they go together."""
     require(settings, "config.recipe", AT_LEAST_ONE, "iwae_samples")
-    require(settings, "config.recipe", NOT_NEGATIVE, "beta_warmup")
+    require(settings, "config.recipe", NOT_NEGATIVE, "beta_warmup", "free_bits")
     chosen = {key: settings[key] for key in ("beta", "beta_warmup", "free_bits", "iwae_samples")}
     changed = [key for key, usual in (("beta", 1), ("beta_warmup", 0), ("free_bits", 0)) if chosen[key] != usual]
     if settings.iwae_samples > 1 and changed:
