@@ -24,8 +24,9 @@ from scipy.ndimage import gaussian_filter
 
 from jaxgen.evaluation import engine
 from jaxgen.files import provenance
+from jaxgen.metrics.image_set import ImageSet
 from jaxgen.metrics.selection import Extractors
-from jaxgen.metrics.streaming import Stream
+from jaxgen.metrics.streaming import ExampleStream
 from jaxgen.runs.sources import Options, open_source
 
 METRICS = ("fid", "kid", "precision", "recall", "density", "coverage", "duplicates", "memorisation")
@@ -92,15 +93,15 @@ def main() -> None:
         )
     logging.basicConfig(level=logging.WARNING)
     options = Options(data_dir=arguments.data_dir)
-    real, train = (open_source(getattr(arguments, name), options, f"--{name}").real for name in ("real", "train"))
+    real, train = (open_source(getattr(arguments, name), options, f"--{name}") for name in ("real", "train"))
     order = np.random.default_rng(0).permutation(len(train.images))
     known, others = np.sort(order[: arguments.num_train]), order[arguments.num_train :]
     seen, pool = train.images[known], train.images[others]
     settings = {"metrics": METRICS, "batch_size": 100, "seed": 0, "allow_few_samples": False, "num_samples": 1}
     settings = ConfigDict({**settings, "extractor": arguments.extractor})
-    parts = Extractors(settings), Stream(100), lambda batch: batch, None
-    reference = engine.image_set(real, *parts)
-    training = engine.image_set(train._replace(images=seen, labels=train.labels[known]), *parts)
+    parts = Extractors(settings), ExampleStream(100), lambda batch: batch, None
+    reference = ImageSet(real, *parts)
+    training = ImageSet(train._replace(images=seen, labels=train.labels[known]), *parts)
     table, test = {}, real.images[np.arange(len(real.images))]
     for name, make in rows(pool, train.labels[others], seen, test, arguments.samples):
         if arguments.rows and not any(name.startswith(part) for part in arguments.rows):

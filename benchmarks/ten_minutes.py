@@ -30,8 +30,9 @@ from PIL import Image
 from jaxgen.data.base import open_dataset
 from jaxgen.evaluation import engine
 from jaxgen.files import provenance
+from jaxgen.metrics.image_set import ImageSet, ImageSource
 from jaxgen.metrics.selection import Extractors
-from jaxgen.metrics.streaming import Stream
+from jaxgen.metrics.streaming import ExampleStream
 from jaxgen.runs.sources import Options, open_source
 from jaxgen.settings import default
 
@@ -66,7 +67,7 @@ def run_jaxgen(arguments, folder: Path, seed: int) -> dict:
         raise SystemExit(f"jaxgen: exit code {process.returncode}")
     seconds = time.perf_counter() - begun
     options = Options(data_dir=arguments.data_dir, samples=arguments.samples, seed=seed + 1)
-    images = open_source(f"run:{folder / 'run'}", options, "--run").real.images
+    images = open_source(f"run:{folder / 'run'}", options, "--run").images
     np.save(folder / "samples.npy", images[np.arange(arguments.samples)])
     config = json.loads((folder / "run" / "config.json").read_text())["config"]
     steps = max(int(path.name) for path in (folder / "run" / "checkpoints").iterdir() if path.name.isdigit())
@@ -102,12 +103,12 @@ def measure(arguments, folder: Path) -> dict[str, dict[int, dict]]:
     splits = open_dataset(data, progress=False).splits
     settings = {"metrics": METRICS, "batch_size": 100, "seed": 0, "allow_few_samples": True}
     settings = ConfigDict({**settings, "extractor": "efficientnet_lite0", "num_samples": arguments.samples})
-    parts = Extractors(settings), Stream(100), lambda batch: batch, None
+    parts = Extractors(settings), ExampleStream(100), lambda batch: batch, None
     out: dict[str, dict[int, dict]] = {}
     for side in SIDES:
         test = splits["test"].images[: arguments.reference]
-        real = engine.Real(resized(test, side), split=f"mnist:test at {side}x{side}")
-        reference = engine.image_set(real, *parts)
+        real = ImageSource(resized(test, side), split=f"mnist:test at {side}x{side}")
+        reference = ImageSet(real, *parts)
         for name, images in sets_of(folder, splits, arguments.samples):
             images = resized(images, side)
             views = {"sample": lambda ids, images=images: images[ids]}

@@ -1,7 +1,6 @@
 """Images of chosen latents: seeds, truncation, classes, noise, style mixing, and ways between latents."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import jax
 import numpy as np
@@ -10,8 +9,10 @@ from scipy.interpolate import CubicSpline
 from jaxgen.commands.sample_request import Request
 from jaxgen.errors import UserError
 from jaxgen.models.stylegan2.mapping import broadcast, truncate
+from jaxgen.recipes.base import PyTree
 from jaxgen.runs import run_views
-from jaxgen.views.views import slerp
+from jaxgen.runs.session import Session
+from jaxgen.views.paths import slerp
 
 _BATCH = 16
 
@@ -49,12 +50,11 @@ class Painter:
     """Images of a trained state by the options of a request.
 
     Args:
-      opened: the run (`jaxgen.runs.session.Session`).
-      players: its state.
+      opened: the run. players: its state.
       request: checked by `sample_request.check`.
     """
 
-    def __init__(self, opened: Any, players: Any, request: Request):
+    def __init__(self, opened: Session, players: PyTree, request: Request):
         self._views, self._players, self._request = opened.views, players, request
         self._noise_key = jax.random.fold_in(run_views.evaluation_key(opened.config), 1)  # as that of "sample"
         self._num_classes = len(opened.dataset.class_names) if opened.train.labels is not None else 0
@@ -85,17 +85,20 @@ class Painter:
 
     def styles(self, w: np.ndarray) -> np.ndarray:
         """Truncated styles [n, L, D] of w [n, D]."""
-        ws, average = broadcast(np.asarray(w, np.float32), self.num_ws), self._views.w_average(self._players)
+        ws, average = (
+            broadcast(np.asarray(w, np.float32), self.num_ws),
+            np.asarray(self._views.w_average(self._players)),
+        )
         return np.asarray(truncate(ws, average, self._request.truncation, self._request.cutoff))
 
     def of_styles(self, ws: np.ndarray, numbers, usual_noise: str = "const") -> Iterator[np.ndarray]:
         """Images of styles [n, L, D] in batches; `numbers`: whose random noise."""
         noise = self._request.noise_mode or usual_noise
 
-        def show(ws, ids):
+        def synthesis(ws, ids):
             return self._views.synthesis(self._players, ws, noise, self._noise_key, ids)
 
-        return _batches(self._size, show, ws, np.asarray(numbers, np.int64))
+        return _batches(self._size, synthesis, ws, np.asarray(numbers, np.int64))
 
     def of_latents(
         self, latents: np.ndarray, classes: np.ndarray, numbers, usual_noise: str = "const"

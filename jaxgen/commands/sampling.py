@@ -12,7 +12,7 @@ from jaxgen.evaluation import latent_samplers
 from jaxgen.pictures import image_grids, video
 from jaxgen.runs import restoring, run_views, session
 from jaxgen.views import point_samples, sample_grids, traversal
-from jaxgen.views.views import slerp
+from jaxgen.views.paths import slerp
 
 log = logging.getLogger(__name__)
 _INTERPOLATED = 10  # images of a row

@@ -1,33 +1,32 @@
-"""`--mode=project` in w or W+: test images inverted by StyleGAN2's projector, and how close it comes to them."""
+"""`--mode=project` in w or W+: test images projected by StyleGAN2's projector, and how close it comes to them."""
 
-import json
 import logging
 from pathlib import Path
 
 import jax
 import numpy as np
+from ml_collections import ConfigDict
 
-from jaxgen.commands.projection import measure_pairs, targets_of
+from jaxgen.commands import projection
 from jaxgen.errors import UserError
-from jaxgen.evaluation.engine import Real
-from jaxgen.files import workdir
 from jaxgen.metrics.extractors import perceptual
+from jaxgen.metrics.image_set import ImageSource
 from jaxgen.metrics.perceptual_path_length import shrunk
-from jaxgen.metrics.table import format_table
 from jaxgen.pictures import evaluation_pictures, image_grids
+from jaxgen.recipes.base import PyTree
 from jaxgen.runs import restoring, run_views, session
-from jaxgen.views import style_inversion
-from jaxgen.views.style_inversion import Budget, Fit, Projector
+from jaxgen.views import style_projection
+from jaxgen.views.style_projection import Fit, Projector, StyleBudget
 
 log = logging.getLogger(__name__)
 SPACES = ("w", "w_plus")
-# Of the steps; the last one is shown anyway.
+# Shares of the steps; the last one is shown anyway.
 _SHOWN_AFTER = (0.0, 0.05, 0.15, 0.3, 0.5, 0.75)
 _ON_A_DEVICE = 8
 _ROWS = 8
 
 
-def project(config, folder: Path, checkpoint: str) -> None:
+def project(config: ConfigDict, folder: Path, checkpoint: str) -> None:
     """Writes projection_<space>.json (`psnr_inversion_w`), projections_<space>.npz and pictures of pairs and progress.
 
     The file of arrays holds targets, images, distance, w [n, D] or w_plus [n, L, D], and every noise map under its
@@ -38,33 +37,22 @@ def project(config, folder: Path, checkpoint: str) -> None:
     """
     space = config.project.space
     _check(config)
-    measure_pairs(config)
+    projection.measure_pairs(config)
     with restoring.open_finished(config, folder, checkpoint) as (opened, state, step):
         if "mapping" not in opened.views.names:
             raise UserError(
                 f"config.project.space={space!r} is for models with styles (stylegan2); {config.model.name} has none: z"
             )
-        real = targets_of(opened)
+        real = projection.targets_of(opened)
         search = _Search(opened, state.players, real)
         results = session.evaluate(
-            opened, state.players, config.project.num_images, real=real, views={"project": search}
+            opened, state.players, config.project.num_images, real=real, views={"project": search.view}
         )
         arrays, stages = search.arrays()
-        results = {name if name.startswith("_") else f"{name}_{space}": record for name, record in results.items()}
-        for record in results.values():
-            if "view" in record:
-                record["inversion"] = search.told
-        results["_run"] = {"config": session.settings_of(opened), "step": step, **session.provenance(opened)}
-        np.savez(folder / f"projections_{space}.npz", **arrays)
-        name = f"_{space}_{step:07d}.png"
-        shown = image_grids.pairs(arrays["targets"][:32], arrays["images"][:32])
-        image_grids.save(shown, folder / "samples" / f"projections{name}")
         strip = evaluation_pictures.progress(arrays["targets"][:_ROWS], stages)
-        image_grids.save(strip, folder / "samples" / f"projection_progress{name}")
-        path = folder / f"projection_{space}.json"
-        workdir.write_atomic(path, json.dumps(results, indent=1) + "\n")
-        print(format_table(results))
-        log.info("written to %s, projections_%s.npz beside it, and %s", path, space, folder / "samples")
+        image_grids.save(strip, folder / "samples" / f"projection_progress_{space}_{step:07d}.png")
+        results = {name if name.startswith("_") else f"{name}_{space}": record for name, record in results.items()}
+        projection.write(opened, folder, step, results, search.record, arrays, suffix=f"_{space}")
 
 
 def _check(config) -> None:
@@ -77,14 +65,13 @@ def _check(config) -> None:
 
 
 class _Search:
-    """The view "project" of an evaluation: inverts the images that it is given, in order, and keeps what it found."""
+    """Projects the images of an evaluation, in order, and keeps the projections."""
 
-    def __init__(self, opened: session.Session, players, targets: Real):
+    def __init__(self, opened: session.Session, players: PyTree, targets: ImageSource):
         config, settings = opened.config, opened.config.project
-        self._opened, self._players = opened, players
+        self._opened, self._players, self._targets = opened, players, targets
         self._key = run_views.evaluation_key(config)
-        self._labels_of_targets, self._total = targets.labels, len(targets.images)
-        self._budget = Budget(settings.w_steps, settings.w_learning_rate, settings.w_noise, settings.noise_weight)
+        self._budget = StyleBudget(settings.w_steps, settings.w_learning_rate, settings.w_noise, settings.noise_weight)
         shape = opened.train.images.shape[1:]
         self._distance = perceptual.load(settings.perceptual, "config.project.perceptual", shape)
         views, weight = opened.recipe.views, settings.pixel_weight
@@ -93,18 +80,12 @@ class _Search:
             images = shrunk(images)  # as in the paper, 256 pixels are looked at
             return [*self._distance.embed(params, images), images * np.sqrt(weight / np.prod(images.shape[1:]))]
 
-        self._projector = Projector(
-            views["synthesis"],
-            embed,
-            opened.recipe.facts["synthesis"]["num_ws"],
-            settings.space == "w_plus",
-            self._budget,
-            opened.mesh,
-        )
+        num_ws, separate = opened.recipe.facts["synthesis"]["num_ws"], settings.space == "w_plus"
+        self._projector = Projector(views["synthesis"], embed, num_ws, separate, self._budget, opened.mesh)
         self._starts: dict[int, tuple[np.ndarray, float]] = {}
-        self._found: list[dict[str, np.ndarray]] = []
-        self._progress: list[dict[int, np.ndarray]] = []
-        self.told = {
+        self._parts: list[dict[str, np.ndarray]] = []
+        self._stages: list[dict[int, np.ndarray]] = []
+        self.record = {
             "space": settings.space,
             **self._budget._asdict(),
             "w_samples": settings.w_samples,
@@ -113,25 +94,25 @@ class _Search:
             "objective": "perceptual distance + pixel_weight * mean squared error in [-1, 1] + noise regularisation",
         }
 
-    def __call__(self, images) -> np.ndarray:
-        images = np.asarray(images)
-        done = sum(len(part["images"]) for part in self._found)
-        wanted = min(len(images), self._total - done)  # what fills up the last batch is not inverted again
+    def view(self, images: jax.Array, ids: np.ndarray) -> np.ndarray:
+        """Projections of targets number `ids`, uint8; as "project" of `metrics.base.VIEWS`."""
+        images, total = np.asarray(images), len(self._targets.images)
+        wanted = min(len(images), total - ids[0])  # what fills up the last batch is not projected again
         # Every device has as many; all batches have one size, so that the step is compiled once.
         devices = self._opened.mesh.size
-        size = min(_ON_A_DEVICE, -(-min(self._total, len(images)) // devices)) * devices
-        made = [self._invert(images, done, np.arange(i, min(i + size, wanted)), size) for i in range(0, wanted, size)]
+        size = min(_ON_A_DEVICE, -(-min(total, len(images)) // devices)) * devices
+        made = [self._project(images, ids, np.arange(i, min(i + size, wanted)), size) for i in range(0, wanted, size)]
         return np.concatenate([*made, np.repeat(made[-1][-1:], len(images) - wanted, axis=0)])
 
-    def _invert(self, images: np.ndarray, done: int, rows: np.ndarray, size: int) -> np.ndarray:
+    def _project(self, images: np.ndarray, ids: np.ndarray, rows: np.ndarray, size: int) -> np.ndarray:
         count = len(rows)
         rows = np.pad(rows, (0, size - count), mode="edge")
-        ids = done + rows
-        log.info("inverting images %d to %d, %d steps", ids[0], ids[count - 1], self._budget.steps)
+        ids = ids[rows]
+        log.info("projecting images %d to %d, %d steps", ids[0], ids[count - 1], self._budget.steps)
         starts = [self._start(label) for label in self._labels(ids)]
         noise_maps = self._opened.recipe.views["noise_maps"](self._players)
-        noise = style_inversion.initial_noise(noise_maps, jax.random.fold_in(self._key, 0), ids)
-        found = self._projector.invert(
+        noise = style_projection.initial_noise(noise_maps, jax.random.fold_in(self._key, 0), ids)
+        projected = self._projector.project(
             self._players,
             self._distance.params,
             images[rows],
@@ -141,22 +122,22 @@ class _Search:
             ids,
             {int(share * self._budget.steps) for share in _SHOWN_AFTER},
         )
-        w = np.asarray(found.fit.ws)
-        kept = {"targets": images[rows], "images": found.images, "distance": found.distance}
-        kept |= {"w_plus": w} if self.told["space"] == "w_plus" else {"w": w[:, 0]}
-        for path, maps in jax.tree_util.tree_leaves_with_path(found.fit.noise):
-            kept["noise/" + ".".join(part.key for part in path[:-1])] = maps
-        self._found.append({name: np.asarray(values)[:count] for name, values in kept.items()})
-        self._progress.append({after: shown[:count] for after, shown in found.progress.items()})
-        return self._found[-1]["images"]
+        w = np.asarray(projected.fit.ws)
+        arrays = {"targets": images[rows], "images": projected.images, "distance": projected.distance}
+        arrays |= {"w_plus": w} if self.record["space"] == "w_plus" else {"w": w[:, 0]}
+        for path, maps in jax.tree_util.tree_leaves_with_path(projected.fit.noise):
+            arrays["noise/" + ".".join(part.key for part in path[:-1])] = maps
+        self._parts.append({name: np.asarray(values)[:count] for name, values in arrays.items()})
+        self._stages.append({after: stage[:count] for after, stage in projected.progress.items()})
+        return self._parts[-1]["images"]
 
     def _labels(self, ids: np.ndarray) -> np.ndarray:
         """The targets' own classes; of a model without classes all are the same."""
         if not self._opened.config.model.conditional:
             return np.zeros(len(ids), int)
-        if self._labels_of_targets is None:  # images of one's own: their class is said, as for samples
+        if self._targets.labels is None:  # images of one's own: their class is said, as for samples
             return np.full(len(ids), max(self._opened.config.sample.label, 0))
-        return self._labels_of_targets[ids]
+        return self._targets.labels[ids]
 
     def _start(self, label: int) -> tuple[np.ndarray, float]:
         """Mean and deviation of w, of this class."""
@@ -169,11 +150,11 @@ class _Search:
 
             z_dim = views.latents(self._key, np.arange(1)).shape[-1]
             count = self._opened.config.project.w_samples
-            self._starts[label] = style_inversion.w_statistics(mapping, z_dim, count)
+            self._starts[label] = style_projection.w_statistics(mapping, z_dim, count)
         return self._starts[label]
 
     def arrays(self) -> tuple[dict[str, np.ndarray], dict[int, np.ndarray]]:
-        """Everything found, by name, and the first images at each stage of the search."""
-        arrays = {name: np.concatenate([part[name] for part in self._found]) for name in self._found[0]}
-        shown = {after: np.concatenate([p[after] for p in self._progress])[:_ROWS] for after in self._progress[0]}
-        return arrays, shown
+        """All projections, by name of the array, and the first images at each stage of the search."""
+        arrays = {name: np.concatenate([part[name] for part in self._parts]) for name in self._parts[0]}
+        stages = {after: np.concatenate([part[after] for part in self._stages])[:_ROWS] for after in self._stages[0]}
+        return arrays, stages

@@ -11,18 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from ml_collections import ConfigDict
 
 from jaxgen.data.table import columns_of, label_place
 from jaxgen.errors import UserError
 from jaxgen.evaluation import baselines, engine
 from jaxgen.files.workdir import write_atomic
+from jaxgen.metrics import tabular
+from jaxgen.metrics.image_set import ImageSource
 from jaxgen.settings import lookup
 
 log = logging.getLogger(__name__)
 NAME = "baselines.json"
 
 
-def check(settings: Any, columns: list) -> None:
+def check(settings: ConfigDict, columns: list) -> None:
     """Refuses names in `config.evaluation.baselines` that are none, or any for data that are no table.
 
     Raises:
@@ -38,9 +41,9 @@ def check(settings: Any, columns: list) -> None:
 
 
 def measure(
-    settings: Any,
-    real: engine.Real,
-    train: engine.Real,
+    settings: ConfigDict,
+    real: ImageSource,
+    train: ImageSource,
     facts: Mapping[str, dict],
     cache_dir: Path | None,
     stop: Callable[[], bool] = lambda: False,
@@ -119,25 +122,24 @@ def _digest(name: str, settings, real, train, facts) -> str:
     digest.update(json.dumps([name, {key: settings[key] for key in keys}, facts], default=str).encode())
     for rows in (real.images, train.images):
         digest.update(np.ascontiguousarray(rows).tobytes())
-    folder = Path(baselines.__file__).parent
-    modules = [folder / "metrics" / "tabular.py", Path(baselines.__file__), Path(__file__)]
+    modules = [Path(tabular.__file__), Path(baselines.__file__), Path(__file__)]
     modules += [Path(lookup.module("metrics", metric, "evaluation.metrics").__file__) for metric in settings.metrics]
     for module in modules:
         digest.update(module.read_bytes())
     return digest.hexdigest()[:32]
 
 
-def write(path: Path, found: dict[str, dict], about: dict[str, Any]) -> None:
+def write(path: Path, measured: dict[str, dict], about: dict[str, Any]) -> None:
     """Writes baselines.json: {baseline: {"_title": ..., metric: record}, "_run": about}."""
-    titled = {name: {"_title": baselines.TITLES[name], **records} for name, records in found.items()}
+    titled = {name: {"_title": baselines.TITLES[name], **records} for name, records in measured.items()}
     write_atomic(path, json.dumps({**titled, "_run": about}, indent=1) + "\n")
 
 
-def format_table(results: Mapping[str, Any], found: Mapping[str, dict]) -> str:
+def format_table(results: Mapping[str, Any], measured: Mapping[str, dict]) -> str:
     """The run beside the baselines: a line for each, a column for each metric, the run first."""
     metrics = [name for name in results if not name.startswith("_")]
     lines = [("", *metrics), ("this run", *(_number(results[name]) for name in metrics))]
-    for name, records in found.items():
+    for name, records in measured.items():
         lines.append((baselines.TITLES[name], *(_number(records.get(metric, {})) for metric in metrics)))
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     return "\n".join(

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxgen.metrics import manifold
-from jaxgen.metrics.base import Batch, Context
+from jaxgen.metrics.base import Context, OutputBatch
 from jaxgen.metrics.subset import StreamSubset, indices
 from jaxgen.metrics.tabular import tables_of
 from jaxgen.pictures import evaluation_pictures, image_grids, point_pictures, table_pictures
@@ -37,7 +37,7 @@ class Gallery:
             context.n_fake, _KEPT, context.seed, lambda batch: batch.features(context.extractor)[0]
         )
 
-    def update(self, batch: Batch) -> None:
+    def update(self, batch: OutputBatch) -> None:
         """Keeps what belongs to the subset."""
         self._samples.update(batch)
         if self._context.extractor is not None:
@@ -99,7 +99,7 @@ class PointGallery:
         self._context, self._folder = context, folder
         self._points: list[np.ndarray] = []
 
-    def update(self, batch: Batch) -> None:
+    def update(self, batch: OutputBatch) -> None:
         """Keeps all of them: points are small."""
         self._points.append(batch.host(batch.output))
 

@@ -19,7 +19,7 @@ import jax
 import numpy as np
 
 from jaxgen.errors import UserError
-from jaxgen.metrics.streaming import ALONE, Stream, Workers
+from jaxgen.metrics.streaming import ALONE, ExampleStream, Workers
 from jaxgen.ops.random import example_normal, example_uniform
 from jaxgen.settings import lookup
 
@@ -125,7 +125,7 @@ def posterior_draws(encode, images, key: jax.Array, batch_size: int, workers: Wo
       images: uint8 [N, H, W, C], an array or what streams from disk.
       workers: the processes that share the work; all get all draws.
     """
-    draws, stream = [], Stream(batch_size, workers=workers)
+    draws, stream = [], ExampleStream(batch_size, workers=workers)
     for ids, count in stream(len(images), "latents"):
         mean, log_variance = (np.asarray(part) for part in encode(images[ids]))
         _, noise = _noise(key, ids, mean.shape[1])

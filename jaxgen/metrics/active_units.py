@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jaxgen.metrics.base import Batch, Context
+from jaxgen.metrics.base import Context, OutputBatch
 
 NEEDS = "encode"
 DIRECTION = "higher"
@@ -39,7 +39,7 @@ class _ActiveUnits:
         self._seed = seed
         self._parts: list[tuple[np.ndarray, np.ndarray]] = []
 
-    def update(self, batch: Batch) -> None:
+    def update(self, batch: OutputBatch) -> None:
         self._parts.append(tuple(batch.host(part) for part in batch.output))
 
     def result(self) -> dict:

@@ -2,7 +2,7 @@
 
 A metric `name` is a module `jaxgen.metrics.<name>` (or the user's own, by import path) with
 
-- `NEEDS`: the view it measures, one of `VIEWS`;
+- `NEEDS`: the view it measures: one of `VIEWS`, or a view of another name that the user's own recipe offers;
 - `DIRECTION`: "lower" or "higher", whichever is better, or the best value ("0.5": the nearer to it the better; "none":
   neither);
 - `MIN_SAMPLES`: below so many images on either side evaluation refuses, or computes and marks the number;
@@ -14,32 +14,32 @@ A metric `name` is a module `jaxgen.metrics.<name>` (or the user's own, by impor
   such as the real sets' features, is asked for in `start` or `update`;
 - optionally `USES`: what else it reads, any of `USES_KNOWN`; it is skipped, with the reason, where that is missing;
 - optionally `unsuitable(image_shape) -> reason or None`: why images [H, W, C] cannot be measured; it is then skipped;
-- optionally `PREFIX` and `LABELLED`: see `result_name`;
+- optionally `PREFIX` and `LABELLED`: see `result_name`; `EPSILON`: what a view that takes `epsilon` is given;
 - for reports: `TITLE`, the name that people know it by; `UNIT` ("" for a plain number); `MEANING`, one sentence of what
   the number says; optionally `CANONICAL_TITLE`, which only the canonical network's number has, and `SETTINGS`, those
   keys of its result that are settings: numbers under different ones do not compare.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
-
-import jax
-import numpy as np
+from types import ModuleType
+from typing import NamedTuple, Protocol
 
 from jaxgen.metrics.extractors.base import Extractor
-from jaxgen.metrics.frechet import FeatureStatistics
+from jaxgen.metrics.image_set import ImageSet, OutputBatch
 
 CHOSEN = "chosen"
+# The views that the metrics here measure, in the order in which they are measured; any other view comes after them. A
+# view is called with those of `ids` int32 [n], real `images` uint8 [n, H, W, C] and `epsilon` that its parameters name.
 VIEWS = {
-    "sample": "generated images: ids int32 [n] -> uint8 [n, H, W, C]",
+    "sample": "generated images: ids -> uint8 [n, H, W, C]",
     "sample_normal": "generated images from latents of a Gaussian fitted to the encoder's: as sample",
     "sample_gaussian_mixture": "the same from a Gaussian mixture: as sample",
-    "points": "generated points: ids int32 [n] -> float32 [n, D]",
-    "reconstruct": "copies of real images: uint8 [n, H, W, C] -> the same",
-    "project": "inversions of real images: uint8 [n, H, W, C] -> the same",
-    "log_likelihood": "real images: uint8 [n, H, W, C], ids int32 [n] -> nats per image, float32 [n]",
-    "encode": "real images: uint8 [n, H, W, C] -> posterior mean and log-variance, float32 [n, Z] each",
-    "path": "ids int32 [n], epsilon -> images float32 [n, H, W, C] in [-1, 1] at t and at t + epsilon between latents",
+    "points": "generated points: ids -> float32 [n, D]",
+    "reconstruct": "copies of real images: images -> uint8 [n, H, W, C]",
+    "project": "projections of real images: images, ids -> uint8 [n, H, W, C]",
+    "log_likelihood": "images, ids -> nats per image, float32 [n]",
+    "encode": "images -> posterior mean and log-variance, float32 [n, Z] each",
+    "path": "ids, epsilon -> images float32 [n, H, W, C] in [-1, 1] at t and at t + epsilon between latents",
     "path_z_end": "the same at t = 0: as path",
     "path_w_full": "the same between points of w: as path",
     "path_w_end": "the same at t = 0: as path",
@@ -58,31 +58,6 @@ USES_KNOWN = (
     "facts.centres",  # context.info["points"]["centres"] and ["std"]: the mixture that the points are drawn from
     "facts.columns",  # context.info["points"]["columns"]: [name, categories, whether it is the label] of each
 )
-
-
-class ImageSet(Protocol):
-    """Real images and what is known of them; features are computed once, when first asked for, and shared.
-
-    images: uint8 [N, H, W, C], a numpy array or something that streams from disk: len(), .shape, and indexing by an
-      int array or slice, which gives a numpy array.
-    labels: int32 [N] or None; class_names: of the labels.
-    """
-
-    images: Any
-    labels: np.ndarray | None
-    class_names: tuple[str, ...]
-
-    def statistics(self, extractor: str) -> FeatureStatistics:
-        """Mean and scatter of the features of all images."""
-        ...
-
-    def features(self, extractor: str) -> np.ndarray:
-        """Features of all images, float32 [N, D], in the order of `images`."""
-        ...
-
-    def logits(self, extractor: str) -> np.ndarray:
-        """Logits of all images, float32 [N, K], in the order of `images`."""
-        ...
 
 
 class Context(NamedTuple):
@@ -110,48 +85,9 @@ class Context(NamedTuple):
 class Accumulator(Protocol):
     """A metric under way."""
 
-    def update(self, batch: "Batch") -> None: ...
+    def update(self, batch: OutputBatch) -> None: ...
 
     def result(self) -> dict: ...
-
-
-class Batch:
-    """One batch on the device; only the first `count` of its B examples count, the rest is padding.
-
-    With several processes the arrays here hold B / processes of the examples, and `host` and `features` give all of
-    them; `count` is of all. Every process must ask for the same things in the same order.
-
-    output: what the view gave. fake: the same, where that is images uint8 [B, H, W, C].
-    real: the real images uint8 [B, H, W, C] that the view was given; None in views that are given none.
-    """
-
-    def __init__(
-        self,
-        output: Any,
-        count: int,
-        real: jax.Array | None,
-        extractor: Callable[[str], Extractor],
-        gather: Callable[[Any, int], np.ndarray] = lambda values, count: np.asarray(values)[:count],
-    ):
-        self.output, self.real, self.count = output, real, count
-        self._extractor, self._gather = extractor, gather
-        self._features: dict[tuple[str, str], tuple[np.ndarray, np.ndarray]] = {}
-
-    @property
-    def fake(self) -> jax.Array:
-        """Generated or reconstructed images, uint8 [B, H, W, C]."""
-        return self.output
-
-    def host(self, values: jax.Array) -> np.ndarray:
-        """Per-image values [B, ...] of all processes on the host, without the padding."""
-        return self._gather(values, self.count)
-
-    def features(self, name: str, of: str = "fake") -> tuple[np.ndarray, np.ndarray]:
-        """Features and logits [count, ...] of `fake` (or of `real`) under an extractor; all metrics share them."""
-        if (name, of) not in self._features:
-            features, logits = self._extractor(name).apply(getattr(self, of))
-            self._features[name, of] = self.host(features), self.host(logits)
-        return self._features[name, of]
 
 
 def path_view(space: str, sampling: str) -> str:
@@ -159,14 +95,14 @@ def path_view(space: str, sampling: str) -> str:
     return "path" if (space, sampling) == ("z", "full") else f"path_{space}_{sampling}"
 
 
-def result_name(name: str, module: Any, view: str, extractor: Extractor | None) -> str:
+def result_name(name: str, module: ModuleType, view: str, extractor: Extractor | None) -> str:
     """The key of a number in evaluation.json, which says what it is of.
 
     With the canonical network on its canonical input path (and for a fixed or no extractor) the metric's own name;
     with another that name, or the module's `PREFIX`, and the extractor's label: `fd_efficientnet_lite0`. Pairs that
-    come from inversion are no reconstructions: `psnr_inversion`; nor are samples from a fitted density of latents those
-    of the model's prior: `fid_gaussian_mixture`; nor are paths in w those in z: `perceptual_path_length_w_full`. With
-    LABELLED the name always says the network.
+    come from projection are no reconstructions: `psnr_inversion`; nor are samples from a fitted density of latents
+    those of the model's prior: `fid_gaussian_mixture`; nor are paths in w those in z: `perceptual_path_length_w_full`.
+    With LABELLED the name always says the network.
     """
     label = name
     if module.EXTRACTOR == CHOSEN and (getattr(module, "LABELLED", False) or not extractor.canonical):
@@ -176,4 +112,5 @@ def result_name(name: str, module: Any, view: str, extractor: Extractor | None) 
         return f"{label}_{view.removeprefix('sample_')}"
     if view in PATH_VIEWS[1:]:
         return f"{label}_{view.removeprefix('path_')}"
+    # A projection is called an inversion in files: that name is part of their format.
     return f"{label}_inversion" if view == "project" else label

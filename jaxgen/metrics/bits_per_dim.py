@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jaxgen.metrics.base import Batch, Context
+from jaxgen.metrics.base import Context, OutputBatch
 
 NEEDS = "log_likelihood"
 DIRECTION = "lower"
@@ -30,7 +30,7 @@ class _BitsPerDim:
         self._facts = facts
         self._nats: list[np.ndarray] = []
 
-    def update(self, batch: Batch) -> None:
+    def update(self, batch: OutputBatch) -> None:
         self._nats.append(batch.host(batch.output))
 
     def result(self) -> dict:

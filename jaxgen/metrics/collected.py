@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxgen.metrics.base import Batch
+from jaxgen.metrics.base import OutputBatch
 
 _AT_ONCE = 1000
 
@@ -21,7 +21,7 @@ class Collected:
         self._extractor, self._finish, self._part = extractor, finish, int(logits)
         self._rows: list[np.ndarray] = []
 
-    def update(self, batch: Batch) -> None:
+    def update(self, batch: OutputBatch) -> None:
         """Keeps the features of the batch's samples."""
         self._rows.append(batch.features(self._extractor)[self._part])
 

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.stats import nbinom
 
 from jaxgen.errors import UserError
-from jaxgen.metrics.base import CHOSEN, Batch, Context
+from jaxgen.metrics.base import CHOSEN, Context, OutputBatch
 from jaxgen.metrics.collected import Collected, digests
 from jaxgen.metrics.frechet import GROUPS, jackknife
 from jaxgen.metrics.manifold import count_within, nearest
@@ -147,7 +147,7 @@ class _Duplicates(Collected):
         super().__init__(context.extractor, lambda fake: near_duplicates(real, fake, context.seed))
         self._real_images, self._digests = context.real.images, []
 
-    def update(self, batch: Batch) -> None:
+    def update(self, batch: OutputBatch) -> None:
         super().update(batch)
         self._digests += digests(batch.host(batch.fake))
 

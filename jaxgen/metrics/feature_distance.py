@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jaxgen.metrics.base import CHOSEN, Batch, Context
+from jaxgen.metrics.base import CHOSEN, Context, OutputBatch
 
 NEEDS = "reconstruct"
 DIRECTION = "lower"
@@ -39,7 +39,7 @@ class _FeatureDistance:
         self._cosine: list[np.ndarray] = []
         self._euclidean: list[np.ndarray] = []
 
-    def update(self, batch: Batch) -> None:
+    def update(self, batch: OutputBatch) -> None:
         fake, real = (batch.features(self._extractor, of=of)[0] for of in ("fake", "real"))
         self._cosine.append(cosine_distance(real, fake))
         self._euclidean.append(euclidean_distance(real, fake))

@@ -1,11 +1,12 @@
-"""Real images with their features: streamed through an extractor once, statistics kept on disk."""
+"""Images with their features: of sets streamed through a network once, statistics kept on disk; and of batches."""
 
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
+import jax
 import numpy as np
 
 from jaxgen.errors import UserError
@@ -13,20 +14,45 @@ from jaxgen.metrics.extractors import features_file, statistics_file
 from jaxgen.metrics.extractors.base import Extractor
 from jaxgen.metrics.extractors.statistics_file import SavedStatistics
 from jaxgen.metrics.frechet import FeatureStatistics, GroupedStatistics, merged
-from jaxgen.metrics.streaming import Stream
+from jaxgen.metrics.streaming import ExampleStream
 
 log = logging.getLogger(__name__)
 _HASHED_AT_ONCE = 1000
 
 
-class RealImages:
-    """A set of real images as metrics see it (`metrics.base.ImageSet`).
+class Pixels(Protocol):
+    """uint8 [N, H, W, C] (or vectors float32 [N, D]): an array, or what reads from disk or computes when indexed."""
+
+    shape: tuple[int, ...]
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, ids: slice | np.ndarray) -> np.ndarray: ...
+
+
+class ImageSource(NamedTuple):
+    """Images (or vectors) and what is known of them, or saved feature statistics that stand in for them.
+
+    images: None with statistics. labels: int32 [N] or None; class_names: of the labels.
+    split: the source's name, for records and the cache.
+    views: where a trained model made the images, what else it offers (`metrics.base.VIEWS`); None otherwise.
+    facts: what metrics must know of views and data, by the view's name.
+    """
+
+    images: Pixels | None
+    labels: np.ndarray | None = None
+    class_names: tuple[str, ...] = ()
+    split: str = ""
+    statistics: SavedStatistics | None = None
+    views: Mapping[str, Callable] | None = None
+    facts: Mapping[str, dict] = {}
+
+
+class ImageSet:
+    """A set of images as metrics see it; features are computed once, when first asked for, and shared.
 
     Args:
-      images: uint8 [N, H, W, C], array or streamed; None where there are only statistics.
-      labels, class_names: int32 [N] or None, and what they stand for.
-      split: its name, for records and the cache.
-      statistics: saved feature statistics that stand in for the images, or None.
+      source: whose `images`, `labels`, `class_names` and `split` it has; saved statistics are its `statistics_file`.
       extractor: name -> extractor.
       stream: of the batches; the first of its processes keeps the cache, and reads from it for all.
       place: puts a host batch on the devices.
@@ -35,19 +61,14 @@ class RealImages:
 
     def __init__(
         self,
-        images: Any,
-        labels: np.ndarray | None,
-        class_names: tuple[str, ...],
-        *,
-        split: str,
-        statistics: SavedStatistics | None,
+        source: ImageSource,
         extractor: Callable[[str], Extractor],
-        stream: Stream,
-        place: Callable,
+        stream: ExampleStream,
+        place: Callable[[np.ndarray], jax.Array],
         cache_dir: str | Path | None,
     ):
-        self.images, self.labels, self.class_names, self.split = images, labels, class_names, split
-        self.statistics_file = statistics
+        self.images, self.labels, self.class_names = source.images, source.labels, source.class_names
+        self.split, self.statistics_file = source.split, source.statistics
         self._extractor, self._stream, self._place = extractor, stream, place
         self._cache_dir = cache_dir
         self._statistics: dict[str, FeatureStatistics] = {}
@@ -94,22 +115,22 @@ class RealImages:
             return {}
         metadata = self.metadata(extractor)
         path = self._cache_path(extractor, metadata, "features")
-        found = self._read(path, "features", lambda: features_file.load(path, metadata))
-        if found is not None:
-            return {name: found}
+        cached = self._read(path, "features", lambda: features_file.load(path, metadata))
+        if cached is not None:
+            return {name: cached}
         features = self._all(name)[0]
         self._write(path, "features", lambda: features_file.save(path, features, metadata))
         return {}
 
     def _read(self, path: Path, what: str, load: Callable[[], Any]) -> Any:
-        """What the first process finds in the cache, or None: all must agree whether there is something to compute."""
-        workers, found = self._stream.workers, None
+        """What the first process reads from the cache, or None: all must agree whether something is to be computed."""
+        workers, cached = self._stream.workers, None
         if workers.index == 0 and path.exists():
             try:
-                found = load()
+                cached = load()
             except (statistics_file.Mismatch, OSError) as error:
                 log.warning("%s: cached %s are not used and made again: %s", path, what, error)
-        return workers.tell(found)
+        return workers.tell(cached)
 
     def _write(self, path: Path, what: str, save: Callable[[], None]) -> None:
         if self._stream.workers.index > 0:
@@ -153,9 +174,9 @@ class RealImages:
         metadata = self.metadata(extractor)
         path = self._cache_path(extractor, metadata, "reference")
         what = "reference statistics"
-        found = self._read(path, what, lambda: statistics_file.matching(statistics_file.load(path), metadata))
-        if found is not None:
-            return found
+        cached = self._read(path, what, lambda: statistics_file.matching(statistics_file.load(path), metadata))
+        if cached is not None:
+            return cached
         statistics = self._compute(name)
         self._write(path, what, lambda: statistics_file.save(path, statistics, metadata))
         return statistics
@@ -178,10 +199,49 @@ class RealImages:
         return merged(stream.parts())
 
 
+class OutputBatch:
+    """One batch on the device; only the first `count` of its B examples count, the rest is padding.
+
+    With several processes the arrays here hold B / processes of the examples, and `host` and `features` give all of
+    them; `count` is of all. Every process must ask for the same things in the same order.
+
+    output: what the view gave. fake: the same, where that is images uint8 [B, H, W, C].
+    real: the real images uint8 [B, H, W, C] that the view was given; None in views that are given none.
+    """
+
+    def __init__(
+        self,
+        output: Any,
+        count: int,
+        real: jax.Array | None,
+        extractor: Callable[[str], Extractor],
+        gather: Callable[[Any, int], np.ndarray] = lambda values, count: np.asarray(values)[:count],
+    ):
+        self.output, self.real, self.count = output, real, count
+        self._extractor, self._gather = extractor, gather
+        self._features: dict[tuple[str, str], tuple[np.ndarray, np.ndarray]] = {}
+
+    @property
+    def fake(self) -> jax.Array:
+        """Generated or reconstructed images, uint8 [B, H, W, C]."""
+        return self.output
+
+    def host(self, values: jax.Array) -> np.ndarray:
+        """Per-image values [B, ...] of all processes on the host, without the padding."""
+        return self._gather(values, self.count)
+
+    def features(self, name: str, of: str = "fake") -> tuple[np.ndarray, np.ndarray]:
+        """Features and logits [count, ...] of `fake` (or of `real`) under an extractor; all metrics share them."""
+        if (name, of) not in self._features:
+            features, logits = self._extractor(name).apply(getattr(self, of))
+            self._features[name, of] = self.host(features), self.host(logits)
+        return self._features[name, of]
+
+
 class Chosen:
     """Some of a set's images, in the order of `ids`, read as they are used: what streams goes on streaming."""
 
-    def __init__(self, images: Any, ids: np.ndarray):
+    def __init__(self, images: Pixels, ids: np.ndarray):
         self._images, self._ids = images, ids
         self.shape = (len(ids), *images.shape[1:])
 
@@ -192,7 +252,7 @@ class Chosen:
         return np.asarray(self._images[self._ids[ids]])
 
 
-def content_digest(images: Any) -> str:
+def content_digest(images: Pixels) -> str:
     """SHA-256 of the pixels of an array, or of what a streamed set reads them from."""
     if hasattr(images, "digest"):
         return images.digest()

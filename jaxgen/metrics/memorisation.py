@@ -9,7 +9,7 @@ settles memorisation: look at the neighbours (`manifold.nearest`).
 import numpy as np
 from scipy.stats import binomtest, mannwhitneyu
 
-from jaxgen.metrics.base import CHOSEN, Batch, Context
+from jaxgen.metrics.base import CHOSEN, Context, OutputBatch
 from jaxgen.metrics.collected import Collected, digests
 from jaxgen.metrics.manifold import nearest
 
@@ -80,7 +80,7 @@ class _Memorisation(Collected):
         super().__init__(context.extractor, lambda fake: nearness(train, real, fake))
         self._train_images, self._digests = context.train.images, []
 
-    def update(self, batch: Batch) -> None:
+    def update(self, batch: OutputBatch) -> None:
         super().update(batch)
         self._digests += digests(batch.host(batch.fake))
 

@@ -7,7 +7,7 @@ The ring of 8 and the grid of 25 of Srivastava et al. 2017 (VEEGAN) and Lin et a
 import numpy as np
 from scipy.stats import chi2
 
-from jaxgen.metrics.base import Batch, Context
+from jaxgen.metrics.base import Context, OutputBatch
 
 NEEDS = "points"
 DIRECTION = "higher"
@@ -55,7 +55,7 @@ class _Modes:
         self._centres, self._std = centres, std
         self._points: list[np.ndarray] = []
 
-    def update(self, batch: Batch) -> None:
+    def update(self, batch: OutputBatch) -> None:
         self._points.append(batch.host(batch.output))
 
     def result(self) -> dict:

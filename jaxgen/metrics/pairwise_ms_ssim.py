@@ -8,7 +8,7 @@ above the real images' may be blur. On CIFAR-10, whose images have 0.075 among t
 
 import numpy as np
 
-from jaxgen.metrics.base import Batch, Context
+from jaxgen.metrics.base import Context, OutputBatch
 from jaxgen.metrics.ms_ssim import ms_ssim, scale_weights
 from jaxgen.metrics.ms_ssim import unsuitable as unsuitable
 from jaxgen.metrics.subset import StreamSubset, indices
@@ -72,7 +72,7 @@ class _Pairwise:
         self._context = context
         self._samples = StreamSubset(context.n_fake, _IMAGES, context.seed)
 
-    def update(self, batch: Batch) -> None:
+    def update(self, batch: OutputBatch) -> None:
         self._samples.update(batch)
 
     def result(self) -> dict:

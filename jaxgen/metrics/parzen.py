@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgen.metrics.base import Batch, Context
+from jaxgen.metrics.base import Context, OutputBatch
 from jaxgen.metrics.subset import StreamSubset, indices
 
 NEEDS = "sample"
@@ -113,7 +113,7 @@ class _Parzen:
         self._context = context
         self._samples = StreamSubset(context.n_fake, _SAMPLES, context.seed)
 
-    def update(self, batch: Batch) -> None:
+    def update(self, batch: OutputBatch) -> None:
         self._samples.update(batch)
 
     def result(self) -> dict:

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgen.metrics.base import Batch, Context
+from jaxgen.metrics.base import Context, OutputBatch
 from jaxgen.metrics.extractors import lpips_vgg
 
 NEEDS = "path"
@@ -69,7 +69,7 @@ class PathLengths:
         self._facts = {**context.info.get("path", {}), **facts}
         self._lengths: list[np.ndarray] = []
 
-    def update(self, batch: Batch) -> None:
+    def update(self, batch: OutputBatch) -> None:
         """Adds a batch of paths."""
         a, b = batch.output
         if not jnp.issubdtype(a.dtype, jnp.floating):

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgen.metrics.base import Batch, Context
+from jaxgen.metrics.base import Context, OutputBatch
 
 NEEDS = "reconstruct"
 DIRECTION = "higher"
@@ -35,7 +35,7 @@ class _Mean:
     def __init__(self):
         self._values = []
 
-    def update(self, batch: Batch) -> None:
+    def update(self, batch: OutputBatch) -> None:
         self._values.append(batch.host(psnr(batch.real, batch.fake, DATA_RANGE)))
 
     def result(self) -> dict:

@@ -1,26 +1,71 @@
-"""What a number's record in evaluation.json is made with: its seconds, and finite values only."""
+"""The record of a number in evaluation.json: what it is of, what it depends on, its seconds, and finite values only."""
 
+import contextlib
 import math
 import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from jaxgen.metrics.extractors.base import Extractor
+from jaxgen.metrics.selection import Selected
 
 
-class Clock:
+@contextlib.contextmanager
+def timed(totals: dict[str, float], name: str) -> Iterator[None]:
     """Adds the time of its block to `totals[name]`."""
-
-    def __init__(self, totals: dict[str, float], name: str):
-        self._totals, self._name = totals, name
-
-    def __enter__(self):
-        self._start = time.perf_counter()
-
-    def __exit__(self, *error):
-        self._totals[self._name] += time.perf_counter() - self._start
+    start = time.perf_counter()
+    yield
+    totals[name] += time.perf_counter() - start
 
 
-def finite(record: dict) -> dict:
+def record(
+    metric: Selected,
+    result: Mapping[str, Any],
+    *,
+    counts: tuple[int | None, int | None],
+    split: str,
+    extractor: Extractor | None,
+    seconds: Mapping[str, float],
+    marks: Mapping[str, Any],
+    facts: Mapping[str, Any] | None = None,
+    note: str = "",
+) -> dict[str, Any]:
+    """What evaluation.json says of one number, under `metric.key`.
+
+    Args:
+      result: of the metric's accumulator: `value`, `spread`, `spread_kind`, and whatever else it tells.
+      counts: real and generated images. split: the name of the reference split.
+      extractor: the network whose features were compared, or None.
+      seconds: {"seconds": the metric's own time, "seconds_view": that of making the images}.
+      marks: of `selection.few_samples`. facts: what was sampled from, beside the model.
+      note: of the reader's interest, after the result's own note.
+    """
+    notes = "; ".join(filter(None, [result.get("note"), note]))
+    whole = {
+        "value": result["value"],
+        "spread": result["spread"],
+        "n_real": counts[0],
+        "n_fake": counts[1],
+        "direction": metric.module.DIRECTION,
+        "metric": metric.name,
+        "view": metric.view,
+        "extractor": None,
+        "resize": None,
+        **(extractor.metadata() if extractor else {}),
+        **(facts or {}),
+        **{name: round(value, 3) for name, value in seconds.items()},
+        **result,
+        "split": split,
+        **marks,
+        **({"note": notes} if notes else {}),
+    }
+    return _finite(whole)
+
+
+def _finite(record: dict[str, Any]) -> dict[str, Any]:
     """The record with null for each infinite or undefined number, since JSON has none, and a note that says so."""
     bad = {key: value for key, value in record.items() if isinstance(value, float) and not math.isfinite(value)}
     if not bad:
         return record
-    told = "; ".join(f"{key} is {value}" for key, value in bad.items())
-    return {**record, **dict.fromkeys(bad), "note": "; ".join(filter(None, [record.get("note"), told]))}
+    reason = "; ".join(f"{key} is {value}" for key, value in bad.items())
+    return {**record, **dict.fromkeys(bad), "note": "; ".join(filter(None, [record.get("note"), reason]))}

@@ -1,12 +1,14 @@
 """Which of the wanted metrics can be computed on what there is, under which name, and why not the others."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from ml_collections import ConfigDict
 
 from jaxgen.errors import UserError
 from jaxgen.metrics import direction
-from jaxgen.metrics.base import CHOSEN, PAIR_VIEWS, PATH_VIEWS, SAMPLE_VIEWS, USES_KNOWN, VIEWS, result_name
+from jaxgen.metrics.base import CHOSEN, PAIR_VIEWS, PATH_VIEWS, SAMPLE_VIEWS, USES_KNOWN, result_name
 from jaxgen.metrics.extractors.base import Extractor
 from jaxgen.settings import lookup
 
@@ -28,7 +30,7 @@ class Extractors:
       settings: `config.evaluation`: extractor, resize, extractor_weights, allow_other_weights.
     """
 
-    def __init__(self, settings: Any):
+    def __init__(self, settings: ConfigDict):
         self._settings = settings
         self._loaded: dict[str, Extractor] = {}
 
@@ -51,23 +53,25 @@ class Extractors:
 
 
 def select(
-    names: Iterable[str], offered: Iterable[str], image_shape, has: Callable[[str], str], extractors: Extractors
+    modules: Mapping[str, ModuleType],
+    offered: list[str],
+    image_shape: tuple[int, ...],
+    obstacle_to: Callable[[str], str],
+    extractors: Extractors,
 ) -> tuple[list[Selected], dict[str, str]]:
     """The numbers that can be computed, and for the other metrics the reason why not.
 
     Args:
-      names: metrics as the user wrote them.
+      modules: of the metrics, by the names that the user wrote.
       offered: names of the views that there are.
       image_shape: (H, W, C) of the images.
-      has: a thing of `base.USES_KNOWN` -> "" if it is there, else why not.
+      obstacle_to: a thing of `base.USES_KNOWN` -> "" if it is there, else why not.
 
     Raises:
-      UserError: unknown metric or extractor, or one that lacks a part.
+      UserError: unknown extractor, or a metric that lacks a part.
     """
-    offered = list(offered)
     selected, skipped = [], {}
-    for name in names:
-        module = lookup.module("metrics", name, "evaluation.metrics")
+    for name, module in modules.items():
         for attribute in ("NEEDS", "DIRECTION", "MIN_SAMPLES", "EXTRACTOR", "start"):
             lookup.need(module, attribute, "evaluation.metrics")
         if module.DIRECTION != "none" and not direction.is_ranked(module.DIRECTION):
@@ -76,36 +80,35 @@ def select(
         groups = (PAIR_VIEWS, SAMPLE_VIEWS, PATH_VIEWS)
         wanted = next((group for group in groups if module.NEEDS in group), (module.NEEDS,))
         views = [view for view in wanted if view in offered]
-        if reason := _obstacle(module, views, offered, image_shape, has):
+        if reason := _obstacle(module, views, offered, image_shape, obstacle_to):
             skipped[name] = reason
             continue
         extractor = extractors.chosen if module.EXTRACTOR == CHOSEN else module.EXTRACTOR
         network = None if extractor is None else extractors(extractor)
         selected += [Selected(name, result_name(name, module, v, network), module, v, extractor) for v in views]
-    keys = [one.key for one in selected]
-    return [one for i, one in enumerate(selected) if one.key not in keys[:i]], skipped
+    by_key: dict[str, Selected] = {}
+    for metric in selected:
+        by_key.setdefault(metric.key, metric)
+    return list(by_key.values()), skipped
 
 
-def _obstacle(module: ModuleType, views: list[str], offered: list[str], image_shape, has) -> str | None:
+def _obstacle(module: ModuleType, views: list[str], offered: list[str], image_shape, obstacle_to) -> str | None:
     if not views:
-        known = "" if module.NEEDS in VIEWS else f", which evaluation does not know ({', '.join(VIEWS)})"
         more = "; --mode=project makes pairs by inversion" if module.NEEDS in PAIR_VIEWS else ""
-        return f"needs the view {module.NEEDS!r}{known}; there is {', '.join(offered) or 'nothing'}{more}"
+        return f"needs the view {module.NEEDS!r}; there is {', '.join(offered) or 'nothing'}{more}"
     for use in getattr(module, "USES", ()):
         if use not in USES_KNOWN:
             raise UserError(f"{module.__name__}: USES names {use!r}; known: {', '.join(USES_KNOWN)}")
-        if missing := has(use):
-            return missing
-    if reason := getattr(module, "unsuitable", lambda shape: None)(image_shape):
-        return reason
-    return None
+        if reason := obstacle_to(use):
+            return reason
+    return getattr(module, "unsuitable", lambda shape: None)(image_shape)
 
 
 # Views that no real image is compared with.
 _OF_NO_REAL = ("points", *PATH_VIEWS)
 
 
-def few_samples(one: Selected, n_real: int | None, n_fake: int, allow: bool) -> dict:
+def few_samples(metric: Selected, n_real: int | None, n_fake: int, allow: bool) -> dict:
     """What to add to a record about its number of images.
 
     Args:
@@ -114,15 +117,15 @@ def few_samples(one: Selected, n_real: int | None, n_fake: int, allow: bool) -> 
     Raises:
       UserError: there are fewer than the metric's minimum and `allow` is false.
     """
-    minimum = one.module.MIN_SAMPLES
-    n_real = None if one.view in _OF_NO_REAL else n_real
+    minimum = metric.module.MIN_SAMPLES
+    n_real = None if metric.view in _OF_NO_REAL else n_real
     if min(n_fake, n_fake if n_real is None else n_real) >= minimum:
         return {}
     if not allow:
-        advice = getattr(one.module, "FEW", "")
+        advice = getattr(metric.module, "FEW", "")
         real = "" if n_real is None else f"{n_real} real and "
         raise UserError(
-            f"evaluation.metrics: {one.name} needs at least {minimum} images and has {real}{n_fake} "
+            f"evaluation.metrics: {metric.name} needs at least {minimum} images and has {real}{n_fake} "
             f"generated{f' ({advice})' if advice else ''}; raise evaluation.num_samples, use a larger split, or set "
             "evaluation.allow_few_samples=True (--allow_few_samples) to have it computed and marked"
         )

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgen.errors import UserError
-from jaxgen.metrics.base import Batch, Context
+from jaxgen.metrics.base import Context, OutputBatch
 
 NEEDS = "reconstruct"
 DIRECTION = "higher"
@@ -86,7 +86,7 @@ class MeanOverPairs:
         self._similarity, self._facts = similarity, facts
         self._values = []
 
-    def update(self, batch: Batch) -> None:
+    def update(self, batch: OutputBatch) -> None:
         """Adds a batch's pairs."""
         self._values.append(batch.host(self._similarity(batch.real, batch.fake, DATA_RANGE)))
 

@@ -37,7 +37,7 @@ class Workers(NamedTuple):
 ALONE = Workers()
 
 
-class Stream:
+class ExampleStream:
     """`stream(total, what)`: this process's example numbers of each batch, int32 [n], and how many of the batch count.
 
     The last batch is padded with its last example, so that one compiled program does for all.

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from jaxgen.metrics.base import Batch
+from jaxgen.metrics.base import OutputBatch
 
 
 def indices(total: int, keep: int, seed: int) -> np.ndarray:
@@ -23,13 +23,13 @@ class StreamSubset:
       of: what is kept of a batch, one row an image: its fake images, or such as their features.
     """
 
-    def __init__(self, total: int, keep: int, seed: int, of: Callable[[Batch], np.ndarray] | None = None):
+    def __init__(self, total: int, keep: int, seed: int, of: Callable[[OutputBatch], np.ndarray] | None = None):
         self._of = of or (lambda batch: batch.host(batch.fake))
         self._wanted = indices(total, keep, seed)
         self._seen = 0
         self._parts: list[np.ndarray] = []
 
-    def update(self, batch: Batch) -> None:
+    def update(self, batch: OutputBatch) -> None:
         """Keeps what is wanted of the batch."""
         first, last = np.searchsorted(self._wanted, [self._seen, self._seen + batch.count])
         if last > first:

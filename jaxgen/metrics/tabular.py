@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxgen.metrics.base import Batch, Context
+from jaxgen.metrics.base import Context, OutputBatch
 
 # Below so many rows on a side no classifier and no correlation says anything.
 MIN_ROWS = 50
@@ -58,7 +58,7 @@ class Gathered:
         self._context, self._finish = context, finish
         self._rows: list[np.ndarray] = []
 
-    def update(self, batch: Batch) -> None:
+    def update(self, batch: OutputBatch) -> None:
         """Keeps the batch's rows: they are small."""
         self._rows.append(batch.host(batch.output))
 

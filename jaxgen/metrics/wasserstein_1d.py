@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.stats import wasserstein_distance
 
-from jaxgen.metrics.base import Batch, Context
+from jaxgen.metrics.base import Context, OutputBatch
 
 NEEDS = "points"
 DIRECTION = "lower"
@@ -24,7 +24,7 @@ class _Wasserstein:
         self._real = real
         self._points: list[np.ndarray] = []
 
-    def update(self, batch: Batch) -> None:
+    def update(self, batch: OutputBatch) -> None:
         self._points.append(batch.host(batch.output)[:, 0])
 
     def result(self) -> dict:

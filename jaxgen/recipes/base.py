@@ -1,6 +1,6 @@
 """The interface between an objective and the training loop, and the one place where gradients become updates."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -48,7 +48,9 @@ class Recipe(NamedTuple):
 
     init: `(key) -> state`, a pytree.
     update: `(state, batch: Batch, key, step) -> state, {name: scalar}`; called inside `shard_map` over `DATA_AXIS`.
-    views: what the trained state can do, by name; all of them pure and independent of the number of devices:
+    views: what the trained state can do, by name; all of them pure and independent of the number of devices. What a
+      view takes is known by its parameters' names, and any name is a view: one that takes only `state`, `key`, `ids`,
+      `labels`, `images` and `samples` is evaluated by the metrics whose NEEDS names it. Those that jaxgen itself uses:
       "sample": `(state, key, ids [n], labels [n] or None) -> images [n, H, W, C]` in [-1, 1];
       "points": the same for vectors, in place of "sample": -> [n, D] in the data's units;
       "latents": `(key, ids [n]) -> latents [n, ...]` and "decode": `(state, latents, labels) -> images` or points;
@@ -56,10 +58,12 @@ class Recipe(NamedTuple):
         "decode" is made of where there are styles: ws [n, L, D] or one w [n, D] for all L layers; noise "const",
         "random" (of key and ids), "none", or a tree of maps [n, r, r] for each image; with them "w_average": `(state)
         -> [D]` and "noise_maps": `(state) -> tree of [r, r]`, the network's constant ones;
-      "discriminate": `(state, images or points [n, ...], labels) -> logits [n]` of the discriminator as it is;
+      "discriminate": `(state, examples [n, ...], labels) -> logits [n]` of the discriminator as it is, for images or
+        points;
       "reconstruct": `(state, images [n, H, W, C]) -> images`;
       "encode": `(state, images) -> mean [n, Z], log_variance [n, Z]` of the posterior;
       "log_likelihood": `(state, images, key, ids [n], samples) -> nats [n]`, a bound from that many draws.
+    images: names of the views that make images in [-1, 1], where the data are images.
     facts: what evaluation must know of a view, by its name, such as {"log_likelihood": {"dimensions": 784, ...}}.
     batches: how many batches of reals one update takes (n_critic for a GAN).
     part_multiple: where a batch is spread over devices, the examples of a part on each must be a multiple of this
@@ -74,6 +78,7 @@ class Recipe(NamedTuple):
     facts: Mapping[str, dict] = {}
     part_multiple: int = 1
     shard_optimizer: bool = False
+    images: Collection[str] = ("sample", "decode", "synthesis", "reconstruct")
 
 
 class Player(struct.PyTreeNode):

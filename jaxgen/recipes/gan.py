@@ -241,8 +241,8 @@ def gan(
     if table is not None:
         return Recipe(init, update, views_of_table(table, latents, decode, sample), batches=n_critic)
 
-    def discriminate(state, images, labels=None):
-        return apply_eval(discriminator, state["d"].params, state["d"].stats, images, labels)
+    def discriminate(state, examples, labels=None):
+        return apply_eval(discriminator, state["d"].params, state["d"].stats, examples, labels)
 
     sampled = "sample" if len(image_shape) == 3 else "points"
     views = {sampled: sample, "latents": latents, "decode": decode, "discriminate": discriminate}

@@ -19,6 +19,7 @@ from jaxgen.errors import UserError
 from jaxgen.evaluation import baseline_evaluation, engine, latent_samplers
 from jaxgen.files.provenance import software
 from jaxgen.metrics.base import SAMPLE_VIEWS
+from jaxgen.metrics.image_set import ImageSource
 from jaxgen.recipes.base import Recipe
 from jaxgen.runs.run_views import bound_views, facts_of, offered_views, workers
 from jaxgen.settings import configuration, divisibility, lookup
@@ -84,7 +85,7 @@ def open_session(config, needs_images: bool = True) -> Session:
             "streamed into one program: set it to 1, or data.streaming=never"
         )
     split = f"{config.data.name}:{config.data.test_split}"
-    references = (engine.Real(*part, dataset.class_names) for part in (test, train))
+    references = (ImageSource(*part, dataset.class_names) for part in (test, train))
     reference, training = references
     latent_samplers.check_config(config, recipe.views)
     if needs_images:
@@ -150,10 +151,10 @@ def supply(session: Session) -> Resident | Stream:
     )
 
 
-def real_split(session: Session, name: str) -> engine.Real:
+def real_split(session: Session, name: str) -> ImageSource:
     """A split of the data as evaluation takes it."""
     images, labels = session.dataset.splits[name]
-    return engine.Real(images, labels, session.dataset.class_names, f"{session.config.data.name}:{name}")
+    return ImageSource(images, labels, session.dataset.class_names, f"{session.config.data.name}:{name}")
 
 
 def compile_steps(session: Session, state, images, labels) -> compiled_steps.CompiledSteps:
@@ -177,7 +178,7 @@ def evaluate(
     stop=lambda: False,
     *,
     metrics: Sequence[str] = (),
-    real: engine.Real | None = None,
+    real: ImageSource | None = None,
     views=None,
     samplers: Mapping[str, Any] | None = None,
     gallery: Path | None = None,

@@ -3,18 +3,18 @@
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from jaxgen.data.base import is_vectors
+from jaxgen.data import image_options
+from jaxgen.data.base import is_vectors, open_dataset
 from jaxgen.data.container import IMAGE_SUFFIXES, open_container
 from jaxgen.data.image_files import ImageFiles, folder_labels
 from jaxgen.errors import UserError
-from jaxgen.evaluation.engine import Real
 from jaxgen.metrics.extractors import statistics_file
-from jaxgen.runs.source import Options, Source
-from jaxgen.runs.trained_run import open_run
+from jaxgen.metrics.image_set import ImageSource, Pixels
+from jaxgen.runs.trained_run import Options, open_run
+from jaxgen.settings import default, lookup
 
 KINDS = (
     "a folder or zip of images (FOLDER:part or FILE.zip:part for what lies below it), an .npz or .npy of uint8 "
@@ -23,7 +23,7 @@ KINDS = (
 )
 
 
-def open_source(spec: str, options: Options, flag: str) -> Source:
+def open_source(spec: str, options: Options, flag: str) -> ImageSource:
     """Opens what `spec` names.
 
     Args:
@@ -45,13 +45,13 @@ def open_source(spec: str, options: Options, flag: str) -> Source:
     if not path.exists():
         raise UserError(f"{flag}={spec}: there is no such file or folder; name {KINDS}")
     if path.suffix in (".npz", ".npy") and path.is_file():
-        return Source(_array(path, spec, options, flag))
+        return _array(path, spec, options, flag)
     if not path.is_dir() and path.suffix != ".zip":
         raise UserError(f"{flag}={spec}: neither a folder, a zip nor an .npz or .npy file; name {KINDS}")
-    return Source(_files(path, part, spec, options, flag))
+    return _files(path, part, spec, options, flag)
 
 
-def _files(path: Path, part: str, spec: str, options: Options, flag: str) -> Real:
+def _files(path: Path, part: str, spec: str, options: Options, flag: str) -> ImageSource:
     container = open_container(path)
     below = f"{part.strip('/')}/" if part else ""
     names = [name for name in container.names if name.lower().endswith(IMAGE_SUFFIXES) and name.startswith(below)]
@@ -60,18 +60,18 @@ def _files(path: Path, part: str, spec: str, options: Options, flag: str) -> Rea
         there = f"; it holds the folders {', '.join(tops[:8])}" if below and tops else ""
         raise UserError(f"{flag}={spec}: no images there (sought: {' '.join(IMAGE_SUFFIXES)}){there}")
     images = ImageFiles(container, names, f"{flag}={spec}", options.channels)
-    return Real(images, *folder_labels(names), split=spec)
+    return ImageSource(images, *folder_labels(names), split=spec)
 
 
-def _array(path: Path, spec: str, options: Options, flag: str) -> Real:
+def _array(path: Path, spec: str, options: Options, flag: str) -> ImageSource:
     where = f"{flag}={spec}"
     try:
         if path.suffix == ".npy":
-            return Real(_checked(np.load(path, mmap_mode="r", allow_pickle=False), where, options), split=spec)
+            return ImageSource(_checked(np.load(path, mmap_mode="r", allow_pickle=False), where, options), split=spec)
         # np.load(path) leaks the open file if it is damaged
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             if {"mu", "sigma"} <= set(arrays.files):
-                return Real(None, split=spec, statistics=statistics_file.load(path))
+                return ImageSource(None, split=spec, statistics=statistics_file.load(path))
             names = [name for name in ("images", "arr_0", *arrays.files) if name in arrays.files]
             if not names:
                 raise UserError(f"{where}: an empty .npz; it must hold uint8 images [N, H, W, C]")
@@ -82,13 +82,11 @@ def _array(path: Path, spec: str, options: Options, flag: str) -> Real:
     except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"{where}: cannot be read ({' '.join(str(error).split())[:200]})") from None
     if labels is None or labels.shape != images.shape[:1] or not np.issubdtype(labels.dtype, np.integer):
-        return Real(images, split=spec)
-    return Real(images, labels.astype(np.int32), tuple(map(str, range(int(labels.max()) + 1))), spec)
+        return ImageSource(images, split=spec)
+    return ImageSource(images, labels.astype(np.int32), tuple(map(str, range(int(labels.max()) + 1))), spec)
 
 
 def _checked(images: np.ndarray, where: str, options: Options) -> np.ndarray:
-    from jaxgen.data import image_options
-
     if is_vectors(images) and len(images):
         return images
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3) or 0 in images.shape:
@@ -99,10 +97,7 @@ def _checked(images: np.ndarray, where: str, options: Options) -> np.ndarray:
     return image_options.set_channels(images, options.channels or images.shape[-1])
 
 
-def _dataset(name: str, split: str, options: Options, flag: str) -> Source:
-    from jaxgen.data.base import open_dataset
-    from jaxgen.settings import default, lookup
-
+def _dataset(name: str, split: str, options: Options, flag: str) -> ImageSource:
     known = lookup.choices("data")
     if name not in known and not name.startswith("tfds:") and "." not in name:
         raise UserError(f"{flag}={name}:{split}: no such file, and no data set {name!r} ({', '.join(known)})")
@@ -111,10 +106,10 @@ def _dataset(name: str, split: str, options: Options, flag: str) -> Source:
     config.update({"channels": options.channels, "train_split": split, "test_split": ""})
     dataset = open_dataset(config, progress=False)
     images, labels = dataset.splits[split]
-    return Source(Real(images, labels, dataset.class_names, f"{name}:{split}"), facts=dataset.facts)
+    return ImageSource(images, labels, dataset.class_names, f"{name}:{split}", facts=dataset.facts)
 
 
-def same_kind(real: Any, fake: Any, real_spec: str, fake_spec: str) -> None:
+def same_kind(real: Pixels, fake: Pixels, real_spec: str, fake_spec: str) -> None:
     """Refuses images that differ in size or channels: a silent conversion would change every number."""
     if len(real.shape) != len(fake.shape) or (len(real.shape) == 2 and real.shape[1] != fake.shape[1]):
         kinds = [f"vectors of {x.shape[1]}" if len(x.shape) == 2 else "images" for x in (real, fake)]

@@ -1,16 +1,35 @@
 """A finished run as a source of images: samples drawn as they are asked for, and whatever else its model offers."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from jaxgen.errors import UserError
 from jaxgen.evaluation import latent_samplers
-from jaxgen.evaluation.engine import Real
+from jaxgen.metrics.image_set import ImageSource
 from jaxgen.runs import restoring, run_views, session
-from jaxgen.runs.source import Options, Source
 from jaxgen.settings import run_config
 from jaxgen.training import lanes
+
+
+class Options(NamedTuple):
+    """How sources are read.
+
+    channels: 0 as they come. samples: drawn from a run, batch_size at a time on num_devices (0: all), from latents of
+    latent_sampler (prior, normal, gaussian_mixture).
+    """
+
+    channels: int = 0
+    data_dir: str = ""
+    cache_dir: str = ""
+    samples: int = 10_000
+    batch_size: int = 100
+    num_devices: int = 0
+    seed: int = 0
+    checkpoint: str = "latest"
+    latent_sampler: str = "prior"
 
 
 class Samples:
@@ -21,7 +40,7 @@ class Samples:
       batch_size: images generated at a time, so that one compiled program does for all.
     """
 
-    def __init__(self, sample, count: int, batch_size: int):
+    def __init__(self, sample: Callable, count: int, batch_size: int):
         self._sample, self._batch_size = sample, batch_size
         first = np.asarray(sample(np.zeros(batch_size, np.int32)))
         self.shape, self.dtype = (count, *first.shape[1:]), first.dtype
@@ -37,16 +56,19 @@ class Samples:
         return np.concatenate(images)[: len(ids)] if images else np.zeros((0, *self.shape[1:]), self.dtype)
 
 
-def open_run(folder: Path, options: Options, flag: str) -> Source:
+def open_run(folder: Path, options: Options, flag: str) -> ImageSource:
     """The run in `folder`, its checkpoint restored.
 
     Raises:
       UserError: no run, no checkpoint, or one that cannot be restored.
     """
-    config = load_run_config(folder, flag)
+    try:
+        config = run_config.read(folder).unlock()
+    except UserError as error:
+        raise UserError(f"{flag}=run:{folder}: {error}") from None
     if config.num_seeds > 1:
-        one = lanes.folder_of(folder, config.seed)
-        raise UserError(f"{flag}=run:{folder} holds {config.num_seeds} seeds: name one of them, such as run:{one}")
+        first = lanes.folder_of(folder, config.seed)
+        raise UserError(f"{flag}=run:{folder} holds {config.num_seeds} seeds: name one of them, such as run:{first}")
     if options.data_dir:
         config.data.dir = options.data_dir
     # Not of the training: what evaluation has, so that images and networks lie on the same devices.
@@ -67,13 +89,5 @@ def open_run(folder: Path, options: Options, flag: str) -> Source:
     if samplers:
         del views["sample"]  # only what was asked for is measured, under a name that says so
     images = Samples(views.get(f"sample_{name}", prior), options.samples, options.batch_size)
-    labels = (), f"run:{folder} step {step}{f', {name} latents' if samplers else ''}"
-    return Source(Real(images, None, *labels), views, run_views.facts_of(opened, samplers))
-
-
-def load_run_config(folder: Path, flag: str):
-    """The config that a work directory was made with, unlocked, keys that are newer than it at their defaults."""
-    try:
-        return run_config.read(folder).unlock()
-    except UserError as error:
-        raise UserError(f"{flag}=run:{folder}: {error}") from None
+    split = f"run:{folder} step {step}{f', {name} latents' if samplers else ''}"
+    return ImageSource(images, split=split, views=views, facts=run_views.facts_of(opened, samplers))

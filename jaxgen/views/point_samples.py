@@ -45,7 +45,7 @@ def draw(step: int, views: Views, players, key, real: np.ndarray) -> Image.Image
         real,
         fake,
         mapped=np.asarray(views.decode(players, z, np.arange(len(z))))[:, 0],
-        logits=views.discriminate(players, places[:, None]),
+        logits=np.asarray(views.discriminate(players, places[:, None])),
         probability=views.probability,
         title=title,
     )
@@ -74,7 +74,7 @@ def points(views: Views, players, key, count: int) -> np.ndarray:
 
 def write_table(path: Path, views: Views, players, key, count: int) -> None:
     """Writes the points 0 to `count` - 1 of the key as CSV: a header, then one point a line."""
-    found = points(views, players, key, count)
-    lines = [",".join(f"x{i}" for i in range(found.shape[1])), *(",".join(map(repr, row)) for row in found.tolist())]
+    rows = points(views, players, key, count)
+    lines = [",".join(f"x{i}" for i in range(rows.shape[1])), *(",".join(map(repr, row)) for row in rows.tolist())]
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, "\n".join(lines) + "\n")

@@ -7,6 +7,7 @@ import numpy as np
 
 from jaxgen.pictures import image_grids
 from jaxgen.views import point_samples
+from jaxgen.views.paths import slerp
 from jaxgen.views.views import Views
 
 
@@ -38,6 +39,10 @@ def reconstruction_grid(views: Views, players, images: np.ndarray, count: int = 
 
 
 def interpolation_grid(config, views: Views, players, columns: int = 10):
-    """Each row leads from one latent to another."""
-    images = views.interpolate(players, fixed_key(config), config.sample.rows, columns)
-    return image_grids.grid(images, columns)
+    """Each row leads from one random latent to another, along the great circle."""
+    rows = config.sample.rows
+    ids = np.arange(2 * rows)
+    latents = np.asarray(views.latents(fixed_key(config), ids), np.float64).reshape(2, rows, -1)
+    path = slerp(*latents, np.linspace(0, 1, columns)).reshape(rows * columns, -1)
+    images = views.decode(players, path, np.repeat(ids[:rows], columns))
+    return image_grids.grid(np.asarray(images), columns)

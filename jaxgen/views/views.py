@@ -1,5 +1,8 @@
-"""What a trained state shows: samples, reconstructions and interpolations as uint8 images, on all devices."""
+"""What a recipe's trained state can do, compiled: any view that the recipe offers, on all devices."""
 
+import functools
+import inspect
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -8,16 +11,93 @@ import numpy as np
 
 from jaxgen.devices import placement
 from jaxgen.ops.pixels import from_uint8, to_uint8
-from jaxgen.ops.random import example_uniform
-from jaxgen.recipes.base import Recipe
-from jaxgen.views.inversion import Budget, Inversion, invert
+from jaxgen.recipes.base import PyTree, Recipe
+from jaxgen.views import paths, projection
 
-PyTree = Any
 _GOLDEN = (5**0.5 - 1) / 2
 
 
+class View:
+    """A compiled view of a recipe, called as the recipe's function is, less `labels`.
+
+    `labels` are those of `ids`; where the function has labels and no ids, ids stand in the labels' place. Images come
+    as uint8 and reach the function as float32 in [-1, 1]; other arrays are float32. Strings, whole numbers and tuples
+    are compiled into the program. The outcome is float32, or uint8 where the view makes images.
+
+    Args:
+      function: the recipe's; its parameters' names say what it takes (`recipes.base.Recipe`).
+      makes_images: whether it gives images in [-1, 1], where the data are images.
+      mesh: devices to spread batches over.
+      labels_of: ids [n] -> labels [n] or None.
+    """
+
+    def __init__(self, function: Callable, makes_images: bool, mesh: jax.sharding.Mesh, labels_of: Callable):
+        self._function, self._makes_images, self._mesh, self._labels_of = function, makes_images, mesh, labels_of
+        self.__signature__ = _without_labels(inspect.signature(function))
+        self._takes = inspect.signature(function).parameters.keys()
+        self._compiled = functools.cache(self._compile)
+
+    def __call__(self, *args: Any, **options: Any) -> PyTree:
+        given = self.__signature__.bind(*args, **options).arguments
+        if "labels" in self._takes:
+            given["labels"] = self._labels_of(given.get("ids"))
+        given = {name: value for name, value in given.items() if name in self._takes}
+        fixed = {name: v for name, v in given.items() if name != "state" and isinstance(v, str | int | tuple)}
+        arrays = {name: self._placed(name, value) for name, value in given.items() if name not in fixed}
+        return self._compiled(**fixed)(arrays)
+
+    def bind(self, **given: Any) -> Callable:
+        """The view with some of its arguments filled in: its signature names the others."""
+        left = [p for name, p in self.__signature__.parameters.items() if name not in given]
+        signature = self.__signature__.replace(parameters=left)
+
+        def bound(*args, **options):
+            return self(**given, **signature.bind(*args, **options).arguments)
+
+        bound.__signature__ = signature
+        return bound
+
+    def _compile(self, **fixed: Any) -> Callable:
+        def program(arrays):
+            if "images" in arrays:
+                arrays = {**arrays, "images": from_uint8(arrays["images"])}
+            outcome = self._function(**arrays, **fixed)
+            if self._makes_images and outcome.ndim == 4:  # vectors are what a recipe makes of vectors
+                return to_uint8(outcome)
+            return jax.tree.map(_as_float32, outcome)
+
+        return jax.jit(program)
+
+    def _placed(self, name: str, value: PyTree) -> PyTree:
+        if name == "state":
+            return placement.viewable(value)
+        if name in ("key", "labels") or value is None:
+            return value
+        return jax.tree.map(lambda array: self._placed_array(name, array), value)
+
+    def _placed_array(self, name: str, array: Any) -> jax.Array:
+        if not isinstance(array, jax.Array):
+            array = np.asarray(array, {"ids": np.int32, "images": None}.get(name, np.float32))
+        return placement.place(self._mesh, array) if array.ndim else array
+
+
+def _without_labels(signature: inspect.Signature) -> inspect.Signature:
+    parameters = dict(signature.parameters)
+    labels = parameters.get("labels")
+    ids = () if labels is None or "ids" in parameters else (labels.replace(name="ids"),)
+    kept = [(p,) if name != "labels" else ids for name, p in parameters.items()]
+    return signature.replace(parameters=[p for group in kept for p in group])
+
+
+def _as_float32(array: jax.Array) -> jax.Array:
+    return array.astype(jnp.float32) if jnp.issubdtype(array.dtype, jnp.floating) else array
+
+
 class Views:
-    """Compiled views of a recipe.
+    """The views of a recipe, each an attribute by its name: `views.sample(players, key, ids)`.
+
+    Beside what the recipe offers there are, of any recipe with latents and decode, `path` (`paths.near_images`) and
+    `project` (`projection.project`, with images in [-1, 1]).
 
     Args:
       recipe: what was trained.
@@ -26,78 +106,24 @@ class Views:
       class_shares: how often each class is sampled instead, numbers that sum to 1.
     """
 
-    def __init__(self, recipe: Recipe, mesh, num_classes: int, class_shares: tuple[float, ...] = ()):
+    def __init__(self, recipe: Recipe, mesh: jax.sharding.Mesh, num_classes: int, class_shares: tuple[float, ...] = ()):
         self._mesh = mesh
         self._class_edges = np.cumsum(class_shares)
         self._num_classes = num_classes
         self.names = tuple(recipe.views)
         self.probability = recipe.facts.get("discriminate", {}).get("probability", False)
+        self._views = {
+            name: View(function, name in recipe.images, mesh, self._labels)
+            for name, function in {**_compositions(recipe), **recipe.views}.items()
+        }
 
-        def sample(players, key, ids, labels):
-            return to_uint8(recipe.views["sample"](players, key, ids, labels))
+    def __getattr__(self, name: str) -> View:
+        if name.startswith("_") or name not in self._views:
+            raise AttributeError(f"no view {name!r}: the recipe offers {', '.join(self.names)}")
+        return self._views[name]
 
-        def points(players, key, ids, labels):
-            return recipe.views["points"](players, key, ids, labels).astype(jnp.float32)
-
-        def decode(players, latents, labels):
-            shown = recipe.views["decode"](players, latents, labels)
-            return shown.astype(jnp.float32) if "points" in recipe.views else to_uint8(shown)
-
-        def discriminate(players, inputs):
-            return recipe.views["discriminate"](players, inputs, None).astype(jnp.float32)
-
-        def reconstruct(players, images):
-            return to_uint8(recipe.views["reconstruct"](players, from_uint8(images)))
-
-        def encode(players, images):
-            return recipe.views["encode"](players, from_uint8(images))
-
-        def log_likelihood(players, images, key, ids, samples):
-            return recipe.views["log_likelihood"](players, from_uint8(images), key, ids, samples)
-
-        def path(players, key, ids, epsilon, labels, space, sampling):
-            start, end = (recipe.views["latents"](jax.random.fold_in(key, i), ids) for i in (0, 1))
-            t = jnp.zeros(ids.shape)
-            if sampling == "full":
-                t = example_uniform(jax.random.fold_in(key, 2), ids, ())
-            fractions = jnp.stack([t, t + epsilon], axis=1)
-            if space == "w":
-                start, end = (recipe.views["mapping"](players, latents, labels) for latents in (start, end))
-                both = start[:, None] + fractions[..., None] * (end - start)[:, None]
-                images = (recipe.views["synthesis"](players, both[:, i]) for i in (0, 1))
-            else:
-                flat = (latents.reshape(len(latents), -1) for latents in (start, end))
-                both = slerp(*flat, fractions).reshape(len(start), 2, *start.shape[1:])
-                images = (recipe.views["decode"](players, both[:, i], labels) for i in (0, 1))
-            return tuple(image.astype(jnp.float32) for image in images)
-
-        def mapping(players, latents, labels):
-            return recipe.views["mapping"](players, latents, labels)
-
-        def synthesis(players, ws, noise, key, ids):
-            return to_uint8(recipe.views["synthesis"](players, ws, noise, key, ids))
-
-        def project(players, images, key, ids, labels, budget):
-            return invert(
-                lambda latents: recipe.views["decode"](players, latents, labels).astype(jnp.float32),
-                *(recipe.views["latents"], from_uint8(images), key, ids, budget),
-            )
-
-        self._sample = jax.jit(sample)
-        self._points = jax.jit(points)
-        self._discriminate = jax.jit(discriminate)
-        self._encode = jax.jit(encode)
-        self._log_likelihood = jax.jit(log_likelihood, static_argnums=4)
-        self._path = jax.jit(path, static_argnums=(5, 6))
-        self._mapping, self._synthesis = jax.jit(mapping), jax.jit(synthesis, static_argnums=2)
-        self._recipe = recipe
-        self._project = jax.jit(project, static_argnums=5)
-        self._decode = jax.jit(decode)
-        self._reconstruct = jax.jit(reconstruct)
-        self._latents = jax.jit(recipe.views["latents"]) if "latents" in recipe.views else None
-
-    def _labels(self, ids: np.ndarray):
-        if not self._num_classes:
+    def _labels(self, ids: np.ndarray | None) -> jax.Array | None:
+        if not self._num_classes or ids is None:
             return None
         labels = np.asarray(ids) % self._num_classes
         if len(self._class_edges):
@@ -106,107 +132,17 @@ class Views:
             labels = np.minimum(np.searchsorted(self._class_edges, place, side="right"), self._num_classes - 1)
         return placement.place(self._mesh, labels.astype(np.int32))
 
-    def sample(self, players: PyTree, key, ids: np.ndarray) -> jax.Array:
-        """Samples number `ids` of the key, uint8 [n, H, W, C]."""
-        ids = np.asarray(ids, np.int32)
-        return self._sample(placement.viewable(players), key, placement.place(self._mesh, ids), self._labels(ids))
 
-    def points(self, players: PyTree, key, ids: np.ndarray) -> jax.Array:
-        """Generated vectors number `ids` of the key, float32 [n, D] in the data's units."""
-        ids = np.asarray(ids, np.int32)
-        return self._points(placement.viewable(players), key, placement.place(self._mesh, ids), self._labels(ids))
+def _compositions(recipe: Recipe) -> dict[str, Callable]:
+    """Views that are made of the recipe's own."""
+    views = recipe.views
+    if not {"latents", "decode"} <= set(views):
+        return {}
 
-    def latents(self, key, ids: np.ndarray) -> jax.Array:
-        """Latents number `ids` of the key, [n, ...]."""
-        return self._latents(key, np.asarray(ids, np.int32))
+    def project(state, images, key, ids, labels, budget):
+        def decode(latents):
+            return views["decode"](state, latents, labels).astype(jnp.float32)
 
-    def decode(self, players: PyTree, latents: np.ndarray, ids: np.ndarray) -> jax.Array:
-        """Images uint8 [n, H, W, C] (or vectors float32 [n, D]) of latents [n, ...]; classes as those of `sample`."""
-        placed = placement.place(self._mesh, np.asarray(latents, np.float32))
-        return self._decode(placement.viewable(players), placed, self._labels(ids))
+        return projection.project(decode, views["latents"], images, key, ids, budget)
 
-    def discriminate(self, players: PyTree, points: np.ndarray) -> np.ndarray:
-        """The discriminator's logits [n] for vectors float32 [n, D]; without classes."""
-        return np.asarray(self._discriminate(placement.viewable(players), np.asarray(points, np.float32)))
-
-    def reconstruct(self, players: PyTree, images: np.ndarray) -> jax.Array:
-        """Reconstructions of uint8 images [n, H, W, C]."""
-        return self._reconstruct(placement.viewable(players), placement.place(self._mesh, images))
-
-    def encode(self, players: PyTree, images: np.ndarray) -> tuple[jax.Array, jax.Array]:
-        """Posterior mean and log-variance [n, Z] of uint8 images [n, H, W, C]."""
-        return self._encode(placement.viewable(players), placement.place(self._mesh, images))
-
-    def log_likelihood(self, players: PyTree, images: np.ndarray, key, ids: np.ndarray, samples: int) -> jax.Array:
-        """Bound on the log-likelihood of uint8 images [n, H, W, C] in nats, [n], from `samples` draws each."""
-        placed = (placement.place(self._mesh, np.asarray(part)) for part in (images, ids))
-        images, ids = placed
-        return self._log_likelihood(placement.viewable(players), images, key, ids, samples)
-
-    def mapping(self, players: PyTree, latents: np.ndarray, ids: np.ndarray) -> jax.Array:
-        """w [n, D] of latents [n, Z]; classes as those of `sample`."""
-        placed = placement.place(self._mesh, np.asarray(latents, np.float32))
-        return self._mapping(placement.viewable(players), placed, self._labels(ids))
-
-    def synthesis(self, players: PyTree, ws: np.ndarray, noise: str, key, ids: np.ndarray) -> jax.Array:
-        """Images uint8 [n, H, W, C] of styles [n, L, D] or [n, D]; noise: const, none, or random by key and ids."""
-        placed = placement.place(self._mesh, np.asarray(ws, np.float32)), noise, key
-        return self._synthesis(placement.viewable(players), *placed, placement.place(self._mesh, np.int32(ids)))
-
-    def w_average(self, players: PyTree) -> np.ndarray:
-        """The mean of w that truncation pulls towards, [D]."""
-        return np.asarray(self._recipe.views["w_average"](placement.viewable(players)))
-
-    def path(
-        self, players: PyTree, key, ids: np.ndarray, epsilon: float, space: str = "z", sampling: str = "full"
-    ) -> tuple[jax.Array, jax.Array]:
-        """Images float32 [n, H, W, C] in [-1, 1] at t and t + epsilon of paths between random latents.
-
-        Args:
-          space: "z", great circles; "w", straight lines between what they are mapped to.
-          sampling: t is uniform in [0, 1] ("full"), or 0 ("end").
-        """
-        ids = np.asarray(ids, np.int32)
-        placed = placement.place(self._mesh, ids)
-        options = np.float32(epsilon), self._labels(ids), space, sampling
-        return self._path(placement.viewable(players), key, placed, *options)
-
-    def project(self, players: PyTree, images: np.ndarray, key, ids: np.ndarray, budget: Budget) -> Inversion:
-        """Inversions of uint8 images [n, H, W, C], with images as uint8; see `jaxgen.views.inversion`."""
-        ids = np.asarray(ids, np.int32)
-        placed = placement.place(self._mesh, np.asarray(images)), key, placement.place(self._mesh, ids)
-        found = self._project(placement.viewable(players), *placed, self._labels(ids), budget)
-        return found._replace(images=to_uint8(found.images))
-
-    def interpolate(self, players: PyTree, key, rows: int, columns: int) -> np.ndarray:
-        """Rows of images between two random latents each, along the great circle: [rows * columns, H, W, C]."""
-        ids = np.arange(2 * rows, dtype=np.int32)
-        latents = np.asarray(self._latents(key, ids), np.float64).reshape(2, rows, -1)
-        path = slerp(latents[0], latents[1], np.linspace(0, 1, columns))
-        flat = path.reshape(rows * columns, -1).astype(np.float32)
-        labels = None if not self._num_classes else np.repeat(ids[:rows] % self._num_classes, columns)
-        return np.asarray(self._decode(placement.viewable(players), flat, labels))
-
-
-def slerp(start, end, fractions):
-    """Spherical interpolation between rows of `start` and `end` [rows, D] (White 2016), in NumPy or JAX as they are.
-
-    A straight line between two Gaussian latents passes near the origin, where no training latent ever lies.
-
-    Args:
-      fractions: of the way, [T] for all rows or [rows, T] for each its own.
-
-    Returns:
-      [rows, T, D].
-    """
-    xp = jnp if isinstance(start, jax.Array) else np
-    norms = xp.linalg.norm(start, axis=-1) * xp.linalg.norm(end, axis=-1)
-    angle = xp.arccos(xp.clip(xp.sum(start * end, -1) / norms, -1, 1))[:, None, None]
-    weight = xp.broadcast_to(fractions, (len(start), fractions.shape[-1]))[..., None]
-    sine = xp.sin(angle)
-    # Parallel latents have no circle between them: the straight line is its limit.
-    straight = xp.abs(sine) < 1e-6
-    sine = xp.where(straight, 1.0, sine)
-    first = xp.where(straight, 1 - weight, xp.sin((1 - weight) * angle) / sine)
-    second = xp.where(straight, weight, xp.sin(weight * angle) / sine)
-    return first * start[:, None] + second * end[:, None]
+    return {"path": paths.near_images(views), "project": project}

@@ -10,7 +10,8 @@ from PIL import Image
 from jaxgen.commands import compare, modes
 from jaxgen.devices import parallel
 from jaxgen.errors import UserError
-from jaxgen.evaluation.engine import Real, evaluate
+from jaxgen.evaluation.engine import evaluate
+from jaxgen.metrics.image_set import ImageSource
 from jaxgen.runs import restoring, run_views, session
 from jaxgen.runs.sources import Options, open_source
 from jaxgen.settings import default
@@ -92,23 +93,23 @@ def test_points_of_a_checkpoint_as_a_table(whole):
     assert np.ptp(logits) == 0
 
 
-def test_images_are_what_inversion_needs(whole):
-    with pytest.raises(UserError, match="project inverts images"):
+def test_images_are_what_projection_needs(whole):
+    with pytest.raises(UserError, match="project is for images"):
         modes.project(tiny(), whole, "latest")
 
 
 def test_a_run_and_arrays_are_measured_from_outside(whole, tmp_path):
     options = Options(samples=3_000, batch_size=1_000, num_devices=1)
     run, real = open_source(f"run:{whole}", options, "--fake"), open_source("gaussian_1d:test", options, "--real")
-    assert run.real.images.shape == (3_000, 1)
-    assert run.real.images.dtype == np.float32
+    assert run.images.shape == (3_000, 1)
+    assert run.images.dtype == np.float32
     settings = tiny().evaluation
-    found = evaluate(settings, real.real, run.views, facts=real.facts, progress=False)
+    found = evaluate(settings, real, run.views, facts=real.facts, progress=False)
     inside = json.loads((whole / "evaluation.json").read_text())
     assert found["modes"]["samples_of_each_mode"] == inside["modes"]["samples_of_each_mode"]
-    np.save(tmp_path / "points.npy", np.asarray(run.real.images[np.arange(50)]))
+    np.save(tmp_path / "points.npy", np.asarray(run.images[np.arange(50)]))
     array = open_source(str(tmp_path / "points.npy"), options, "--fake")
-    assert array.real.images.shape == (50, 1)
+    assert array.images.shape == (50, 1)
 
 
 def _evaluate(**changes):
@@ -186,9 +187,9 @@ def test_wasserstein_is_the_shift_of_a_shifted_set():
     views = {"points": lambda ids: (real + 0.3)[ids % 2_000]}
     settings = tiny().evaluation
     settings.num_samples = 2_000
-    found = evaluate(settings, Real(real, split="own"), views, progress=False)
+    found = evaluate(settings, ImageSource(real, split="own"), views, progress=False)
     assert found["wasserstein_1d"]["value"] == pytest.approx(0.3, abs=1e-6)
     assert "does not tell them" in found["_skipped"]["modes"]
     plane = np.zeros((2_000, 2), np.float32)
-    found = evaluate(settings, Real(plane, split="own"), {"points": lambda ids: plane[ids]}, progress=False)
+    found = evaluate(settings, ImageSource(plane, split="own"), {"points": lambda ids: plane[ids]}, progress=False)
     assert "one dimension" in found["_skipped"]["wasserstein_1d"]

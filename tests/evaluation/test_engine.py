@@ -159,10 +159,40 @@ def test_what_a_model_does_not_offer_is_skipped_with_the_reason(tiny):
     assert "ssim" in results["_skipped"]
 
 
-def test_a_view_that_evaluation_does_not_stream_is_skipped(tiny):
-    sys.modules["user.fd_tiny"].NEEDS = "dream"
-    results = _evaluate(_settings(metrics=("user.fd_tiny",)), views={**VIEWS, "dream": lambda x: x})
-    assert "which evaluation does not know" in results["_skipped"]["user.fd_tiny"]
+class _Noted:
+    """A metric that keeps what it is given of each batch."""
+
+    def __init__(self):
+        self.batches = []
+
+    def update(self, batch):
+        self.batches.append((batch.host(batch.output), None if batch.real is None else batch.host(batch.real)))
+
+    def result(self):
+        return {"value": float(len(self.batches)), "spread": None}
+
+
+@pytest.mark.parametrize(
+    ("view", "expected", "n_real"),
+    [
+        (lambda images, ids: images.mean((1, 2, 3)) + ids, lambda real: real[:45].mean((1, 2, 3)) + np.arange(45), 45),
+        (lambda ids, scale=2: scale * ids, lambda real: 2 * np.arange(45), 50),
+    ],
+)
+def test_a_view_of_any_name_is_measured_and_called_with_what_it_names(tiny, monkeypatch, view, expected, n_real):
+    module, noted = sys.modules["user.fd_tiny"], _Noted()
+    module.__dict__.update(NEEDS="dream", EXTRACTOR=None, USES=(), start=lambda context: noted)
+    results, real = _evaluate(_settings(metrics=("user.fd_tiny",)), views={**VIEWS, "dream": view}), _real()
+    record = results["user.fd_tiny"]
+    assert (record["view"], record["value"], record["n_real"], record["n_fake"]) == ("dream", 5.0, n_real, 45)
+    outputs, reals = zip(*noted.batches, strict=True)
+    np.testing.assert_allclose(np.concatenate(outputs), expected(real), rtol=1e-6)
+    if n_real == 45:
+        np.testing.assert_array_equal(np.concatenate(reals), real[:45])
+    else:
+        assert set(reals) == {None}
+    skipped = _evaluate(_settings(metrics=("user.fd_tiny",)))["_skipped"]["user.fd_tiny"]
+    assert skipped == "needs the view 'dream'; there is sample, reconstruct"
 
 
 def test_metrics_of_one_extractor_share_the_reference_and_the_features(tiny, monkeypatch):
@@ -202,7 +232,7 @@ def test_an_empty_split_is_refused(tiny):
 
 
 def test_check_refuses_what_evaluate_would(tiny):
-    check(_settings(), _real(), ("sample",), "test")
+    check(_settings(), _real(), {"sample": VIEWS["sample"]}, "test")
     for changes, real, message in (
         ({"num_samples": 19}, _real(), "user.fd_tiny needs at least 20 images"),
         ({"metrics": ("psnrr",)}, _real(), "did you mean 'psnr'"),
@@ -210,7 +240,7 @@ def test_check_refuses_what_evaluate_would(tiny):
         ({}, _real(n=0), "has no images"),
     ):
         with pytest.raises(UserError, match=message):
-            check(_settings(**changes), real, ("sample", "reconstruct"), "test")
+            check(_settings(**changes), real, VIEWS, "test")
     assert tiny == []  # no feature was computed
 
 
@@ -235,7 +265,7 @@ def test_stop_stops(tiny, after):
 
 
 def test_infinity_becomes_null_with_a_note(tiny):
-    results = json.loads(json.dumps(_evaluate(views={"reconstruct": lambda x: x}), allow_nan=False))
+    results = json.loads(json.dumps(_evaluate(views={"reconstruct": lambda images: images}), allow_nan=False))
     assert results["psnr"]["value"] is None
     assert "value is inf" in results["psnr"]["note"]
     assert results["psnr"]["identical_pairs"] == 45

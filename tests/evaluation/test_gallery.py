@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from jaxgen.evaluation.gallery import Gallery, nearest_by_pixels
-from jaxgen.metrics.base import Batch, Context
+from jaxgen.metrics.base import Context, OutputBatch
 
 R = np.random.default_rng(0)
 REAL, TRAIN, FAKE = (R.integers(0, 256, (n, 8, 8, 1), dtype=np.uint8) for n in (90, 40, 30))
@@ -29,7 +29,7 @@ def _draw(folder, batch_size=7, **changes):
     gallery = Gallery(Context(len(REAL), len(FAKE), 0, **{**options, **changes}), folder)
     for first in range(0, len(FAKE), batch_size):
         part = FAKE[first : first + batch_size]
-        gallery.update(Batch(part, len(part), None, lambda name: types.SimpleNamespace(apply=_extract)))
+        gallery.update(OutputBatch(part, len(part), None, lambda name: types.SimpleNamespace(apply=_extract)))
     return {path.stem for path in gallery.result()}
 
 
@@ -60,7 +60,7 @@ def test_features_of_samples_are_those_that_the_metrics_asked_the_batch_for(tmp_
         asked.append(len(images))
         return _extract(images)
 
-    batch = Batch(FAKE, len(FAKE), None, lambda name: types.SimpleNamespace(apply=extract))
+    batch = OutputBatch(FAKE, len(FAKE), None, lambda name: types.SimpleNamespace(apply=extract))
     batch.features("pixels")
     context = Context(len(REAL), len(FAKE), 0, real=_set(REAL), train=_set(TRAIN), extractor="pixels")
     (gallery := Gallery(context, tmp_path)).update(batch)

@@ -206,9 +206,9 @@ def test_sample_mode_and_a_run_as_a_source_use_them_on_demand(trained, capsys, t
     assert not {"sample_normal", "sample_gaussian_mixture"} & set(prior.views)
     assert "sample_normal" in fitted.views
     assert "sample" not in fitted.views
-    assert fitted.real.split.endswith("step 20, normal latents")
-    assert np.any(fitted.real.images[np.arange(6)] != prior.real.images[np.arange(6)])
-    np.save(tmp_path / "real.npy", prior.real.images[np.arange(6)])
+    assert fitted.split.endswith("step 20, normal latents")
+    assert np.any(fitted.images[np.arange(6)] != prior.images[np.arange(6)])
+    np.save(tmp_path / "real.npy", prior.images[np.arange(6)])
     arguments = ["--real", str(tmp_path / "real.npy"), "--fake", f"run:{folder}", "--metrics", "pairwise_ms_ssim"]
     arguments += ["--num_samples", "6", "--batch_size", "3", "--allow_few_samples", "--cache_dir", str(tmp_path)]
     assert evaluate.main([*arguments, "--latent_sampler", "norml"]) == 2

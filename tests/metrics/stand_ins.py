@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgen.metrics.base import Batch, Context
+from jaxgen.metrics.base import Context, OutputBatch
 from jaxgen.metrics.extractors.base import Extractor
 from jaxgen.metrics.frechet import FeatureStatistics
 
@@ -77,5 +77,5 @@ def measure(module, fake, *, real=None, train=None, extractor=None, batch_size=6
     for first in range(0, len(fake), batch_size):
         ids = np.minimum(np.arange(first, first + batch_size), len(fake) - 1)
         count = min(batch_size, len(fake) - first)
-        accumulator.update(Batch(jnp.asarray(fake[ids]), count, None, lambda name: extractor))
+        accumulator.update(OutputBatch(jnp.asarray(fake[ids]), count, None, lambda name: extractor))
     return accumulator.result()

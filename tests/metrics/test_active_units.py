@@ -4,7 +4,7 @@ import pytest
 
 from jaxgen.metrics import active_units as module
 from jaxgen.metrics.active_units import activity, kl_per_dimension
-from jaxgen.metrics.base import Batch, Context
+from jaxgen.metrics.base import Context, OutputBatch
 
 
 def _posterior(n=500, seed=0):
@@ -19,7 +19,7 @@ def _result(mean, log_variance, batch_size, seed=0):
     for i in range(0, len(mean), batch_size):
         ids = np.minimum(np.arange(i, i + batch_size), len(mean) - 1)
         output = jnp.asarray(mean[ids]), jnp.asarray(log_variance[ids])
-        accumulator.update(Batch(output, min(batch_size, len(mean) - i), None, None))
+        accumulator.update(OutputBatch(output, min(batch_size, len(mean) - i), None, None))
     return accumulator.result()
 
 

@@ -4,7 +4,7 @@ import pytest
 from scipy.stats import norm
 
 from jaxgen.metrics import bits_per_dim as module
-from jaxgen.metrics.base import Batch, Context
+from jaxgen.metrics.base import Context, OutputBatch
 from jaxgen.metrics.bits_per_dim import bits_per_dim
 
 FACTS = {"dimensions": 12, "bound": "IWAE", "discrete": True, "samples": 50}
@@ -14,7 +14,7 @@ def _result(nats, batch_size, facts):
     accumulator = module.start(Context(len(nats), len(nats), 0, info={"log_likelihood": facts}))
     for i in range(0, len(nats), batch_size):
         ids = np.minimum(np.arange(i, i + batch_size), len(nats) - 1)
-        accumulator.update(Batch(jnp.asarray(nats[ids]), min(batch_size, len(nats) - i), None, None))
+        accumulator.update(OutputBatch(jnp.asarray(nats[ids]), min(batch_size, len(nats) - i), None, None))
     return accumulator.result()
 
 

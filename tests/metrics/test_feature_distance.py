@@ -6,7 +6,7 @@ import pytest
 from scipy.spatial.distance import cosine, euclidean
 
 from jaxgen.metrics import feature_distance as module
-from jaxgen.metrics.base import Batch, Context
+from jaxgen.metrics.base import Context, OutputBatch
 from jaxgen.metrics.feature_distance import cosine_distance, euclidean_distance
 
 
@@ -39,7 +39,7 @@ def test_accumulator(batch_size):
     for i in range(0, 10, batch_size):
         ids = np.minimum(np.arange(i, i + batch_size), 9)
         images = jnp.asarray(fake[ids]), min(batch_size, 10 - i), jnp.asarray(real[ids])
-        accumulator.update(Batch(*images, {"pixels": extractor}.__getitem__))
+        accumulator.update(OutputBatch(*images, {"pixels": extractor}.__getitem__))
     result = accumulator.result()
     pairs = list(zip(*(x.reshape(10, -1).astype(float) for x in (real, fake)), strict=True))
     expected = np.array([cosine(x, y) for x, y in pairs])

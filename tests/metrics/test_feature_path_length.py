@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from jaxgen.metrics import feature_path_length as module
-from jaxgen.metrics.base import Batch, Context
+from jaxgen.metrics.base import Context, OutputBatch
 from jaxgen.metrics.extractors import efficientnet_lite0
 from jaxgen.metrics.feature_path_length import EPSILON, unit_distance
 from jaxgen.metrics.perceptual_path_length import filtered_mean
@@ -26,7 +26,7 @@ def test_features_on_a_circle_have_their_squared_angular_speed():
         return 7 * np.stack([np.cos(angle), np.sin(angle)], 1), None
 
     accumulator = module.start(Context(0, 200, 0, extractor="angle", extract=extract))
-    accumulator.update(Batch(tuple(images), 200, None, None))
+    accumulator.update(OutputBatch(tuple(images), 200, None, None))
     result = accumulator.result()
     exact = np.square(127.5 * speed.ravel())
     # float32 pixels hold steps of 1e-4 to a thousandth.

@@ -5,8 +5,8 @@ import pytest
 
 from jaxgen.metrics.extractors import features_file
 from jaxgen.metrics.extractors.base import Extractor
-from jaxgen.metrics.image_set import Chosen, RealImages, content_digest
-from jaxgen.metrics.streaming import Stream
+from jaxgen.metrics.image_set import Chosen, ImageSet, ImageSource, content_digest
+from jaxgen.metrics.streaming import ExampleStream
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (2500, 2, 3, 1), dtype=np.uint8)
 
@@ -43,7 +43,7 @@ def test_the_digest_is_of_pixels_and_shape_wherever_they_lie(tmp_path):
 def image_set(folder, images, streamed, weights="0"):
     """A set of which the pixels' means are the features; `streamed` takes note of every pass over the images."""
 
-    class Counted(Stream):
+    class Counted(ExampleStream):
         def __call__(self, total, what):
             streamed.append(what)
             return super().__call__(total, what)
@@ -52,17 +52,8 @@ def image_set(folder, images, streamed, weights="0"):
         return batch.reshape(len(batch), 2, -1).mean(2, dtype=np.float32), np.zeros((len(batch), 3), np.float32)
 
     extractor = Extractor("means", weights, 2, "none", "none", 2, apply, label="means")
-    return RealImages(
-        images,
-        None,
-        (),
-        split="x:test",
-        statistics=None,
-        extractor=lambda name: extractor,
-        stream=Counted(1000),
-        place=lambda batch: batch,
-        cache_dir=folder,
-    )
+    source = ImageSource(images, split="x:test")
+    return ImageSet(source, lambda name: extractor, Counted(1000), lambda batch: batch, folder)
 
 
 def test_features_are_computed_once_for_all_evaluations(tmp_path, caplog, monkeypatch):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from jaxgen.metrics import modes as module
-from jaxgen.metrics.base import Batch, Context
+from jaxgen.metrics.base import Context, OutputBatch
 from jaxgen.metrics.modes import mode_coverage
 
 ANGLES = 2 * np.pi * np.arange(8) / 8
@@ -62,7 +62,7 @@ def test_accumulator(batch_size):
     accumulator = module.start(context)
     for i in range(0, 2500, batch_size):
         ids = np.minimum(np.arange(i, i + batch_size), 2499)
-        accumulator.update(Batch(jnp.asarray(points[ids]), min(batch_size, 2500 - i), None, None))
+        accumulator.update(OutputBatch(jnp.asarray(points[ids]), min(batch_size, 2500 - i), None, None))
     result = accumulator.result()
     expected = mode_coverage(points, RING, 0.02)
     assert (result["value"], result["modes"]) == (5, 8)

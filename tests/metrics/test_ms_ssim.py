@@ -7,7 +7,7 @@ from skimage.metrics import structural_similarity
 
 from jaxgen.errors import UserError
 from jaxgen.metrics import ms_ssim as module
-from jaxgen.metrics.base import Batch, Context
+from jaxgen.metrics.base import Context, OutputBatch
 from jaxgen.metrics.ms_ssim import ms_ssim, scale_weights
 
 WANG = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
@@ -115,7 +115,7 @@ def test_accumulator(batch_size):
     accumulator = module.start(Context(5, 5, 0, image_shape=(32, 32, 3)))
     for i in range(0, 5, batch_size):
         ids = np.minimum(np.arange(i, i + batch_size), 4)
-        accumulator.update(Batch(jnp.asarray(b[ids]), min(batch_size, 5 - i), jnp.asarray(a[ids]), None))
+        accumulator.update(OutputBatch(jnp.asarray(b[ids]), min(batch_size, 5 - i), jnp.asarray(a[ids]), None))
     result = accumulator.result()
     expected = _expected(a, b, 255, 2)
     assert result["value"] == pytest.approx(expected.mean(), abs=1e-4)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from jaxgen.metrics import pairwise_ms_ssim as module
-from jaxgen.metrics.base import Batch, Context
+from jaxgen.metrics.base import Context, OutputBatch
 from jaxgen.metrics.ms_ssim import ms_ssim
 
 
@@ -22,7 +22,7 @@ def _result(fake, real, batch_size=64, seed=0):
     accumulator = module.start(context)
     for i in range(0, len(fake), batch_size):
         ids = np.minimum(np.arange(i, i + batch_size), len(fake) - 1)
-        accumulator.update(Batch(jnp.asarray(fake[ids]), min(batch_size, len(fake) - i), None, None))
+        accumulator.update(OutputBatch(jnp.asarray(fake[ids]), min(batch_size, len(fake) - i), None, None))
     return accumulator.result()
 
 

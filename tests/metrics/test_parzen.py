@@ -7,7 +7,7 @@ from scipy.stats import gaussian_kde
 from sklearn.neighbors import KernelDensity
 
 from jaxgen.metrics import parzen as module
-from jaxgen.metrics.base import Batch, Context
+from jaxgen.metrics.base import Context, OutputBatch
 from jaxgen.metrics.parzen import choose_sigma, log_density
 
 
@@ -87,7 +87,7 @@ def _result(fake, real, train, batch_size, seed=0):
     accumulator = module.start(Context(len(real), len(fake), seed, *sets, image_shape=fake.shape[1:]))
     for i in range(0, len(fake), batch_size):
         ids = np.minimum(np.arange(i, i + batch_size), len(fake) - 1)
-        accumulator.update(Batch(jnp.asarray(fake[ids]), min(batch_size, len(fake) - i), None, None))
+        accumulator.update(OutputBatch(jnp.asarray(fake[ids]), min(batch_size, len(fake) - i), None, None))
     return accumulator.result()
 
 

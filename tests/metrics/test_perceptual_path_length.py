@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from jaxgen.metrics import perceptual_path_length as module
-from jaxgen.metrics.base import Batch, Context
+from jaxgen.metrics.base import Context, OutputBatch
 from jaxgen.metrics.extractors import lpips_vgg
 from jaxgen.metrics.perceptual_path_length import EPSILON, PathLengths, filtered_mean, shrunk
 
@@ -25,7 +25,7 @@ def _result(accumulator, images, batch_size):
     n = len(images[0])
     for i in range(0, n, batch_size):
         ids = np.minimum(np.arange(i, i + batch_size), n - 1)
-        accumulator.update(Batch(tuple(x[ids] for x in images), min(batch_size, n - i), None, None))
+        accumulator.update(OutputBatch(tuple(x[ids] for x in images), min(batch_size, n - i), None, None))
     return accumulator.result()
 
 
@@ -72,7 +72,7 @@ def test_large_images_become_means_of_blocks(side, expected):
 def test_whole_grey_levels_are_refused():
     images = jnp.zeros((2, 4, 4, 1), jnp.uint8)
     with pytest.raises(ValueError, match=r"uint8 images; steps of 0\.0001 are lost"):
-        PathLengths(_squared, Context(0, 2, 0)).update(Batch((images, images), 2, None, None))
+        PathLengths(_squared, Context(0, 2, 0)).update(OutputBatch((images, images), 2, None, None))
 
 
 def test_unsuitable_images_and_missing_weights(monkeypatch):

@@ -4,7 +4,7 @@ import pytest
 from skimage.metrics import peak_signal_noise_ratio
 
 from jaxgen.metrics import psnr as module
-from jaxgen.metrics.base import Batch, Context
+from jaxgen.metrics.base import Context, OutputBatch
 from jaxgen.metrics.psnr import psnr
 
 
@@ -18,7 +18,7 @@ def _result(a, b, batch_size):
     accumulator = module.start(Context(len(a), len(a), 0, None))
     for i in range(0, len(a), batch_size):
         x, y = jnp.asarray(a[i : i + batch_size]), jnp.asarray(b[i : i + batch_size])
-        accumulator.update(Batch(y, len(y), x, None))
+        accumulator.update(OutputBatch(y, len(y), x, None))
     return accumulator.result()
 
 

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from jaxgen.metrics.base import Batch
+from jaxgen.metrics.base import OutputBatch
 from jaxgen.metrics.subset import StreamSubset, indices
 
 
@@ -13,7 +13,7 @@ def test_stream_gives_the_wanted_images_in_any_batches(batch_size):
     subset = StreamSubset(100, 30, seed=3)
     for i in range(0, 100, batch_size):
         ids = np.minimum(np.arange(i, i + batch_size), 99)  # the last batch is padded
-        subset.update(Batch(images[ids], min(batch_size, 100 - i), None, SimpleNamespace))
+        subset.update(OutputBatch(images[ids], min(batch_size, 100 - i), None, SimpleNamespace))
     np.testing.assert_array_equal(subset.rows().ravel(), indices(100, 30, 3))
 
 

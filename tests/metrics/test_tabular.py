@@ -17,7 +17,7 @@ from jaxgen.metrics import (
     tabular,
     tstr,
 )
-from jaxgen.metrics.base import Batch, Context
+from jaxgen.metrics.base import Context, OutputBatch
 from jaxgen.settings import lookup
 
 CATEGORIES = (0,) * 30 + (2,)
@@ -199,10 +199,10 @@ def test_an_accumulator_gathers_batches_without_their_padding(cancer):
     metric = frechet_columns.start(context)
     for first in range(0, 398, 100):
         ids = np.minimum(np.arange(first, first + 100), 397)
-        metric.update(Batch(train[ids], min(100, 398 - first), None, None))
+        metric.update(OutputBatch(train[ids], min(100, 398 - first), None, None))
     assert metric.result() == frechet_columns._measure(of(train, real, train))
     broken = ks_complement.start(context)
-    broken.update(Batch(np.full((50, 31), np.nan, np.float32), 50, None, None))
+    broken.update(OutputBatch(np.full((50, 31), np.nan, np.float32), 50, None, None))
     assert np.isnan(broken.result()["value"])
 
 

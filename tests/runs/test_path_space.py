@@ -13,7 +13,8 @@ from jaxgen.metrics.base import VIEWS, path_view, result_name
 from jaxgen.ops.random import example_normal, example_uniform
 from jaxgen.recipes.base import Recipe
 from jaxgen.runs import run_views, session
-from jaxgen.views.views import Views, slerp
+from jaxgen.views.paths import slerp
+from jaxgen.views.views import Views
 from tests.helpers import stylegan2_runs
 
 KEY, IDS = jax.random.key(3), np.arange(6)
@@ -27,16 +28,16 @@ def _mapping(z):
 def _recipe():
     """A mapping that bends, and a synthesis that is linear."""
 
-    def synthesis(players, w, noise="const", key=None, ids=None):
+    def synthesis(state, ws, noise="const", key=None, ids=None):
         assert noise == "const"  # the same for both images of a path
-        return (w @ players).reshape(-1, 2, 2, 3)
+        return (ws @ state).reshape(-1, 2, 2, 3)
 
     views = {
-        "sample": lambda players, key, ids, labels=None: 1 / 0,
+        "sample": lambda state, key, ids, labels=None: 1 / 0,
         "latents": lambda key, ids: example_normal(key, ids, (4,)),
-        "mapping": lambda players, z, labels=None: _mapping(z),
+        "mapping": lambda state, latents, labels=None: _mapping(latents),
         "synthesis": synthesis,
-        "decode": lambda players, z, labels=None: synthesis(players, _mapping(z)),
+        "decode": lambda state, latents, labels=None: synthesis(state, _mapping(latents)),
     }
     return Recipe(None, None, views)
 
@@ -86,7 +87,7 @@ def test_a_linear_network_s_length_in_w_is_that_of_the_whole_way(views, monkeypa
     lengths = np.square((end - start) @ MATRIX).sum(1)
     real = np.zeros((6, 2, 2, 3), np.uint8)
     for sampling in ("full", "end"):
-        show = {f"path_w_{sampling}": lambda ids, e, s=sampling: views.path(MATRIX, KEY, ids, e, "w", s)}
+        show = {f"path_w_{sampling}": lambda ids, epsilon, s=sampling: views.path(MATRIX, KEY, ids, epsilon, "w", s)}
         facts = {"path": {"space": "w", "sampling": sampling}}
         results = engine.evaluate(_settings(), real, show, facts=facts, progress=False)
         assert set(results) == {f"perceptual_path_length_w_{sampling}", "_skipped"}
@@ -102,17 +103,18 @@ def test_each_way_of_measuring_has_a_view_and_a_name():
     assert {path_view(*way) for way in ways} <= set(VIEWS)
 
 
-def test_the_config_chooses(monkeypatch):
+def test_the_config_chooses():
     run = stylegan2_runs.run(stylegan2_runs.tiny(evaluation__path_space="w", evaluation__path_sampling="end"))
     offered = run_views.offered_views(run.opened.recipe, run.opened.config.evaluation)
     bound = run_views.bound_views(run.opened, run.players)
     assert {name for name in bound if name.startswith("path")} == {"path_w_end"}
     assert "path_w_end" in offered
     assert run_views.facts_of(run.opened)["path"] == {"space": "w", "sampling": "end"}
-    asked = []
-    monkeypatch.setattr(Views, "path", lambda self, *arguments: asked.append(arguments[3:]))
-    bound["path_w_end"](np.arange(2), 0.5)
-    assert asked == [(0.5, "w", "end")]
+    key, ids = jax.random.fold_in(run_views.evaluation_key(run.opened.config), 2), np.arange(2)
+    images = bound["path_w_end"](ids, 0.5)
+    for way, same in ((("w", "end"), True), (("w", "full"), False), (("z", "end"), False)):
+        expected = run.opened.views.path(run.players, key, ids, 0.5, *way)
+        assert all(map(np.array_equal, images, expected)) is same
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3), dtype=np.uint8)
 
 
 def _open(spec, **options):
-    return open_source(str(spec), Options(**options), "--real").real
+    return open_source(str(spec), Options(**options), "--real")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Inversion: the latents whose images come closest to given ones, by a fixed budget of gradient steps.
+"""Projection: the latents whose images come closest to given ones, by a fixed budget of gradient steps.
 
 A GAN has no encoder, so PSNR and SSIM of "reconstructions" need a search. StyleGAN2's projector (Karras et al. 2020,
 appendix D) does the same in W with LPIPS; here the search is in z with squared error on pixels, for any model with
@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import optax
 
 
-class Budget(NamedTuple):
+class ProjectionBudget(NamedTuple):
     """steps: Adam steps of each restart; restarts: searches from different random latents, the best one counts."""
 
     steps: int
@@ -21,7 +21,7 @@ class Budget(NamedTuple):
     learning_rate: float
 
 
-class Inversion(NamedTuple):
+class Projection(NamedTuple):
     """latents [n, ...], images [n, H, W, C] in [-1, 1], and error [n], their mean squared error."""
 
     latents: jax.Array
@@ -29,15 +29,15 @@ class Inversion(NamedTuple):
     error: jax.Array
 
 
-def invert(
+def project(
     decode: Callable[[Any], jax.Array],
     latents: Callable[[jax.Array, jax.Array], Any],
     targets,
     key,
     ids,
-    budget: Budget,
-) -> Inversion:
-    """The best inversion of each target within the budget.
+    budget: ProjectionBudget,
+) -> Projection:
+    """The best projection of each target within the budget.
 
     Args:
       decode: latents [n, ...] -> images [n, H, W, C] in [-1, 1].
@@ -76,7 +76,7 @@ def invert(
         better = last < best_error
         return jnp.where(better.reshape(-1, *[1] * (z.ndim - 1)), z, best), jnp.minimum(last, best_error)
 
-    found, error = jax.lax.map(search, jnp.arange(budget.restarts))
+    searched, error = jax.lax.map(search, jnp.arange(budget.restarts))
     winner = jnp.argmin(error, axis=0)
-    best = jnp.take_along_axis(found, winner.reshape(1, -1, *[1] * (found.ndim - 2)), axis=0)[0]
-    return Inversion(best, decode(best), jnp.min(error, axis=0))
+    best = jnp.take_along_axis(searched, winner.reshape(1, -1, *[1] * (searched.ndim - 2)), axis=0)[0]
+    return Projection(best, decode(best), jnp.min(error, axis=0))

@@ -10,29 +10,29 @@ from jax.sharding import AxisType, Mesh
 
 from jaxgen.metrics.psnr import psnr
 from jaxgen.ops.random import example_normal
-from jaxgen.views import style_inversion
-from jaxgen.views.style_inversion import Budget, Fit, Projector, initial_noise, noise_regularization
+from jaxgen.views import style_projection
+from jaxgen.views.style_projection import Fit, Projector, StyleBudget, initial_noise, noise_regularization
 from tests.helpers import stylegan2_runs
 
-BUDGET = Budget(steps=1000, learning_rate=0.1, w_noise=0.05, noise_weight=1e5)
+BUDGET = StyleBudget(steps=1000, learning_rate=0.1, w_noise=0.05, noise_weight=1e5)
 
 
 @pytest.mark.parametrize(
     ("step", "expected"), [(0, 0.0), (25, 0.05), (50, 0.1), (400, 0.1), (750, 0.1), (875, 0.05), (1000, 0.0)]
 )
 def test_the_rate_rises_over_5_and_falls_over_the_last_25_percent(step, expected):
-    assert float(style_inversion.learning_rate(step, BUDGET)) == pytest.approx(expected, abs=1e-7)
+    assert float(style_projection.learning_rate(step, BUDGET)) == pytest.approx(expected, abs=1e-7)
 
 
 def test_the_fall_is_a_cosine():
     share = (875 + 62.5 - 750) / 250
     expected = 0.1 * (1 + np.cos(np.pi * share)) / 2
-    assert float(style_inversion.learning_rate(937.5, BUDGET)) == pytest.approx(expected, rel=1e-5)
+    assert float(style_projection.learning_rate(937.5, BUDGET)) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize(("step", "expected"), [(0, 0.05), (375, 0.05 / 4), (600, 0.05 / 25), (750, 0), (900, 0)])
 def test_noise_on_w_falls_quadratically_over_75_percent(step, expected):
-    assert float(style_inversion.w_noise_scale(step, BUDGET)) == pytest.approx(expected, abs=1e-8)
+    assert float(style_projection.w_noise_scale(step, BUDGET)) == pytest.approx(expected, abs=1e-8)
 
 
 def _by_hand(maps):
@@ -66,7 +66,7 @@ def test_noise_regularisation_in_closed_form():
 
 
 def test_normalised_maps_have_mean_0_and_variance_1():
-    maps = style_inversion.normalised({"a": 3 + 2 * jax.random.normal(jax.random.key(0), (3, 8, 8))})["a"]
+    maps = style_projection.normalised({"a": 3 + 2 * jax.random.normal(jax.random.key(0), (3, 8, 8))})["a"]
     np.testing.assert_allclose(maps.mean((1, 2)), 0, atol=1e-6)
     np.testing.assert_allclose(maps.var((1, 2)), 1, rtol=1e-5)
 
@@ -79,7 +79,7 @@ def test_statistics_of_w():
         shapes.append(latents.shape)
         return latents @ matrix + 1
 
-    mean, deviation = style_inversion.w_statistics(mapping, 3, 2500)
+    mean, deviation = style_projection.w_statistics(mapping, 3, 2500)
     w = np.random.RandomState(123).randn(2500, 3) @ matrix + 1
     np.testing.assert_allclose(mean, w.mean(0), rtol=1e-5)
     assert deviation == pytest.approx(np.sqrt(((w - w.mean(0)) ** 2).sum(1).mean()), rel=1e-5)
@@ -117,7 +117,7 @@ def _search(ids, devices=1, separate=False, **budget):
     projector = Projector(_linear, _pixels, 3, separate, budget, _mesh(devices))
     key, ids = jax.random.key(0), np.asarray(ids)
     start = Fit(np.zeros((len(ids), 1, 5)), initial_noise({"a": jnp.zeros((4, 4))}, key, ids))
-    return projector.invert(WEIGHTS, None, _targets()[ids], start, np.full(len(ids), 2.0), key, ids, {0, 20})
+    return projector.project(WEIGHTS, None, _targets()[ids], start, np.full(len(ids), 2.0), key, ids, {0, 20})
 
 
 @pytest.mark.parametrize(("ids", "devices"), [((2,), 1), ((0, 1, 2, 3), 4)])
@@ -152,7 +152,7 @@ def test_every_step_is_the_published_one():
     targets, weights = _targets()[:2], WEIGHTS.astype(np.float64)
     start = Fit(np.ones((2, 1, 5)), noise)
     projector = Projector(_linear, _pixels, 3, True, budget, _mesh(1))
-    found = projector.invert(WEIGHTS, None, targets, start, deviation, key, ids, ())
+    found = projector.project(WEIGHTS, None, targets, start, deviation, key, ids, ())
 
     ws, maps = np.ones((2, 3, 5)), np.asarray(noise["a"], np.float64)
     goal = (targets / 127.5 - 1).reshape(2, 16)
@@ -183,7 +183,7 @@ def test_at_rate_0_only_the_maps_are_normalised():
     found = _search((0, 1, 2, 3), learning_rate=0.0)
     np.testing.assert_array_equal(found.fit.ws, np.zeros((4, 1, 5)))
     drawn = initial_noise({"a": jnp.zeros((4, 4))}, jax.random.key(0), np.arange(4))
-    np.testing.assert_allclose(found.fit.noise["a"], style_inversion.normalised(drawn)["a"], atol=1e-5)
+    np.testing.assert_allclose(found.fit.noise["a"], style_projection.normalised(drawn)["a"], atol=1e-5)
 
 
 def test_initial_noise_is_of_the_image_and_of_the_map():
@@ -210,7 +210,7 @@ def test_the_projector_finds_an_image_s_own_w():
     """Images that the network made: the squared error falls tenfold, PSNR rises by 10 dB, w comes nearer."""
     run = stylegan2_runs.run(stylegan2_runs.tiny(model__conditional=False))
     views, players = run.opened.recipe.views, _gentle(run.players)
-    mean, deviation = style_inversion.w_statistics(lambda z: run.opened.views.mapping(players, z, z[:, 0]), 8, 1000)
+    mean, deviation = style_projection.w_statistics(lambda z: run.opened.views.mapping(players, z, z[:, 0]), 8, 1000)
     true = np.asarray(run.opened.views.mapping(players, np.random.RandomState(1).randn(4, 8), np.arange(4)))
     ids = np.arange(4)
     targets = np.asarray(run.opened.views.synthesis(players, true, "const", jax.random.key(0), ids))
@@ -218,7 +218,7 @@ def test_the_projector_finds_an_image_s_own_w():
     projector = Projector(views["synthesis"], _pixels, 4, False, budget, _mesh(1))
     noise = initial_noise(views["noise_maps"](players), jax.random.key(1), ids)
     start, spread = Fit(np.tile(mean, (4, 1, 1)), noise), np.full(4, deviation)
-    found = projector.invert(players, None, targets, start, spread, jax.random.key(2), ids, {0})
+    found = projector.project(players, None, targets, start, spread, jax.random.key(2), ids, {0})
     before, after = (psnr(found.progress[i], targets, 255).mean() for i in (0, 100))
     assert after > before + 10
     error = [np.square(found.progress[i].astype(float) - targets).mean() for i in (0, 100)]

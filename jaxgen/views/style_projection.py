@@ -1,7 +1,7 @@
-"""Inversion of images into the styles of StyleGAN2 (Karras et al. 2020, section 5 and appendix D).
+"""Projection of images into the styles of StyleGAN2 (Karras et al. 2020, section 5 and appendix D).
 
-w (one for all layers, or one for each) and the noise maps are found together by Adam: the images' distance to the
-targets plus a penalty on noise maps that are no white noise, so that the picture is not painted with them.
+Adam searches for w (one for all layers, or one for each) and the noise maps together: it minimises the images' distance
+to the targets plus a penalty on noise maps that are no white noise, so that the picture is not painted with them.
 """
 
 import logging
@@ -24,7 +24,7 @@ _SMALLEST_MAP = 8
 _MEAN_SEED, _MEAN_BATCH = 123, 1000
 
 
-class Budget(NamedTuple):
+class StyleBudget(NamedTuple):
     """steps: of Adam. w_noise: of the deviation of w, at the start. noise_weight: of the regularisation of the maps."""
 
     steps: int
@@ -40,7 +40,7 @@ class Fit(NamedTuple):
     noise: PyTree
 
 
-class Found(NamedTuple):
+class StyleProjection(NamedTuple):
     """The last step's fit, its images uint8 [n, H, W, C] and distance [n]; images after each step of `progress`."""
 
     fit: Fit
@@ -49,14 +49,14 @@ class Found(NamedTuple):
     progress: dict[int, np.ndarray]
 
 
-def learning_rate(step, budget: Budget):
+def learning_rate(step, budget: StyleBudget):
     """The rate of update `step` (from 0): linear over the first 5%, a cosine to 0 over the last 25%."""
     t = step / budget.steps
     down = jnp.minimum((1 - t) / _RAMP_DOWN, 1.0)
     return budget.learning_rate * jnp.minimum(t / _RAMP_UP, 1.0) * (0.5 - 0.5 * jnp.cos(jnp.pi * down))
 
 
-def w_noise_scale(step, budget: Budget):
+def w_noise_scale(step, budget: StyleBudget):
     """Deviation of the noise on w, in deviations of w: falls quadratically to 0 over the first 75%."""
     return budget.w_noise * jnp.maximum(1 - step / budget.steps / _NOISE_UNTIL, 0.0) ** 2
 
@@ -68,25 +68,25 @@ def noise_regularization(maps: PyTree) -> jax.Array:
     n_i0 is map i and n_i,j+1 has the means of its 2x2 blocks times 2, down to 8x8: white noise keeps its variance.
     """
     total = jnp.zeros(())
-    for one in jax.tree.leaves(maps):
+    for noise in jax.tree.leaves(maps):
         while True:
             for axis in (1, 2):
-                total = total + jnp.mean(one * jnp.roll(one, 1, axis), axis=(1, 2)) ** 2
-            n, side, _ = one.shape
+                total = total + jnp.mean(noise * jnp.roll(noise, 1, axis), axis=(1, 2)) ** 2
+            n, side, _ = noise.shape
             if side <= _SMALLEST_MAP:
                 break
-            one = 2 * one.reshape(n, side // 2, 2, side // 2, 2).mean((2, 4))
+            noise = 2 * noise.reshape(n, side // 2, 2, side // 2, 2).mean((2, 4))
     return total
 
 
 def normalised(maps: PyTree) -> PyTree:
     """Each map [n, r, r] with mean 0 and variance 1."""
 
-    def one(x):
+    def standardised(x):
         x = x - jnp.mean(x, axis=(1, 2), keepdims=True)
         return x * jax.lax.rsqrt(jnp.mean(x**2, axis=(1, 2), keepdims=True))
 
-    return jax.tree.map(one, maps)
+    return jax.tree.map(standardised, maps)
 
 
 def w_statistics(mapping: Callable[[np.ndarray], jax.Array], z_dim: int, count: int) -> tuple[np.ndarray, float]:
@@ -115,7 +115,7 @@ class Projector:
       mesh: devices to spread the targets over.
     """
 
-    def __init__(self, synthesis: Callable, embed: Callable, num_ws: int, separate: bool, budget: Budget, mesh):
+    def __init__(self, synthesis: Callable, embed: Callable, num_ws: int, separate: bool, budget: StyleBudget, mesh):
         self._budget, self._mesh, self._layers = budget, mesh, num_ws if separate else 1
         # The second moments of maps and w alike; the rate is that of the update's own number.
         tx = optax.adam(lambda count: learning_rate(count, budget))
@@ -148,7 +148,7 @@ class Projector:
         self._step = jax.jit(step, donate_argnums=(3, 4))
         self._result, self._embed, self._init = jax.jit(result), jax.jit(embed), jax.jit(tx.init)
 
-    def invert(
+    def project(
         self,
         players: PyTree,
         params: PyTree,
@@ -157,15 +157,15 @@ class Projector:
         deviation: np.ndarray,
         key: jax.Array,
         ids: np.ndarray,
-        shown: Iterable[int],
-    ) -> Found:
+        kept_after: Iterable[int],
+    ) -> StyleProjection:
         """The search for targets uint8 [n, H, W, C]; each image's depends on its own id only.
 
         Args:
           params: of `embed`.
           start: ws [n, 1, D], and noise of `initial_noise`.
           deviation: [n], of w: see `w_statistics`.
-          shown: steps after which the images are kept.
+          kept_after: steps after which the images are kept.
         """
 
         def place(array):
@@ -178,7 +178,7 @@ class Projector:
         fit = Fit(place(ws), jax.tree.map(lambda x: place(np.asarray(x)), start.noise))
         opt_state, deviation, progress = self._init(fit), place(np.float32(deviation)), {}
         for number in range(self._budget.steps):
-            if number in shown:
+            if number in kept_after:
                 images, distance = self._result(players, params, embedded, fit)
                 progress[number] = np.asarray(images)
                 log.info("step %d of %d: mean distance %.4f", number, self._budget.steps, float(distance.mean()))
@@ -186,11 +186,11 @@ class Projector:
                 players, params, embedded, fit, opt_state, deviation, key, ids, np.int32(number)
             )
         images, distance = self._result(players, params, embedded, fit)
-        return Found(fit, images, distance, {**progress, self._budget.steps: np.asarray(images)})
+        return StyleProjection(fit, images, distance, {**progress, self._budget.steps: np.asarray(images)})
 
 
 def initial_noise(maps: PyTree, key, ids: np.ndarray) -> PyTree:
     """Standard normal maps [n, r, r] in the places of maps [r, r]; those of image `ids[i]` depend on its id alone."""
     leaves, structure = jax.tree.flatten(maps)
-    drawn = [example_normal(jax.random.fold_in(key, i), jnp.asarray(ids), one.shape) for i, one in enumerate(leaves)]
+    drawn = [example_normal(jax.random.fold_in(key, i), jnp.asarray(ids), leaf.shape) for i, leaf in enumerate(leaves)]
     return jax.tree.unflatten(structure, drawn)

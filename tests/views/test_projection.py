@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from jaxgen.ops.random import example_normal
-from jaxgen.views.inversion import Budget, invert
+from jaxgen.views.projection import ProjectionBudget, project
 
-BUDGET = Budget(steps=150, restarts=2, learning_rate=0.1)
+BUDGET = ProjectionBudget(steps=150, restarts=2, learning_rate=0.1)
 
 
 def _latents(key, ids):
@@ -26,7 +26,7 @@ def problem():
 
 def test_latents_of_images_that_the_model_makes_are_found(problem):
     weights, true, targets = problem
-    found = invert(_linear(weights), _latents, targets, jax.random.key(0), jnp.arange(4), BUDGET)
+    found = project(_linear(weights), _latents, targets, jax.random.key(0), jnp.arange(4), BUDGET)
     np.testing.assert_allclose(found.latents, true, atol=0.02)
     np.testing.assert_allclose(found.images, targets, atol=0.02)
     np.testing.assert_allclose(found.error, jnp.square(found.images - targets).mean((1, 2, 3)), atol=1e-6)
@@ -37,7 +37,7 @@ def test_images_that_it_cannot_make_come_as_close_as_least_squares(problem):
     targets = jnp.asarray(np.random.default_rng(2).normal(size=(4, 2, 3, 1)), jnp.float32)
     solution, *_ = np.linalg.lstsq(np.asarray(weights).T, np.asarray(targets).reshape(4, 6).T, rcond=None)
     best = np.square(solution.T @ np.asarray(weights) - np.asarray(targets).reshape(4, 6)).mean(1)
-    found = invert(_linear(weights), _latents, targets, jax.random.key(0), jnp.arange(4), BUDGET)
+    found = project(_linear(weights), _latents, targets, jax.random.key(0), jnp.arange(4), BUDGET)
     np.testing.assert_allclose(found.error, best, rtol=1e-2)
 
 
@@ -47,14 +47,14 @@ def test_more_restarts_never_do_worse_and_help_where_there_are_local_minima():
 
     targets = jnp.full((16, 1, 1, 1), -2.9)
     key, ids = jax.random.key(3), jnp.arange(16)
-    one = invert(decode, _latents, targets, key, ids, Budget(20, 1, 0.05)).error
-    many = invert(decode, _latents, targets, key, ids, Budget(20, 8, 0.05)).error
+    one = project(decode, _latents, targets, key, ids, ProjectionBudget(20, 1, 0.05)).error
+    many = project(decode, _latents, targets, key, ids, ProjectionBudget(20, 8, 0.05)).error
     assert (many <= one + 1e-9).all()
     assert many.mean() < one.mean()
 
 
 def test_an_image_s_search_does_not_depend_on_its_batch(problem):
     weights, _, targets = problem
-    together = invert(_linear(weights), _latents, targets, jax.random.key(0), jnp.arange(4), BUDGET)
-    alone = invert(_linear(weights), _latents, targets[2:3], jax.random.key(0), jnp.arange(2, 3), BUDGET)
+    together = project(_linear(weights), _latents, targets, jax.random.key(0), jnp.arange(4), BUDGET)
+    alone = project(_linear(weights), _latents, targets[2:3], jax.random.key(0), jnp.arange(2, 3), BUDGET)
     np.testing.assert_allclose(alone.latents[0], together.latents[2], rtol=1e-4, atol=1e-5)
