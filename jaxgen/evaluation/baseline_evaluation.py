@@ -19,6 +19,7 @@ from jaxgen.evaluation import baselines, engine
 from jaxgen.files.workdir import write_atomic
 from jaxgen.metrics import tabular
 from jaxgen.metrics.image_set import ImageSource
+from jaxgen.metrics.table import aligned
 from jaxgen.settings import lookup
 
 log = logging.getLogger(__name__)
@@ -141,14 +142,7 @@ def format_table(results: Mapping[str, Any], measured: Mapping[str, dict]) -> st
     lines = [("", *metrics), ("this run", *(_number(results[name]) for name in metrics))]
     for name, records in measured.items():
         lines.append((baselines.TITLES[name], *(_number(records.get(metric, {})) for metric in metrics)))
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        )
-        for line in lines
-    )
+    return "\n".join(aligned(lines))
 
 
 def _number(record: Mapping[str, Any]) -> str:

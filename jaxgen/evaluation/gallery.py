@@ -4,9 +4,12 @@ import logging
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from jaxgen.metrics import manifold
 from jaxgen.metrics.base import Context, OutputBatch
+from jaxgen.metrics.extractors.statistics_file import write_arrays
+from jaxgen.metrics.image_set import ImageSet, Pixels
 from jaxgen.metrics.subset import StreamSubset, indices
 from jaxgen.metrics.tabular import tables_of
 from jaxgen.pictures import evaluation_pictures, image_grids, point_pictures, table_pictures
@@ -52,18 +55,16 @@ class Gallery:
                 _some(context.real, context.seed), samples[:_GRID]
             )
         if context.train is not None:
-            shown = samples[:_ROWS]
-            found = nearest_by_pixels(shown, context.train.images, _NEIGHBOURS)
-            drawn["nearest_training_images"] = evaluation_pictures.neighbours(shown, context.train.images, found)
+            rows = samples[:_ROWS]
+            nearest = nearest_by_pixels(rows, context.train.images, _NEIGHBOURS)
+            drawn["nearest_training_images"] = evaluation_pictures.neighbours(rows, context.train.images, nearest)
             whole = samples[: min(len(samples), _GRID) // _COLUMNS * _COLUMNS]
             if len(whole):
                 last = nearest_by_pixels(whole[_COLUMNS - 1 :: _COLUMNS], context.train.images, 1)[:, 0]
                 drawn["figure2"] = evaluation_pictures.figure2(whole, np.asarray(context.train.images[last]), _COLUMNS)
         if context.extractor is not None:
             drawn |= self._of_features(samples)
-        for name, picture in drawn.items():
-            image_grids.save(picture, self._folder / f"{name}.png")
-        return [self._folder / f"{name}.png" for name in drawn]
+        return _save(drawn, self._folder)
 
     def _of_features(self, samples: np.ndarray) -> dict:
         context, drawn = self._context, {}
@@ -75,8 +76,8 @@ class Gallery:
                 tuple(sorted((i, int(j)))): d for i, (j, d) in enumerate(zip(ids[:, 0], distances[:, 0], strict=True))
             }
             closest = sorted(pairs, key=pairs.get)[:_PAIRS]
-            shown = np.array(closest), np.array([pairs[pair] for pair in closest])
-            drawn["closest_pairs"] = evaluation_pictures.duplicates(samples, *shown)
+            distances = np.array([pairs[pair] for pair in closest])
+            drawn["closest_pairs"] = evaluation_pictures.duplicates(samples, np.array(closest), distances)
         if context.real is None or context.real.images is None:
             return drawn
         chosen = indices(len(context.real.images), _KEPT, context.seed)
@@ -112,9 +113,8 @@ class PointGallery:
         if columns and self._context.train is not None:
             return self._of_table(columns, fake)
         save_features(self._folder, real, fake, "")
-        path = self._folder / "real_and_generated.png"
-        image_grids.save(point_pictures.cloud(real, fake, f"{len(fake)} generated points"), path)
-        return [path]
+        cloud = point_pictures.cloud(real, fake, f"{len(fake)} generated points")
+        return _save({"real_and_generated": cloud}, self._folder)
 
     def _of_table(self, columns: list, fake: np.ndarray) -> list[Path]:
         if not np.isfinite(fake).all():
@@ -131,9 +131,7 @@ class PointGallery:
         }
         if len(fake) + len(tables.real) > 10:
             drawn["tsne"] = evaluation_pictures.tsne(real, fake, self._context.seed, "t-SNE of standardised columns")
-        for name, picture in drawn.items():
-            image_grids.save(picture, self._folder / f"{name}.png")
-        return [self._folder / f"{name}.png" for name in drawn]
+        return _save(drawn, self._folder)
 
 
 def save_features(folder: Path, real: np.ndarray, fake: np.ndarray, extractor: str) -> None:
@@ -146,17 +144,21 @@ def save_features(folder: Path, real: np.ndarray, fake: np.ndarray, extractor: s
     for name, part in (("real", real), ("fake", fake)):
         chosen = np.linspace(0, len(part) - 1, min(len(part), _LEFT)).astype(int)
         parts[name] = part[chosen].astype(np.float16 if extractor else np.float32)
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / ".features.npz"
-    np.savez(temporary, extractor=np.array(extractor), **parts)
-    temporary.replace(folder / "features.npz")
+    write_arrays(folder / "features.npz", extractor=np.array(extractor), **parts)
 
 
-def _some(real, seed: int) -> np.ndarray:
+def _save(pictures: dict[str, Image.Image], folder: Path) -> list[Path]:
+    paths = {folder / f"{name}.png": picture for name, picture in pictures.items()}
+    for path, picture in paths.items():
+        image_grids.save(picture, path)
+    return list(paths)
+
+
+def _some(real: ImageSet, seed: int) -> np.ndarray:
     return np.asarray(real.images[indices(len(real.images), _GRID, seed)])
 
 
-def nearest_by_pixels(samples: np.ndarray, train, count: int) -> np.ndarray:
+def nearest_by_pixels(samples: np.ndarray, train: Pixels, count: int) -> np.ndarray:
     """Numbers of the training images nearest to each sample in pixels, nearest first, int [N, count].
 
     Args:

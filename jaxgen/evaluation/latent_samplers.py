@@ -6,8 +6,6 @@ density estimation, Ghosh et al. 2020, section 4; Tolstikhin et al. 2018).
 
 import json
 import logging
-import os
-import tempfile
 import warnings
 import zipfile
 from collections.abc import Mapping
@@ -19,6 +17,7 @@ import jax
 import numpy as np
 
 from jaxgen.errors import UserError
+from jaxgen.metrics.extractors.statistics_file import write_arrays
 from jaxgen.metrics.streaming import ALONE, ExampleStream, Workers
 from jaxgen.ops.random import example_normal, example_uniform
 from jaxgen.settings import lookup
@@ -109,12 +108,12 @@ def fit(name: str, latents: np.ndarray, components: int, seed: int, facts: Mappi
     mixture = GaussianMixture(components, covariance_type="full", max_iter=_ITERATIONS, random_state=seed)
     # One thread: EM's products are small, and on busy cores more threads wait for each other by spinning.
     with warnings.catch_warnings(), threadpool_limits(1):
-        warnings.simplefilter("ignore", ConvergenceWarning)  # told below, and in the records
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the log and the records say so
         mixture.fit(np.asarray(latents, np.float64))
     if not mixture.converged_:
         log.warning("latent sampler %r: EM has not converged in %d iterations", name, _ITERATIONS)
-    told = {**facts, "components": components, "converged": bool(mixture.converged_)}
-    return LatentSampler(mixture.weights_, mixture.means_, np.linalg.cholesky(mixture.covariances_), told)
+    fitted = {**facts, "components": components, "converged": bool(mixture.converged_)}
+    return LatentSampler(mixture.weights_, mixture.means_, np.linalg.cholesky(mixture.covariances_), fitted)
 
 
 def posterior_draws(encode, images, key: jax.Array, batch_size: int, workers: Workers = ALONE) -> np.ndarray:
@@ -139,24 +138,19 @@ def load(path: Path, facts: Mapping[str, Any]) -> LatentSampler | None:
         return None
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            found = json.loads(str(arrays["facts"]))
+            known = json.loads(str(arrays["facts"]))
             parts = [arrays[name] for name in ("weights", "means", "factors")]
     except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
         log.warning("%s cannot be read and is fitted again: %s", path, error)
         return None
-    return LatentSampler(*parts, found) if all(found.get(key) == value for key, value in facts.items()) else None
+    return LatentSampler(*parts, known) if all(known.get(key) == value for key, value in facts.items()) else None
 
 
 def save(sampler: LatentSampler, path: Path) -> None:
     """Writes the parameters, whole or not at all; a folder that cannot be written is told, not refused."""
     try:
-        path.parent.mkdir(exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as file:
-            facts = np.array(json.dumps(dict(sampler.facts)))
-            np.savez(file, weights=sampler.weights, means=sampler.means, factors=sampler.factors, facts=facts)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
+        facts = np.array(json.dumps(dict(sampler.facts)))
+        write_arrays(path, weights=sampler.weights, means=sampler.means, factors=sampler.factors, facts=facts)
     except OSError as error:
         log.warning("%s cannot be written, so that it will be fitted again: %s", path, error)
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from jaxgen.metrics.base import Context, OutputBatch
+from jaxgen.metrics.base import Context
+from jaxgen.metrics.collected import Collected
 
 NEEDS = "encode"
 DIRECTION = "higher"
@@ -34,20 +35,15 @@ def _resampled_counts(mean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return (weights @ centred**2 - (weights @ centred) ** 2 > THRESHOLD).sum(1)
 
 
-class _ActiveUnits:
-    def __init__(self, seed: int):
-        self._seed = seed
-        self._parts: list[tuple[np.ndarray, np.ndarray]] = []
+def start(context: Context) -> Collected:
+    """An accumulator of the number of units with an activity above 0.01, with the KL to the prior of every unit."""
 
-    def update(self, batch: OutputBatch) -> None:
-        self._parts.append(tuple(batch.host(part) for part in batch.output))
-
-    def result(self) -> dict:
-        mean, log_variance = (np.concatenate(part) for part in zip(*self._parts, strict=True))
+    def finish(rows: np.ndarray) -> dict:
+        mean, log_variance = rows[:, 0], rows[:, 1]
         kl = kl_per_dimension(mean, log_variance)
         return {
             "value": float((activity(mean) > THRESHOLD).sum()),
-            "spread": float(_resampled_counts(mean, np.random.default_rng(self._seed)).std()),
+            "spread": float(_resampled_counts(mean, np.random.default_rng(context.seed)).std()),
             "spread_kind": "bootstrap standard deviation over images",
             "units": mean.shape[1],
             "threshold": THRESHOLD,
@@ -55,7 +51,4 @@ class _ActiveUnits:
             "kl_per_dimension": [float(nats) for nats in kl],
         }
 
-
-def start(context: Context) -> _ActiveUnits:
-    """An accumulator of the number of units with an activity above 0.01, with the KL to the prior of every unit."""
-    return _ActiveUnits(context.seed)
+    return Collected(lambda batch: np.stack([batch.host(part) for part in batch.output], axis=1), finish)

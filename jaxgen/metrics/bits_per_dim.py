@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from jaxgen.metrics.base import Context, OutputBatch
+from jaxgen.metrics.base import Context
+from jaxgen.metrics.collected import Collected, of_output
 
 NEEDS = "log_likelihood"
 DIRECTION = "lower"
@@ -25,35 +26,25 @@ def bits_per_dim(nats: np.ndarray, dimensions: int, scale_nats_per_dim: float = 
     return -(np.asarray(nats, np.float64) / dimensions + scale_nats_per_dim) / np.log(2)
 
 
-class _BitsPerDim:
-    def __init__(self, facts: dict):
-        self._facts = facts
-        self._nats: list[np.ndarray] = []
-
-    def update(self, batch: OutputBatch) -> None:
-        self._nats.append(batch.host(batch.output))
-
-    def result(self) -> dict:
-        nats = np.concatenate(self._nats).astype(np.float64)
-        facts = {"scale_nats_per_dim": 0.0, **self._facts}
-        bits = bits_per_dim(nats, facts["dimensions"], facts["scale_nats_per_dim"])
-        return {
-            "value": float(bits.mean()),
-            "spread": float(bits.std() / np.sqrt(len(bits))),
-            "spread_kind": "standard error over images",
-            "nats_per_image": float(nats.mean()),
-            **facts,
-        }
-
-
-def start(context: Context) -> _BitsPerDim:
+def start(context: Context) -> Collected:
     """An accumulator of the mean, which repeats what `context.info["log_likelihood"]` says of the number.
 
     dimensions: of an image. bound: what the log-likelihood is, such as "ELBO". discrete: True for a probability of
     grey levels, False for a density, whose bits compare with those of densities only. samples: of the bound, if it
     takes any. scale_nats_per_dim: see `bits_per_dim`; left out, it is 0.
     """
-    facts = dict(context.info["log_likelihood"])
+    facts = {"scale_nats_per_dim": 0.0, **context.info["log_likelihood"]}
     if missing := {"dimensions", "bound", "discrete"} - facts.keys():
         raise ValueError(f'info["log_likelihood"] does not say {", ".join(sorted(missing))}')
-    return _BitsPerDim(facts)
+
+    def finish(nats: np.ndarray) -> dict:
+        bits = bits_per_dim(nats, facts["dimensions"], facts["scale_nats_per_dim"])
+        return {
+            "value": float(bits.mean()),
+            "spread": float(bits.std() / np.sqrt(len(bits))),
+            "spread_kind": "standard error over images",
+            "nats_per_image": float(nats.astype(np.float64).mean()),
+            **facts,
+        }
+
+    return of_output(finish)

@@ -1,7 +1,8 @@
 """Classifier two-sample test with a random forest (Lopez-Paz and Oquab 2017): can it tell generated from real rows?"""
 
 from jaxgen.metrics.base import Context
-from jaxgen.metrics.tabular import MIN_ROWS, Gathered, forest, two_sample_auc
+from jaxgen.metrics.collected import Collected
+from jaxgen.metrics.tabular import MIN_ROWS, forest, of_tables, two_sample_auc
 from jaxgen.metrics.tabular import USES as USES
 
 NEEDS = "points"
@@ -13,6 +14,6 @@ MIN_SAMPLES = MIN_ROWS
 EXTRACTOR = None
 
 
-def start(context: Context) -> Gathered:
+def start(context: Context) -> Collected:
     """An accumulator of the area under the ROC curve of a forest of 100 trees."""
-    return Gathered(context, lambda tables: two_sample_auc(tables, forest(tables.seed)))
+    return of_tables(context, lambda tables: two_sample_auc(tables, forest(tables.seed)))

@@ -1,7 +1,8 @@
 """Classifier two-sample test with a logistic regression (Lopez-Paz and Oquab 2017): blind to how columns depend."""
 
 from jaxgen.metrics.base import Context
-from jaxgen.metrics.tabular import MIN_ROWS, Gathered, Tables, two_sample_auc
+from jaxgen.metrics.collected import Collected
+from jaxgen.metrics.tabular import MIN_ROWS, Tables, of_tables, two_sample_auc
 from jaxgen.metrics.tabular import USES as USES
 
 NEEDS = "points"
@@ -19,6 +20,6 @@ def _measure(tables: Tables) -> dict:
     return two_sample_auc(tables, LogisticRegression(max_iter=1000))
 
 
-def start(context: Context) -> Gathered:
+def start(context: Context) -> Collected:
     """An accumulator of the area under the ROC curve of a logistic regression on standardised columns."""
-    return Gathered(context, _measure)
+    return of_tables(context, _measure)

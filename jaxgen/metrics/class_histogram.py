@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 
 from jaxgen.errors import UserError
 from jaxgen.metrics.base import CHOSEN, Context
-from jaxgen.metrics.collected import Collected
+from jaxgen.metrics.collected import Collected, of_features
 
 NEEDS = "sample"
 DIRECTION = "lower"
@@ -90,4 +90,4 @@ def start(context: Context) -> Collected:
             "classifier_examples": min(MAX_TRAIN, len(train.labels)),
         }
 
-    return Collected(context.extractor, finish)
+    return of_features(context.extractor, finish)

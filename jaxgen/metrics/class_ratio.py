@@ -3,7 +3,8 @@
 import numpy as np
 
 from jaxgen.metrics.base import Context
-from jaxgen.metrics.tabular import MIN_ROWS, Gathered, Tables, forest
+from jaxgen.metrics.collected import Collected
+from jaxgen.metrics.tabular import MIN_ROWS, Tables, forest, of_tables
 from jaxgen.metrics.tabular import USES as _TABLES
 
 NEEDS = "points"
@@ -38,10 +39,10 @@ def _measure(tables: Tables) -> dict:
     }
 
 
-def start(context: Context) -> Gathered:
+def start(context: Context) -> Collected:
     """An accumulator of the total variation distance between class shares.
 
     `agreement`: how often a forest trained on the training rows finds a generated row's class to be what it says;
     `agreement_real`: the same of the real rows.
     """
-    return Gathered(context, _measure)
+    return of_tables(context, _measure)

@@ -10,7 +10,8 @@ from scipy.spatial import cKDTree
 from scipy.stats import binomtest
 
 from jaxgen.metrics.base import Context
-from jaxgen.metrics.tabular import MIN_ROWS, Gathered, Tables
+from jaxgen.metrics.collected import Collected
+from jaxgen.metrics.tabular import MIN_ROWS, Tables, of_tables
 from jaxgen.metrics.tabular import USES as USES
 
 NEEDS = "points"
@@ -61,6 +62,6 @@ def _measure(tables: Tables) -> dict:
     )
 
 
-def start(context: Context) -> Gathered:
+def start(context: Context) -> Collected:
     """An accumulator of the share, by Euclidean distance of standardised columns and one-hot categories."""
-    return Gathered(context, _measure)
+    return of_tables(context, _measure)

@@ -3,7 +3,8 @@
 import numpy as np
 
 from jaxgen.metrics.base import Context
-from jaxgen.metrics.tabular import MIN_ROWS, Gathered, Tables, correlations
+from jaxgen.metrics.collected import Collected
+from jaxgen.metrics.tabular import MIN_ROWS, Tables, correlations, of_tables
 from jaxgen.metrics.tabular import USES as USES
 
 NEEDS = "points"
@@ -30,6 +31,6 @@ def _measure(tables: Tables) -> dict:
     }
 
 
-def start(context: Context) -> Gathered:
+def start(context: Context) -> Collected:
     """An accumulator of mean(1 - |r - r'| / 2) over all pairs of columns of numbers, r Pearson's."""
-    return Gathered(context, _measure)
+    return of_tables(context, _measure)

@@ -141,29 +141,24 @@ def _spread(pairs: np.ndarray, n: int, seed: int) -> float | None:
     return jackknife(left_out)
 
 
-class _Duplicates(Collected):
-    def __init__(self, context: Context):
-        real = context.real.features(context.extractor)
-        super().__init__(context.extractor, lambda fake: near_duplicates(real, fake, context.seed))
-        self._real_images, self._digests = context.real.images, []
-
-    def update(self, batch: OutputBatch) -> None:
-        super().update(batch)
-        self._digests += digests(batch.host(batch.fake))
-
-    def result(self) -> dict:
-        of_real = digests(self._real_images)
-        return {
-            **super().result(),
-            "identical": len(self._digests) - len(set(self._digests)),
-            "identical_real": len(of_real) - len(set(of_real)),
-        }
-
-
-def start(context: Context) -> _Duplicates:
+def start(context: Context) -> Collected:
     """An accumulator of the share of samples with a near-duplicate.
 
     `found` sums it up; `identical` counts samples that repeat the pixels of an earlier one; `support` is the number
     of equally likely images that would give as many pairs; `closest_pairs` holds sample numbers.
     """
-    return _Duplicates(context)
+    real, of_fake = context.real.features(context.extractor), []
+
+    def rows_of(batch: OutputBatch) -> np.ndarray:
+        of_fake.extend(digests(batch.host(batch.fake)))
+        return batch.features(context.extractor)[0]
+
+    def finish(fake: np.ndarray) -> dict:
+        of_real = digests(context.real.images)
+        return {
+            **near_duplicates(real, fake, context.seed),
+            "identical": len(of_fake) - len(set(of_fake)),
+            "identical_real": len(of_real) - len(set(of_real)),
+        }
+
+    return Collected(rows_of, finish)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from jaxgen.metrics.base import CHOSEN, Context, OutputBatch
+from jaxgen.metrics.collected import Collected
 
 NEEDS = "reconstruct"
 DIRECTION = "lower"
@@ -33,19 +34,15 @@ def _float64(*arrays):
     return (np.asarray(array, np.float64) for array in arrays)
 
 
-class _FeatureDistance:
-    def __init__(self, extractor: str):
-        self._extractor = extractor
-        self._cosine: list[np.ndarray] = []
-        self._euclidean: list[np.ndarray] = []
+def start(context: Context) -> Collected:
+    """An accumulator of the mean cosine distance over pairs, with the mean Euclidean distance beside it."""
 
-    def update(self, batch: OutputBatch) -> None:
-        fake, real = (batch.features(self._extractor, of=of)[0] for of in ("fake", "real"))
-        self._cosine.append(cosine_distance(real, fake))
-        self._euclidean.append(euclidean_distance(real, fake))
+    def distances(batch: OutputBatch) -> np.ndarray:
+        fake, real = (batch.features(context.extractor, of=of)[0] for of in ("fake", "real"))
+        return np.stack([cosine_distance(real, fake), euclidean_distance(real, fake)], axis=1)
 
-    def result(self) -> dict:
-        cosine, euclidean = np.concatenate(self._cosine), np.concatenate(self._euclidean)
+    def finish(rows: np.ndarray) -> dict:
+        cosine, euclidean = np.ascontiguousarray(rows.T)
         return {
             "value": float(cosine.mean()),
             "spread": float(cosine.std()),
@@ -56,7 +53,4 @@ class _FeatureDistance:
             "euclidean_standard_deviation": float(euclidean.std()),
         }
 
-
-def start(context: Context) -> _FeatureDistance:
-    """An accumulator of the mean cosine distance over pairs, with the mean Euclidean distance beside it."""
-    return _FeatureDistance(context.extractor)
+    return Collected(distances, finish)

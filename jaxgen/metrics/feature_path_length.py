@@ -6,9 +6,10 @@ Numbers compare under one network only, and never with published ones; the name 
 import numpy as np
 
 from jaxgen.metrics.base import CHOSEN, Context
+from jaxgen.metrics.collected import Collected
 from jaxgen.metrics.feature_distance import cosine_distance
 from jaxgen.metrics.perceptual_path_length import EPSILON as EPSILON
-from jaxgen.metrics.perceptual_path_length import PathLengths
+from jaxgen.metrics.perceptual_path_length import path_lengths
 
 NEEDS = "path"
 DIRECTION = "lower"
@@ -25,10 +26,10 @@ def unit_distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return 2 * cosine_distance(a, b)
 
 
-def start(context: Context) -> PathLengths:
+def start(context: Context) -> Collected:
     """An accumulator; the network sees images in float, since whole grey levels would hide steps of 1e-4."""
 
     def distance(a, b):
         return unit_distance(*(context.extract((images + 1) * 127.5)[0] for images in (a, b)))
 
-    return PathLengths(distance, context, distance="squared Euclidean, features of unit length")
+    return path_lengths(distance, context, distance="squared Euclidean, features of unit length")

@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxgen.errors import UserError
 from jaxgen.metrics.base import CHOSEN, Context
-from jaxgen.metrics.collected import Collected
+from jaxgen.metrics.collected import Collected, of_features
 from jaxgen.metrics.frechet import (
     FeatureStatistics,
     GroupedStatistics,
@@ -90,4 +90,4 @@ def _statistics(features: np.ndarray, chosen: np.ndarray) -> FeatureStatistics:
 def start(context: Context) -> Collected:
     """An accumulator of the extrapolated distance, which may come out below 0 for a perfect model."""
     real = reference(context.real.statistics(context.extractor))
-    return Collected(context.extractor, lambda features: distance_at_infinity(real, features, context.seed))
+    return of_features(context.extractor, lambda features: distance_at_infinity(real, features, context.seed))

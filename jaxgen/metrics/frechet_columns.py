@@ -3,8 +3,9 @@
 import numpy as np
 
 from jaxgen.metrics.base import Context
+from jaxgen.metrics.collected import Collected
 from jaxgen.metrics.frechet import FeatureStatistics, frechet_distance
-from jaxgen.metrics.tabular import MIN_ROWS, Gathered, Tables
+from jaxgen.metrics.tabular import MIN_ROWS, Tables, of_tables
 from jaxgen.metrics.tabular import USES as USES
 
 NEEDS = "points"
@@ -25,6 +26,6 @@ def _measure(tables: Tables) -> dict:
     return {"value": value, "spread": None, "spread_kind": "none: one number of all rows", "columns": len(numbers)}
 
 
-def start(context: Context) -> Gathered:
+def start(context: Context) -> Collected:
     """An accumulator of the distance; columns are standardised by mean and deviation of the training split."""
-    return Gathered(context, _measure)
+    return of_tables(context, _measure)

@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -72,8 +72,8 @@ class ImageSet:
         self._extractor, self._stream, self._place = extractor, stream, place
         self._cache_dir = cache_dir
         self._statistics: dict[str, FeatureStatistics] = {}
-        self._features: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-        self._from_cache: dict[str, np.ndarray] = {}
+        self._features: dict[str, np.ndarray] = {}
+        self._outputs: dict[str, tuple[np.ndarray, np.ndarray]] = {}  # features and logits that were computed here
         self._keep: set[str] = set()
 
     def __len__(self) -> int:
@@ -84,74 +84,30 @@ class ImageSet:
         self._keep.add(extractor)
 
     def features(self, extractor: str) -> np.ndarray:
-        """Features of all images, float32 [N, D], from the cache or computed."""
-        if extractor not in self._features and extractor not in self._from_cache:
-            self._from_cache |= self._cached_features(extractor)
-        return self._all(extractor)[0] if extractor in self._features else self._from_cache[extractor]
+        """Features of all images, float32 [N, D], from the cache or computed; of large sets they are not kept there."""
+        if extractor not in self._features:
+            size = len(self.images) * self._extractor(extractor).metadata()["feature_size"] * 4
+            known = extractor in self._outputs or size > features_file.LARGEST
+
+            def compute():
+                return self._all(extractor)[0]
+
+            file = _CacheFile("features", "features", features_file.load, features_file.save)
+            self._features[extractor] = compute() if known else self._cached(extractor, file, compute)
+        return self._features[extractor]
 
     def features_of(self, ids: np.ndarray, extractor: str) -> np.ndarray:
         """Features of some images [len(ids), D]: taken from those of all where a metric asked for them."""
-        for known in (self._from_cache.get(extractor), self._features.get(extractor, (None,))[0]):
-            if known is not None:
-                return known[ids]
+        if extractor in self._features or extractor in self._outputs:
+            return self.features(extractor)[ids]
         return np.asarray(self._extractor(extractor).apply(self.images[ids])[0])
 
     def logits(self, extractor: str) -> np.ndarray:
         """Logits of all images, float32 [N, K]."""
         return self._all(extractor)[1]
 
-    def _all(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        if name not in self._features:
-            parts = list(self._stream_features(name))
-            self._features[name] = tuple(np.concatenate(part) for part in zip(*parts, strict=True))
-        return self._features[name]
-
-    def _cached_features(self, name: str) -> dict[str, np.ndarray]:
-        """{name: features} from a file; {} where there is none: they are computed, and put there if not too many."""
-        extractor = self._extractor(name)
-        size = len(self.images) * extractor.metadata()["feature_size"] * 4
-        if self._cache_dir is None or size > features_file.LARGEST:
-            self._all(name)
-            return {}
-        metadata = self.metadata(extractor)
-        path = self._cache_path(extractor, metadata, "features")
-        cached = self._read(path, "features", lambda: features_file.load(path, metadata))
-        if cached is not None:
-            return {name: cached}
-        features = self._all(name)[0]
-        self._write(path, "features", lambda: features_file.save(path, features, metadata))
-        return {}
-
-    def _read(self, path: Path, what: str, load: Callable[[], Any]) -> Any:
-        """What the first process reads from the cache, or None: all must agree whether something is to be computed."""
-        workers, cached = self._stream.workers, None
-        if workers.index == 0 and path.exists():
-            try:
-                cached = load()
-            except (statistics_file.Mismatch, OSError) as error:
-                log.warning("%s: cached %s are not used and made again: %s", path, what, error)
-        return workers.tell(cached)
-
-    def _write(self, path: Path, what: str, save: Callable[[], None]) -> None:
-        if self._stream.workers.index > 0:
-            return
-        try:
-            save()
-        except OSError as error:
-            log.warning("%s: %s could not be cached: %s", path, what, error)
-
-    def _cache_path(self, extractor: Extractor, metadata: dict, kind: str) -> Path:
-        key = hashlib.sha256(repr(sorted(metadata.items())).encode()).hexdigest()
-        return Path(self._cache_dir) / f"{kind}_{extractor.label or extractor.name}_{key[:16]}.npz"
-
-    def _stream_features(self, name: str):
-        extractor = self._extractor(name)
-        for ids, count in self._stream(len(self.images), f"features of {self.split}"):
-            made = extractor.apply(self._place(self.images[ids]))
-            yield tuple(self._stream.gather(part, count) for part in made)
-
     def statistics(self, extractor: str) -> FeatureStatistics:
-        """Mean and scatter of the features, from a file, the cache, or computed.
+        """Mean and scatter of the features of all images, from a file, the cache, or computed.
 
         Raises:
           UserError: saved statistics that are of another extractor or input path.
@@ -161,25 +117,63 @@ class ImageSet:
         return self._statistics[extractor]
 
     def _find_statistics(self, name: str) -> FeatureStatistics:
+        if self.statistics_file is None:
+
+            def load(path, metadata):
+                return statistics_file.matching(statistics_file.load(path), metadata)
+
+            file = _CacheFile("reference", "reference statistics", load, statistics_file.save)
+            return self._cached(name, file, lambda: self._compute_statistics(name))
+        try:
+            return statistics_file.matching(self.statistics_file, self._extractor(name).metadata())
+        except statistics_file.Mismatch as error:
+            raise UserError(
+                f"{self.split}: {error}; choose the extractor and resize it was made with, or make it anew"
+            ) from None
+
+    def _compute_statistics(self, name: str) -> FeatureStatistics:
+        if name in self._keep or name in self._features or name in self._outputs:
+            return FeatureStatistics.of(self.features(name))
+        stream = GroupedStatistics(len(self.images), seed=0, groups=1)
+        for features, _ in self._stream_outputs(name):
+            stream.update(features)
+        return merged(stream.parts())
+
+    def _all(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        if name not in self._outputs:
+            parts = list(self._stream_outputs(name))
+            self._outputs[name] = tuple(np.concatenate(part) for part in zip(*parts, strict=True))
+        return self._outputs[name]
+
+    def _stream_outputs(self, name: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         extractor = self._extractor(name)
-        if self.statistics_file is not None:
-            try:
-                return statistics_file.matching(self.statistics_file, extractor.metadata())
-            except statistics_file.Mismatch as error:
-                raise UserError(
-                    f"{self.split}: {error}; choose the extractor and resize it was made with, or make it anew"
-                ) from None
+        for ids, count in self._stream(len(self.images), f"features of {self.split}"):
+            features, logits = extractor.apply(self._place(self.images[ids]))
+            yield self._stream.gather(features, count), self._stream.gather(logits, count)
+
+    def _cached(self, name: str, file: "_CacheFile", compute: Callable[[], Any]) -> Any:
+        """What the first process reads from the cache, or else what all compute; the first puts it there."""
         if self._cache_dir is None:
-            return self._compute(name)
+            return compute()
+        extractor, workers, cached = self._extractor(name), self._stream.workers, None
         metadata = self.metadata(extractor)
-        path = self._cache_path(extractor, metadata, "reference")
-        what = "reference statistics"
-        cached = self._read(path, what, lambda: statistics_file.matching(statistics_file.load(path), metadata))
+        key = hashlib.sha256(repr(sorted(metadata.items())).encode()).hexdigest()
+        path = Path(self._cache_dir) / f"{file.prefix}_{extractor.label or extractor.name}_{key[:16]}.npz"
+        if workers.index == 0 and path.exists():
+            try:
+                cached = file.load(path, metadata)
+            except (statistics_file.Mismatch, OSError) as error:
+                log.warning("%s: cached %s are not used and made again: %s", path, file.what, error)
+        cached = workers.tell(cached)
         if cached is not None:
             return cached
-        statistics = self._compute(name)
-        self._write(path, what, lambda: statistics_file.save(path, statistics, metadata))
-        return statistics
+        computed = compute()
+        if workers.index == 0:
+            try:
+                file.save(path, computed, metadata)
+            except OSError as error:
+                log.warning("%s: %s could not be cached: %s", path, file.what, error)
+        return computed
 
     def metadata(self, extractor: Extractor) -> dict:
         """What the statistics depend on: extractor with its weights and input path, pixels, split, count."""
@@ -190,13 +184,14 @@ class ImageSet:
             "n": len(self.images),
         }
 
-    def _compute(self, name: str) -> FeatureStatistics:
-        if name in self._keep or name in self._features or name in self._from_cache:
-            return FeatureStatistics.of(self.features(name))
-        stream = GroupedStatistics(len(self.images), seed=0, groups=1)
-        for features, _ in self._stream_features(name):
-            stream.update(features)
-        return merged(stream.parts())
+
+class _CacheFile(NamedTuple):
+    """A kind of file in the cache: its name's start, what is in it, and how that is read and written."""
+
+    prefix: str
+    what: str
+    load: Callable[[Path, dict], Any]
+    save: Callable[[Path, Any, dict], None]
 
 
 class OutputBatch:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import log_softmax, logsumexp
 
 from jaxgen.metrics.base import CHOSEN, Context
-from jaxgen.metrics.collected import Collected
+from jaxgen.metrics.collected import Collected, of_features
 
 NEEDS = "sample"
 DIRECTION = "higher"
@@ -52,4 +52,4 @@ def start(context: Context) -> Collected:
             "splits": len(scores),
         }
 
-    return Collected(context.extractor, finish, logits=True)
+    return of_features(context.extractor, finish, logits=True)

@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxgen.errors import UserError
 from jaxgen.metrics.base import CHOSEN, Context
-from jaxgen.metrics.collected import Collected
+from jaxgen.metrics.collected import Collected, of_features
 
 NEEDS = "sample"
 DIRECTION = "lower"
@@ -79,4 +79,4 @@ def kernel_distance(real: np.ndarray, fake: np.ndarray, seed: int) -> dict:
 def start(context: Context) -> Collected:
     """An accumulator of the distance."""
     real = context.real.features(context.extractor)
-    return Collected(context.extractor, lambda features: kernel_distance(real, features, context.seed))
+    return of_features(context.extractor, lambda features: kernel_distance(real, features, context.seed))

@@ -4,7 +4,8 @@ import numpy as np
 from scipy.stats import ks_2samp
 
 from jaxgen.metrics.base import Context
-from jaxgen.metrics.tabular import MIN_ROWS, Gathered, Tables
+from jaxgen.metrics.collected import Collected
+from jaxgen.metrics.tabular import MIN_ROWS, Tables, of_tables
 from jaxgen.metrics.tabular import USES as USES
 
 NEEDS = "points"
@@ -39,6 +40,6 @@ def _measure(tables: Tables) -> dict:
     }
 
 
-def start(context: Context) -> Gathered:
+def start(context: Context) -> Collected:
     """An accumulator of the mean over all columns but the label's."""
-    return Gathered(context, _measure)
+    return of_tables(context, _measure)

@@ -17,7 +17,7 @@ import numpy as np
 
 from jaxgen.errors import UserError
 from jaxgen.metrics.base import Context
-from jaxgen.metrics.collected import Collected
+from jaxgen.metrics.collected import Collected, of_features
 from jaxgen.metrics.remembered import remembered
 
 # Rows and columns of a tile. On 2 busy CPU cores a pass over 10,000 x 10,000 pairs of 2,048 features takes 5 to 10 s.
@@ -109,7 +109,7 @@ def measured(context: Context, share: Callable[[Manifolds], np.ndarray], over: s
             "n_real": len(real),
         }
 
-    return Collected(context.extractor, finish)
+    return of_features(context.extractor, finish)
 
 
 def _bounds(a: jax.Array, b: jax.Array, centre: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -74,25 +74,21 @@ def nearness(train: np.ndarray, held_out: np.ndarray, fake: np.ndarray) -> dict:
     return out
 
 
-class _Memorisation(Collected):
-    def __init__(self, context: Context):
-        train, real = (images.features(context.extractor) for images in (context.train, context.real))
-        super().__init__(context.extractor, lambda fake: nearness(train, real, fake))
-        self._train_images, self._digests = context.train.images, []
-
-    def update(self, batch: OutputBatch) -> None:
-        super().update(batch)
-        self._digests += digests(batch.host(batch.fake))
-
-    def result(self) -> dict:
-        train = set(digests(self._train_images))
-        return {**super().result(), "exact_copies": sum(digest in train for digest in self._digests)}
-
-
-def start(context: Context) -> _Memorisation:
+def start(context: Context) -> Collected:
     """An accumulator of the share of samples that lie unusually near to a training image.
 
     `found` sums it up; `exact_copies` counts samples with the pixels of a training image; `closest_pairs` holds
     numbers of samples and of training images.
     """
-    return _Memorisation(context)
+    train, real = (images.features(context.extractor) for images in (context.train, context.real))
+    of_fake = []
+
+    def rows_of(batch: OutputBatch) -> np.ndarray:
+        of_fake.extend(digests(batch.host(batch.fake)))
+        return batch.features(context.extractor)[0]
+
+    def finish(fake: np.ndarray) -> dict:
+        of_train = set(digests(context.train.images))
+        return {**nearness(train, real, fake), "exact_copies": sum(digest in of_train for digest in of_fake)}
+
+    return Collected(rows_of, finish)

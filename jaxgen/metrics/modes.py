@@ -7,7 +7,8 @@ The ring of 8 and the grid of 25 of Srivastava et al. 2017 (VEEGAN) and Lin et a
 import numpy as np
 from scipy.stats import chi2
 
-from jaxgen.metrics.base import Context, OutputBatch
+from jaxgen.metrics.base import Context
+from jaxgen.metrics.collected import Collected, of_output
 
 NEEDS = "points"
 DIRECTION = "higher"
@@ -50,31 +51,22 @@ def mode_coverage(points: np.ndarray, centres: np.ndarray, std: float | np.ndarr
     }
 
 
-class _Modes:
-    def __init__(self, centres: np.ndarray, std: float | np.ndarray):
-        self._centres, self._std = centres, std
-        self._points: list[np.ndarray] = []
+def start(context: Context) -> Collected:
+    """An accumulator of the number of modes covered; `context.info["points"]` holds `centres` [M, D] and `std`."""
+    facts = context.info["points"]
 
-    def update(self, batch: OutputBatch) -> None:
-        self._points.append(batch.host(batch.output))
-
-    def result(self) -> dict:
-        points = np.concatenate(self._points)
-        found = mode_coverage(points, self._centres, self._std)
-        counts, share = found.pop("counts"), found["high_quality"]
+    def finish(points: np.ndarray) -> dict:
+        coverage = mode_coverage(points, facts["centres"], facts["std"])
+        counts, share = coverage.pop("counts"), coverage["high_quality"]
         return {
-            "value": float(found.pop("covered")),
+            "value": float(coverage.pop("covered")),
             "spread": None,
             "spread_kind": "none: a count over all samples",
             "modes": len(counts),
-            **found,
+            **coverage,
             "high_quality_standard_error": float(np.sqrt(share * (1 - share) / len(points))),
             "samples_of_each_mode": counts.tolist(),
             "limit_in_std": LIMIT,
         }
 
-
-def start(context: Context) -> _Modes:
-    """An accumulator of the number of modes covered; `context.info["points"]` holds `centres` [M, D] and `std`."""
-    facts = context.info["points"]
-    return _Modes(np.asarray(facts["centres"], np.float64), facts["std"])
+    return of_output(finish)

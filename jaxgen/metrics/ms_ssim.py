@@ -7,7 +7,8 @@ import jax.numpy as jnp
 
 from jaxgen.errors import UserError
 from jaxgen.metrics.base import Context
-from jaxgen.metrics.ssim import TAPS, MeanOverPairs, terms
+from jaxgen.metrics.collected import Collected
+from jaxgen.metrics.ssim import TAPS, mean_over_pairs, terms
 
 NEEDS = "reconstruct"
 DIRECTION = "higher"
@@ -78,7 +79,7 @@ def ms_ssim(a: jax.Array, b: jax.Array, data_range: float) -> jax.Array:
     return product.mean(-1)
 
 
-def start(context: Context) -> MeanOverPairs:
+def start(context: Context) -> Collected:
     """An accumulator of the mean MS-SSIM over pairs, which records the scales and their weights."""
     weights = scale_weights(context.image_shape)
-    return MeanOverPairs(ms_ssim, scales=len(weights), weights=[round(weight, 6) for weight in weights])
+    return mean_over_pairs(ms_ssim, scales=len(weights), weights=[round(weight, 6) for weight in weights])

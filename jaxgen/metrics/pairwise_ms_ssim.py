@@ -8,7 +8,7 @@ above the real images' may be blur. On CIFAR-10, whose images have 0.075 among t
 
 import numpy as np
 
-from jaxgen.metrics.base import Context, OutputBatch
+from jaxgen.metrics.base import Context
 from jaxgen.metrics.ms_ssim import ms_ssim, scale_weights
 from jaxgen.metrics.ms_ssim import unsuitable as unsuitable
 from jaxgen.metrics.subset import StreamSubset, indices
@@ -67,16 +67,14 @@ def _mean_and_error(images: np.ndarray, seed: int) -> tuple[float, float, int]:
     return float(values.mean()), standard_error(values, pairs), len(pairs)
 
 
-class _Pairwise:
-    def __init__(self, context: Context):
-        self._context = context
-        self._samples = StreamSubset(context.n_fake, _IMAGES, context.seed)
+def start(context: Context) -> StreamSubset:
+    """An accumulator of the mean over 5,000 random pairs among 2,000 samples, each in five, and the same of real ones.
 
-    def update(self, batch: OutputBatch) -> None:
-        self._samples.update(batch)
+    With fewer images there are as many fewer pairs. `collapse_suspected`: the samples' mean is above the real images'
+    by three standard errors and by a quarter.
+    """
 
-    def result(self) -> dict:
-        context, samples = self._context, self._samples.rows()
+    def finish(samples: np.ndarray) -> dict:
         value, error, pairs = _mean_and_error(samples, context.seed)
         images = context.real.images
         chosen = indices(len(images), _IMAGES, context.seed)
@@ -104,11 +102,4 @@ class _Pairwise:
             out["note"] = f"samples are more alike than real images ({value:.3f}, {real:.3f}): mode collapse, or blur"
         return out
 
-
-def start(context: Context) -> _Pairwise:
-    """An accumulator of the mean over 5,000 random pairs among 2,000 samples, each in five, and the same of real ones.
-
-    With fewer images there are as many fewer pairs. `collapse_suspected`: the samples' mean is above the real images'
-    by three standard errors and by a quarter.
-    """
-    return _Pairwise(context)
+    return StreamSubset(context.n_fake, _IMAGES, context.seed, finish=finish)

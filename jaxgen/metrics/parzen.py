@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgen.metrics.base import Context, OutputBatch
+from jaxgen.metrics.base import Context
 from jaxgen.metrics.subset import StreamSubset, indices
 
 NEEDS = "sample"
@@ -103,28 +103,24 @@ def choose_sigma(validation: np.ndarray, samples: np.ndarray, scale: float = 1.0
         more = more[(more >= _SIGMA_LIMITS[0]) & (more <= _SIGMA_LIMITS[1])]
         if not len(more):
             return float(sigmas[best]), float(means[best]), True
-        found = log_density(validation, samples, more, scale).mean(1)
+        further = log_density(validation, samples, more, scale).mean(1)
         sigmas = np.concatenate([more, sigmas] if low else [sigmas, more])
-        means = np.concatenate([found, means] if low else [means, found])
+        means = np.concatenate([further, means] if low else [means, further])
 
 
-class _Parzen:
-    def __init__(self, context: Context):
-        self._context = context
-        self._samples = StreamSubset(context.n_fake, _SAMPLES, context.seed)
+def start(context: Context) -> StreamSubset:
+    """An accumulator of the log-likelihood under 10,000 samples.
 
-    def update(self, batch: OutputBatch) -> None:
-        self._samples.update(batch)
+    The width is chosen on 1,000 training images, where the paper held some back from training: a generator that
+    copies them gets a window too narrow, and a low number.
+    """
 
-    def result(self) -> dict:
-        context, seed = self._context, self._context.seed
-        samples = self._samples.rows()
+    def some(images, keep):
+        chosen = images[indices(len(images), keep, context.seed)]
+        return chosen.reshape(len(chosen), -1)
+
+    def finish(samples: np.ndarray) -> dict:
         samples = samples.reshape(len(samples), -1)
-
-        def some(images, keep):
-            chosen = images[indices(len(images), keep, seed)]
-            return chosen.reshape(len(chosen), -1)
-
         validation, test = some(context.train.images, _VALIDATION), some(context.real.images, _TEST)
         sigma, validation_mean, edge = choose_sigma(validation, samples, 1 / 255)
         nats = log_density(test, samples, np.array([sigma]), 1 / 255)[0]
@@ -145,11 +141,4 @@ class _Parzen:
             out["note"] = f"the best width, {sigma:.4f}, is at the end of those that make sense: {cause}"
         return out
 
-
-def start(context: Context) -> _Parzen:
-    """An accumulator of the log-likelihood under 10,000 samples.
-
-    The width is chosen on 1,000 training images, where the paper held some back from training: a generator that
-    copies them gets a window too narrow, and a low number.
-    """
-    return _Parzen(context)
+    return StreamSubset(context.n_fake, _SAMPLES, context.seed, finish=finish)

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgen.metrics.base import Context, OutputBatch
+from jaxgen.metrics.collected import Collected
 from jaxgen.metrics.extractors import lpips_vgg
 
 NEEDS = "path"
@@ -55,8 +56,8 @@ def filtered_mean(lengths: np.ndarray) -> float:
     return float(lengths[(lengths >= low) & (lengths <= high)].mean())
 
 
-class PathLengths:
-    """Mean length of paths (`metrics.base.Accumulator`): distance of neighbouring images / epsilon^2.
+def path_lengths(measure: Callable, context: Context, **facts) -> Collected:
+    """An accumulator of the mean length of paths: distance of neighbouring images / epsilon^2.
 
     Args:
       measure: float32 images in [-1, 1], twice [B, H, W, C] -> squared distances [B].
@@ -64,22 +65,14 @@ class PathLengths:
       facts: further facts for the record.
     """
 
-    def __init__(self, measure: Callable, context: Context, **facts):
-        self._measure, self._seed = measure, context.seed
-        self._facts = {**context.info.get("path", {}), **facts}
-        self._lengths: list[np.ndarray] = []
-
-    def update(self, batch: OutputBatch) -> None:
-        """Adds a batch of paths."""
+    def rows_of(batch: OutputBatch) -> np.ndarray:
         a, b = batch.output
         if not jnp.issubdtype(a.dtype, jnp.floating):
             raise ValueError(f"the view 'path' gave {a.dtype} images; steps of {EPSILON} are lost in whole grey levels")
-        distance = batch.host(self._measure(shrunk(a), shrunk(b)))
-        self._lengths.append(np.asarray(distance, np.float64) / EPSILON**2)
+        return np.asarray(batch.host(measure(shrunk(a), shrunk(b))), np.float64) / EPSILON**2
 
-    def result(self) -> dict:
-        """The filtered mean, its bootstrap spread, and the plain mean."""
-        lengths, rng = np.concatenate(self._lengths), np.random.default_rng(self._seed)
+    def finish(lengths: np.ndarray) -> dict:
+        rng = np.random.default_rng(context.seed)
         draws = [filtered_mean(rng.choice(lengths, len(lengths))) for _ in range(_RESAMPLES)]
         return {
             "value": filtered_mean(lengths),
@@ -88,11 +81,14 @@ class PathLengths:
             "epsilon": EPSILON,
             "percentiles": list(_PERCENTILES),
             "unfiltered": float(lengths.mean()),
-            **self._facts,
+            **context.info.get("path", {}),
+            **facts,
         }
 
+    return Collected(rows_of, finish)
 
-def start(context: Context) -> PathLengths:
+
+def start(context: Context) -> Collected:
     """An accumulator over the whole image (no crop to its centre, which StyleGAN's numbers for faces have)."""
     params = lpips_vgg.load()
-    return PathLengths(lambda a, b: lpips_vgg.distance(params, a, b), context, network=lpips_vgg.NETWORK)
+    return path_lengths(lambda a, b: lpips_vgg.distance(params, a, b), context, network=lpips_vgg.NETWORK)

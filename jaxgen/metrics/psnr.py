@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgen.metrics.base import Context, OutputBatch
+from jaxgen.metrics.base import Context
+from jaxgen.metrics.collected import Collected, of_pairs
 
 NEEDS = "reconstruct"
 DIRECTION = "higher"
@@ -31,29 +32,21 @@ def psnr(a: jax.Array, b: jax.Array, data_range: float) -> jax.Array:
     return 10 * (2 * jnp.log10(jnp.asarray(data_range, dtype)) - jnp.log10(error))
 
 
-class _Mean:
-    def __init__(self):
-        self._values = []
-
-    def update(self, batch: OutputBatch) -> None:
-        self._values.append(batch.host(psnr(batch.real, batch.fake, DATA_RANGE)))
-
-    def result(self) -> dict:
-        values = np.concatenate(self._values).astype(np.float64)
-        # One exact copy among thousands would make the mean infinite and hide the rest, so those are counted apart.
-        differing = values[np.isfinite(values)]
-        out = {"value": float("inf"), "spread": None, "spread_kind": "standard deviation over images"}
-        if len(differing):
-            out |= {"value": float(differing.mean()), "spread": float(differing.std())}
-            out["standard_error"] = float(differing.std() / np.sqrt(len(differing)))
-        identical = len(values) - len(differing)
-        out |= {"data_range": DATA_RANGE, "identical_pairs": identical}
-        if identical:
-            out["note"] = f"{identical} of {len(values)} pairs are identical (infinite dB) and left out of the mean"
-        return out
+def _mean_of_differing(values: np.ndarray) -> dict:
+    # One exact copy among thousands would make the mean infinite and hide the rest, so those are counted apart.
+    differing = values[np.isfinite(values)]
+    out = {"value": float("inf"), "spread": None, "spread_kind": "standard deviation over images"}
+    if len(differing):
+        out |= {"value": float(differing.mean()), "spread": float(differing.std())}
+        out["standard_error"] = float(differing.std() / np.sqrt(len(differing)))
+    identical = len(values) - len(differing)
+    out |= {"data_range": DATA_RANGE, "identical_pairs": identical}
+    if identical:
+        out["note"] = f"{identical} of {len(values)} pairs are identical (infinite dB) and left out of the mean"
+    return out
 
 
-def start(context: Context) -> _Mean:
+def start(context: Context) -> Collected:
     """An accumulator of the mean of each pair's dB, over the pairs that differ; `identical_pairs` counts the others."""
     del context
-    return _Mean()
+    return of_pairs(psnr, DATA_RANGE, _mean_of_differing)

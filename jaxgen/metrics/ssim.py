@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgen.errors import UserError
-from jaxgen.metrics.base import Context, OutputBatch
+from jaxgen.metrics.base import Context
+from jaxgen.metrics.collected import Collected, of_pairs
 
 NEEDS = "reconstruct"
 DIRECTION = "higher"
@@ -79,31 +80,23 @@ def ssim(a: jax.Array, b: jax.Array, data_range: float) -> jax.Array:
     return (luminance * structure).mean((1, 2, 3))
 
 
-class MeanOverPairs:
-    """The mean of a similarity of pairs (`metrics.base.Accumulator`), with further facts for its record."""
+def mean_over_pairs(similarity: Callable[[jax.Array, jax.Array, float], jax.Array], **facts) -> Collected:
+    """An accumulator of the mean of a similarity of pairs, with further facts for its record."""
 
-    def __init__(self, similarity: Callable[[jax.Array, jax.Array, float], jax.Array], **facts):
-        self._similarity, self._facts = similarity, facts
-        self._values = []
-
-    def update(self, batch: OutputBatch) -> None:
-        """Adds a batch's pairs."""
-        self._values.append(batch.host(self._similarity(batch.real, batch.fake, DATA_RANGE)))
-
-    def result(self) -> dict:
-        """Mean and standard deviation over pairs, and the mean's standard error."""
-        values = np.concatenate(self._values).astype(np.float64)
+    def finish(values: np.ndarray) -> dict:
         return {
             "value": float(values.mean()),
             "spread": float(values.std()),
             "spread_kind": "standard deviation over images",
             "standard_error": float(values.std() / np.sqrt(len(values))),
             "data_range": DATA_RANGE,
-            **self._facts,
+            **facts,
         }
 
+    return of_pairs(similarity, DATA_RANGE, finish)
 
-def start(context: Context) -> MeanOverPairs:
+
+def start(context: Context) -> Collected:
     """An accumulator of the mean SSIM over pairs."""
     del context
-    return MeanOverPairs(ssim)
+    return mean_over_pairs(ssim)

@@ -20,11 +20,19 @@ class StreamSubset:
 
     Args:
       total, keep, seed: see `indices`.
-      of: what is kept of a batch, one row an image: its fake images, or such as their features.
+      rows_of: what is kept of a batch, one row an image: its fake images, or such as their features.
+      finish: the subset's rows -> a metric's result, of which this is then the accumulator.
     """
 
-    def __init__(self, total: int, keep: int, seed: int, of: Callable[[OutputBatch], np.ndarray] | None = None):
-        self._of = of or (lambda batch: batch.host(batch.fake))
+    def __init__(
+        self,
+        total: int,
+        keep: int,
+        seed: int,
+        rows_of: Callable[[OutputBatch], np.ndarray] = lambda batch: batch.host(batch.fake),
+        finish: Callable[[np.ndarray], dict] | None = None,
+    ):
+        self._rows_of, self._finish = rows_of, finish
         self._wanted = indices(total, keep, seed)
         self._seen = 0
         self._parts: list[np.ndarray] = []
@@ -33,9 +41,13 @@ class StreamSubset:
         """Keeps what is wanted of the batch."""
         first, last = np.searchsorted(self._wanted, [self._seen, self._seen + batch.count])
         if last > first:
-            self._parts.append(self._of(batch)[self._wanted[first:last] - self._seen])
+            self._parts.append(self._rows_of(batch)[self._wanted[first:last] - self._seen])
         self._seen += batch.count
 
     def rows(self) -> np.ndarray:
         """The subset [keep, ...], in the order of the stream."""
         return np.concatenate(self._parts)
+
+    def result(self) -> dict:
+        """What `finish` makes of the subset."""
+        return self._finish(self.rows())

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxgen.metrics.base import Context, OutputBatch
+from jaxgen.metrics.base import Context
+from jaxgen.metrics.collected import Collected, of_output
 
 # Below so many rows on a side no classifier and no correlation says anything.
 MIN_ROWS = 50
@@ -51,24 +52,16 @@ class Tables(NamedTuple):
         return np.concatenate(parts, axis=1)
 
 
-class Gathered:
-    """A metric under way (`metrics.base.Accumulator`) whose result is a function of all rows, `Tables`."""
+def of_tables(context: Context, finish: Callable[[Tables], dict]) -> Collected:
+    """An accumulator whose result is a function of all rows; rows that are not finite make no number."""
 
-    def __init__(self, context: Context, finish: Callable[[Tables], dict]):
-        self._context, self._finish = context, finish
-        self._rows: list[np.ndarray] = []
-
-    def update(self, batch: OutputBatch) -> None:
-        """Keeps the batch's rows: they are small."""
-        self._rows.append(batch.host(batch.output))
-
-    def result(self) -> dict:
-        """What `finish` makes of all of them; rows that are not finite make no number."""
-        rows = np.concatenate(self._rows)
+    def of_rows(rows: np.ndarray) -> dict:
         if not np.isfinite(rows).all():
             bad = int((~np.isfinite(rows)).any(1).sum())
             return {"value": float("nan"), "spread": None, "spread_kind": f"none: {bad} rows are not finite"}
-        return self._finish(tables_of(self._context, rows))
+        return finish(tables_of(context, rows))
+
+    return of_output(of_rows)
 
 
 def tables_of(context: Context, fake: np.ndarray) -> Tables:

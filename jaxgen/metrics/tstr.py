@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 
 from jaxgen.metrics.base import Context
-from jaxgen.metrics.tabular import MIN_ROWS, Gathered, Tables, forest
+from jaxgen.metrics.collected import Collected
+from jaxgen.metrics.tabular import MIN_ROWS, Tables, forest, of_tables
 from jaxgen.metrics.tabular import USES as _TABLES
 
 NEEDS = "points"
@@ -54,6 +55,6 @@ def _measure(tables: Tables) -> dict:
     }
 
 
-def start(context: Context) -> Gathered:
+def start(context: Context) -> Collected:
     """An accumulator of the accuracy; `auc`, `f1` beside it, and `trtr_...` of a forest trained on the real rows."""
-    return Gathered(context, _measure)
+    return of_tables(context, _measure)

@@ -3,7 +3,8 @@
 import numpy as np
 from scipy.stats import wasserstein_distance
 
-from jaxgen.metrics.base import Context, OutputBatch
+from jaxgen.metrics.base import Context
+from jaxgen.metrics.collected import Collected, of_output
 
 NEEDS = "points"
 DIRECTION = "lower"
@@ -19,30 +20,23 @@ def unsuitable(shape: tuple[int, ...]) -> str | None:
     return None if shape == (1,) else f"needs points of one dimension; these have the shape {list(shape)}"
 
 
-class _Wasserstein:
-    def __init__(self, real: np.ndarray):
-        self._real = real
-        self._points: list[np.ndarray] = []
+def start(context: Context) -> Collected:
+    """An accumulator of the distance (Ramdas et al. 2017, equation 8), in the data's units."""
+    real = np.asarray(context.real.images[:])[:, 0]
 
-    def update(self, batch: OutputBatch) -> None:
-        self._points.append(batch.host(batch.output)[:, 0])
-
-    def result(self) -> dict:
-        points = np.concatenate(self._points)
+    def finish(points: np.ndarray) -> dict:
+        points = points[:, 0]
         if not np.isfinite(points).all():
             return {"value": float("inf"), "spread": None, "spread_kind": "none: some points are not finite"}
         return {
-            "value": float(wasserstein_distance(points, self._real)),
+            "value": float(wasserstein_distance(points, real)),
             "spread": None,
             "spread_kind": "none: one number of all points",
             "unit": "of the data",
             "mean": float(points.mean()),
             "standard_deviation": float(points.std()),
-            "mean_real": float(self._real.mean()),
-            "standard_deviation_real": float(self._real.std()),
+            "mean_real": float(real.mean()),
+            "standard_deviation_real": float(real.std()),
         }
 
-
-def start(context: Context) -> _Wasserstein:
-    """An accumulator of the distance (Ramdas et al. 2017, equation 8), in the data's units."""
-    return _Wasserstein(np.asarray(context.real.images[:])[:, 0])
+    return of_output(finish)

@@ -4,8 +4,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from jaxgen.pictures import image_grids
+from jaxgen.pictures.figures import FAKE, REAL, figure
 
-_REAL, _FAKE = "#0072b2", "#e69f00"  # told apart by the colour-blind too
 _TSNE_POINTS, _TSNE_COMPONENTS = 500, 50
 _LARGEST_TILE = 128
 _TEXT_SIZE, _MARGIN = 14, 6
@@ -45,21 +45,14 @@ def tsne(real: np.ndarray, fake: np.ndarray, seed: int = 0, title: str = "") -> 
       real, fake, seed: as for `tsne_points`.
       title: such as the name of the feature network.
     """
-    # The object-oriented interface: pyplot keeps figures in a state that all of a process shares.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6, 6.2), dpi=110, layout="constrained")
-    canvas = FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    groups = zip(tsne_points(real, fake, seed), (_REAL, _FAKE), ("real", "generated"), ("o", "^"), strict=True)
+    plot, draw = figure(6, 6.2, dpi=110)
+    axes = plot.add_subplot()
+    groups = zip(tsne_points(real, fake, seed), (REAL, FAKE), ("real", "generated"), ("o", "^"), strict=True)
     for places, colour, name, marker in groups:
         axes.scatter(*places.T, s=14, c=colour, marker=marker, alpha=0.6, linewidths=0, label=f"{name} ({len(places)})")
     axes.set(xticks=[], yticks=[], title=title)
-    figure.legend(loc="outside lower center", ncols=2, frameon=False, markerscale=2)
-    canvas.draw()
-    # A picture of few colours takes a third of the space as a palette.
-    return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3]).quantize(128)
+    plot.legend(loc="outside lower center", ncols=2, frameon=False, markerscale=2)
+    return draw()
 
 
 def neighbours(samples: np.ndarray, train_images: np.ndarray, indices: np.ndarray) -> Image.Image:
@@ -70,9 +63,9 @@ def neighbours(samples: np.ndarray, train_images: np.ndarray, indices: np.ndarra
       indices: numbers of each sample's nearest training images, nearest first, int [N, K].
     """
     k = indices.shape[1]
-    found = np.asarray(train_images[indices.ravel()])
+    nearest = np.asarray(train_images[indices.ravel()])
     left = _headed(image_grids.grid(_tiles(samples), 1), "sample")
-    right = _headed(image_grids.grid(_tiles(found), k), f"nearest training image{'s' if k > 1 else ''}")
+    right = _headed(image_grids.grid(_tiles(nearest), k), f"nearest training image{'s' if k > 1 else ''}")
     return _beside(left, right)
 
 
@@ -111,11 +104,11 @@ def per_class(
     """
     rows, names = [], []
     for label, name in enumerate(class_names[:most]):
-        mine = np.flatnonzero(labels == label)
-        shown = images[mine[:per_class]]
-        blank = np.full((per_class - len(shown), *images.shape[1:]), 255, np.uint8)
-        rows += [shown, blank]
-        names.append(f"{name} ({len(mine)})")
+        of_class = np.flatnonzero(labels == label)
+        first = images[of_class[:per_class]]
+        blank = np.full((per_class - len(first), *images.shape[1:]), 255, np.uint8)
+        rows += [first, blank]
+        names.append(f"{name} ({len(of_class)})")
     grid = image_grids.grid(_tiles(np.concatenate(rows)), per_class)
     return _beside(_row_names(names, grid.height), grid, gap=0)
 
@@ -127,8 +120,8 @@ def traversal(images: np.ndarray, names: list[str], values: np.ndarray) -> Image
       images: uint8 [rows * columns, H, W, C]. names: of the rows. values: of the columns.
     """
     grid = image_grids.grid(_tiles(images), len(values))
-    shown = f"one latent at a time from {values[0]:g} to {values[-1]:g}, the others fixed"
-    return _headed(_beside(_row_names(names, grid.height), grid, gap=0), shown)
+    title = f"one latent at a time from {values[0]:g} to {values[-1]:g}, the others fixed"
+    return _headed(_beside(_row_names(names, grid.height), grid, gap=0), title)
 
 
 def progress(targets: np.ndarray, stages: dict[int, np.ndarray]) -> Image.Image:
@@ -150,13 +143,13 @@ def duplicates(
     Args:
       images: uint8 [N, H, W, C]. pairs: int [P, 2]. distances: [P], or None.
     """
-    shown = []
+    tiles = []
     for i, pair in enumerate(pairs):
         both = image_grids.grid(_tiles(images[pair]), 2)
-        shown.append(both if distances is None else _below(both, f"{distances[i]:.4g}"))
-    width, height = max(p.width for p in shown), shown[0].height
-    canvas = _canvas(columns * (width + _GAP) - _GAP, -(-len(shown) // columns) * height)
-    for i, picture in enumerate(shown):
+        tiles.append(both if distances is None else _below(both, f"{distances[i]:.4g}"))
+    width, height = max(p.width for p in tiles), tiles[0].height
+    canvas = _canvas(columns * (width + _GAP) - _GAP, -(-len(tiles) // columns) * height)
+    for i, picture in enumerate(tiles):
         canvas.paste(picture, (i % columns * (width + _GAP), i // columns * height))
     return _headed(canvas, "closest pairs of samples")
 

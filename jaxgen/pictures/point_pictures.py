@@ -6,8 +6,10 @@ import numpy as np
 from PIL import Image
 
 from jaxgen.pictures import image_grids
+from jaxgen.pictures.figures import FAKE, REAL, figure
 
-_REAL, _FAKE = "#0072b2", "#e69f00"  # told apart by the colour-blind too
+# Axes lie where they are put: a layout engine would take most of the time, and could move them between frames.
+_STYLE = {"dpi": 90, "layout": None, "colours": 64}
 _SHOWN = 2000
 _MARGIN = 0.25  # of the data's extent, on every side
 _CURVE = 241  # places where a density is drawn
@@ -30,22 +32,21 @@ def cloud(real: np.ndarray, fake: np.ndarray, title: str = "") -> Image.Image:
       real: [N, D], which also sets the axes. fake: [M, D]; how many lie outside the axes is written below. At most
         2,000 of each are drawn, the first.
     """
-    figure, draw = _figure(4.2, 4.6)
-    axes = figure.add_axes((0.11, 0.16, 0.86, 0.78))
+    plot, draw = figure(4.2, 4.6, **_STYLE)
+    axes = plot.add_axes((0.11, 0.16, 0.86, 0.78))
     box = limits(real)
     outside = np.mean(~np.all((fake >= box[:, 0]) & (fake <= box[:, 1]), axis=1))
     if real.shape[1] == 1:
         x, width = places(real), _width(real)
         axes.plot(x, density(real[:, 0], x, width), ":", c="black", label="real")
-        axes.plot(x, density(fake[:, 0], x, width), c=_FAKE, label="generated")
+        axes.plot(x, density(fake[:, 0], x, width), c=FAKE, label="generated")
     else:
-        for points, colour, name in ((real, _REAL, "real"), (fake, _FAKE, "generated")):
-            shown = points[:_SHOWN]
-            axes.scatter(*shown[:, :2].T, s=3, c=colour, alpha=0.5, linewidths=0, label=name)
+        for points, colour, name in ((real, REAL, "real"), (fake, FAKE, "generated")):
+            axes.scatter(*points[:_SHOWN, :2].T, s=3, c=colour, alpha=0.5, linewidths=0, label=name)
         axes.set(ylim=box[1], aspect="equal")
-    told = f"{outside:.1%} of the generated points lie outside" if outside else ""
-    axes.set(xlim=box[0], title=title, xlabel=told)
-    figure.legend(loc="lower center", ncols=2, frameon=False, markerscale=3)
+    label = f"{outside:.1%} of the generated points lie outside" if outside else ""
+    axes.set(xlim=box[0], title=title, xlabel=label)
+    plot.legend(loc="lower center", ncols=2, frameon=False, markerscale=3)
     return draw()
 
 
@@ -97,8 +98,8 @@ def figure1(
     """
     from scipy.special import expit
 
-    figure, draw = _figure(4.0, 4.2)
-    top, bottom = figure.add_axes((0.07, 0.44, 0.84, 0.49)), figure.add_axes((0.07, 0.15, 0.84, 0.22))
+    plot, draw = figure(4.0, 4.2, **_STYLE)
+    top, bottom = plot.add_axes((0.07, 0.44, 0.84, 0.49)), plot.add_axes((0.07, 0.15, 0.84, 0.22))
     x, width, (low, high) = places(real), _width(real), limits(real)[0]
     of_data = density(real[:, 0], x, width)
     top.plot(x, of_data, ":", c="black", label="$p_{data}$")
@@ -108,7 +109,7 @@ def figure1(
     right.plot(x, expit(logits) if probability else logits, "--", c="blue", label="$D$")
     if probability:
         right.set(ylim=(0, 1), yticks=(0, 0.5, 1))
-    figure.legend(loc="lower center", ncols=3, frameon=False)
+    plot.legend(loc="lower center", ncols=3, frameon=False)
     # z is spread over the width of the axis, as in the figure: its own scale says nothing about x.
     starts = low + _levels() * (high - low)
     bottom.plot([starts, mapped], [np.zeros(_LINES), np.ones(_LINES)], c="black", linewidth=0.7)
@@ -130,26 +131,8 @@ def strip(frames: list[Path], path: Path) -> None:
 
 def animation(frames: list[Path], path: Path) -> None:
     """All of the pictures one after the other, as an endless GIF."""
-    shown = [Image.open(frame) for frame in frames]
-    times = [_MILLISECONDS] * (len(shown) - 1) + [_LAST]
+    first, *others = [Image.open(frame) for frame in frames]
+    times = [_MILLISECONDS] * len(others) + [_LAST]
     temporary = path.with_name(f".{path.name}")
-    shown[0].save(temporary, format="GIF", save_all=True, append_images=shown[1:], duration=times, loop=0)
+    first.save(temporary, format="GIF", save_all=True, append_images=others, duration=times, loop=0)
     temporary.replace(path)
-
-
-def _figure(width: float, height: float):
-    """A figure of so many inches, and what makes a picture of it."""
-    # The object-oriented interface: pyplot keeps figures in a state that all of a process shares.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    # Axes lie where they are put: a layout engine would take most of the time, and could move them between frames.
-    figure = Figure(figsize=(width, height), dpi=90)
-    canvas = FigureCanvasAgg(figure)
-
-    def draw() -> Image.Image:
-        canvas.draw()
-        # A picture of few colours takes a third of the space as a palette.
-        return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3]).quantize(64)
-
-    return figure, draw

@@ -5,7 +5,7 @@ import pytest
 from jaxgen.metrics import perceptual_path_length as module
 from jaxgen.metrics.base import Context, OutputBatch
 from jaxgen.metrics.extractors import lpips_vgg
-from jaxgen.metrics.perceptual_path_length import EPSILON, PathLengths, filtered_mean, shrunk
+from jaxgen.metrics.perceptual_path_length import EPSILON, filtered_mean, path_lengths, shrunk
 
 
 def _squared(a, b):
@@ -33,7 +33,7 @@ def _result(accumulator, images, batch_size):
 def test_straight_paths_have_their_squared_speed(batch_size):
     images, lengths = _straight_paths(250)
     context = Context(0, 250, 0, info={"path": {"space": "z"}})
-    result = _result(PathLengths(_squared, context, network="none"), images, batch_size)
+    result = _result(path_lengths(_squared, context, network="none"), images, batch_size)
     assert result["value"] == pytest.approx(filtered_mean(lengths), rel=1e-3)
     assert result["unfiltered"] == pytest.approx(lengths.mean(), rel=1e-3)
     assert (result["epsilon"], result["space"], result["network"]) == (1e-4, "z", "none")
@@ -43,7 +43,7 @@ def test_spread_is_that_of_other_paths():
     values, spreads = [], []
     for seed in range(40):
         images, _ = _straight_paths(300, seed, side=1)
-        result = _result(PathLengths(_squared, Context(0, 300, 0)), images, 300)
+        result = _result(path_lengths(_squared, Context(0, 300, 0)), images, 300)
         values.append(result["value"])
         spreads.append(result["spread"])
     assert np.mean(spreads) == pytest.approx(np.std(values), rel=0.35)
@@ -72,7 +72,7 @@ def test_large_images_become_means_of_blocks(side, expected):
 def test_whole_grey_levels_are_refused():
     images = jnp.zeros((2, 4, 4, 1), jnp.uint8)
     with pytest.raises(ValueError, match=r"uint8 images; steps of 0\.0001 are lost"):
-        PathLengths(_squared, Context(0, 2, 0)).update(OutputBatch((images, images), 2, None, None))
+        path_lengths(_squared, Context(0, 2, 0)).update(OutputBatch((images, images), 2, None, None))
 
 
 def test_unsuitable_images_and_missing_weights(monkeypatch):

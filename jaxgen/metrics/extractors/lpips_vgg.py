@@ -10,7 +10,6 @@ import importlib.util
 import os
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,24 +18,19 @@ import numpy as np
 from jaxgen.errors import UserError
 from jaxgen.files.fetch import fetch
 from jaxgen.metrics.extractors.torch_file import read_torch_file
+from jaxgen.metrics.extractors.weights_file import Published, weights_folder
 
 NETWORK = "LPIPS v0.1, VGG16"
 
 
-class WeightsFile(NamedTuple):
-    """A file as its publisher has it, and the name it goes by here."""
-
-    name: str
-    url: str
-    sha256: str
-
-
-TRUNK = WeightsFile(
+TRUNK = Published(
+    NETWORK,
     "vgg16-397923af.pth",
     "https://download.pytorch.org/models/vgg16-397923af.pth",
     "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
 )
-LINEAR = WeightsFile(
+LINEAR = Published(
+    NETWORK,
     "lpips_v0.1_vgg.pth",
     "https://raw.githubusercontent.com/richzhang/PerceptualSimilarity/master/lpips/weights/v0.1/vgg.pth",
     "a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868",
@@ -49,13 +43,9 @@ MIN_SIDE = 16  # four halvings
 _CHUNK_PIXELS = 2**17
 
 
-def _folder() -> Path:
-    return Path(os.environ.get("JAXGEN_CACHE") or "~/.cache/jaxgen").expanduser() / "weights"
-
-
-def _places(file: WeightsFile) -> list[Path]:
+def _places(file: Published) -> list[Path]:
     """Where the file may lie: this project's cache, and where torch or the package `lpips` would have put it."""
-    places = [_folder() / file.name]
+    places = [weights_folder() / file.name]
     if file is TRUNK:
         torch_home = Path(os.environ.get("TORCH_HOME") or "~/.cache/torch").expanduser()
         places.append(torch_home / "hub" / "checkpoints" / file.name)
@@ -64,7 +54,7 @@ def _places(file: WeightsFile) -> list[Path]:
     return places
 
 
-def _find(file: WeightsFile) -> Path | None:
+def _find(file: Published) -> Path | None:
     return next((path for path in _places(file) if path.is_file()), None)
 
 
@@ -73,7 +63,7 @@ def missing() -> str | None:
     wanted = [file for file in (TRUNK, LINEAR) if _find(file) is None]
     if not wanted:
         return None
-    by_hand = " and ".join(f"{file.url} as {_folder() / file.name}" for file in wanted)
+    by_hand = " and ".join(f"{file.url} as {weights_folder() / file.name}" for file in wanted)
     return f"needs the weights of {NETWORK}: python -m {__name__} fetches them, or put {by_hand}"
 
 
@@ -85,7 +75,7 @@ def fetch_missing() -> None:
     """
     for file in (TRUNK, LINEAR):
         if _find(file) is None:
-            fetch(file.url, _folder() / file.name, file.sha256, what="lpips")
+            fetch(file.url, weights_folder() / file.name, file.sha256, what="lpips")
 
 
 def params_from(trunk: dict[str, np.ndarray], linear: dict[str, np.ndarray]) -> dict:

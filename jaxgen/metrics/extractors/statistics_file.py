@@ -35,13 +35,19 @@ class SavedStatistics(NamedTuple):
 
 def save(path: Path, statistics: FeatureStatistics, metadata: dict) -> None:
     """Writes the statistics and their metadata to `path`, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     record = json.dumps({**metadata, "n": statistics.n, "ddof": 1}, sort_keys=True)
+    write_arrays(path, mu=statistics.mean, sigma=statistics.covariance(), metadata=np.array(record))
+
+
+def write_arrays(path: Path, **arrays: np.ndarray) -> None:
+    """Writes a .npz, whole or not at all, in a folder that is made if it is not there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
         try:
-            np.savez(file, mu=statistics.mean, sigma=statistics.covariance(), metadata=np.array(record))
+            np.savez(file, **arrays)
             file.flush()
             os.fsync(file.fileno())
+            os.chmod(file.name, 0o644)  # a temporary file's 0600 would lock out the group that shares the cache
             os.replace(file.name, path)
         except BaseException:
             os.unlink(file.name)

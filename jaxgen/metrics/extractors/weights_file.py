@@ -23,14 +23,18 @@ class Published(NamedTuple):
     sha256: str
 
 
+def weights_folder() -> Path:
+    """Where fetched weights are kept: `$JAXGEN_CACHE/weights`, or `~/.cache/jaxgen/weights`."""
+    return Path(os.environ.get("JAXGEN_CACHE") or "~/.cache/jaxgen").expanduser() / "weights"
+
+
 def located(published: Published) -> Path:
-    """The file in `$JAXGEN_CACHE/weights` (or `~/.cache/jaxgen/weights`), downloaded once if it is not there.
+    """The file in `weights_folder`, downloaded once if it is not there.
 
     Raises:
       UserError: the download failed; the line says where to put the file by hand.
     """
-    folder = Path(os.environ.get("JAXGEN_CACHE") or "~/.cache/jaxgen").expanduser() / "weights"
-    path = folder / published.name
+    path = weights_folder() / published.name
     if not path.is_file():
         try:
             fetch(published.url, path, published.sha256, what=published.network, progress=sys.stderr.isatty())
