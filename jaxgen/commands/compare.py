@@ -34,7 +34,6 @@ from jaxgen.training import timing
 
 log = logging.getLogger(__name__)
 _OF_RUN = 10_000
-Place = Callable[[np.ndarray], jax.Array]
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -59,24 +58,20 @@ def run(arguments: argparse.Namespace) -> None:
         checkpoint=arguments.checkpoint,
         latent_sampler=arguments.latent_sampler,
     )
-    real = open_source(arguments.real, options, "--real")
     settings = _settings(arguments)
-
-    def place(batch):
-        return placement.place(mesh, batch)
-
-    cache_dir = root(ConfigDict({"cache_dir": arguments.cache_dir})) / "statistics"
+    real = open_source(arguments.real, options, "--real")
+    comparison = _Comparison(settings, lambda batch: placement.place(mesh, batch), arguments.cache_dir)
     if real.images is not None and is_vectors(real.images):
         _check_vectors(arguments)
     if arguments.save_statistics:
-        _save_statistics(arguments.save_statistics, real, settings, place, cache_dir)
+        comparison.save_statistics(arguments.save_statistics, real)
     if not arguments.fake:
         return
     fake = open_source(arguments.fake, options, "--fake")
     train = open_source(arguments.train, options, "--train") if arguments.train else None
     if train is not None and train.images is None:
         raise UserError(f"--train={arguments.train}: statistics only; training images are needed")
-    results = _compare(arguments, settings, real, fake, train, place, cache_dir)
+    results = comparison.of_sources(arguments, real, fake, train)
     about = {
         "command": ["python", "-m", "jaxgen.evaluate", *sys.argv[1:]],
         "real": arguments.real,
@@ -123,81 +118,86 @@ def _settings(arguments: argparse.Namespace) -> ConfigDict:
     return ConfigDict({"metrics": names, **{key: getattr(arguments, key) for key in keys}})
 
 
-def _compare(
-    arguments: argparse.Namespace,
-    settings: ConfigDict,
-    real: ImageSource,
-    fake: ImageSource,
-    train: ImageSource | None,
-    place: Place,
-    cache_dir: Path,
-) -> dict:
-    progress, images = sys.stderr.isatty(), fake.images
-    if images is None and real.images is not None and is_vectors(real.images):
-        raise UserError(f"--fake={arguments.fake} holds statistics of images, and --real={arguments.real} has vectors")
-    if images is None:
-        return _of_statistics(settings, real, fake, place, cache_dir, progress)
-    if real.images is not None:
-        same_kind(real.images, images, arguments.real, arguments.fake)
-    # What is known of the data counts for the reference, not for what a run was trained on.
-    views, facts = dict(fake.views or {}), {**fake.facts, **({} if real.views else real.facts)}
-    settings.num_samples = min(arguments.num_samples or len(images), len(images))
-    if fake.views is None:
-        if settings.num_samples < len(images) and not arguments.pairs:
-            # Not the first ones: folders come class by class.
-            images = Chosen(images, indices(len(images), settings.num_samples, arguments.seed))
-        views["points" if is_vectors(fake.images) else "sample"] = lambda ids: images[ids]
-        facts["sample"] = {"image_shape": tuple(images.shape[1:])}
-    if arguments.pairs:
-        if real.images is None or len(real.images) != len(images):
-            count = "statistics only" if real.images is None else f"{len(real.images)} images"
-            raise UserError(f"--pairs: --real has {count} and --fake {len(images)}: pairs need one for one")
-        fakes = images
-        # The copy of a real image is the fake of the same number.
-        views = {"reconstruct": lambda images, ids: fakes[ids]}
-    return engine.evaluate(
-        settings,
-        real,
-        views,
-        train=train,
-        facts=facts,
-        place=place,
-        progress=progress,
-        cache_dir=cache_dir,
-        gallery=arguments.pictures,
-    )
+class _Comparison:
+    """What measures one source against another: settings, feature networks, devices and the cache of statistics."""
 
+    def __init__(self, settings: ConfigDict, place: Callable[[np.ndarray], jax.Array], cache_dir: str):
+        self._settings, self._place, self._progress = settings, place, sys.stderr.isatty()
+        self._extractors = Extractors(settings)
+        self._cache_dir = root(ConfigDict({"cache_dir": cache_dir})) / "statistics"
 
-def _of_statistics(
-    settings: ConfigDict, real: ImageSource, fake: ImageSource, place: Place, cache_dir: Path, progress: bool
-) -> dict:
-    """The Frechet distance between saved statistics, or a set's and saved ones; nothing else can be had of them."""
-    wrong = [name for name in settings.metrics if name != "fid"]
-    if wrong:
-        raise UserError(f"--fake={fake.split} holds statistics only: of --metrics only fid can be had, not {wrong[0]}")
-    extractors = Extractors(settings)
-    extractor, stream = extractors(extractors.chosen), ExampleStream(settings.batch_size, progress)
-    sides = [ImageSet(side, extractors, stream, place, cache_dir) for side in (real, fake)]
-    counts = [side.statistics_file.n if side.images is None else len(side) for side in sides]
-    metric = Selected("fid", result_name("fid", fid, "sample", extractor), fid, "sample", extractors.chosen)
-    known = min((n for n in counts if n is not None), default=fid.MIN_SAMPLES)
-    marks, seconds = few_samples(metric, counts[0], known, settings.allow_few_samples), {"seconds": 0.0}
-    with timed(seconds, "seconds"):
-        value = frechet_distance(*(side.statistics(extractors.chosen) for side in sides))
-    result = {"value": value, "spread": None, "spread_kind": "none: statistics alone cannot be drawn from again"}
-    saved = [side for side in sides if side.statistics_file is not None]
-    unnamed = " and ".join(side.split for side in saved if side.statistics_file.metadata is None)
-    note = f"{unnamed}: the file does not say which extractor and resize made it" if unnamed else ""
-    options = {"counts": tuple(counts), "split": real.split, "extractor": extractor, "seconds": seconds, "note": note}
-    return {metric.key: record(metric, result, marks=marks, **options), "_skipped": {}}
+    def of_sources(
+        self, arguments: argparse.Namespace, real: ImageSource, fake: ImageSource, train: ImageSource | None
+    ) -> dict:
+        """The contents of evaluation.json, less `_run`."""
+        settings, images = self._settings, fake.images
+        if images is None and real.images is not None and is_vectors(real.images):
+            raise UserError(
+                f"--fake={arguments.fake} holds statistics of images, and --real={arguments.real} has vectors"
+            )
+        if images is None:
+            return self._of_statistics(real, fake)
+        if real.images is not None:
+            same_kind(real.images, images, arguments.real, arguments.fake)
+        # What is known of the data counts for the reference, not for what a run was trained on.
+        views, facts = dict(fake.views or {}), {**fake.facts, **({} if real.views else real.facts)}
+        settings.num_samples = min(arguments.num_samples or len(images), len(images))
+        if fake.views is None:
+            if settings.num_samples < len(images) and not arguments.pairs:
+                # Not the first ones: folders come class by class.
+                images = Chosen(images, indices(len(images), settings.num_samples, arguments.seed))
+            views["points" if is_vectors(fake.images) else "sample"] = lambda ids: images[ids]
+            facts["sample"] = {"image_shape": tuple(images.shape[1:])}
+        if arguments.pairs:
+            if real.images is None or len(real.images) != len(images):
+                count = "statistics only" if real.images is None else f"{len(real.images)} images"
+                raise UserError(f"--pairs: --real has {count} and --fake {len(images)}: pairs need one for one")
+            fakes = images
+            # The copy of a real image is the fake of the same number.
+            views = {"reconstruct": lambda images, ids: fakes[ids]}
+        return engine.evaluate(
+            settings,
+            real,
+            views,
+            train=train,
+            facts=facts,
+            place=self._place,
+            progress=self._progress,
+            cache_dir=self._cache_dir,
+            gallery=arguments.pictures,
+        )
 
+    def _of_statistics(self, real: ImageSource, fake: ImageSource) -> dict:
+        """The Frechet distance between saved statistics, or a set's and saved ones; no other metric can be had."""
+        wrong = [name for name in self._settings.metrics if name != "fid"]
+        if wrong:
+            raise UserError(
+                f"--fake={fake.split} holds statistics only: of --metrics only fid can be had, not {wrong[0]}"
+            )
+        chosen = self._extractors.chosen
+        extractor, sides = self._extractors(chosen), [self._image_set(source) for source in (real, fake)]
+        counts = [side.statistics_file.n if side.images is None else len(side) for side in sides]
+        metric = Selected("fid", result_name("fid", fid, "sample", extractor), fid, "sample", chosen)
+        known = min((n for n in counts if n is not None), default=fid.MIN_SAMPLES)
+        marks, seconds = few_samples(metric, counts[0], known, self._settings.allow_few_samples), {"seconds": 0.0}
+        with timed(seconds, "seconds"):
+            value = frechet_distance(*(side.statistics(chosen) for side in sides))
+        result = {"value": value, "spread": None, "spread_kind": "none: statistics alone cannot be drawn from again"}
+        saved = [side for side in sides if side.statistics_file is not None]
+        unnamed = " and ".join(side.split for side in saved if side.statistics_file.metadata is None)
+        note = f"{unnamed}: the file does not say which extractor and resize made it" if unnamed else ""
+        made = record(metric, result, tuple(counts), real.split, extractor, seconds, marks, note=note)
+        return {metric.key: made, "_skipped": {}}
 
-def _save_statistics(path: Path, real: ImageSource, settings: ConfigDict, place: Place, cache_dir: Path) -> None:
-    if real.images is None:
-        raise UserError(f"--save_statistics: --real={real.split} is a statistics file already")
-    extractors = Extractors(settings)
-    stream = ExampleStream(settings.batch_size, sys.stderr.isatty())
-    images = ImageSet(real, extractors, stream, place, cache_dir)
-    statistics = images.statistics(extractors.chosen)
-    statistics_file.save(path, statistics, images.metadata(extractors(extractors.chosen)))
-    log.info("statistics of %d images written to %s", statistics.n, path)
+    def save_statistics(self, path: Path, real: ImageSource) -> None:
+        """Writes mean and covariance of the features of all images."""
+        if real.images is None:
+            raise UserError(f"--save_statistics: --real={real.split} is a statistics file already")
+        images, chosen = self._image_set(real), self._extractors.chosen
+        statistics = images.statistics(chosen)
+        statistics_file.save(path, statistics, images.metadata(self._extractors(chosen)))
+        log.info("statistics of %d images written to %s", statistics.n, path)
+
+    def _image_set(self, source: ImageSource) -> ImageSet:
+        stream = ExampleStream(self._settings.batch_size, self._progress)
+        return ImageSet(source, self._extractors, stream, self._place, self._cache_dir)

@@ -21,7 +21,6 @@ def timed(totals: dict[str, float], name: str) -> Iterator[None]:
 def record(
     metric: Selected,
     result: Mapping[str, Any],
-    *,
     counts: tuple[int | None, int | None],
     split: str,
     extractor: Extractor | None,

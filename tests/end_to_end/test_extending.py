@@ -113,6 +113,45 @@ def build(config, image_shape, num_classes):
 
     return recipe._replace(update=update)
 ''',
+    "mine/fading.py": '''
+"""A GAN with a view of its own: real images, half faded into generated ones."""
+
+from jaxgen.recipes import gan
+
+
+def build(config, image_shape, num_classes):
+    recipe = gan.build(config, image_shape, num_classes)
+
+    def fade(state, images, key, ids, labels=None):
+        return 0.5 * images + 0.5 * recipe.views["sample"](state, key, ids, labels)
+
+    return recipe._replace(views={**recipe.views, "fade": fade}, images=(*recipe.images, "fade"))
+''',
+    "mine/fade_change.py": '''
+"""Mean absolute change of real images by the view "fade", in gray levels."""
+
+import numpy as np
+
+NEEDS, DIRECTION, MIN_SAMPLES, EXTRACTOR = "fade", "lower", 1, None
+
+
+class FadeChange:
+    def __init__(self):
+        self.changes = []
+
+    def update(self, batch):
+        assert batch.fake.dtype == batch.real.dtype == np.uint8
+        change = abs(batch.fake.astype(float) - batch.real.astype(float))
+        self.changes.append(batch.host(change.mean((1, 2, 3))))
+
+    def result(self):
+        changes = np.concatenate(self.changes)
+        return {"value": float(changes.mean()), "spread": float(changes.std())}
+
+
+def start(context):
+    return FadeChange()
+''',
     "mine/laplace.py": '''
 """Laplace likelihood with scale 0.1: absolute instead of squared error."""
 
@@ -149,6 +188,16 @@ def get_config():
     config.evaluation.metrics = ("mine.gray_share", "psnr")
     with config.unlocked():  # a key of your own
         config.model.hidden = 64
+    return config
+""",
+    "my_fading.py": """
+import my_config
+
+
+def get_config():
+    config = my_config.get_config()
+    config.recipe.name = "mine.fading"
+    config.evaluation.metrics = ("mine.fade_change",)
     return config
 """,
     "my_vae.py": """
@@ -221,6 +270,15 @@ def test_own_model_loss_data_and_metric_are_trained_and_evaluated(home):
     assert "reconstruct" in evaluation["_skipped"]["psnr"]
     # At the start every logit is near 0, where label smoothing leaves 2 log 2 as it is.
     assert 1.0 < lines[0]["loss_d"] < 2.0
+
+
+def test_own_view_is_measured_by_the_own_metric_that_needs_it(home):
+    _, evaluation = run(home, "--config", "my_fading.py", "--config.data.limit=100")
+    record = evaluation["mine.fade_change"]
+    assert evaluation["_skipped"] == {}
+    assert (record["view"], record["n_real"], record["n_fake"]) == ("fade", 32, 32)
+    # Halfway to gray images of a generator that has hardly been trained: black rows change by 64, a white one by 64.
+    assert 50 < record["value"] < 80
 
 
 def test_own_likelihood_is_trained_and_evaluated(home):
