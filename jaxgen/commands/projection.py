@@ -110,7 +110,7 @@ def write(
 
     Args:
       results: of the evaluation. search: how the projections were searched for; goes into every record.
-      arrays: `targets`, `images` and whatever else was found, by name. suffix: of the files' names.
+      arrays: `targets`, `images` and the latents, by name. suffix: of the files' names.
     """
     for record in results.values():
         if "view" in record:

@@ -25,9 +25,9 @@ def over_seeds(evaluations: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
       seeds: {"seed": value}, seconds: of all, and whatever is the same in all records}, "_skipped": {metric: reason}}.
       Where a seed has no finite number there is no mean either, and a note names the seed.
     """
-    names = dict.fromkeys(name for one in evaluations.values() for name in one if not name.startswith("_"))
-    skipped = {name: reason for one in evaluations.values() for name, reason in one.get("_skipped", {}).items()}
-    records = {name: {seed: one[name] for seed, one in evaluations.items() if name in one} for name in names}
+    names = dict.fromkeys(name for results in evaluations.values() for name in results if not name.startswith("_"))
+    skipped = {name: reason for results in evaluations.values() for name, reason in results.get("_skipped", {}).items()}
+    records = {name: {seed: r[name] for seed, r in evaluations.items() if name in r} for name in names}
     return {**{name: _record(by_seed, evaluations) for name, by_seed in records.items()}, "_skipped": skipped}
 
 
@@ -65,7 +65,7 @@ def equal(values: Sequence[float]) -> bool:
 def _record(by_seed: Mapping[int, Mapping[str, Any]], evaluations: Mapping[int, Any]) -> dict[str, Any]:
     values = {seed: record["value"] for seed, record in by_seed.items()}
     missing = [seed for seed in evaluations if values.get(seed) is None]
-    found = {seed: value for seed, value in values.items() if value is not None}
+    known = {seed: value for seed, value in values.items() if value is not None}
     first = next(iter(by_seed.values()))
     same = {
         key: value
@@ -74,27 +74,27 @@ def _record(by_seed: Mapping[int, Mapping[str, Any]], evaluations: Mapping[int, 
     }
     record: dict[str, Any] = {"value": None, "spread": None, "interval": None}
     if not missing:
-        mean = summarise(list(found.values()))
+        mean = summarise(list(known.values()))
         interval = None if mean.low is None else [mean.low, mean.high]
         record = {"value": mean.mean, "spread": mean.deviation, "interval": interval}
     record["spread_kind"] = "standard deviation over seeds"
-    record |= _extremes(found, missing, first["direction"])
+    record |= _extremes(known, missing, first["direction"])
     record["seeds"] = {str(seed): values.get(seed) for seed in evaluations}
     record |= same
-    record["seconds"] = round(sum(one["seconds"] for one in by_seed.values()), 3)
-    notes = [f"seed {seed}: {one['note']}" for seed, one in by_seed.items() if one.get("note")]
+    record["seconds"] = round(sum(each["seconds"] for each in by_seed.values()), 3)
+    notes = [f"seed {seed}: {each['note']}" for seed, each in by_seed.items() if each.get("note")]
     if missing:
         notes.append(f"no finite number for seed {', '.join(map(str, missing))}, so no mean")
     return record | ({"note": "; ".join(notes)} if notes else {})
 
 
-def _extremes(found: Mapping[int, float], missing: list[int], better: str) -> dict[str, Any]:
+def _extremes(known: Mapping[int, float], missing: list[int], better: str) -> dict[str, Any]:
     """Best and worst seed; a seed without a number is the worst. None where no direction is better."""
-    if not direction.is_ranked(better) or not found:
+    if not direction.is_ranked(better) or not known:
         return {"best": None, "worst": None}
-    ranked = sorted(found, key=lambda seed: direction.loss(better, found[seed]))
+    ranked = sorted(known, key=lambda seed: direction.loss(better, known[seed]))
     worst = missing[0] if missing else ranked[-1]
     return {
-        "best": {"seed": ranked[0], "value": found[ranked[0]]},
-        "worst": {"seed": worst, "value": found.get(worst)},
+        "best": {"seed": ranked[0], "value": known[ranked[0]]},
+        "worst": {"seed": worst, "value": known.get(worst)},
     }

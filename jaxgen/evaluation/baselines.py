@@ -79,8 +79,8 @@ def _by_class(sampler: Callable, rows, categories, label, rng) -> np.ndarray:
     if label is not None:
         counts[label] = 0
     for value in np.unique(labels):
-        mine = labels == value
-        out[mine] = sampler(rows[mine], counts, rng)
+        of_class = labels == value
+        out[of_class] = sampler(rows[of_class], counts, rng)
     if label is not None:
         out[:, label] = labels
     return out

@@ -8,14 +8,16 @@ import json
 import logging
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import numpy as np
+from ml_collections import ConfigDict
 
+from jaxgen.data.base import Split
 from jaxgen.errors import UserError
 from jaxgen.metrics.extractors.statistics_file import write_arrays
 from jaxgen.metrics.streaming import ALONE, ExampleStream, Workers
@@ -27,6 +29,20 @@ PRIOR = "prior"
 # Components; 0: as many as `config.evaluation.mixture_components` says.
 FITTED = {"normal": 1, "gaussian_mixture": 0}
 _ITERATIONS = 500
+
+
+class EncodingViews(Protocol):
+    """Compiled views of a recipe with an encoder."""
+
+    def encode(self, players: Mapping, images: np.ndarray) -> tuple[jax.Array, jax.Array]: ...
+
+
+class EncodingRun(Protocol):
+    """Those parts of a `jaxgen.runs.session.Session` that a sampler is fitted with."""
+
+    config: ConfigDict
+    train: Split
+    views: EncodingViews
 
 
 class LatentSampler(NamedTuple):
@@ -156,12 +172,12 @@ def save(sampler: LatentSampler, path: Path) -> None:
 
 
 def fitted(
-    opened: Any, players: Any, step: int, folder: Path, names, workers: Workers = ALONE
+    opened: EncodingRun, players: Mapping, step: int, folder: Path, names: Iterable[str], workers: Workers = ALONE
 ) -> dict[str, LatentSampler]:
     """Samplers by name, each from its file in the work directory, or fitted to a trained state and kept there.
 
     Args:
-      opened: the run (`jaxgen.runs.session.Session`); `config.evaluation` has the settings.
+      opened: the run; `config.evaluation` has the settings.
       players: its state at `step`; with another step, or other settings, a sampler is fitted anew.
       folder: the work directory.
       names: of samplers; the prior needs no fitting and is left out.

@@ -17,4 +17,4 @@ FEW = "balls to the neighbours of a few images cover nearly everything"
 
 def start(context: Context) -> Collected:
     """An accumulator of the share of real images whose neighbourhood holds a sample."""
-    return measured(context, lambda found: found.covered, "real images", K_DENSITY)
+    return measured(context, lambda manifolds: manifolds.covered, "real images", K_DENSITY)

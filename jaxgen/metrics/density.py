@@ -22,4 +22,4 @@ FEW = "balls to the neighbours of a few images cover nearly everything"
 
 def start(context: Context) -> Collected:
     """An accumulator of the mean number of real balls around a sample, divided by k."""
-    return measured(context, lambda found: found.balls / K_DENSITY, "samples", K_DENSITY)
+    return measured(context, lambda manifolds: manifolds.balls / K_DENSITY, "samples", K_DENSITY)

@@ -130,8 +130,8 @@ class GroupedStatistics:
         group = self._group[self._seen : self._seen + len(features)]
         for g in np.unique(group):
             part = FeatureStatistics.of(features[group == g])
-            mine = self._parts[g]
-            self._parts[g] = part if mine is None else mine.merge(part)
+            before = self._parts[g]
+            self._parts[g] = part if before is None else before.merge(part)
         self._seen += len(features)
         self._waiting = []
 
@@ -179,7 +179,7 @@ class Distance:
         self._fake = GroupedStatistics(n_fake, seed)
 
     def update(self, batch) -> None:
-        """Adds the features of a `metrics.base.Batch`."""
+        """Adds the features of a `metrics.image_set.OutputBatch`."""
         self._fake.update(batch.features(self._extractor)[0])
 
     def result(self) -> dict:

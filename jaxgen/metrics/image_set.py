@@ -206,11 +206,11 @@ class OutputBatch:
 
     def __init__(
         self,
-        output: Any,
+        output: jax.Array | tuple[jax.Array, ...],
         count: int,
         real: jax.Array | None,
         extractor: Callable[[str], Extractor],
-        gather: Callable[[Any, int], np.ndarray] = lambda values, count: np.asarray(values)[:count],
+        gather: Callable[[jax.Array, int], np.ndarray] = lambda values, count: np.asarray(values)[:count],
     ):
         self.output, self.real, self.count = output, real, count
         self._extractor, self._gather = extractor, gather

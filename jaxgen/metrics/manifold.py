@@ -148,11 +148,11 @@ def _neighbours(a: np.ndarray, b: np.ndarray | None, *, kept: int) -> tuple[np.n
     centre = b.mean(0, dtype=np.float64).astype(np.float32)
     indices, lower = np.empty((n, kept), np.int64), np.empty((n, kept))
     for row, rows in _tiles(a):
-        best, found = jnp.full((len(rows), kept), jnp.inf), jnp.zeros((len(rows), kept), jnp.int32)
+        best, nearest_ids = jnp.full((len(rows), kept), jnp.inf), jnp.zeros((len(rows), kept), jnp.int32)
         for column, columns in _tiles(b):
-            best, found = _screen(best, found, rows, columns, centre, row, column, m, kept=kept, same=same)
+            best, nearest_ids = _screen(best, nearest_ids, rows, columns, centre, row, column, m, kept=kept, same=same)
         count = min(len(rows), n - row)
-        lower[row : row + count], indices[row : row + count] = np.asarray(best)[:count], np.asarray(found)[:count]
+        lower[row : row + count], indices[row : row + count] = np.asarray(best)[:count], np.asarray(nearest_ids)[:count]
     squared = _settled(a, b, indices, np.isfinite(lower))
     # Rows left out are no nearer than the last lower bound; where the search's k-th is beyond it, float64 decides.
     unsure = np.flatnonzero(np.sort(squared, 1)[:, -4] > lower[:, -1])

@@ -17,4 +17,4 @@ FEW = "balls to the neighbours of a few images cover nearly everything"
 
 def start(context: Context) -> Collected:
     """An accumulator of the share of samples within the k-th neighbour's distance of some real image."""
-    return measured(context, lambda found: found.in_real, "samples", K)
+    return measured(context, lambda manifolds: manifolds.in_real, "samples", K)

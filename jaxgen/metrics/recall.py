@@ -17,4 +17,4 @@ FEW = "balls to the neighbours of a few images cover nearly everything"
 
 def start(context: Context) -> Collected:
     """An accumulator of the share of real images within the k-th neighbour's distance of some sample."""
-    return measured(context, lambda found: found.in_fake, "real images", K)
+    return measured(context, lambda manifolds: manifolds.in_fake, "real images", K)

@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 from tqdm import tqdm
 
 log = logging.getLogger(__name__)
 # Seconds between progress lines where there is no terminal for a bar.
-_TELL_EVERY = 15.0
+_LOG_EVERY = 15.0
 
 
 class Stopped(Exception):
@@ -58,7 +59,7 @@ class ExampleStream:
     ):
         self._size, self._progress, self._stop, self.workers = batch_size, progress, stop, workers
 
-    def gather(self, values: Any, count: int) -> np.ndarray:
+    def gather(self, values: np.ndarray | jax.Array, count: int) -> np.ndarray:
         """All processes' rows of a batch, on the host, without the padding."""
         return self.workers.gather(np.asarray(values))[:count]
 
@@ -73,17 +74,17 @@ class ExampleStream:
             self.workers, self._stop = before
 
     def __call__(self, total: int, what: str) -> Iterator[tuple[np.ndarray, int]]:
-        told, workers = time.monotonic(), self.workers
+        logged, workers = time.monotonic(), self.workers
         share = -(-self._size // workers.count)
-        size, mine = share * workers.count, workers.index * share + np.arange(share, dtype=np.int32)
+        size, own = share * workers.count, workers.index * share + np.arange(share, dtype=np.int32)
         with tqdm(total=total, desc=what, unit="img", disable=not self._progress or workers.index > 0) as bar:
             for first in range(0, total, size):
                 if self._stop():
                     raise Stopped
-                ids = np.minimum(first + mine, total - 1)
+                ids = np.minimum(first + own, total - 1)
                 count = min(size, total - first)
                 yield ids, count
                 bar.update(count)
-                if not self._progress and time.monotonic() - told > _TELL_EVERY:
-                    told = time.monotonic()
+                if not self._progress and time.monotonic() - logged > _LOG_EVERY:
+                    logged = time.monotonic()
                     log.info("%s: %d of %d images", what, first + count, total)

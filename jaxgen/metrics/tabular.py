@@ -1,12 +1,16 @@
 """What the metrics of tables share: rows gathered, standardised, compared in size, and told apart by classifiers."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from jaxgen.metrics.base import Context
 from jaxgen.metrics.collected import Collected, of_output
+
+if TYPE_CHECKING:
+    from sklearn.base import ClassifierMixin
+    from sklearn.ensemble import RandomForestClassifier
 
 # Below so many rows on a side no classifier and no correlation says anything.
 MIN_ROWS = 50
@@ -79,14 +83,14 @@ def size_matched(fake: np.ndarray, count: int, seed: int) -> np.ndarray:
     return fake[np.random.default_rng(seed).permutation(len(fake))[:count]]
 
 
-def forest(seed: int) -> Any:
+def forest(seed: int) -> "RandomForestClassifier":
     """The random forest (Breiman 2001) of every classifier here: 100 trees, on one core."""
     from sklearn.ensemble import RandomForestClassifier
 
     return RandomForestClassifier(TREES, random_state=seed, n_jobs=1)
 
 
-def two_sample_auc(tables: Tables, classifier: Any) -> dict:
+def two_sample_auc(tables: Tables, classifier: "ClassifierMixin") -> dict:
     """How well `classifier` tells generated rows from real ones it has not seen (Lopez-Paz and Oquab 2017).
 
     Area under the ROC curve over out-of-fold scores of 5 stratified seeded folds; as many generated rows as real ones,

@@ -1,6 +1,6 @@
 """Train on synthetic, test on real (Esteban et al. 2017): what a classifier learns from generated rows is worth."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -8,6 +8,9 @@ from jaxgen.metrics.base import Context
 from jaxgen.metrics.collected import Collected
 from jaxgen.metrics.tabular import MIN_ROWS, Tables, forest, of_tables
 from jaxgen.metrics.tabular import USES as _TABLES
+
+if TYPE_CHECKING:
+    from sklearn.base import ClassifierMixin
 
 NEEDS = "points"
 DIRECTION = "higher"
@@ -18,23 +21,25 @@ EXTRACTOR = None
 USES = (*_TABLES, "real.labels")
 
 
-def of_classifier(classifier: Any, x: np.ndarray, y: np.ndarray, x_test: np.ndarray, y_test: np.ndarray) -> dict:
+def of_classifier(
+    classifier: "ClassifierMixin", x: np.ndarray, y: np.ndarray, x_test: np.ndarray, y_test: np.ndarray
+) -> dict:
     """Accuracy, area under the ROC curve and F1 (both means over classes) on the test rows after fitting to x, y."""
     from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):
         classifier.fit(x, y)
-        found, shares = classifier.predict(x_test), classifier.predict_proba(x_test)
+        predicted, shares = classifier.predict(x_test), classifier.predict_proba(x_test)
     auc = []
     for label in np.unique(y_test):
         known = np.flatnonzero(classifier.classes_ == label)
         score = shares[:, known].sum(1)  # of a class that was never generated 0 everywhere: chance
         auc.append(roc_auc_score(y_test == label, score) if 0 < np.mean(y_test == label) < 1 else np.nan)
     return {
-        "accuracy": float(accuracy_score(y_test, found)),
+        "accuracy": float(accuracy_score(y_test, predicted)),
         "auc": float(np.mean(auc)),
-        "f1": float(f1_score(y_test, found, average="macro", zero_division=0)),
+        "f1": float(f1_score(y_test, predicted, average="macro", zero_division=0)),
     }
 
 

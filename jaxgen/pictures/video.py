@@ -44,9 +44,9 @@ def _enlarged(frame: np.ndarray) -> np.ndarray:
 
 
 def _save_gif(frames, path: Path, fps: int) -> None:
-    shown = map(image_grids.single, frames)
+    pictures = map(image_grids.single, frames)
     milliseconds = max(round(100 / fps), 1) * 10
-    next(shown).save(path, format="GIF", save_all=True, append_images=shown, duration=milliseconds, loop=0)
+    next(pictures).save(path, format="GIF", save_all=True, append_images=pictures, duration=milliseconds, loop=0)
 
 
 def _save_mp4(frames, path: Path, fps: int) -> None:
@@ -69,6 +69,6 @@ def _save_mp4(frames, path: Path, fps: int) -> None:
     except BrokenPipeError:
         pass  # ffmpeg has ended, and says why
     finally:
-        told = process.communicate()[1] if process else b""
+        message = process.communicate()[1] if process else b""
     if process.returncode:
-        raise UserError(f"{path}: ffmpeg could not write the video: {told.decode(errors='replace')}")
+        raise UserError(f"{path}: ffmpeg could not write the video: {message.decode(errors='replace')}")

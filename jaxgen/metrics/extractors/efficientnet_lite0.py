@@ -67,17 +67,17 @@ def weights_path() -> Path:
 
 def _convolutions() -> dict[str, tuple[str, tuple[int, ...]]]:
     """Name -> name of its batch normalisation, and shape of its weight as torch lays it out."""
-    found = {"_conv_stem": ("_bn0", (_STEM, 3, 3, 3))}
+    layers = {"_conv_stem": ("_bn0", (_STEM, 3, 3, 3))}
     inputs, block = _STEM, 0
     for repeats, side, _, expansion, outputs in _STAGES:
         for _ in range(repeats):
             name, wide = f"_blocks.{block}.", inputs * expansion
             if expansion != 1:
-                found[f"{name}_expand_conv"] = (f"{name}_bn0", (wide, inputs, 1, 1))
-            found[f"{name}_depthwise_conv"] = (f"{name}_bn1", (wide, 1, side, side))
-            found[f"{name}_project_conv"] = (f"{name}_bn2", (outputs, wide, 1, 1))
+                layers[f"{name}_expand_conv"] = (f"{name}_bn0", (wide, inputs, 1, 1))
+            layers[f"{name}_depthwise_conv"] = (f"{name}_bn1", (wide, 1, side, side))
+            layers[f"{name}_project_conv"] = (f"{name}_bn2", (outputs, wide, 1, 1))
             inputs, block = outputs, block + 1
-    return found | {"_conv_head": ("_bn1", (_HEAD, inputs, 1, 1))}
+    return layers | {"_conv_head": ("_bn1", (_HEAD, inputs, 1, 1))}
 
 
 def expected_shapes() -> dict[str, tuple[int, ...]]:
@@ -128,11 +128,9 @@ def _depthwise(x, layer, stride):
     kernel = layer["kernel"]  # [k, k, C]
     side, _, channels = kernel.shape
     if jax.default_backend() != "cpu":
+        options = {"dimension_numbers": ("NHWC", "HWIO", "NHWC"), "feature_group_count": channels}
         y = jax.lax.conv_general_dilated(
-            *(x, kernel[:, :, None], (stride, stride), "SAME"),
-            feature_group_count=channels,
-            dimension_numbers=("NHWC", "HWIO", "NHWC"),
-            precision="highest",
+            x, kernel[:, :, None], (stride, stride), "SAME", precision="highest", **options
         )
         return y + layer["bias"]
     # XLA's CPU backend runs a grouped convolution 15 to 70 times slower than these shifted multiply-adds. The barrier

@@ -76,10 +76,10 @@ def _chain(params, block, names, x):
 
 
 def _apply_mixed_35(params, block, x):
-    one, five, double, pool = _shared(params, block, x)
+    unit, five, double, pool = _shared(params, block, x)
     five = _chain(params, block, ("branch5x5_2",), jax.nn.relu(five))
     double = _chain(params, block, ("branch3x3dbl_2", "branch3x3dbl_3"), jax.nn.relu(double))
-    return jnp.concatenate([jax.nn.relu(one), five, double, jax.nn.relu(_average_pool(pool))], -1)
+    return jnp.concatenate([jax.nn.relu(unit), five, double, jax.nn.relu(_average_pool(pool))], -1)
 
 
 def _apply_mixed_6a(params, x):
@@ -90,10 +90,10 @@ def _apply_mixed_6a(params, x):
 
 
 def _apply_mixed_17(params, block, x):
-    one, single, double, pool = _shared(params, block, x)
+    unit, single, double, pool = _shared(params, block, x)
     single = _chain(params, block, ("branch7x7_2", "branch7x7_3"), jax.nn.relu(single))
     double = _chain(params, block, [f"branch7x7dbl_{i}" for i in (2, 3, 4, 5)], jax.nn.relu(double))
-    return jnp.concatenate([jax.nn.relu(one), single, double, jax.nn.relu(_average_pool(pool))], -1)
+    return jnp.concatenate([jax.nn.relu(unit), single, double, jax.nn.relu(_average_pool(pool))], -1)
 
 
 def _apply_mixed_7a(params, x):
@@ -105,13 +105,13 @@ def _apply_mixed_7a(params, x):
 
 
 def _apply_mixed_8(params, block, x):
-    one, single, double, *pool = _shared(params, block, x)
+    unit, single, double, *pool = _shared(params, block, x)
     pool = _average_pool(pool[0]) if pool else _conv(params, f"{block}.branch_pool", _max_pool(x, 1))
     single = jax.nn.relu(single)
     double = _chain(params, block, ("branch3x3dbl_2",), jax.nn.relu(double))
     ends = [_conv(params, f"{block}.branch3x3_2{i}", single) for i in "ab"]
     ends += [_conv(params, f"{block}.branch3x3dbl_3{i}", double) for i in "ab"]
-    return jax.nn.relu(jnp.concatenate([one, *ends, pool], -1))
+    return jax.nn.relu(jnp.concatenate([unit, *ends, pool], -1))
 
 
 def stem(params: dict, x: jax.Array) -> tuple[jax.Array, list[jax.Array]]:

@@ -1,7 +1,7 @@
 """Distances between images that gradients go through: LPIPS, and the same in EfficientNet-Lite0 without calibration."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -23,8 +23,8 @@ class Perceptual(NamedTuple):
     """
 
     name: str
-    params: Any
-    embed: Callable[[Any, jax.Array], list[jax.Array]]
+    params: dict
+    embed: Callable[[dict, jax.Array], list[jax.Array]]
 
 
 def load(name: str, key: str, image_shape: tuple[int, ...]) -> Perceptual:
@@ -48,8 +48,8 @@ def load(name: str, key: str, image_shape: tuple[int, ...]) -> Perceptual:
             raise UserError(f"{key}={name!r} {reason}; or use efficientnet_lite0")
         return Perceptual(lpips_vgg.NETWORK, lpips_vgg.load(), lpips_vgg.embedding)
     if name == "efficientnet_lite0":
-        told = "EfficientNet-Lite0, five stages' channels of unit length, mean over positions and stages"
-        return Perceptual(told, efficientnet_lite0.pretrained(), _efficientnet_embedding)
+        description = "EfficientNet-Lite0, five stages' channels of unit length, mean over positions and stages"
+        return Perceptual(description, efficientnet_lite0.pretrained(), _efficientnet_embedding)
     return Perceptual("none", {}, lambda params, images: [])
 
 

@@ -31,14 +31,9 @@ _DTYPES = {
     "ComplexFloatStorage": np.complex64,
 }
 # What a damaged or hostile stream makes the unpickler, the zip reader or a shape check raise.
-DAMAGE = (
-    pickle.UnpicklingError,
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    *(EOFError, ValueError, TypeError, AttributeError, KeyError, IndexError, OverflowError, MemoryError),
-    *(AssertionError, NotImplementedError, RecursionError, RuntimeError),
-)
+DAMAGE = (pickle.UnpicklingError, zipfile.BadZipFile, zlib.error, struct.error)
+DAMAGE += (EOFError, ValueError, TypeError, AttributeError, KeyError, IndexError, OverflowError, MemoryError)
+DAMAGE += (AssertionError, NotImplementedError, RecursionError, RuntimeError)
 
 
 class _StorageType(NamedTuple):
@@ -196,9 +191,9 @@ def _legacy_parts(data: bytes) -> tuple[Any, dict[str, bytes]]:
 
 
 def _views(tree: Any) -> list[_View]:
-    found = []
-    _walk(tree, lambda lazy: found.append(lazy.view))
-    return found
+    views = []
+    _walk(tree, lambda lazy: views.append(lazy.view))
+    return views
 
 
 def _fill(tree: Any, read) -> Any:
