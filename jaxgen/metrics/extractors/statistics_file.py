@@ -4,8 +4,6 @@ Ours carry one array more, `metadata`, which says what they are of; files that o
 """
 
 import json
-import os
-import tempfile
 import zipfile
 import zlib
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxgen.files.workdir import atomic
 from jaxgen.metrics.frechet import FeatureStatistics
 
 
@@ -42,16 +41,8 @@ def save(path: Path, statistics: FeatureStatistics, metadata: dict) -> None:
 def write_arrays(path: Path, **arrays: np.ndarray) -> None:
     """Writes a .npz, whole or not at all, in a folder that is made if it is not there."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
-        try:
-            np.savez(file, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-            os.chmod(file.name, 0o644)  # a temporary file's 0600 would lock out the group that shares the cache
-            os.replace(file.name, path)
-        except BaseException:
-            os.unlink(file.name)
-            raise
+    with atomic(path) as file:
+        np.savez(file, **arrays)
 
 
 def load(path: Path) -> SavedStatistics:
