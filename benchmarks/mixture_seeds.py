@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import jax
 import numpy as np
 
-from jaxgen.commands import modes
+import jaxgen
 from jaxgen.settings.experiments import experiment
 
 CONFIGS = ("gan_ring", "wgan_gp_ring", "sngan_ring", "gan_grid", "wgan_gp_grid", "sngan_grid")
@@ -33,7 +33,7 @@ def train(name: str, seed: int, folder: Path) -> dict:
     config.sample_every = config.histogram_every = 0
     config.checkpoint_every = config.log_every = 1_000
     config.evaluation.pictures = False
-    modes.train(config, folder)
+    jaxgen.train(config, folder)
     return json.loads((folder / "evaluation.json").read_text())
 
 

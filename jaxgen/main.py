@@ -10,6 +10,7 @@ jaxgen/settings/default.py lists every key with its meaning. The same command af
 """
 
 import errno
+import importlib
 import os
 import sys
 import traceback
@@ -130,19 +131,19 @@ def _main(argv: list[str]) -> None:
     if _MODE.value == "plan":
         os.environ.setdefault("JAX_PLATFORMS", "cpu")  # libtpu is there to compile, not to look for TPUs
     # JAX is imported here and not above, so that --help and typing mistakes answer at once.
-    from jaxgen.commands import modes
     from jaxgen.devices import parallel, processes
 
     if _DISTRIBUTED.value:
         processes.start_processes(_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)
     elif _CONFIG.value.num_seeds > 1:
         parallel.use_cores(_CONFIG.value.num_seeds, _CONFIG.value.seed_devices)
-    mode = getattr(modes, _MODE.value)
+    mode = getattr(importlib.import_module(f"jaxgen.commands.{_MODE.value}"), _MODE.value)
     extra = {"checkpoint": _CHECKPOINT.value} if _MODE.value in _OF_CHECKPOINT else {}
     if _MODE.value == "plan":
         extra = {"topology": _TOPOLOGY.value}
     try:
-        mode(_CONFIG.value, workdir, **extra)
+        if text := mode(_CONFIG.value, workdir, **extra):
+            print(text)
     except Exception as error:
         if not processes.are_several():
             raise

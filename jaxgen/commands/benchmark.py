@@ -16,8 +16,8 @@ from jaxgen.settings import divisibility
 from jaxgen.training import lanes, timing
 
 
-def benchmark(config, folder: Path) -> None:
-    """Times the compiled training step; the last line of stdout is JSON. Writes nothing."""
+def benchmark(config, folder: Path) -> str:
+    """Times the compiled training step, and gives what it found as one line of JSON. Writes nothing."""
     del folder
     opened = session.open_session(config)
     divisibility.check_path_lengths(config, opened.recipe.part_multiple, parallel.data_devices(opened.mesh))
@@ -44,7 +44,7 @@ def benchmark(config, folder: Path) -> None:
     }
     if config.num_seeds > 1:
         result["num_seeds"] = config.num_seeds
-    print(json.dumps(result))
+    return json.dumps(result)
 
 
 def time_dispatches(compiled, state, supply, per_dispatch: int, at_least: float = 10.0) -> list[float]:

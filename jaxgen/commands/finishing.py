@@ -3,10 +3,12 @@
 import contextlib
 import json
 import logging
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
-from jaxgen.commands.sampling import draw_fitted, draw_traversal
+from jaxgen.commands.sample import draw_fitted, draw_traversal
 from jaxgen.devices import parallel, processes
 from jaxgen.evaluation import aggregate, baseline_evaluation, engine, latent_samplers
 from jaxgen.files import evaluation_file, workdir
@@ -14,6 +16,7 @@ from jaxgen.files.logs import TensorBoard
 from jaxgen.metrics.table import format_table
 from jaxgen.pictures import image_grids
 from jaxgen.runs import run_views, session
+from jaxgen.runs.session import Session
 from jaxgen.settings import configuration
 from jaxgen.training import alarms, timing
 from jaxgen.training.lanes import Lane
@@ -24,10 +27,25 @@ from jaxgen.views import sample_grids
 log = logging.getLogger(__name__)
 
 
-def finish(opened: session.Session, run: Run, state: parallel.TrainState, seeds: tuple[Lane, ...]) -> None:
-    """Last pictures and the evaluation of each seed, and of all together.
+class Evaluated(NamedTuple):
+    """An evaluation.json, {} in all processes but the primary; and the baselines that were measured beside it."""
 
-    All processes share the evaluations; what is drawn, written and printed is of the primary one alone.
+    results: dict[str, Any]
+    baselines: Mapping[str, dict] = MappingProxyType({})
+
+    @property
+    def table(self) -> str:
+        """Both as lines of text; "" where there is nothing."""
+        tables = [format_table(self.results)] if self.results else []
+        if self.baselines:
+            tables.append(baseline_evaluation.format_table(self.results, self.baselines))
+        return "\n\n".join(tables)
+
+
+def finish(opened: Session, run: Run, state: parallel.TrainState, seeds: tuple[Lane, ...]) -> str:
+    """Last pictures and the evaluation of each seed, and of all together; gives the evaluation's table.
+
+    All processes share the evaluations; what is drawn and written is of the primary one alone.
     """
     step, primary = int(state.step), processes.is_primary()
     measured = write_timing(run, step) if primary else summary(run, step)
@@ -38,51 +56,74 @@ def finish(opened: session.Session, run: Run, state: parallel.TrainState, seeds:
         run.clock.seconds["step"],
         run.clock.seconds["compile"],
     )
-    evaluated = {}
-    for lane in seeds:
-        one, mine = opened, state
-        if lane.index is not None:
-            one = session.of_lane(opened, lane.config)
-            mine = state.replace(players=lane.players(run.mesh, state.players))
-        share = measured if lane.index is None else timing.share(measured, len(seeds))
-        with contextlib.nullcontext() if one is opened else opened.clock.measure("evaluation"):
-            evaluated[lane.seed] = _finish_one(one, lane, run, mine, share)
-        if evaluated[lane.seed] is None:
-            return
-    if primary and len(seeds) > 1:
-        aggregate_to_file(opened, run.workdir, step, measured, evaluated)
-    if primary:
-        write_timing(run, step)  # again, with the seconds of the evaluation
 
-
-def _finish_one(opened: session.Session, lane: Lane, run: Run, state, measured: dict) -> dict[str, Any] | None:
-    """The contents of a seed's evaluation.json ({} but in the primary process); None if it was asked to stop."""
-    config, step, primary = opened.config, int(state.step), processes.is_primary()
-    if primary:
-        _draw_last(opened, lane, state.players)
-        _tell_alarms(lane, step)
-    path = lane.folder / "evaluation.json"
-    if processes.share(primary and _is_evaluated(lane.folder, config, step)):
+    def drawn(alone: Session, lane: Lane, players) -> dict[str, Any] | None:
+        """Draws a seed's last pictures, and gives its evaluation.json if there is one of this step already."""
+        if primary:
+            _draw_last(alone, lane, players)
+            _tell_alarms(lane, step)
+            log.info("%ssamples: %s", lane.told, lane.folder / "samples")
+        if not processes.share(primary and _is_evaluated(lane.folder, alone.config, step)):
+            return None
         if not primary:
             return {}
+        path = lane.folder / "evaluation.json"
         log.info("%s%s is of this step and these settings already", lane.told, path)
-        results = json.loads(path.read_text())
-        if lane.index is None:
-            print(format_table(results))
-        return results
-    results = evaluate_to_file(opened, path, state, step, measured, run.stop, show=lane.index is None)
-    if not (results and primary):
-        return results
-    to_tensorboard(opened, board_of(run.workdir, lane), step, results)
-    log.info("%ssamples: %s", lane.told, lane.folder / "samples")
-    return results
+        return json.loads(path.read_text())
+
+    evaluated = evaluate_seeds(opened, run.workdir, state, seeds, measured, run.stop, drawn)
+    if evaluated is None:
+        return ""
+    if primary:
+        write_timing(run, step)  # again, with the seconds of the evaluation
+    return evaluated.table
 
 
-def _draw_last(opened: session.Session, lane: Lane, players) -> None:
+def evaluate_seeds(
+    opened: Session,
+    folder: Path,
+    state: parallel.TrainState,
+    seeds: tuple[Lane, ...],
+    measured: dict[str, Any],
+    stop: Callable[[], bool],
+    known: Callable[[Session, Lane, Any], dict[str, Any] | None] = lambda alone, lane, players: None,
+) -> Evaluated | None:
+    """Evaluates each seed into the evaluation.json of its folder, and several together into that of `folder`.
+
+    Args:
+      measured: times and memory of the training, of all seeds together.
+      known: asked first for the results of a seed; None: it is to be evaluated.
+
+    Returns:
+      The evaluation of the only seed, or of all together; None where `stop()` was true.
+    """
+    step, by_seed, evaluated = int(state.step), {}, Evaluated({})
+    for lane in seeds:
+        alone, own, share = opened, state, measured
+        if lane.index is not None:
+            alone = session.of_lane(opened, lane.config)
+            own = state.replace(players=lane.players(opened.mesh, state.players))
+            share = timing.share(measured, len(seeds))
+        with contextlib.nullcontext() if alone is opened else opened.clock.measure("evaluation"):
+            results = known(alone, lane, own.players)
+            evaluated = Evaluated(results or {})
+            if results is None:
+                evaluated = evaluate_to_file(alone, lane.folder / "evaluation.json", own, step, share, stop)
+                if evaluated is None:
+                    return None
+                if evaluated.results:
+                    to_tensorboard(alone, board_of(folder, lane), step, evaluated.results)
+        by_seed[lane.seed] = evaluated.results
+    if len(seeds) == 1 or not processes.is_primary():
+        return evaluated
+    return Evaluated(aggregate_to_file(opened, folder, step, measured, by_seed))
+
+
+def _draw_last(opened: Session, lane: Lane, players) -> None:
     if {"sample", "latents"} <= set(opened.views.names):
         picture = sample_grids.interpolation_grid(opened.config, opened.views, players)
         image_grids.save(picture, lane.folder / "samples" / "interpolation.png")
-    draw_traversal(opened, players, lane.folder)
+    draw_traversal(opened, players, lane.folder / "samples" / "traversal.png")
 
 
 def _is_evaluated(folder: Path, config, step: int) -> bool:
@@ -90,7 +131,7 @@ def _is_evaluated(folder: Path, config, step: int) -> bool:
     return before is not None and before["step"] == step and evaluation_file.is_current(folder, config)
 
 
-def to_tensorboard(opened: session.Session, folder: Path, step: int, results: dict[str, Any]) -> None:
+def to_tensorboard(opened: Session, folder: Path, step: int, results: dict[str, Any]) -> None:
     """The evaluation's numbers, and the hyperparameters that led to them."""
     board = TensorBoard(folder, 0)
     plain = session.results_of(results)
@@ -100,28 +141,26 @@ def to_tensorboard(opened: session.Session, folder: Path, step: int, results: di
 
 
 def aggregate_to_file(
-    opened: session.Session, folder: Path, step: int, measured: dict, evaluated: dict[int, dict]
-) -> None:
-    """Writes the evaluation.json of several seeds, from the contents of their own."""
-    results = aggregate.over_seeds(evaluated)
-    runs = {seed: one["_run"] for seed, one in evaluated.items()}
-    alarmed = {seed: one["alarms"] for seed, one in runs.items() if one["alarms"] is not None}
+    opened: Session, folder: Path, step: int, measured: dict, by_seed: dict[int, dict]
+) -> dict[str, Any]:
+    """Writes the evaluation.json of several seeds, from the contents of their own, and gives what it wrote."""
+    results = aggregate.over_seeds(by_seed)
+    runs = {seed: evaluation["_run"] for seed, evaluation in by_seed.items()}
+    alarmed = {seed: run["alarms"] for seed, run in runs.items() if run["alarms"] is not None}
+    seconds = sum(run["timing"]["evaluation_seconds"] for run in runs.values())
     results["_run"] = {
         "config": session.settings_of(opened),
         "step": step,
         "num_seeds": opened.config.num_seeds,
         "parameters": next(iter(runs.values()))["parameters"],
-        "timing": {
-            **measured,
-            "evaluation_seconds": round(sum(one["timing"]["evaluation_seconds"] for one in runs.values()), 3),
-        },
+        "timing": {**measured, "evaluation_seconds": round(seconds, 3)},
         "alarms": [{"seed": seed, **event} for seed, events in alarmed.items() for event in events],
         **session.provenance(opened),
     }
     path = folder / "evaluation.json"
     workdir.write_atomic(path, json.dumps(results, indent=1) + "\n")
-    print(format_table(results))
-    log.info("%d seeds, means and standard deviations: %s; each by itself beside it", len(evaluated), path)
+    log.info("%d seeds, means and standard deviations: %s; each by itself beside it", len(by_seed), path)
+    return results
 
 
 def _tell_alarms(lane: Lane, step: int) -> None:
@@ -134,53 +173,45 @@ def _tell_alarms(lane: Lane, step: int) -> None:
 
 
 def evaluate_to_file(
-    opened, path: Path, state, step: int, measured: dict, stop, show: bool = True
-) -> dict[str, Any] | None:
+    opened: Session, path: Path, state: parallel.TrainState, step: int, measured: dict, stop: Callable[[], bool]
+) -> Evaluated | None:
     """Evaluates with all processes, and writes evaluation.json in the primary one.
 
     Returns:
-      Its contents, {} in the other processes; None where `stop()`, which must be alike in all, was true.
+      What it wrote; None where `stop()`, which must be alike in all processes, was true.
     """
-    primary = processes.is_primary()
-    log.info(
-        "evaluating %d samples against %s ...", opened.config.evaluation.num_samples, opened.config.data.test_split
-    )
+    settings = opened.config.evaluation
+    log.info("evaluating %d samples against %s ...", settings.num_samples, opened.config.data.test_split)
     try:
         with opened.clock.measure("evaluation"):
-            settings = opened.config.evaluation
             gallery = path.parent / "evaluation" if settings.pictures else None
             samplers = latent_samplers.fitted(
                 opened, state.players, step, path.parent, settings.latent_samplers, run_views.workers()
             )
-            if primary:
+            if processes.is_primary():
                 draw_fitted(opened, state.players, samplers, path.parent)
             results = session.evaluate(
                 opened, state.players, settings.num_samples, stop, samplers=samplers, gallery=gallery
             )
-            if not primary:
-                return results
+            if not processes.is_primary():
+                return Evaluated({})
             # `stop` is asked by all processes at once, and tables are small.
-            beside = session.evaluate_baselines(opened, (lambda: False) if processes.are_several() else stop)
+            baselines = session.evaluate_baselines(opened, (lambda: False) if processes.are_several() else stop)
     except engine.Stopped:
         log.info("stopped while evaluating: the same command evaluates again")
         return None
-    measured = {**measured, "evaluation_seconds": round(opened.clock.seconds["evaluation"], 3)}
     results["_run"] = {
         "config": session.settings_of(opened),
         "step": step,
         "parameters": session.parameter_counts(state),
-        "timing": measured,
+        "timing": {**measured, "evaluation_seconds": round(opened.clock.seconds["evaluation"], 3)},
         "alarms": alarms.recorded(path.parent, step),
         **session.provenance(opened),
     }
-    if beside:
-        baseline_evaluation.write(path.with_name(baseline_evaluation.NAME), beside, results["_run"])
+    if baselines:
+        baseline_evaluation.write(path.with_name(baseline_evaluation.NAME), baselines, results["_run"])
     workdir.write_atomic(path, json.dumps(results, indent=1) + "\n")
-    if not beside:  # what an earlier evaluation left would stand beside this one's numbers
+    if not baselines:  # what an earlier evaluation left would stand beside this one's numbers
         path.with_name(baseline_evaluation.NAME).unlink(missing_ok=True)
-    if show:
-        print(format_table(results))
-        if beside:
-            print(f"\n{baseline_evaluation.format_table(results, beside)}")
     log.info("written to %s", path)
-    return results
+    return Evaluated(results, baselines)

@@ -57,7 +57,7 @@ class Painter:
     def __init__(self, opened: Session, players: PyTree, request: Request):
         self._views, self._players, self._request = opened.views, players, request
         self._noise_key = jax.random.fold_in(run_views.evaluation_key(opened.config), 1)  # as that of "sample"
-        self._num_classes = len(opened.dataset.class_names) if opened.train.labels is not None else 0
+        self._num_classes = opened.num_classes
         images = max(len(request.seeds), len(request.rows) * len(request.columns))
         self._size = _BATCH if request.video or not images else min(images, _BATCH)
         self.has_styles = "mapping" in opened.views.names

@@ -49,7 +49,7 @@ def targets_of(opened: session.Session) -> ImageSource:
     if not config.project.images:
         real = session.real_split(opened, config.data.test_split)
         return real._replace(images=real.images[: config.project.num_images])
-    side, _, channels = opened.train.images.shape[1:]
+    side, _, channels = opened.example_shape
     flag = "config.project.images"
     path = Path(config.project.images).expanduser()
     if path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:

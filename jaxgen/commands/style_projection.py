@@ -72,7 +72,7 @@ class _Search:
         self._opened, self._players, self._targets = opened, players, targets
         self._key = run_views.evaluation_key(config)
         self._budget = StyleBudget(settings.w_steps, settings.w_learning_rate, settings.w_noise, settings.noise_weight)
-        shape = opened.train.images.shape[1:]
+        shape = opened.example_shape
         self._distance = perceptual.load(settings.perceptual, "config.project.perceptual", shape)
         views, weight = opened.recipe.views, settings.pixel_weight
 

@@ -42,6 +42,10 @@ class Dataset(NamedTuple):
     info: dict
     facts: Mapping[str, dict] = {}
 
+    def num_classes(self, split: str) -> int:
+        """Classes of the examples of a split; 0 where they have no labels."""
+        return 0 if self.splits[split].labels is None else len(self.class_names)
+
 
 def is_vectors(images) -> bool:
     """Whether rows float32 [N, D] stand where images uint8 [N, H, W, C] may."""

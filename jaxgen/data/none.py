@@ -12,11 +12,19 @@ EMPTY = True  # open_dataset takes it as it is
 
 
 def load(config) -> Dataset:
-    """Splits of 0 images with their shape and the classes' names, their numbers."""
+    """Splits of 0 images with their shape and the classes' names, their numbers.
+
+    Raises:
+      UserError: the config does not say what the network makes.
+    """
     if config.image_size < 1 or config.channels not in (1, 3):
         raise UserError("data.name='none': data.image_size and data.channels must say what the network makes")
-    images = np.zeros((0, config.image_size, config.image_size, config.channels), np.uint8)
-    labels = np.zeros(0, np.int32) if config.num_classes else None
-    names = tuple(str(i) for i in range(config.num_classes))
-    splits = {name: Split(images, labels) for name in (config.train_split, config.test_split)}
-    return Dataset("none", splits, names, {"files": []})
+    return empty((config.image_size, config.image_size, config.channels), config.num_classes, config)
+
+
+def empty(shape: tuple[int, int, int], num_classes: int, config) -> Dataset:
+    """Splits of 0 images [0, *shape], by the names that `config.data` has; 0 classes: no labels."""
+    labels = np.zeros(0, np.int32) if num_classes else None
+    split = Split(np.zeros((0, *shape), np.uint8), labels)
+    names = tuple(str(i) for i in range(num_classes))
+    return Dataset("none", dict.fromkeys((config.train_split, config.test_split), split), names, {"files": []})

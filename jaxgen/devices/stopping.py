@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import threading
 from collections.abc import Iterator
 
 from jaxgen.devices import processes
@@ -27,7 +28,13 @@ class Stop:
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
-        """Within the block SIGTERM and Ctrl-C ask the run to save and end; a second Ctrl-C ends it at once."""
+        """Within the block SIGTERM and Ctrl-C ask the run to save and end; a second Ctrl-C ends it at once.
+
+        In a thread other than the main one, where Python lets nobody listen to signals, the block just runs.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
         # Of several processes SIGTERM is JAX's: a handler in Python would take it from its preemption service.
         numbers = (signal.SIGINT,) if processes.are_several() else (signal.SIGTERM, signal.SIGINT)
         before = {number: signal.signal(number, self._ask) for number in numbers}

@@ -166,22 +166,34 @@ class _AboveTheBar(logging.Handler):
         tqdm.write(self.format(record), file=sys.stderr)
 
 
+class _RunLog(logging.FileHandler):
+    """log.txt."""
+
+
 def start_log(path: Path | None, show: bool) -> None:
     """Sends jaxgen's messages to stderr (above the progress bar) and, if `path` is given, to log.txt with times."""
+    end_log()
     logger = logging.getLogger("jaxgen")
     logger.setLevel(logging.INFO)
     logger.propagate = False
-    for handler in logger.handlers[:]:
-        logger.removeHandler(handler)
-        handler.close()
     screen = _AboveTheBar()
     screen.setFormatter(logging.Formatter("%(message)s"))
     screen.setLevel(logging.INFO if show else logging.WARNING)
     logger.addHandler(screen)
     if path is not None:
-        file = logging.FileHandler(path)
+        file = _RunLog(path)
         file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         logger.addHandler(file)
+
+
+def end_log() -> None:
+    """Undoes `start_log`: messages go where the program that uses jaxgen has them go."""
+    logger = logging.getLogger("jaxgen")
+    logger.propagate = True
+    for handler in logger.handlers[:]:
+        if isinstance(handler, _AboveTheBar | _RunLog):
+            logger.removeHandler(handler)
+            handler.close()
 
 
 @contextmanager

@@ -107,7 +107,7 @@ def _opened(settings) -> Examples:
     train = dataset.splits[settings.train_split]
     columns = columns_of(dataset.facts.get("points", {}))
     table = table_codec.fit(columns, train.images, settings) if columns else None
-    return Examples(train, len(dataset.class_names) if train.labels is not None else 0, table)
+    return Examples(train, dataset.num_classes(settings.train_split), table)
 
 
 def build(config, examples: Examples, batch_size: int, mesh: Mesh | None, devices: int) -> Subject:

@@ -98,7 +98,7 @@ def offered_views(recipe: Recipe, settings: ConfigDict) -> dict[str, Callable]:
 
 def facts_of(session: Session, samplers: Mapping[str, LatentSampler] | None = None) -> dict[str, dict]:
     """What metrics must know of the views; `samplers`: of `latent_samplers.fitted`."""
-    facts = {"sample": {"image_shape": session.train.images.shape[1:]}, **session.recipe.facts, **session.dataset.facts}
+    facts = {"sample": {"image_shape": session.example_shape}, **session.recipe.facts, **session.facts}
     settings = session.config.evaluation
     facts["path"] = {"space": settings.path_space, "sampling": settings.path_sampling}
     facts |= {f"sample_{name}": dict(sampler.facts) for name, sampler in (samplers or {}).items()}

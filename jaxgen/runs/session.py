@@ -1,16 +1,18 @@
 """A config becomes objects: data, mesh, recipe, views, steps; and what they evaluate."""
 
+import functools
 import json
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from ml_collections import ConfigDict
 
-from jaxgen.data import table_codec
+from jaxgen.data import cache, none, table_codec
 from jaxgen.data.base import Dataset, Split, open_dataset
 from jaxgen.data.table import columns_of
 from jaxgen.data.table_codec import TableCodec
@@ -31,13 +33,27 @@ from jaxgen.views.views import Views
 log = logging.getLogger(__name__)
 
 
-class Session(NamedTuple):
-    """The objects that a config describes."""
+class DataShape(NamedTuple):
+    """What networks must know of images: (H, W, C), and how many classes the training images have, 0 without labels."""
 
-    config: Any
-    dataset: Dataset
-    train: Split
-    test: Split
+    example_shape: tuple[int, int, int]
+    num_classes: int
+
+
+class Session(NamedTuple):
+    """The objects that a config describes.
+
+    example_shape: (H, W, C) of an image, (D,) of a vector. num_classes: 0 where the training split has no labels.
+    facts: what metrics must know of the data (`Dataset.facts`).
+    open_data: gives the data set, which is read at the first call; `dataset`, `train` and `test` call it.
+    table: how networks see the rows, where the data are a table.
+    """
+
+    config: ConfigDict
+    example_shape: tuple[int, ...]
+    num_classes: int
+    facts: Mapping[str, dict]
+    open_data: Callable[[], Dataset]
     mesh: jax.sharding.Mesh
     recipe: Recipe
     feed: Feed
@@ -45,12 +61,34 @@ class Session(NamedTuple):
     clock: timing.Clock
     table: TableCodec | None = None
 
+    @property
+    def dataset(self) -> Dataset:
+        return self.open_data()
 
-def open_session(config, needs_images: bool = True) -> Session:
+    @property
+    def train(self) -> Split:
+        return self.dataset.splits[self.config.data.train_split]
+
+    @property
+    def test(self) -> Split:
+        return self.dataset.splits[self.config.data.test_split]
+
+
+def data_shape_of(contents: Mapping[str, Any]) -> DataShape | None:
+    """What `config.json` says of a run's images; None for runs of earlier versions, and for vectors.
+
+    A table's networks are made for its columns, which only the rows tell.
+    """
+    shape = tuple(contents.get("example_shape", ()))
+    return DataShape(shape, contents["num_classes"]) if len(shape) == 3 else None
+
+
+def open_session(config, needs_images: bool = True, known: DataShape | None = None) -> Session:
     """Builds everything but the state; writes nothing but data caches.
 
     Args:
       needs_images: False: what follows does without, so that `data.name="none"` will do, and nothing is evaluated.
+      known: of a run's images; with it the data set stays closed until something asks for it.
 
     Raises:
       UserError: anything in the config that cannot be.
@@ -68,11 +106,16 @@ def open_session(config, needs_images: bool = True) -> Session:
     divisibility.check_devices(config, parallel.data_devices(mesh))
     # A mistake in the name shows before data are fetched for nothing.
     recipe_module = lookup.module("recipes", config.recipe.name, "config.recipe.name")
-    with clock.measure("data"):
-        data = data_of(config)
-        dataset = open_dataset(data, progress=sys.stderr.isatty())
-        train, test = dataset.splits[config.data.train_split], dataset.splits[config.data.test_split]
-    num_classes = len(dataset.class_names) if train.labels is not None else 0
+    data = data_of(config)
+
+    @functools.cache
+    def open_data() -> Dataset:
+        with clock.measure("data"):
+            return open_dataset(data, progress=sys.stderr.isatty())
+
+    dataset = open_data() if known is None else none.empty(*known, config.data)
+    train, test = dataset.splits[config.data.train_split], dataset.splits[config.data.test_split]
+    num_classes = dataset.num_classes(config.data.train_split)
     _check_data(config, train, num_classes, needs_images)
     with clock.measure("data"):
         columns = columns_of(dataset.facts.get("points", {}))
@@ -84,21 +127,21 @@ def open_session(config, needs_images: bool = True) -> Session:
             f"config.num_seeds={config.num_seeds}: seeds see the images in orders of their own, which cannot all be "
             "streamed into one program: set it to 1, or data.streaming=never"
         )
-    split = f"{config.data.name}:{config.data.test_split}"
-    references = (ImageSource(*part, dataset.class_names) for part in (test, train))
-    reference, training = references
     latent_samplers.check_config(config, recipe.views)
     if needs_images:
         settings = config.evaluation.copy_and_resolve_references()
         extra = settings.metrics_in_training if config.eval_every else ()
         settings.metrics = tuple(dict.fromkeys((*settings.metrics, *extra)))
+        reference, training = (ImageSource(*part, dataset.class_names) for part in (test, train))
+        split = f"{config.data.name}:{config.data.test_split}"
         engine.check(settings, reference, offered_views(recipe, settings), split, training)
     # Shapes that do not fit together show here, before anything is written.
     jax.eval_shape(recipe.init, jax.random.key(0))
     # Rows have the classes of the table as often as it has them; images go round all classes.
     shares = tuple(np.bincount(train.labels) / len(train.labels)) if table is not None and num_classes else ()
     views = Views(recipe, parallel.flat(mesh), num_classes, shares)
-    return Session(config, dataset, train, test, mesh, recipe, feed, views, clock, table)
+    shape = tuple(train.images.shape[1:])
+    return Session(config, shape, num_classes, dataset.facts, open_data, mesh, recipe, feed, views, clock, table)
 
 
 def data_of(config):
@@ -221,8 +264,6 @@ def evaluate_baselines(session: Session, stop=lambda: False) -> dict[str, dict]:
 
 def statistics_folder(config) -> Path:
     """Where feature statistics of data sets are kept between runs."""
-    from jaxgen.data import cache
-
     return cache.root(config.data) / "statistics"
 
 
@@ -232,8 +273,8 @@ def provenance(session: Session) -> dict[str, Any]:
         **software(),
         "device": parallel.describe_devices(session.mesh),
         "seeds": list(lanes.seeds_of(session.config)),
-        "example_shape": list(session.train.images.shape[1:]),
-        "num_classes": len(session.dataset.class_names) if session.train.labels is not None else 0,
+        "example_shape": list(session.example_shape),
+        "num_classes": session.num_classes,
         "data": json.loads(json.dumps(session.dataset.info, default=str)),
     }
 

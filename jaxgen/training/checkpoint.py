@@ -47,9 +47,10 @@ class Checkpoints:
       keep: how many of the newest stay.
       best_metric: the best by this metric stays as well; "" for none.
       better: direction of `best_metric`, as `jaxgen.metrics.direction` has them.
+      read_only: nothing is saved or cleaned up, so that a run that saves meanwhile goes undisturbed.
     """
 
-    def __init__(self, folder: Path, keep: int, best_metric: str = "", better: str = "lower"):
+    def __init__(self, folder: Path, keep: int, best_metric: str = "", better: str = "lower", read_only: bool = False):
         self.folder = folder.absolute()
         self._best_metric = best_metric
         policies = [LatestN(keep)]
@@ -64,9 +65,10 @@ class Checkpoints:
             preservation_policy=AnyPreservationPolicy(policies),
             best_fn=best_fn,
             best_mode="min",
-            cleanup_tmp_directories=True,
-            create=True,
+            cleanup_tmp_directories=not read_only,
+            create=not read_only,
             enable_async_checkpointing=True,
+            read_only=read_only,
         )
         self._manager = self._open()
 

@@ -16,7 +16,7 @@ _ENCODED = 1000
 
 def offered(opened) -> bool:
     """Whether the run's recipe has latents to walk in: vectors that it decodes to images."""
-    return {"latents", "decode"} <= set(opened.views.names) and len(opened.train.images.shape) == 4
+    return {"latents", "decode"} <= set(opened.views.names) and len(opened.example_shape) == 3
 
 
 def draw(opened, players, decode: Callable | None = None) -> Image.Image | None:

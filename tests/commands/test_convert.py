@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxgen import convert
-from jaxgen.commands import modes
+from jaxgen.commands import sample
 from jaxgen.devices import processes
 from jaxgen.errors import UserError
 from jaxgen.files import workdir
@@ -201,7 +201,7 @@ def test_it_is_restored_without_data(converted):
 
 @pytest.mark.slow
 def test_it_samples_without_data(converted):
-    modes.sample(run_config.read(converted), converted, "latest")
+    sample.sample(run_config.read(converted), converted, "latest")
     assert len(list((converted / "samples" / "images").iterdir())) == 64
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxgen.commands import modes, sample_request, sampling, style_files
 from jaxgen.commands import painter as painter_module
+from jaxgen.commands import project, sample, sample_request, style_files
 from jaxgen.commands.painter import Painter, closed_path, kept_long, seeded_latents
 from jaxgen.devices import parallel, processes
 from jaxgen.errors import UserError
@@ -270,7 +270,7 @@ def write(run, monkeypatch, tmp_path):
     def make(**changes):
         monkeypatch.setattr(restoring, "open_finished", run.checkpoint)
         config = tiny(**{f"sample__{key}": value for key, value in changes.items()})
-        sampling.sample(config, tmp_path, "latest")
+        sample.sample(config, tmp_path, "latest")
         return tmp_path / "samples"
 
     return make
@@ -360,7 +360,7 @@ def test_other_models_take_seeds_and_make_videos_in_z(tiny_config, monkeypatch, 
         yield opened, state, 0
 
     monkeypatch.setattr(restoring, "open_finished", checkpoint)
-    sampling.sample(config, tmp_path, "latest")
+    sample.sample(config, tmp_path, "latest")
     assert _files(tmp_path / "samples") == {"seeds/seed0001.png", "seeds/seed0002.png", "seeds.png", "seeds.gif"}
     z = np.stack([np.random.RandomState(seed).randn(1, 8)[0] for seed in (1, 2)])
     expected = np.asarray(opened.views.decode(state.players, z, np.zeros(2)))[..., 0]
@@ -372,7 +372,7 @@ def test_other_models_take_seeds_and_make_videos_in_z(tiny_config, monkeypatch, 
         assert np.abs(np.asarray(gif.convert("L"))[::32, ::32].astype(int) - expected[1]).max() <= 1
 
 
-@pytest.mark.parametrize("mode", [modes.sample, modes.project])
+@pytest.mark.parametrize("mode", [sample.sample, project.project])
 def test_files_of_samples_and_projections_are_made_by_one_process(monkeypatch, tiny_config, tmp_path, mode):
     monkeypatch.setattr(processes, "are_several", lambda: True)
     with pytest.raises(UserError, match=r"--distributed: .* by one process"):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxgen.commands import modes
+from jaxgen.commands import project
 from jaxgen.commands.projection import targets_of
 from jaxgen.errors import UserError
 from jaxgen.metrics import feature_distance
@@ -36,7 +36,7 @@ def test_latents_images_numbers_and_pictures_are_written(run, monkeypatch, tmp_p
     monkeypatch.setattr(feature_distance, "EXTRACTOR", None)
     monkeypatch.setattr(feature_distance, "start", lambda context: _Nothing())
     config = _config(space=space)
-    modes.project(config, tmp_path, "latest")
+    project.project(config, tmp_path, "latest")
     found = np.load(tmp_path / f"projections_{space}.npz")
     assert found[space].shape == (5, 4, 8)
     maps = {name: found[name].shape for name in found if name.startswith("noise/")}
@@ -125,7 +125,7 @@ def test_refuses(run, monkeypatch, tmp_path, changes, words):
     monkeypatch.setattr(restoring, "open_finished", run.checkpoint)
     monkeypatch.setattr(lpips_vgg, "missing", lambda: None)
     with pytest.raises(UserError, match=words):
-        modes.project(_config(**changes), tmp_path, "latest")
+        project.project(_config(**changes), tmp_path, "latest")
     assert not list(tmp_path.iterdir())
 
 
@@ -135,4 +135,4 @@ def test_other_models_have_no_w(run, monkeypatch, tmp_path, tiny_config):
     opened = session.open_session(config)
     monkeypatch.setattr(restoring, "open_finished", run._replace(opened=opened).checkpoint)
     with pytest.raises(UserError, match=r"config.project.space='w_plus' is for models with styles .*; dcgan has none"):
-        modes.project(config, tmp_path, "latest")
+        project.project(config, tmp_path, "latest")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxgen.commands import compare, modes
+from jaxgen.commands import compare, project, sample, train
 from jaxgen.devices import parallel
 from jaxgen.errors import UserError
 from jaxgen.evaluation.engine import evaluate
@@ -37,7 +37,7 @@ def tiny(data="gaussian_1d", **changes):
 def whole(tmp_path_factory):
     """The work directory of a tiny run on the line, never stopped."""
     folder = tmp_path_factory.mktemp("runs") / "whole"
-    modes.train(tiny(), folder)
+    train.train(tiny(), folder)
     return folder
 
 
@@ -47,10 +47,10 @@ def checksums(folder, step):
 
 def test_a_run_in_two_parts_ends_with_the_same_bytes(whole, tmp_path):
     folder = tmp_path / "parts"
-    modes.train(tiny(steps=10), folder)
+    train.train(tiny(steps=10), folder)
     # What a killed run drew after its last checkpoint: not of the animation until it is drawn again.
     (folder / "samples" / "step_0000015.png").write_bytes(b"half a picture")
-    modes.train(tiny(), folder)
+    train.train(tiny(), folder)
     assert checksums(folder, 20) == checksums(whole, 20)
     for name in ("metrics.jsonl", *(f"samples/step_{step:07d}.png" for step in (5, 10, 15, 20))):
         assert (folder / name).read_bytes() == (whole / name).read_bytes(), name
@@ -80,7 +80,7 @@ def test_its_evaluation_measures_points_and_says_why_not_images(whole):
 
 
 def test_points_of_a_checkpoint_as_a_table(whole):
-    modes.sample(tiny(), whole, "latest")
+    sample.sample(tiny(), whole, "latest")
     lines = (whole / "samples" / "points.csv").read_text().splitlines()
     assert lines[0] == "x0"
     assert len(lines) == 31
@@ -95,7 +95,7 @@ def test_points_of_a_checkpoint_as_a_table(whole):
 
 def test_images_are_what_projection_needs(whole):
     with pytest.raises(UserError, match="project is for images"):
-        modes.project(tiny(), whole, "latest")
+        project.project(tiny(), whole, "latest")
 
 
 def test_a_run_and_arrays_are_measured_from_outside(whole, tmp_path):

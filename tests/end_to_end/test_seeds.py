@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxgen.commands import modes
+from jaxgen.commands import evaluate, sample, train
 from jaxgen.errors import UserError
 from jaxgen.files import evaluation_file
 from jaxgen.runs import arrays, session, trained_run
@@ -47,8 +47,8 @@ def several(tiny_config):
 def folders(several, tmp_path_factory):
     """Work directories: "whole", "killed" (after step 15, then gone on to the end), and of the solo run of seed 4."""
     folder = tmp_path_factory.mktemp("seeds")
-    modes.train(several(), folder / "whole")
-    modes.train(several(SEEDS[1]), folder / "solo")
+    train.train(several(), folder / "whole")
+    train.train(several(SEEDS[1]), folder / "solo")
 
     def kill(run, step):
         if step == 15:
@@ -59,10 +59,10 @@ def folders(several, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(loop, "_is_over_everywhere", kill)
         with pytest.raises(Killed):
-            modes.train(several(), folder / "killed")
+            train.train(several(), folder / "killed")
     assert not (folder / "killed" / "checkpoints" / "20").exists()
     assert not (folder / "killed" / "evaluation.json").exists()
-    modes.train(several(), folder / "killed")
+    train.train(several(), folder / "killed")
     return folder
 
 
@@ -136,18 +136,18 @@ def test_trained_further_the_evaluations_step_aside_before_anything_can_stop_it(
     with monkeypatch.context() as patched:
         patched.setattr(session, "compile_steps", kill)
         with pytest.raises(Killed):
-            modes.train(config, folder)
+            train.train(config, folder)
     for place in places:
         assert not (folder / place / "evaluation.json").exists()
         aside = (folder / place / "evaluation_step_20.json").read_bytes()
         assert aside == (whole / place / "evaluation.json").read_bytes()
     assert (folder / "log.txt").read_text().count("evaluation.json is of an earlier step: now evaluation_step_20") == 3
-    modes.train(config, folder)
+    train.train(config, folder)
     for place in places:
         assert read(folder / place / "evaluation.json")["_run"]["step"] == 40
         assert read(folder / place / "evaluation_step_20.json")["_run"]["step"] == 20
     before = (folder / "evaluation.json").read_bytes()
-    modes.train(config, folder)  # complete: nothing steps aside
+    train.train(config, folder)  # complete: nothing steps aside
     assert read(folder / "evaluation.json")["modes"] == json.loads(before)["modes"]
     assert not (folder / "evaluation_step_40.json").exists()
 
@@ -163,13 +163,13 @@ def test_an_evaluation_that_cannot_be_read_steps_aside_too(tmp_path):
 def test_a_seed_is_a_run_of_its_own_for_everything_that_reads_runs(folders):
     lane, solo = folders / "whole" / "seed_4", folders / "solo"
     for folder in (lane, solo):
-        modes.sample(run_config.read(folder), folder, "latest")
+        sample.sample(run_config.read(folder), folder, "latest")
     assert (lane / "samples" / "points.csv").read_bytes() == (solo / "samples" / "points.csv").read_bytes()
     mine, alone = arrays.load(lane), arrays.load(solo)
     assert mine.step == alone.step == 20
     assert all(np.array_equal(a, b) for a, b in zip(*map(jax.tree.leaves, (mine.players, alone.players)), strict=True))
     with pytest.raises(UserError, match=r"is one of several seeds: train them all, --workdir=.*whole$"):
-        modes.train(run_config.read(lane), lane)
+        train.train(run_config.read(lane), lane)
     with pytest.raises(UserError, match=r"whole holds 2 seeds: name one of them, such as .*whole/seed_3$"):
         arrays.load(folders / "whole")
     with pytest.raises(UserError, match=r"run:.*whole holds 2 seeds: name one of them, such as run:.*seed_3$"):
@@ -179,15 +179,15 @@ def test_a_seed_is_a_run_of_its_own_for_everything_that_reads_runs(folders):
 def test_evaluated_again_with_other_settings_and_sampled_all_seeds_change(folders, several):
     config, folder = several(), folders / "killed"
     config.evaluation.num_samples = 96
-    modes.evaluate(config, folder, "10")
+    evaluate.evaluate(config, folder, "10")
     assert [read(folder / f"seed_{s}" / "evaluation.json")["modes"]["n_fake"] for s in SEEDS] == [96, 96]
     together = read(folder / "evaluation.json")
     assert (together["modes"]["n_fake"], together["_run"]["step"]) == (96, 10)
     lane = folder / "seed_3"
-    modes.evaluate(run_config.read(lane), lane, "10")
+    evaluate.evaluate(run_config.read(lane), lane, "10")
     again = read(lane / "evaluation.json")
     assert again["modes"]["n_fake"] == 64
     assert (again["_run"]["timing"]["lanes"], again["_run"]["seeds"]) == (2, [3])
-    modes.sample(config, folder, "latest")
+    sample.sample(config, folder, "latest")
     written = [(folder / f"seed_{s}" / "samples" / "points.csv").read_bytes() for s in SEEDS]
     assert written[0] != written[1]

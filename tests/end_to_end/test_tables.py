@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgen.commands import modes
+from jaxgen.commands import evaluate as evaluate_command
+from jaxgen.commands import sample, train
 from jaxgen.data.base import open_dataset
 from jaxgen.devices import parallel
 from jaxgen.errors import UserError
@@ -50,7 +51,7 @@ PACKED |= {"recipe__loss": "wasserstein", "recipe__penalty": "wgan_gp", "recipe_
 def whole(tmp_path_factory):
     """The work directory of a tiny VAE's run, never stopped."""
     folder = tmp_path_factory.mktemp("runs") / "whole"
-    modes.train(tiny("vae"), folder)
+    train.train(tiny("vae"), folder)
     return folder
 
 
@@ -59,8 +60,8 @@ def checksums(folder, step):
 
 
 def test_a_run_in_two_parts_ends_with_the_same_bytes(whole, tmp_path):
-    modes.train(tiny("vae", steps=10, evaluation__metrics=(), evaluation__baselines=()), tmp_path / "parts")
-    modes.train(tiny("vae", evaluation__metrics=(), evaluation__baselines=()), tmp_path / "parts")
+    train.train(tiny("vae", steps=10, evaluation__metrics=(), evaluation__baselines=()), tmp_path / "parts")
+    train.train(tiny("vae", evaluation__metrics=(), evaluation__baselines=()), tmp_path / "parts")
     assert checksums(tmp_path / "parts", 20) == checksums(whole, 20)
 
 
@@ -80,7 +81,7 @@ def test_its_evaluation_has_pictures_and_baselines_beside_it(whole):
 
 
 def test_samples_are_csv_in_the_units_of_the_data_and_can_be_measured_from_outside(whole, tmp_path):
-    modes.sample(tiny("vae"), whole, "latest")
+    sample.sample(tiny("vae"), whole, "latest")
     path = whole / "samples" / "rows.csv"
     with path.open(newline="") as file:
         lines = list(csv.reader(file))
@@ -116,7 +117,9 @@ def test_the_report_shows_the_baselines_below_the_models(whole, tmp_path):
 
 def test_an_evaluation_without_baselines_leaves_none_of_an_earlier_one(whole, tmp_path):
     folder = shutil.copytree(whole, tmp_path / "again")
-    modes.evaluate(tiny("vae", evaluation__metrics=("ks_complement",), evaluation__baselines=()), folder, "latest")
+    evaluate_command.evaluate(
+        tiny("vae", evaluation__metrics=("ks_complement",), evaluation__baselines=()), folder, "latest"
+    )
     assert json.loads((folder / "evaluation.json").read_text())["ks_complement"]["value"] > 0
     assert not (folder / "baselines.json").exists()
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from jaxgen import evaluate
-from jaxgen.commands import modes
+from jaxgen.commands import evaluate as evaluate_command
+from jaxgen.commands import sample, train
 from jaxgen.errors import UserError
 from jaxgen.evaluation import latent_samplers
 from jaxgen.metrics import fid, psnr
@@ -143,7 +144,7 @@ def trained(tiny_config, tmp_path_factory):
     config.evaluation.latent_samplers = ("normal", "gaussian_mixture")
     config.evaluation.mixture_components = 3
     folder = tmp_path_factory.mktemp("latents") / "run"
-    modes.train(config, folder)
+    train.train(config, folder)
     return config, folder
 
 
@@ -168,7 +169,7 @@ def test_the_same_command_again_neither_fits_nor_evaluates_and_another_step_fits
     files = sorted((folder / "latent_samplers").iterdir())
     assert [path.name for path in files] == ["gaussian_mixture.npz", "normal.npz"]
     before = [path.stat().st_mtime_ns for path in files]
-    modes.evaluate(config, folder, "latest")
+    evaluate_command.evaluate(config, folder, "latest")
     assert [path.stat().st_mtime_ns for path in files] == before
     with restoring.open_finished(config, folder, "10") as (opened, state, step):
         samplers = latent_samplers.fitted(opened, state.players, step, folder, ("prior", "normal"))
@@ -195,7 +196,7 @@ def test_sample_mode_and_a_run_as_a_source_use_them_on_demand(trained, capsys, t
     config = config.copy_and_resolve_references()
     config.sample.latent_sampler = "gaussian_mixture"
     config.sample.num_images = 3
-    modes.sample(config, folder, "latest")
+    sample.sample(config, folder, "latest")
     assert len(list((folder / "samples" / "images_gaussian_mixture").iterdir())) == 3
     assert not (folder / "samples" / "images").exists()
     options = Options(samples=6, batch_size=4)

@@ -14,7 +14,7 @@ from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
 from benchmarks.stylegan2_operations import step_operations
-from jaxgen.commands import modes
+from jaxgen.commands import train
 from jaxgen.devices import parallel
 from jaxgen.errors import UserError
 from jaxgen.losses import adversarial
@@ -424,7 +424,7 @@ def test_refuses_path_length_batches_that_depend_on_the_number_of_devices(tmp_pa
     config = tiny()
     config.batch_size, config.num_devices = 4, 4
     with pytest.raises(UserError, match=r"each of 4 devices 1 example.*batch_size of 8"):
-        modes.train(config, tmp_path / "run")
+        train.train(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
     opened = session.open_session(config)  # it can be looked at
     config.recipe.path_length_shrink = 1

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgen.commands import modes
+from jaxgen.commands import train
 from jaxgen.devices import parallel
 from jaxgen.errors import UserError
 from jaxgen.files import workdir
@@ -85,7 +85,7 @@ def test_a_run_starts_from_it_once(source, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(source[0], copy)
     config = point_config(init_from=str(copy), **{"optimizers.discriminator.learning_rate": 0.0})
-    modes.train(config, tmp_path / "run")
+    train.train(config, tmp_path / "run")
     told = json.loads((tmp_path / "run" / "config.json").read_text())
     assert told["config"]["init_from"] == str(copy)
     assert (told["init_from"]["step"], told["init_from"]["layers_anew"]) == (40, [])
@@ -95,10 +95,10 @@ def test_a_run_starts_from_it_once(source, tmp_path):
     assert not same(found.players["g"]["params"], source[1]["g"].params)
     shutil.rmtree(copy)
     longer = from_dict({**to_dict(config), "steps": 10})
-    modes.train(longer, tmp_path / "run")  # resumes, and does not look for the folder that has gone
+    train.train(longer, tmp_path / "run")  # resumes, and does not look for the folder that has gone
     assert arrays.load(tmp_path / "run").step == 10
     with pytest.raises(UserError, match=r"belongs to another config \(config.init_from"):
-        modes.train(point_config(), tmp_path / "run")
+        train.train(point_config(), tmp_path / "run")
 
 
 def stylegan2(side, channels, classes):

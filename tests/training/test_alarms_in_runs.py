@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from jaxgen.commands import modes
+from jaxgen.commands import train
 from jaxgen.devices import parallel
 from jaxgen.errors import UserError
 from jaxgen.runs import session
@@ -82,7 +82,7 @@ def contents(folder):
 
 
 def test_a_stopped_run_is_saved_refused_again_and_goes_on_to_the_same_end(small, tmp_path, monkeypatch, capsys):
-    modes.train(small("gan", **COLLAPSE), tmp_path / "whole")
+    train.train(small("gan", **COLLAPSE), tmp_path / "whole")
     assert "ALARM collapse" in capsys.readouterr().err
     record = json.loads((tmp_path / "whole" / "alarms.json").read_text())
     assert (record["step"], record["lines"]) == (600, 12)
@@ -96,17 +96,17 @@ def test_a_stopped_run_is_saved_refused_again_and_goes_on_to_the_same_end(small,
     folder = tmp_path / "stopped"
     stopping = small("gan", **COLLAPSE, **{"alarms.stop": ("collapse",)})
     with pytest.raises(UserError, match=f"stopped by config.alarms.stop: collapse at step {first['step']}") as stopped:
-        modes.train(stopping, folder)
+        train.train(stopping, folder)
     assert (folder / "checkpoints" / str(first["step"])).is_dir()
     assert not (folder / "evaluation.json").exists()
     before = contents(folder)
     with monkeypatch.context() as patched:
         patched.delattr(session, "compile_steps")  # refused before anything is computed
         with pytest.raises(UserError) as again:
-            modes.train(stopping, folder)
+            train.train(stopping, folder)
     assert str(again.value) == str(stopped.value)
     assert contents(folder) == before
 
-    modes.train(small("gan", **COLLAPSE), folder)
+    train.train(small("gan", **COLLAPSE), folder)
     assert contents(folder) == contents(tmp_path / "whole")
     assert (folder / "evaluation.json").exists()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxgen.commands import modes
+from jaxgen.commands import train
 from jaxgen.errors import UserError
 from jaxgen.runs import restoring, session
 from jaxgen.training import timing
@@ -30,7 +30,7 @@ def vae_run(tiny_config, tmp_path):
     config.evaluation.metrics, config.evaluation.metrics_in_training = ("psnr", "bits_per_dim"), ("psnr",)
     config.evaluation.num_samples_in_training = 16
     config.compilation_cache = ""
-    modes.train(config, tmp_path / "run")
+    train.train(config, tmp_path / "run")
     return config, tmp_path / "run"
 
 
@@ -81,7 +81,7 @@ def test_a_line_is_the_mean_since_the_last_line(tiny_config, tmp_path):
         config = tiny_config("vae")
         config.log_every = every
         config.compilation_cache = ""
-        modes.train(config, tmp_path / str(every))
+        train.train(config, tmp_path / str(every))
         lines[every] = {row["step"]: row["loss"] for row in rows(tmp_path / str(every))}
     assert lines[10][20] == pytest.approx((lines[5][15] + lines[5][20]) / 2, rel=1e-12)
 
@@ -89,13 +89,13 @@ def test_a_line_is_the_mean_since_the_last_line(tiny_config, tmp_path):
 def test_a_longer_run_goes_on_from_the_shorter_one(tiny_config, tmp_path):
     config = tiny_config("gan")
     config.compilation_cache = ""
-    modes.train(config, tmp_path / "a")
+    train.train(config, tmp_path / "a")
     config.steps = 40
-    modes.train(config, tmp_path / "a")
+    train.train(config, tmp_path / "a")
     whole = tiny_config("gan")
     whole.compilation_cache = ""
     whole.steps = 40
-    modes.train(whole, tmp_path / "b")
+    train.train(whole, tmp_path / "b")
     assert (tmp_path / "a" / "metrics.jsonl").read_bytes() == (tmp_path / "b" / "metrics.jsonl").read_bytes()
 
 
@@ -128,26 +128,26 @@ def test_time_ends_a_run_with_all_that_an_end_has(tiny_config, tmp_path, monkeyp
     config.compilation_cache = ""
     config.steps, config.budget.seconds = 10_000, 7.0
     folder = tmp_path / "timed"
-    modes.train(config, folder)
+    train.train(config, folder)
     # 5 steps a second, and each line of metrics.jsonl (every 10 steps) waits for one second more.
     assert [row["step"] for row in rows(folder)] == [10, 20, 25]
     assert json.loads((folder / "evaluation.json").read_text())["_run"]["step"] == 25
     assert sorted(path.name for path in (folder / "samples").glob("step_*"))[-1] == "step_0000025.png"
     assert json.loads((folder / "timing.json").read_text())["step_seconds"] == 8
     ends = [checksums(folder, 25)]
-    modes.train(config, folder)  # complete: nothing is trained
+    train.train(config, folder)  # complete: nothing is trained
     assert [row["step"] for row in rows(folder)] == [10, 20, 25]
     assert not (folder / "checkpoints" / "30").exists()
     config.budget.seconds = 12.0
-    modes.train(config, folder)
+    train.train(config, folder)
     assert [row["step"] for row in rows(folder)] == [10, 20, 25, 30, 40]
     ends.append(checksums(folder, 40))
     plain = tiny_config("vae")
     plain.compilation_cache = ""
     for step, end in zip((25, 40), ends, strict=True):
         plain.steps = step
-        modes.train(plain, tmp_path / "plain")
+        train.train(plain, tmp_path / "plain")
         assert checksums(tmp_path / "plain", step) == end  # the run of so many steps
     config.budget.seconds = 6.0
     with pytest.raises(UserError, match=r"config.budget.seconds: 12.0 there, 6.0 now"):
-        modes.train(config, folder)
+        train.train(config, folder)

@@ -1,0 +1,18 @@
+"""`--mode=plan`: the training step compiled for hardware that is not here."""
+
+from pathlib import Path
+
+from jaxgen.errors import UserError
+from jaxgen.planning import plan as planning
+
+
+def plan(config, folder: Path, topology: str | None) -> None:
+    """Plans the training; the last line of stdout is JSON. Writes nothing.
+
+    Raises:
+      UserError: several seeds, or what `jaxgen.planning.plan` refuses.
+    """
+    del folder
+    if config.num_seeds > 1:
+        raise UserError(f"config.num_seeds={config.num_seeds}: --mode=plan plans the step of one seed; set it to 1")
+    planning.plan(config, topology)
