@@ -6,14 +6,24 @@
 
 SPEC is a folder or zip of images (FOLDER:part or FILE.zip:part for what lies below it), an .npz or .npy of uint8
 [N, H, W, C], dataset:split (mnist:test), run:DIR, or a statistics file (.npz with mu and sigma).
+From Python this module is a function: `jaxgen.evaluate(real=..., fake=...)`.
 """
 
 import argparse
-import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
-from jaxgen.files.command_line import Parser, run
+from jaxgen.errors import UserError
+from jaxgen.files.command_line import Parser, keep_compiled, run
+from jaxgen.settings.lookup import unknown
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from jaxgen.interface import Run
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -49,21 +59,68 @@ def main(argv: list[str]) -> int:
 
     def work():
         arguments = _parser().parse_args(argv)
-        _prepare_jax(arguments.cache_dir)
+        keep_compiled(cache_dir=arguments.cache_dir)
         # JAX is imported from here on, so that --help and typing mistakes answer at once.
         from jaxgen.commands import compare
+        from jaxgen.metrics.table import format_table
 
-        compare.run(arguments)
+        if results := compare.run(arguments, ["python", "-m", "jaxgen.evaluate", *argv]):
+            print(format_table(results))
 
     return run(work)
 
 
-def _prepare_jax(cache_dir: str) -> None:
-    import jax
+def evaluate(
+    *,
+    real: "str | Path | np.ndarray | Run",
+    fake: "str | Path | np.ndarray | Run",
+    metrics: str | Sequence[str] = ("fid",),
+    **options: Any,
+) -> dict[str, Any]:
+    """Measures images against images, or vectors against vectors, as `python -m jaxgen.evaluate` does.
 
-    folder = Path(cache_dir or os.environ.get("JAXGEN_CACHE") or "~/.cache/jaxgen").expanduser() / "xla"
-    jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+    Args:
+      real, fake: a SPEC of the command, an array uint8 [N, H, W, C] (vectors: float32 [N, D]), or a `jaxgen.Run`.
+      metrics: names, or import paths.
+      options: the command's other ones, under their names there: extractor="efficientnet_lite0", num_samples=2000,
+        allow_few_samples=True, train=... (what `real` may be), pictures=DIR.
+
+    Returns:
+      What the command writes with --out: {metric: {value, spread, n_real, n_fake, ...}, "_skipped": ..., "_run": ...}.
+
+    Raises:
+      UserError: what the command refuses.
+    """
+    import jax
+    import numpy as np
+
+    from jaxgen.commands import compare
+    from jaxgen.runs.sources import GivenArray
+
+    names = metrics.split(",") if isinstance(metrics, str) else metrics
+    arguments = _parser().parse_args(["--real=", f"--metrics={','.join(names)}"])
+    for name, value in {"real": real, "fake": fake, **options}.items():
+        if name not in arguments:
+            raise UserError(unknown("jaxgen.evaluate", name, sorted(vars(arguments))))
+        if isinstance(value, np.ndarray):
+            value = GivenArray(value)
+        elif name in ("real", "fake", "train") and isinstance(value, Path):
+            value = str(value)
+        elif name in ("pictures", "out", "save_statistics") and value is not None:
+            value = Path(value)
+        setattr(arguments, name, value)
+    if jax.config.jax_compilation_cache_dir is None:
+        keep_compiled(cache_dir=str(arguments.cache_dir))
+    return compare.run(arguments)
+
+
+class _CallableModule(ModuleType):
+    """This module, which is `jaxgen.evaluate` as soon as it is imported: the function of that name, too."""
+
+    __call__ = staticmethod(evaluate)
+
+
+sys.modules[__name__].__class__ = _CallableModule
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 
 from jaxgen.errors import UserError
+from jaxgen.files.command_line import keep_compiled
 from jaxgen.settings import checks, config_errors, run_config
 from jaxgen.study import definition, run_process
 
@@ -96,16 +97,6 @@ def _value_of(flag: str, argv: list[str]) -> tuple[str | None, slice | None]:
     return None, None
 
 
-def _compilation_cache(setting: str) -> None:
-    import jax
-
-    if setting:
-        base = os.environ.get("JAXGEN_CACHE") or Path.home() / ".cache" / "jaxgen"
-        folder = Path(base) / "xla" if setting == "auto" else Path(setting)
-        jax.config.update("jax_compilation_cache_dir", str(folder))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
-
-
 def _main(argv: list[str]) -> None:
     if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)  # orbax tells of every file it writes; --verbosity=0 shows it
@@ -127,7 +118,7 @@ def _main(argv: list[str]) -> None:
         return
     checks.check(_CONFIG.value)
     _check_joining()
-    _compilation_cache(_CONFIG.value.compilation_cache)
+    keep_compiled(_CONFIG.value.compilation_cache)
     if _MODE.value == "plan":
         os.environ.setdefault("JAX_PLATFORMS", "cpu")  # libtpu is there to compile, not to look for TPUs
     # JAX is imported here and not above, so that --help and typing mistakes answer at once.

@@ -5,7 +5,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import jax
@@ -28,7 +28,6 @@ from jaxgen.metrics.records import record, timed
 from jaxgen.metrics.selection import Extractors, Selected, few_samples
 from jaxgen.metrics.streaming import ExampleStream
 from jaxgen.metrics.subset import indices
-from jaxgen.metrics.table import format_table
 from jaxgen.runs.sources import Options, open_source, same_kind
 from jaxgen.training import timing
 
@@ -36,8 +35,14 @@ log = logging.getLogger(__name__)
 _OF_RUN = 10_000
 
 
-def run(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace, command: Sequence[str] = ()) -> dict[str, dict]:
     """Does what the parsed flags of `jaxgen.evaluate` say.
+
+    Args:
+      command: as it was typed, for the record.
+
+    Returns:
+      The results as --out has them; {} where nothing is compared.
 
     Raises:
       UserError: bad input.
@@ -66,16 +71,16 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.save_statistics:
         comparison.save_statistics(arguments.save_statistics, real)
     if not arguments.fake:
-        return
+        return {}
     fake = open_source(arguments.fake, options, "--fake")
     train = open_source(arguments.train, options, "--train") if arguments.train else None
     if train is not None and train.images is None:
         raise UserError(f"--train={arguments.train}: statistics only; training images are needed")
     results = comparison.of_sources(arguments, real, fake, train)
     about = {
-        "command": ["python", "-m", "jaxgen.evaluate", *sys.argv[1:]],
-        "real": arguments.real,
-        "fake": arguments.fake,
+        "command": list(command),
+        "real": str(arguments.real),
+        "fake": str(arguments.fake),
         "seconds": round(time.perf_counter() - begun, 1),
         "peak_memory_mb": round(timing.host_peak_memory_mb(), 1),
         "device": parallel.describe_devices(mesh),
@@ -83,11 +88,11 @@ def run(arguments: argparse.Namespace) -> None:
         **provenance.software(),
     }
     results["_run"] = about
-    print(format_table(results))
     log.info("%.1f s in all, peak memory %.0f MB", about["seconds"], about["peak_memory_mb"])
     if arguments.out:
         write_atomic(arguments.out, json.dumps(results, indent=1) + "\n")
         log.info("written to %s", arguments.out)
+    return results
 
 
 def _check(arguments: argparse.Namespace) -> None:

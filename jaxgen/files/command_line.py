@@ -2,8 +2,10 @@
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from jaxgen.errors import UserError
 
@@ -21,6 +23,21 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str):
         raise UserError(f"{message}; see --help")
+
+
+def keep_compiled(setting: str = "auto", cache_dir: str = "") -> None:
+    """Has JAX keep compiled programs from one process to the next.
+
+    Args:
+      setting: a folder; "auto": xla/ in the folder of caches; "": not at all.
+      cache_dir: the folder of caches; "": $JAXGEN_CACHE or ~/.cache/jaxgen.
+    """
+    import jax
+
+    if setting:
+        caches = Path(cache_dir or os.environ.get("JAXGEN_CACHE") or "~/.cache/jaxgen").expanduser()
+        jax.config.update("jax_compilation_cache_dir", str(caches / "xla" if setting == "auto" else setting))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
 
 def run(work: Callable[[], None]) -> int:

@@ -3,6 +3,7 @@
 import zipfile
 import zlib
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -23,8 +24,27 @@ KINDS = (
 )
 
 
-def open_source(spec: str, options: Options, flag: str) -> ImageSource:
-    """Opens what `spec` names.
+class Opens(Protocol):
+    """A source that is there already, in place of its name; `str()` names it in records and error lines."""
+
+    def open(self, options: Options, flag: str) -> ImageSource: ...
+
+
+class GivenArray:
+    """Images uint8 [N, H, W, C], or vectors float32 [N, D], as a source."""
+
+    def __init__(self, images: np.ndarray):
+        self._images = images
+
+    def __str__(self) -> str:
+        return f"array of {self._images.dtype} {list(self._images.shape)}"
+
+    def open(self, options: Options, flag: str) -> ImageSource:
+        return ImageSource(_checked(self._images, f"{flag}={self}", options), split=str(self))
+
+
+def open_source(spec: str | Opens, options: Options, flag: str) -> ImageSource:
+    """Opens what `spec` names, or is.
 
     Args:
       flag: "--real" and so on, for error lines.
@@ -32,6 +52,8 @@ def open_source(spec: str, options: Options, flag: str) -> ImageSource:
     Raises:
       UserError: it names nothing, or something unreadable.
     """
+    if not isinstance(spec, str):
+        return spec.open(options, flag)
     if not spec:
         raise UserError(f"{flag} is empty: name {KINDS}")
     if spec.startswith("run:"):

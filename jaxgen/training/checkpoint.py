@@ -19,6 +19,8 @@ from jaxgen.metrics import direction
 
 PyTree = Any
 log = logging.getLogger(__name__)
+# orbax warns of every folder that it was asked to leave as it is.
+logging.getLogger("absl").addFilter(lambda record: not str(record.msg).startswith("Given directory is read only"))
 
 
 def checksums(state: PyTree) -> dict[str, str]:
@@ -69,6 +71,7 @@ class Checkpoints:
             create=not read_only,
             enable_async_checkpointing=True,
             read_only=read_only,
+            save_interval_steps=0 if read_only else 1,
         )
         self._manager = self._open()
 

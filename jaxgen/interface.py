@@ -1,0 +1,277 @@
+"""What `import jaxgen` offers beside `jaxgen.evaluate`: train and load, and the `Run` that they give.
+
+Arrays are NumPy's, mistakes are a `jaxgen.UserError`, and messages go to the logger "jaxgen".
+"""
+
+import contextlib
+import json
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from jaxgen.commands import sample, sample_request
+from jaxgen.commands import train as train_command
+from jaxgen.commands.painter import Painter
+from jaxgen.devices import parallel
+from jaxgen.errors import UserError
+from jaxgen.files.command_line import keep_compiled
+from jaxgen.recipes.base import PyTree
+from jaxgen.runs import restoring, run_views, session
+from jaxgen.runs.session import Session
+from jaxgen.runs.sources import Options, Source
+from jaxgen.runs.trained_run import open_run
+from jaxgen.settings import configuration, default, run_config
+from jaxgen.study import definition
+from jaxgen.training import lanes
+
+__all__ = ["Run", "load", "train"]
+
+
+class Run:
+    """A trained run at one of its checkpoints; `jaxgen.load` and `jaxgen.train` make it.
+
+    Examples are computed `batch_size` at a time, and what fills up the last batch is dropped: each method compiles
+    once, and example i is the same whatever n is. H, W and C are those of the run's images.
+
+    Attributes:
+      folder: the work directory (of one of several seeds: its folder there). step: of the checkpoint.
+      config: the run's config, locked.
+      offers: names of what the model can do, among them sample or points, latents, decode, reconstruct, encode,
+        log_likelihood. A method that it does not offer is a UserError.
+    """
+
+    def __init__(self, folder: Path, step: int, config: ConfigDict, opened: Session, players: PyTree):
+        self.folder, self.step, self.config = folder, step, config
+        self.offers: tuple[str, ...] = opened.views.names
+        self._opened, self._players = opened, players
+
+    def __str__(self) -> str:
+        return f"run:{self.folder}"
+
+    def __repr__(self) -> str:
+        return f"<jaxgen.Run {self.folder}, step {self.step}: {self.config.model.name} by {self.config.recipe.name}>"
+
+    def sample(
+        self,
+        n: int | None = None,
+        *,
+        seed: int = 0,
+        labels: int | Sequence[int] | np.ndarray | None = None,
+        truncation: float = 1.0,
+        latents: np.ndarray | None = None,
+        batch_size: int = sample.BATCH,
+    ) -> np.ndarray:
+        """Samples 0 to n - 1 of a seed, uint8 [n, H, W, C]; of vectors and rows of a table float32 [n, D].
+
+        They are those of `--mode=sample --config.evaluation.seed=SEED`. No data set is opened, unless it is vectors.
+
+        Args:
+          n: how many; 16, or as many as there are latents.
+          labels: a class for all, or int [n]; None: all classes in turn, or as often as a table has them.
+          truncation: psi of models with styles, which pulls them to their average: 0.7 is usual, 1 is off.
+          latents: float [n, ...] in place of the seed's; StyleGAN2 adds its constant noise then.
+
+        Raises:
+          UserError: shapes or classes that cannot be, or what the model does not offer.
+        """
+        if latents is not None and n not in (None, len(latents)):
+            raise UserError(f"n={n} and {len(latents)} latents: leave n out")
+        n = (16 if latents is None else len(latents)) if n is None else n
+        opened, ids = self._with_seed(seed), np.arange(_at_least_one(n, "n"))
+        key = run_views.evaluation_key(opened.config)
+        if latents is None and labels is None and truncation == 1:
+            name = "points" if "points" in self.offers else "sample"
+            view = self._view(name)
+            return _batched(lambda ids: view(self._players, key, ids), batch_size, ids)
+        decode, noise = self._view("decode"), "const"
+        if latents is None:
+            latents, noise = np.asarray(self._view("latents")(key, ids)), "random"
+        latents, classes = self._latents(latents), self._classes(labels, n)
+        if "mapping" not in self.offers and truncation == 1:
+            return _batched(lambda *part: decode(self._players, *part), batch_size, latents, classes)
+        opened.config.sample.update({**default.get_config().sample, "truncation": float(truncation)})
+        request = sample_request.request_of(opened.config.sample)
+        num_ws = opened.recipe.facts.get("synthesis", {}).get("num_ws", 0)
+        sample_request.check(request, opened.config, self.offers, opened.num_classes, num_ws)
+        painter = Painter(opened, self._players, request)
+        return np.concatenate(list(painter.of_latents(latents, classes, ids, usual_noise=noise)))
+
+    def decode(
+        self, latents: np.ndarray, *, labels: int | Sequence[int] | np.ndarray | None = None, batch_size: int = 64
+    ) -> np.ndarray:
+        """Images uint8 [n, H, W, C] (vectors: float32 [n, D]) of latents float [n, ...]; `labels` as for `sample`."""
+        return self.sample(latents=latents, labels=labels, batch_size=batch_size)
+
+    def reconstruct(self, images: np.ndarray, *, batch_size: int = 64) -> np.ndarray:
+        """Reconstructions uint8 [n, H, W, C] of images uint8 [n, H, W, C]."""
+        view = self._view("reconstruct")
+        return _batched(lambda images: view(self._players, images), batch_size, self._images(images))
+
+    def encode(self, images: np.ndarray, *, batch_size: int = 64) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and log-variance of the latents, float32 [n, Z] both, of images uint8 [n, H, W, C]."""
+        view = self._view("encode")
+        return _batched(lambda images: view(self._players, images), batch_size, self._images(images))
+
+    def log_likelihood(
+        self, images: np.ndarray, *, seed: int = 0, samples: int = 0, batch_size: int = 64
+    ) -> np.ndarray:
+        """A lower bound on the log-likelihood in nats, float32 [n], of images uint8 [n, H, W, C].
+
+        Args:
+          samples: draws from the posterior of each image; 0: `config.evaluation.likelihood_samples`.
+        """
+        view, key = self._view("log_likelihood"), run_views.evaluation_key(self._with_seed(seed).config)
+        key, draws = jax.random.fold_in(key, 1), samples or self.config.evaluation.likelihood_samples
+        images = self._images(images)
+        return _batched(
+            lambda images, ids: view(self._players, images, key, ids, draws), batch_size, images, np.arange(len(images))
+        )
+
+    def open(self, options: Options, flag: str) -> Source:
+        """This run as `--real` or `--fake` of `jaxgen.evaluate` (`jaxgen.runs.sources.open_source`)."""
+        return open_run(self.folder, options._replace(checkpoint=str(self.step)), flag)
+
+    def _view(self, name: str) -> Callable:
+        if name not in self.offers:
+            raise UserError(
+                f"{self.folder}: {self.config.model.name} trained by the recipe {self.config.recipe.name!r} has no "
+                f"{name}; it offers {', '.join(sorted(self.offers))}"
+            )
+        return getattr(self._opened.views, name)
+
+    def _with_seed(self, seed: int) -> Session:
+        config = self._opened.config.copy_and_resolve_references()
+        config.evaluation.seed = int(seed)
+        return self._opened._replace(config=config)
+
+    def _images(self, images: np.ndarray) -> np.ndarray:
+        images, shape = np.asarray(images), self._opened.example_shape
+        if images.dtype != np.uint8 or images.shape[1:] != shape or not len(images):
+            wanted = ", ".join(map(str, shape))
+            raise UserError(f"images are {images.dtype} {list(images.shape)}; this run takes uint8 [n, {wanted}]")
+        return images
+
+    def _latents(self, latents: np.ndarray) -> np.ndarray:
+        latents = np.asarray(latents)
+        shape = jax.eval_shape(self._opened.recipe.views["latents"], jax.random.key(0), np.zeros(1, np.int32)).shape[1:]
+        if latents.shape[1:] != shape or not len(latents):
+            wanted = ", ".join(map(str, shape))
+            raise UserError(f"latents are {latents.dtype} {list(latents.shape)}; this run takes float32 [n, {wanted}]")
+        return latents if np.issubdtype(latents.dtype, np.integer) else latents.astype(np.float32)
+
+    def _classes(self, labels: int | Sequence[int] | np.ndarray | None, n: int) -> np.ndarray:
+        """The class of each of n samples, int [n], as `decode` takes it; 0, 1, ... where they come in turn."""
+        if labels is None:
+            return np.arange(n)
+        count = self._opened.num_classes
+        if self._opened.table is not None or not (count and self.config.model.conditional):
+            raise UserError(f"{self.folder}: the model makes no images of a class that is asked for: leave labels out")
+        classes = np.broadcast_to(np.asarray(labels), (n,)) if np.ndim(labels) == 0 else np.asarray(labels)
+        if classes.shape != (n,) or not np.issubdtype(classes.dtype, np.integer):
+            raise UserError(
+                f"labels are {classes.dtype} {list(classes.shape)}; they must be one integer, or {n} of them"
+            )
+        if classes.min() < 0 or classes.max() >= count:
+            raise UserError(
+                f"labels go from {classes.min()} to {classes.max()}; this run has the classes 0 to {count - 1}"
+            )
+        return classes
+
+
+def load(folder: str | Path, checkpoint: str | int = "latest", *, seed: int | None = None, data_dir: str = "") -> Run:
+    """A run, finished or not, with its own config. Nothing in its folder is changed.
+
+    Args:
+      folder: the work directory. checkpoint: "latest", "best", or the number of a step.
+      seed: which of several, of a run that trained more than one.
+      data_dir: where the data lie now, where they are needed and have moved.
+
+    Raises:
+      UserError: no run or checkpoint there, a damaged one, or several seeds of which none is named.
+    """
+    folder = Path(folder).expanduser()
+    if (folder / "study.json").exists():
+        raise UserError(f"{folder} is a study: load one of its runs, whose folders lie in it")
+    try:
+        config = run_config.read(folder)
+    except UserError as error:
+        raise UserError(f"{folder}: {error}") from None
+    seeds = lanes.seeds_of(config)
+    if seed not in (seeds if len(seeds) > 1 else (None, *seeds)):
+        raise UserError(f"{folder} holds the seed(s) {', '.join(map(str, seeds))}: name one of them, seed={seeds[0]}")
+    if len(seeds) > 1:
+        return load(lanes.folder_of(folder, seed), checkpoint, data_dir=data_dir)
+    own = config.copy_and_resolve_references()
+    with own.unlocked():
+        own.evaluation.update({"metrics": (), "metrics_in_training": ()})
+        own.update({"best_metric": "", "eval_every": 0, "num_devices": _devices_for(config)})
+        own.data.dir = data_dir or own.data.dir
+    contents = json.loads((folder / "config.json").read_text())
+    opened = session.open_session(own, needs_images=False, known=session.data_shape_of(contents))
+    state, step = restoring.restore(opened, folder, str(checkpoint))
+    # No view needs what the optimisers keep.
+    players = {
+        name: player.replace(opt_state=()) if hasattr(player, "opt_state") else player
+        for name, player in state.players.items()
+    }
+    return Run(folder, step, config, opened, players)
+
+
+def train(config: ConfigDict, folder: str | Path) -> Run | tuple[Run, ...]:
+    """Does what `python -m jaxgen.main --config ... --workdir FOLDER` does: trains or resumes, then evaluates.
+
+    In the main thread SIGTERM and Ctrl-C save and end the training early; the same call goes on from there.
+
+    Args:
+      config: of `jaxgen.experiment`, changed as you like.
+
+    Returns:
+      The run at its newest checkpoint; with `config.num_seeds` > 1 one for each seed.
+
+    Raises:
+      UserError: a config that cannot be, a folder of another config or in use, or a training that went wrong.
+    """
+    folder = Path(folder).expanduser()
+    if definition.is_study(config):
+        raise UserError(
+            f"a study trains many runs, each in a process of its own: python -m jaxgen.main --config STUDY --workdir "
+            f"{folder}"
+        )
+    configuration.check(config)
+    config = config.copy_and_resolve_references().lock()
+    if jax.config.jax_compilation_cache_dir is None:
+        keep_compiled(config.compilation_cache)
+    if config.num_seeds > 1:
+        with contextlib.suppress(RuntimeError):  # JAX is in use already, and its devices are what they are
+            parallel.use_cores(config.num_seeds, config.seed_devices)
+    train_command.train(config, folder)
+    if config.num_seeds == 1:
+        return load(folder)
+    return tuple(load(folder, seed=seed) for seed in lanes.seeds_of(config))
+
+
+def _devices_for(config: ConfigDict) -> int:
+    """`config.num_devices`, or as many of the devices here as divide the batch, where it cannot be that."""
+    here, examples = parallel.make_mesh(0, 0).size, config.batch_size // config.grad_accum_steps
+    wanted = config.num_devices or here
+    return config.num_devices if wanted <= here and examples % wanted == 0 else math.gcd(examples, min(wanted, here))
+
+
+def _at_least_one(n: int, name: str) -> int:
+    if n < 1:
+        raise UserError(f"{name}={n}: it must be at least 1")
+    return n
+
+
+def _batched(view: Callable, batch_size: int, *arrays: np.ndarray) -> PyTree:
+    """`view` of `batch_size` rows of the arrays at a time, the last ones repeated to fill up; NumPy."""
+    count, parts = len(arrays[0]), []
+    for first in range(0, count, _at_least_one(batch_size, "batch_size")):
+        rows = np.minimum(np.arange(first, first + batch_size), count - 1)
+        outcome = view(*(array[rows] for array in arrays))
+        parts.append(jax.tree.map(lambda array, kept=count - first: np.asarray(array)[:kept], outcome))
+    return jax.tree.map(lambda *rows: np.concatenate(rows), *parts)
