@@ -4,8 +4,6 @@ Arrays are NumPy's, mistakes are a `jaxgen.UserError`, and messages go to the lo
 """
 
 import contextlib
-import json
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -20,11 +18,12 @@ from jaxgen.devices import parallel
 from jaxgen.errors import UserError
 from jaxgen.files.command_line import keep_compiled
 from jaxgen.recipes.base import PyTree
-from jaxgen.runs import restoring, run_views, session
+from jaxgen.runs import restoring, run_views
+from jaxgen.runs.restoring import Trained
 from jaxgen.runs.session import Session
 from jaxgen.runs.sources import Options, Source
 from jaxgen.runs.trained_run import open_run
-from jaxgen.settings import configuration, default, run_config
+from jaxgen.settings import configuration, default
 from jaxgen.study import definition
 from jaxgen.training import lanes
 
@@ -44,10 +43,10 @@ class Run:
         log_likelihood. A method that it does not offer is a UserError.
     """
 
-    def __init__(self, folder: Path, step: int, config: ConfigDict, opened: Session, players: PyTree):
-        self.folder, self.step, self.config = folder, step, config
-        self.offers: tuple[str, ...] = opened.views.names
-        self._opened, self._players = opened, players
+    def __init__(self, folder: Path, trained: Trained):
+        self.folder, self.step, self.config = folder, trained.step, trained.config
+        self.offers: tuple[str, ...] = trained.opened.views.names
+        self._opened, self._players = trained.opened, trained.players
 
     def __str__(self) -> str:
         return f"run:{self.folder}"
@@ -95,8 +94,7 @@ class Run:
             return _batched(lambda *part: decode(self._players, *part), batch_size, latents, classes)
         opened.config.sample.update({**default.get_config().sample, "truncation": float(truncation)})
         request = sample_request.request_of(opened.config.sample)
-        num_ws = opened.recipe.facts.get("synthesis", {}).get("num_ws", 0)
-        sample_request.check(request, opened.config, self.offers, opened.num_classes, num_ws)
+        sample_request.check(request, opened)
         painter = Painter(opened, self._players, request)
         return np.concatenate(list(painter.of_latents(latents, classes, ids, usual_noise=noise)))
 
@@ -196,29 +194,12 @@ def load(folder: str | Path, checkpoint: str | int = "latest", *, seed: int | No
     folder = Path(folder).expanduser()
     if (folder / "study.json").exists():
         raise UserError(f"{folder} is a study: load one of its runs, whose folders lie in it")
-    try:
-        config = run_config.read(folder)
-    except UserError as error:
-        raise UserError(f"{folder}: {error}") from None
-    seeds = lanes.seeds_of(config)
-    if seed not in (seeds if len(seeds) > 1 else (None, *seeds)):
-        raise UserError(f"{folder} holds the seed(s) {', '.join(map(str, seeds))}: name one of them, seed={seeds[0]}")
-    if len(seeds) > 1:
-        return load(lanes.folder_of(folder, seed), checkpoint, data_dir=data_dir)
-    own = config.copy_and_resolve_references()
-    with own.unlocked():
-        own.evaluation.update({"metrics": (), "metrics_in_training": ()})
-        own.update({"best_metric": "", "eval_every": 0, "num_devices": _devices_for(config)})
-        own.data.dir = data_dir or own.data.dir
-    contents = json.loads((folder / "config.json").read_text())
-    opened = session.open_session(own, needs_images=False, known=session.data_shape_of(contents))
-    state, step = restoring.restore(opened, folder, str(checkpoint))
-    # No view needs what the optimisers keep.
-    players = {
-        name: player.replace(opt_state=()) if hasattr(player, "opt_state") else player
-        for name, player in state.players.items()
-    }
-    return Run(folder, step, config, opened, players)
+    if seed is not None and (of_seed := lanes.folder_of(folder, seed)).is_dir():
+        folder = of_seed
+    run = Run(folder, restoring.load(folder, str(checkpoint), data_dir))
+    if seed not in (None, run.config.seed):
+        raise UserError(f"{folder} holds no seed {seed}: it was trained with seed {run.config.seed}")
+    return run
 
 
 def train(config: ConfigDict, folder: str | Path) -> Run | tuple[Run, ...]:
@@ -252,13 +233,6 @@ def train(config: ConfigDict, folder: str | Path) -> Run | tuple[Run, ...]:
     if config.num_seeds == 1:
         return load(folder)
     return tuple(load(folder, seed=seed) for seed in lanes.seeds_of(config))
-
-
-def _devices_for(config: ConfigDict) -> int:
-    """`config.num_devices`, or as many of the devices here as divide the batch, where it cannot be that."""
-    here, examples = parallel.make_mesh(0, 0).size, config.batch_size // config.grad_accum_steps
-    wanted = config.num_devices or here
-    return config.num_devices if wanted <= here and examples % wanted == 0 else math.gcd(examples, min(wanted, here))
 
 
 def _at_least_one(n: int, name: str) -> int:

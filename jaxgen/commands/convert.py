@@ -1,5 +1,6 @@
 """The work behind `python -m jaxgen.convert`."""
 
+import argparse
 import hashlib
 import logging
 import math
@@ -11,6 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from ml_collections import ConfigDict
 
 from jaxgen.devices import parallel
 from jaxgen.errors import UserError
@@ -18,14 +20,16 @@ from jaxgen.files import workdir
 from jaxgen.official import tensor_files, weights
 from jaxgen.official.converted_config import converted_config
 from jaxgen.official.description import Description, describe
+from jaxgen.recipes.base import PyTree
 from jaxgen.runs import arrays, restoring, session
 from jaxgen.settings import checks, run_config
 from jaxgen.training import alarms
 
 log = logging.getLogger(__name__)
+_NOT_IN_TENSORS = ("conv_clamp", "stddev_group", "mapping_lr_multiplier")
 
 
-def convert(arguments: Any, overrides: list[str]) -> None:
+def convert(arguments: argparse.Namespace, overrides: list[str]) -> None:
     """Makes a work directory with a checkpoint of step 0 from a file of networks.
 
     Args:
@@ -43,14 +47,14 @@ def convert(arguments: Any, overrides: list[str]) -> None:
     config = converted_config(description, contents.training_set, base, arguments.data, arguments.data_dir)
     checks.check(config)
     opened = session.open_session(config, needs_images=False)
-    found = weights.players_of(contents.networks, str(source))
-    weights.check(found, jax.eval_shape(opened.recipe.init, jax.random.key(0)), str(source))
+    networks = weights.players_of(contents.networks, str(source))
+    weights.check(networks, jax.eval_shape(opened.recipe.init, jax.random.key(0)), str(source))
     if any((folder / name).exists() for name in ("config.json", "checkpoints")):
         raise UserError(f"--workdir={folder} holds a run already: name another")
     with workdir.lock(folder):
-        given = found, np.float32(description.ada_p)
+        given = networks, np.float32(description.ada_p)
         state = parallel.init_state(opened.recipe, opened.mesh, config.seed, _filled, given)
-        checkpoints = restoring.open_checkpoints(opened, folder)
+        checkpoints = restoring.open_checkpoints(config, folder)
         checkpoints.save(0, state, _meta(config))
         checkpoints.close()
         # Last, since a work directory without it is none.
@@ -70,26 +74,25 @@ def export_weights(folder: Path, checkpoint: str, out: Path) -> None:
         raise UserError(f"--export_weights={out}: weights are written as {' or '.join(tensor_files.WRITTEN)}")
     if not out.absolute().parent.is_dir():
         raise UserError(f"--export_weights={out}: there is no folder {out.parent}; make it first")
-    found = arrays.load(folder, checkpoint)
-    if found.config["recipe"]["name"] != "stylegan2":
-        raise UserError(f"--workdir={folder}: a run of the recipe {found.config['recipe']['name']!r}, not of stylegan2")
-    tensors = weights.tensors_of(found.players)
-    model = {key: found.config["model"][key] for key in ("conv_clamp", "stddev_group", "mapping_lr_multiplier")}
-    metadata = {"step": str(found.step), **{key: str(value) for key, value in model.items()}}
+    run = arrays.load(folder, checkpoint)
+    if run.config.recipe.name != "stylegan2":
+        raise UserError(f"--workdir={folder}: a run of the recipe {run.config.recipe.name!r}, not of stylegan2")
+    tensors = weights.tensors_of(run.players)
+    metadata = {"step": str(run.step), **{key: str(run.config.model[key]) for key in _NOT_IN_TENSORS}}
     tensor_files.write_tensors(out, tensors, metadata)
-    log.info("%d tensors of step %d written to %s", len(tensors), found.step, out)
+    log.info("%d tensors of step %d written to %s", len(tensors), run.step, out)
 
 
-def _filled(players: dict[str, Any], given: tuple[Mapping[str, Any], Any]) -> dict[str, Any]:
-    """The fresh state's players with the weights found and the augmentation's p; the optimisers' states stay fresh."""
-    found, p = given
-    filled = {**players, **{name: players[name].replace(**collections) for name, collections in found.items()}}
+def _filled(players: dict[str, PyTree], given: tuple[Mapping[str, dict], jax.Array]) -> dict[str, PyTree]:
+    """The fresh state's players with the weights and the augmentation's p; the optimisers' states stay fresh."""
+    networks, p = given
+    filled = {**players, **{name: players[name].replace(**collections) for name, collections in networks.items()}}
     if "strength" in filled:
         filled["strength"] = filled["strength"].replace(p=jnp.where(p > 0, p, filled["strength"].p))
     return filled
 
 
-def _meta(config: Any) -> dict[str, Any]:
+def _meta(config: ConfigDict) -> dict[str, Any]:
     """What the training loop wants to know of the moment before its first step."""
     return {
         "step": 0,
@@ -116,7 +119,9 @@ def _origin(source: Path, contents: tensor_files.Contents, description: Descript
     }
 
 
-def _tell(source: Path, folder: Path, networks: Mapping[str, Any], description: Description, config: Any) -> None:
+def _tell(
+    source: Path, folder: Path, networks: Mapping[str, Any], description: Description, config: ConfigDict
+) -> None:
     size = f"{description.resolution}x{description.resolution}x{description.channels}"
     classes = f", {description.num_classes} classes" if description.num_classes else ""
     log.info("%s: %s of %s%s, now in %s", source, ", ".join(sorted(networks)), size, classes, folder)
@@ -124,9 +129,8 @@ def _tell(source: Path, folder: Path, networks: Mapping[str, Any], description: 
         if missing not in networks:
             log.warning("%s: no %s in it; it %s", source, missing, instead)
     if not any(network.attributes for network in networks.values()):
-        keys = ("conv_clamp", "stddev_group", "mapping_lr_multiplier")
-        shown = ", ".join(f"{key}={config.model[key]}" for key in keys)
-        log.warning("%s: tensors do not tell these, so they are as in --config or its defaults: %s", source, shown)
+        assumed = ", ".join(f"{key}={config.model[key]}" for key in _NOT_IN_TENSORS)
+        log.warning("%s: tensors do not tell these, so they are as in --config or its defaults: %s", source, assumed)
     if description.half_precision_resolutions and not config.model.bfloat16_resolutions:
         log.info("trained with float16 at %d resolutions; float32 here", description.half_precision_resolutions)
     log.info("next: python -m jaxgen.main --workdir %s --mode=sample", folder)

@@ -1,10 +1,11 @@
 """The work behind `python -m jaxgen.export`: a recipe's views as a function of latents, lowered with its weights."""
 
+import argparse
 import json
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.export
@@ -16,9 +17,9 @@ from jaxgen.files.provenance import software
 from jaxgen.files.workdir import write_atomic
 from jaxgen.ops.backend import compile_for
 from jaxgen.ops.pixels import to_uint8
-from jaxgen.recipes.base import Recipe
-from jaxgen.runs import arrays, session
-from jaxgen.settings import configuration, lookup, run_config
+from jaxgen.recipes.base import PyTree, Recipe
+from jaxgen.runs import restoring
+from jaxgen.settings import configuration
 
 log = logging.getLogger(__name__)
 # What jaxgen.ops distinguishes: "gpu" stands for every accelerator that has a plain convolution.
@@ -36,7 +37,7 @@ class Sampler(NamedTuple):
     inputs: Mapping[str, jax.ShapeDtypeStruct]
 
 
-def export(arguments: Any) -> None:
+def export(arguments: argparse.Namespace) -> None:
     """Writes the artifact and FILE.json, what it takes, gives and was made from.
 
     Args:
@@ -45,17 +46,10 @@ def export(arguments: Any) -> None:
     Raises:
       UserError: no run or checkpoint, a recipe that draws no samples, or a sampler that cannot be exported so.
     """
-    config = _config_of(arguments.workdir)
-    with config.unlocked():
-        config.num_devices = config.batch_size = config.grad_accum_steps = 1  # not of the sampler
-        config.data.dir = arguments.data_dir or config.data.dir
-    found = arrays.load(arguments.workdir, arguments.checkpoint)
-    shape, classes = _data_of(config, arguments.workdir)
-    recipe = lookup.module("recipes", config.recipe.name, "config.recipe.name").build(config, shape, classes)
-    expected = jax.eval_shape(recipe.init, jax.random.key(0))
-    sampler = sampler_of(recipe, expected, classes, arguments.truncation)
-    players = _filled(expected, found.players, arguments.workdir)
-    exported = lowered(sampler, players, arguments.platforms, arguments.batch_size)
+    trained = restoring.load(arguments.workdir, arguments.checkpoint, arguments.data_dir)
+    classes = trained.opened.num_classes
+    sampler = sampler_of(trained.opened.recipe, trained.players, classes, arguments.truncation)
+    exported = lowered(sampler, trained.players, arguments.platforms, arguments.batch_size)
     data = bytes(exported.serialize())
     arguments.out.write_bytes(data)
     takes = [f"{name}: {aval.str_short()}" for name, aval in zip(sampler.inputs, exported.in_avals, strict=True)]
@@ -66,56 +60,23 @@ def export(arguments: Any) -> None:
         "platforms": list(exported.platforms),
         "truncation": arguments.truncation,
         "run": str(arguments.workdir.absolute()),
-        "step": found.step,
-        "config": configuration.to_dict(config),
+        "step": trained.step,
+        "config": configuration.to_dict(trained.config),
         **software(),
     }
     path = Path(f"{arguments.out}.json")
     write_atomic(path, json.dumps(described, indent=1) + "\n")
     log.info("%s: %s -> %s", arguments.out, ", ".join(takes), described["gives"][0])
-    log.info("%.1f MB for %s; told in %s", len(data) / 1e6, ", ".join(exported.platforms), path)
+    log.info("%.1f MB for %s; described in %s", len(data) / 1e6, ", ".join(exported.platforms), path)
 
 
-def _config_of(folder: Path) -> Any:
-    try:
-        return run_config.read(folder)
-    except UserError as error:
-        raise UserError(f"--workdir={folder}: {error}") from None
-
-
-def _data_of(config: Any, folder: Path) -> tuple[tuple[int, ...], int]:
-    """Shape of an image (or vector) and number of classes of the run's data; without the data if the run tells them."""
-    told = json.loads((folder / "config.json").read_text())
-    if "example_shape" in told:
-        return tuple(told["example_shape"]), told["num_classes"]
-    opened = session.open_session(config, needs_images=False)  # a run of an earlier version
-    classes = len(opened.dataset.class_names) if opened.train.labels is not None else 0
-    return opened.train.images.shape[1:], classes
-
-
-def _filled(expected: dict[str, Any], found: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """The abstract players with the checkpoint's parameters and statistics in them."""
-    filled = dict(expected)
-    for name, state in expected.items():
-        if hasattr(state, "params"):
-            given = found.get(name, {"params": {}, "stats": {}})
-            for kind in ("params", "stats"):
-                shapes = [jax.tree.map(np.shape, tree) for tree in (getattr(state, kind), given[kind])]
-                if shapes[0] != shapes[1]:
-                    raise UserError(
-                        f"--workdir={folder}: {name} of the checkpoint does not fit the run's config and data"
-                    )
-            filled[name] = state.replace(params=given["params"], stats=given["stats"])
-    return filled
-
-
-def sampler_of(recipe: Recipe, players: Any, num_classes: int, truncation: float = 1.0) -> Sampler:
+def sampler_of(recipe: Recipe, players: PyTree, num_classes: int, truncation: float = 1.0) -> Sampler:
     """The recipe's images as a function of latents, and of classes where they matter.
 
     A recipe whose samples have no latents becomes a function of a seed and the samples' numbers.
 
     Args:
-      players: abstract, of the recipe's state.
+      players: of the recipe's state, or abstract.
 
     Raises:
       UserError: no samples, or truncation without styles.
@@ -124,25 +85,25 @@ def sampler_of(recipe: Recipe, players: Any, num_classes: int, truncation: float
     if not {"sample", "points"} & set(views):
         raise UserError("jaxgen.export: the recipe of this run offers no samples")
     finish = to_uint8 if "sample" in views else lambda points: points.astype(jnp.float32)
-    one = jax.ShapeDtypeStruct((1,), jnp.int32)
+    number = jax.ShapeDtypeStruct((1,), jnp.int32)
     if {"latents", "decode"} <= set(views):
         decode = views["decode"] if truncation == 1 else _truncated(views, truncation)
-        inputs = {"latents": jax.eval_shape(views["latents"], jax.random.key(0), one)}
+        inputs = {"latents": jax.eval_shape(views["latents"], jax.random.key(0), number)}
 
         def function(players, latents, labels=None):
             return finish(decode(players, latents, labels))
     else:
         if truncation != 1:
             _truncated(views, truncation)
-        inputs = {"seed": jax.ShapeDtypeStruct((), jnp.uint32), "numbers": one}
+        inputs = {"seed": jax.ShapeDtypeStruct((), jnp.uint32), "numbers": number}
 
         def function(players, seed, numbers, labels=None):
             return finish(views["sample"](players, jax.random.key(seed), numbers, labels))
 
     if num_classes:
-        with_labels = jax.make_jaxpr(function)(players, *inputs.values(), one)
+        with_labels = jax.make_jaxpr(function)(players, *inputs.values(), number)
         if with_labels.jaxpr.invars[-1] in _read(with_labels):
-            return Sampler(function, {**inputs, "labels": one})
+            return Sampler(function, {**inputs, "labels": number})
     return Sampler(function, inputs)
 
 
@@ -157,7 +118,7 @@ def _truncated(views: Mapping[str, Callable], psi: float) -> Callable:
     return decode
 
 
-def lowered(sampler: Sampler, players: Any, platforms: tuple[str, ...], batch_size: int = 0) -> jax.export.Exported:
+def lowered(sampler: Sampler, players: PyTree, platforms: tuple[str, ...], batch_size: int = 0) -> jax.export.Exported:
     """The sampler for all platforms, with those weights that it reads.
 
     Args:
@@ -212,7 +173,7 @@ def _by_platform(function: Callable, platforms: tuple[str, ...]) -> Callable:
     return lambda *inputs: jax.lax.platform_dependent(*inputs, cpu=traced_as("cpu"), default=traced_as("gpu"))
 
 
-def _read(closed: Any) -> set:
+def _read(closed: jax.core.ClosedJaxpr) -> set:
     """Variables that an operation of the program or its result reads."""
     jaxpr = closed.jaxpr
     atoms = [*jaxpr.outvars, *(atom for equation in jaxpr.eqns for atom in equation.invars)]

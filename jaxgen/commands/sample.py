@@ -48,8 +48,7 @@ def _sample(config, folder: Path, checkpoint: str) -> None:
     request = sample_request.request_of(config.sample)
     video.check(request.video)
     with restoring.open_finished(config, folder, checkpoint, needs_images=False) as (opened, state, step):
-        num_ws = opened.recipe.facts.get("synthesis", {}).get("num_ws", 0)
-        sample_request.check(request, config, opened.views.names, opened.num_classes, num_ws)
+        sample_request.check(request, opened)
         if request.is_plain and "points" in opened.views.names:
             _points(opened, state.players, step, folder / "samples")
             return

@@ -1,15 +1,18 @@
 """What `config.sample` asks of --mode=sample beyond numbered samples, checked."""
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from jaxgen.errors import UserError
 from jaxgen.evaluation import latent_samplers
+from jaxgen.runs.session import Session
+from jaxgen.settings import default
 from jaxgen.settings.lookup import unknown
 
 _NOISE_MODES, _VIDEOS, _PATHS = ["const", "random", "none"], ["mp4", "gif"], ["spline", "slerp"]
 _OF_STYLES = ("truncation", "truncation_cutoff", "noise_mode", "style_mixing_rows", "style_mixing_columns", "styles")
 _SEEDS = ("seeds", "style_mixing_rows", "style_mixing_columns")
+_AS_THEY_ARE = ("label", "truncation", "noise_mode", "video", "video_path", "video_frames", "video_fps", "styles")
 _LARGEST_SEED = 2**32 - 1  # of numpy.random.RandomState
 
 
@@ -85,13 +88,12 @@ def request_of(settings) -> Request:
             "config.sample.truncation=1.0: set that too"
         )
     return Request(
-        numbers["seeds"],
-        settings.label,
-        settings.truncation,
-        settings.truncation_cutoff or None,
-        settings.noise_mode,
-        *(rows, columns, (layers[0], layers[-1])),
-        *(settings[key] for key in ("video", "video_path", "video_frames", "video_fps", "styles")),
+        seeds=numbers["seeds"],
+        rows=rows,
+        columns=columns,
+        layers=(layers[0], layers[-1]),
+        cutoff=settings.truncation_cutoff or None,
+        **{key: settings[key] for key in _AS_THEY_ARE},
     )
 
 
@@ -114,22 +116,18 @@ def numbers_of(values: tuple, key: str) -> tuple[int, ...]:
     return tuple(numbers)
 
 
-def check(request: Request, config: Any, views, num_classes: int, num_ws: int) -> None:
-    """Refuses what the model cannot do.
-
-    Args:
-      views: names of the recipe's views.
-      num_classes: of the data. num_ws: styles of an image; 0: none.
+def check(request: Request, opened: Session) -> None:
+    """Refuses what the model of a session, whose config the request is of, cannot do.
 
     Raises:
       UserError: one line that names the key.
     """
     if request.is_plain:
         return
-    settings = config.sample
-    changed = {"seeds": (), "label": -1, "video": "", **dict.fromkeys(_OF_STYLES, ())}
-    changed |= {"truncation": 1.0, "truncation_cutoff": 0, "noise_mode": "", "styles": ""}
-    asked = [key for key, usual in changed.items() if settings[key] != usual]
+    config, views, num_classes = opened.config, opened.views.names, opened.num_classes
+    num_ws = opened.recipe.facts.get("synthesis", {}).get("num_ws", 0)
+    settings, usual = config.sample, default.get_config().sample
+    asked = [key for key in ("seeds", "label", "video", *_OF_STYLES) if settings[key] != usual[key]]
     if "points" in views:
         raise UserError(f"config.sample.{asked[0]}: for images, and {config.data.name} has vectors")
     if not {"latents", "decode"} <= set(views):

@@ -73,7 +73,7 @@ def _prepare(
     opened: Session, folder: Path, stop: Stop, start: Start | None
 ) -> tuple[Run, parallel.TrainState, tuple[Lane, ...]]:
     config = opened.config
-    checkpoints = restoring.open_checkpoints(opened, folder)
+    checkpoints = restoring.open_checkpoints(config, folder)
     argument = lanes.seed_argument(config)
     restored = checkpoints.restore(parallel.abstract_state(opened.recipe, opened.mesh, argument))
     compiled, flops = None, math.nan

@@ -22,9 +22,9 @@ def load(config) -> Dataset:
     return empty((config.image_size, config.image_size, config.channels), config.num_classes, config)
 
 
-def empty(shape: tuple[int, int, int], num_classes: int, config) -> Dataset:
-    """Splits of 0 images [0, *shape], by the names that `config.data` has; 0 classes: no labels."""
+def empty(shape: tuple[int, ...], num_classes: int, config) -> Dataset:
+    """Splits of 0 images [0, H, W, C] or vectors [0, D], by the names that `config.data` has; 0 classes: no labels."""
     labels = np.zeros(0, np.int32) if num_classes else None
-    split = Split(np.zeros((0, *shape), np.uint8), labels)
+    split = Split(np.zeros((0, *shape), np.uint8 if len(shape) == 3 else np.float32), labels)
     names = tuple(str(i) for i in range(num_classes))
     return Dataset("none", dict.fromkeys((config.train_split, config.test_split), split), names, {"files": []})

@@ -42,14 +42,14 @@ def find(opened: Session, folder: Path) -> Start | None:
     source = Path(name).expanduser()
     by_step = source.parent.name == "checkpoints" and source.name.isdigit()
     try:
-        found = arrays.load(source.parents[1], source.name) if by_step else arrays.load(source)
+        source_run = arrays.load(source.parents[1], source.name) if by_step else arrays.load(source)
     except UserError as error:
         raise UserError(f"config.init_from={name!r}: {error}") from None
     players = jax.eval_shape(opened.recipe.init, jax.random.key(0))
     players = {player: state for player, state in players.items() if hasattr(state, "params")}
     weights, anew, taken = {}, [], 0
     for player, state in players.items():
-        given = found.players.get(player) or found.players.get(_trained(players, player)) or {}
+        given = source_run.players.get(player) or source_run.players.get(_trained(players, player)) or {}
         params, missing = _layers_that_fit(_flat(state.params), _flat(given.get("params", {})))
         there, stats = _flat(given.get("stats", {})), _flat(state.stats)
         fitting = {
@@ -63,9 +63,9 @@ def find(opened: Session, folder: Path) -> Start | None:
     if not taken:
         raise UserError(
             f"config.init_from={name!r}: no layer of {', '.join(players)} has the shapes of that run's "
-            f"({found.config['model']['name']}): use the same model, or set init_from=''"
+            f"({source_run.config.model.name}): use the same model, or set init_from=''"
         )
-    origin = {"folder": str(source.absolute()), "step": found.step, "arrays": taken, "layers_anew": anew}
+    origin = {"folder": str(source.absolute()), "step": source_run.step, "arrays": taken, "layers_anew": anew}
     return Start(weights, origin, anew)
 
 

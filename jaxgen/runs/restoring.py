@@ -1,9 +1,12 @@
 """A work directory becomes a state again: the checkpoint that is asked for, of a run or of one of its seeds."""
 
 import contextlib
+import json
 import logging
+import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from ml_collections import ConfigDict
 
@@ -11,6 +14,7 @@ from jaxgen.devices import parallel, placement, processes
 from jaxgen.errors import UserError
 from jaxgen.files import workdir
 from jaxgen.files.logs import end_log, start_log
+from jaxgen.recipes.base import PyTree
 from jaxgen.runs import session
 from jaxgen.runs.session import Session
 from jaxgen.settings import lookup, run_config
@@ -20,15 +24,42 @@ from jaxgen.training.checkpoint import Checkpoints
 log = logging.getLogger(__name__)
 
 
-def open_checkpoints(opened: Session, folder: Path, read_only: bool = False) -> Checkpoints:
+def open_checkpoints(config: ConfigDict, folder: Path, read_only: bool = False) -> Checkpoints:
     """The checkpoints of a work directory, with the config's rules of what to keep."""
-    best = opened.config.best_metric
+    best = config.best_metric
     better = lookup.module("metrics", best, "config.best_metric").DIRECTION if best else "lower"
-    return Checkpoints(folder / "checkpoints", opened.config.keep_checkpoints, best, better, read_only)
+    return Checkpoints(folder / "checkpoints", config.keep_checkpoints, best, better, read_only)
+
+
+def open_finished_checkpoints(folder: Path) -> Checkpoints:
+    """Those of a run that there is, to read; a run that saves meanwhile goes undisturbed.
+
+    Raises:
+      UserError: there are none.
+    """
+    if not any(path.name.isdigit() for path in folder.glob("checkpoints/*")):
+        raise UserError(f"{folder / 'checkpoints'} holds no checkpoint: train first (--mode=train)")
+    return open_checkpoints(run_config.read(folder), folder, read_only=True)
+
+
+def config_of_one_seed(folder: Path) -> ConfigDict:
+    """The config of a run of one seed, or of one of several in its own folder; locked.
+
+    Raises:
+      UserError: no run there, or one of several seeds, of which one must be named.
+    """
+    try:
+        config = run_config.read(folder)
+    except UserError as error:
+        raise UserError(f"{folder}: {error}") from None
+    if config.num_seeds > 1:
+        first = lanes.folder_of(folder, config.seed)
+        raise UserError(f"{folder} holds {config.num_seeds} seeds: name one of them, such as {first}")
+    return config
 
 
 def restore(opened: Session, folder: Path, which: str) -> tuple[parallel.TrainState, int]:
-    """The state of checkpoint `which` (latest, best, or a step) of a finished or unfinished run.
+    """The state of checkpoint `which` (latest, best, or a step) of a finished or unfinished run, and its step.
 
     Of a run with several seeds it has lanes; of the folder of one of them it is that one's. Nothing there is changed.
 
@@ -38,25 +69,10 @@ def restore(opened: Session, folder: Path, which: str) -> tuple[parallel.TrainSt
     container = lanes.container_of(folder)
     if container is not None:
         return _restore_lane(opened, container, which)
-    nothing = UserError(f"{folder / 'checkpoints'} holds no checkpoint: train first (--mode=train)")
-    if not (folder / "checkpoints").is_dir():
-        raise nothing
-    checkpoints = open_checkpoints(opened, folder, read_only=True)
-    step = None
-    if which == "best":
-        step = checkpoints.best_step()
-        if step is None:
-            raise UserError("--checkpoint=best: no checkpoint was ranked; train with config.best_metric and eval_every")
-    elif which != "latest":
-        if not which.isdigit():
-            raise UserError(f"--checkpoint={which!r}: choices: latest, best, or the number of a step")
-        step = int(which)
-    seeds = lanes.seed_argument(opened.config)
-    restored = checkpoints.restore(parallel.abstract_state(opened.recipe, opened.mesh, seeds), step)
-    if restored is None:
-        raise nothing
+    checkpoints = open_finished_checkpoints(folder)
+    abstract = parallel.abstract_state(opened.recipe, opened.mesh, lanes.seed_argument(opened.config))
+    state, _ = checkpoints.restore(abstract, checkpoints.step_of(which))
     checkpoints.close()
-    state, _ = restored
     return state, int(state.step)
 
 
@@ -76,7 +92,7 @@ def open_finished(
     """The session, state and step of a checkpoint; the folder is locked, for a run that saves goes undisturbed.
 
     Args:
-      needs_images: False: the data set stays closed where the run says what its images are like.
+      needs_images: False: the data set stays closed where the run says what its examples are like.
     """
     contents = workdir.check(folder, config)
     opened = session.open_session(config, needs_images, None if needs_images else session.data_shape_of(contents))
@@ -87,6 +103,51 @@ def open_finished(
         state, step = restore(opened, folder, checkpoint)
         log.info("checkpoint of step %d of %s", step, folder)
         yield opened, state, step
+
+
+class Trained(NamedTuple):
+    """A trained state to look at.
+
+    config: the run's own. opened: its session, with nothing to measure. players: without what optimisers keep.
+    """
+
+    config: ConfigDict
+    opened: Session
+    players: PyTree
+    step: int
+
+
+def load(folder: Path, checkpoint: str, data_dir: str = "") -> Trained:
+    """The state of a checkpoint, on the devices that are here; the data set stays closed as with `open_finished`.
+
+    Args:
+      folder: a work directory, or the folder of one of several seeds in it.
+      data_dir: where the data lie now; "": where the config says.
+
+    Raises:
+      UserError: no run or checkpoint there, a damaged one, or several seeds of which none is named.
+    """
+    config = config_of_one_seed(folder)
+    changed = config.copy_and_resolve_references()
+    with changed.unlocked():
+        changed.evaluation.update({"metrics": (), "metrics_in_training": ()})
+        changed.update({"best_metric": "", "eval_every": 0, "num_devices": _devices_for(config)})
+        changed.data.dir = data_dir or config.data.dir
+    known = session.data_shape_of(json.loads((folder / "config.json").read_text()))
+    opened = session.open_session(changed, needs_images=False, known=known)
+    state, step = restore(opened, folder, checkpoint)
+    players = {
+        name: player.replace(opt_state=()) if hasattr(player, "opt_state") else player
+        for name, player in state.players.items()
+    }
+    return Trained(config, opened, players, step)
+
+
+def _devices_for(config: ConfigDict) -> int:
+    """`config.num_devices`, or as many of the devices here as divide the batch, where it cannot be that."""
+    here, examples = parallel.make_mesh(0, 0).size, config.batch_size // config.grad_accum_steps
+    wanted = config.num_devices or here
+    return config.num_devices if wanted <= here and examples % wanted == 0 else math.gcd(examples, min(wanted, here))
 
 
 def each_seed(config, folder: Path) -> Iterator[tuple[ConfigDict, Path]]:

@@ -34,9 +34,9 @@ log = logging.getLogger(__name__)
 
 
 class DataShape(NamedTuple):
-    """What networks must know of images: (H, W, C), and how many classes the training images have, 0 without labels."""
+    """What networks must know of the data, but for a table: (H, W, C) or (D,), and classes, 0 without labels."""
 
-    example_shape: tuple[int, int, int]
+    example_shape: tuple[int, ...]
     num_classes: int
 
 
@@ -75,12 +75,13 @@ class Session(NamedTuple):
 
 
 def data_shape_of(contents: Mapping[str, Any]) -> DataShape | None:
-    """What `config.json` says of a run's images; None for runs of earlier versions, and for vectors.
+    """What `config.json` says of a run's data; None for runs of earlier versions, and for a table.
 
-    A table's networks are made for its columns, which only the rows tell.
+    A table's networks are made for its columns as the training rows are, which only the data tell.
     """
-    shape = tuple(contents.get("example_shape", ()))
-    return DataShape(shape, contents["num_classes"]) if len(shape) == 3 else None
+    if "example_shape" not in contents or "columns" in contents["data"]:
+        return None
+    return DataShape(tuple(contents["example_shape"]), contents["num_classes"])
 
 
 def open_session(config, needs_images: bool = True, known: DataShape | None = None) -> Session:
@@ -88,7 +89,7 @@ def open_session(config, needs_images: bool = True, known: DataShape | None = No
 
     Args:
       needs_images: False: what follows does without, so that `data.name="none"` will do, and nothing is evaluated.
-      known: of a run's images; with it the data set stays closed until something asks for it.
+      known: of a run's data; with it the data set stays closed until something asks for it.
 
     Raises:
       UserError: anything in the config that cannot be.

@@ -5,6 +5,7 @@ import errno
 import hashlib
 import logging
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,22 @@ class Checkpoints:
         """The step whose checkpoint has the best metric, or None."""
         return self._manager.best_step() if self._best_metric else None
 
+    def step_of(self, which: str) -> int | None:
+        """The step of checkpoint `which`: "best", or a number; None for "latest", which may fall back on another.
+
+        Raises:
+          UserError: it is none of these, or no checkpoint was ranked.
+        """
+        if which == "best":
+            if (step := self.best_step()) is None:
+                raise UserError(
+                    "--checkpoint=best: no checkpoint was ranked; train with config.best_metric and eval_every"
+                )
+            return step
+        if which != "latest" and not which.isdigit():
+            raise UserError(f"--checkpoint={which!r}: choices: latest, best, or the number of a step")
+        return None if which == "latest" else int(which)
+
     def save(self, step: int, state: PyTree, meta: dict, metrics: dict | None = None) -> None:
         """Starts to save; returns when the state is copied, so that training may go on.
 
@@ -123,9 +140,13 @@ class Checkpoints:
         self._manager.close()
 
     def restore(self, abstract: PyTree, step: int | None = None) -> tuple[PyTree, dict] | None:
-        """The newest checkpoint that is whole (or that of `step`), or None if there is none at all.
+        """State and `meta` of a checkpoint, chosen as by `first_whole`."""
+        return self.first_whole(lambda candidate: self._restore_one(candidate, abstract), step)
 
-        A damaged one is reported, moved to `<folder>_damaged/`, and the one before is tried.
+    def first_whole(self, read: Callable[[int], Any], step: int | None = None) -> Any | None:
+        """What `read(step)` gives for the newest checkpoint that is whole (or that of `step`); None if there is none.
+
+        It raises anything where it is not: a damaged one is reported, and the one before is tried.
 
         Raises:
           UserError: there are checkpoints and all are damaged; or `step` has none, or a damaged one.
@@ -136,7 +157,7 @@ class Checkpoints:
         candidates = [step] if step is not None else steps[::-1]
         for candidate in candidates:
             try:
-                return self._restore_one(candidate, abstract)
+                return read(candidate)
             except Exception as error:
                 # Truncated files raise anything (JSONDecodeError, ValueError, bare Exception): all mean damage here,
                 # and none is swallowed: it is logged, and the end of the line is an error.

@@ -41,7 +41,7 @@ def loader():
 
 def test_the_documented_loader_gives_the_samplers_bytes_where_there_is_no_jaxgen(run, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.delattr(session, "open_session")  # no data are needed
+        patch.delattr(session, "open_dataset")  # no data are needed
         assert export.main(["--workdir", str(run), "--out", str(tmp_path / "sampler.jax")]) == 0
     told = json.loads((tmp_path / "sampler.jax.json").read_text())
     assert (told["takes"], told["gives"]) == (["latents: float32[n,8]"], ["uint8[n,8,8,1]"])

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from ml_collections import ConfigDict
 
 from jaxgen.commands import train
 from jaxgen.devices import parallel
@@ -41,7 +42,7 @@ def source(tmp_path_factory):
     state = parallel.init_state(opened.recipe, opened.mesh, 7)
     ema = state.players["ema"]
     state.players["ema"] = ema.replace(params=jax.tree.map(lambda leaf: leaf + 1, ema.params))
-    checkpoints = restoring.open_checkpoints(opened, folder)
+    checkpoints = restoring.open_checkpoints(opened.config, folder)
     meta = {"window": {}, "seconds": {}, "flops_per_step": 0.0, "alarms": alarms.Watch(config.alarms).state()}
     checkpoints.save(40, state, meta)
     checkpoints.close()
@@ -134,10 +135,12 @@ def test_other_data_sets_start_only_the_layers_of_other_shapes_anew(
         for name, state in players.items()
         if hasattr(state, "params")
     }
-    monkeypatch.setattr(arrays, "load", lambda *_: arrays.Arrays(given, 9, {"model": {"name": "stylegan2"}}))
+    monkeypatch.setattr(
+        arrays, "load", lambda *_: arrays.Arrays(given, 9, ConfigDict({"model": {"name": "stylegan2"}}))
+    )
     config, recipe = stylegan2(side, channels, classes)
     config.init_from = "there"
-    opened = session.Session(config, *[None] * 4, recipe, None, None, None)
+    opened = session.Session(config, *[None] * 5, recipe, None, None, None)
     start = initial_weights.find(opened, tmp_path)
     if side == 16:
         layers = ("conv0", "conv0.affine", "conv1", "conv1.affine", "torgb", "torgb.affine")

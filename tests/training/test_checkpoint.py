@@ -120,7 +120,7 @@ def test_keeps_the_best_beside_the_newest(folder, better, best):
 
 def test_a_metric_that_is_best_at_a_value_ranks_by_its_distance(tmp_path):
     config = SimpleNamespace(best_metric="c2st_forest", keep_checkpoints=1)
-    checkpoints = open_checkpoints(SimpleNamespace(config=config), tmp_path)
+    checkpoints = open_checkpoints(config, tmp_path)
     for step, value in ((10, 0.3), (20, 0.48), (30, 0.6), (40, 0.9)):
         checkpoints.save(step, state_at(step), {}, {"c2st_forest": value})
         checkpoints.wait()

@@ -1,7 +1,10 @@
 """--mode=sample beyond numbered samples: seeds, truncation, style mixing, video."""
 
 import contextlib
+import json
+import shutil
 import subprocess
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +13,7 @@ import pytest
 from PIL import Image
 
 from jaxgen.commands import painter as painter_module
-from jaxgen.commands import project, sample, sample_request, style_files
+from jaxgen.commands import project, sample, sample_request, style_files, train
 from jaxgen.commands.painter import Painter, closed_path, kept_long, seeded_latents
 from jaxgen.devices import parallel, processes
 from jaxgen.errors import UserError
@@ -255,8 +258,10 @@ STYLED = ("sample", "latents", "decode", "mapping", "synthesis")
 def test_what_this_model_cannot_do_is_refused(views, changes, words):
     config = tiny(model__conditional=changes.pop("_conditional", True))
     config.sample.update(changes)
+    recipe = SimpleNamespace(facts={"synthesis": {"num_ws": 4}})
+    opened = SimpleNamespace(config=config, views=SimpleNamespace(names=views), num_classes=10, recipe=recipe)
     with pytest.raises(UserError, match=words):
-        sample_request.check(sample_request.request_of(config.sample), config, views, 10, 4)
+        sample_request.check(sample_request.request_of(config.sample), opened)
 
 
 def _files(folder):
@@ -378,3 +383,58 @@ def test_files_of_samples_and_projections_are_made_by_one_process(monkeypatch, t
     with pytest.raises(UserError, match=r"--distributed: .* by one process"):
         mode(tiny_config(), tmp_path, "latest")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def trained_on_folder(tiny_config, tmp_path_factory):
+    """`trained_on_folder("gan")`: a config and the folder of its run on images that are gone."""
+
+    def train_on(recipe):
+        base = tmp_path_factory.mktemp(recipe)
+        rng = np.random.default_rng(0)
+        for i in range(32):
+            path = base / "images" / f"class{i % 2}" / f"{i}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(rng.integers(0, 256, (8, 8), np.uint8)).save(path)
+        config = tiny_config(recipe)
+        config.data.update({"name": "folder", "dir": str(base / "images"), "channels": 1, "limit": 0})
+        config.data.update({"cache_dir": str(base / "cache"), "test_split": "train"})
+        config.update({"steps": 5, "sample_every": 0, "histogram_every": 0, "log_every": 5, "checkpoint_every": 5})
+        config.evaluation.pictures = False
+        config.sample.update({"num_images": 3, "rows": 2, "columns": 2})
+        train.train(config, base / "run")
+        sample.sample(config, base / "run", "latest")
+        shutil.copytree(base / "run" / "samples", base / "with_data")
+        shutil.rmtree(base / "run" / "samples")
+        for name in ("images", "cache"):
+            shutil.rmtree(base / name)
+        return config, base / "run"
+
+    return train_on
+
+
+@pytest.mark.parametrize("recipe", ["gan", "vae"])
+def test_samples_are_made_where_the_data_are_gone(trained_on_folder, caplog, recipe):
+    config, folder = trained_on_folder(recipe)
+    sample.sample(config, folder, "latest")
+    before, after = folder.parent / "with_data", folder / "samples"
+    missing = {"traversal.png"} if recipe == "vae" else set()  # which starts at a test image
+    assert _files(before) - missing == _files(after) >= {"images/000002.png", "step_0000005.png", "interpolation.png"}
+    for name in _files(after):
+        assert (after / name).read_bytes() == (before / name).read_bytes(), name
+    config.sample.seeds = (3, 4)
+    sample.sample(config, folder, "latest")
+    assert {"seeds/seed0003.png", "seeds/seed0004.png", "seeds.png"} <= _files(after)
+    if recipe == "vae":
+        config.sample.update({"seeds": (), "latent_sampler": "normal"})
+        with pytest.raises(UserError, match="images"):  # fitted to the training images
+            sample.sample(config, folder, "latest")
+
+
+def test_a_run_that_does_not_say_what_its_images_are_like_has_its_data_opened(trained_on_folder):
+    config, folder = trained_on_folder("gan")
+    path = folder / "config.json"
+    contents = json.loads(path.read_text())
+    path.write_text(json.dumps({key: value for key, value in contents.items() if key != "example_shape"}))
+    with pytest.raises(UserError, match="images"):
+        sample.sample(config, folder, "latest")
