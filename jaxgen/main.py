@@ -62,11 +62,11 @@ def _parse_flags(argv: list[str]) -> list[str]:
         raise UserError(config_errors.describe_error(error, path, argv)) from error
     if flags.FLAGS["verbosity"].using_default_value:
         flags.FLAGS.verbosity = logging.WARNING  # orbax tells of every file it writes; --verbosity=0 shows it
-        logging.get_absl_handler().addFilter(_not_told_twice)
+        logging.get_absl_handler().addFilter(_not_raised_too)
     return rest
 
 
-def _not_told_twice(record) -> bool:
+def _not_raised_too(record) -> bool:
     """False for what orbax's threads log of an error, with tracebacks: the run raises the same one itself."""
     return record.name != "asyncio" and f"{os.sep}orbax{os.sep}" not in record.pathname
 
@@ -140,11 +140,11 @@ def _main(argv: list[str]) -> None:
             raise
         # One of several: at the end of a process JAX would wait for the others, which wait for this one.
         if line := _explained(error):
-            processes.leave(_told(line), 2)
+            processes.leave(_error_line(line), 2)
         if processes.has_lost_another(error):
-            processes.leave(_told(processes.how_to_go_on(error, workdir)), 1)
+            processes.leave(_error_line(processes.how_to_go_on(error, workdir)), 1)
         traceback.print_exc()
-        processes.leave(_told(f"process {processes.index()} ended by an error of the program, told above"), 1)
+        processes.leave(_error_line(f"process {processes.index()} ended by an error of the program, shown above"), 1)
 
 
 def _check_flags_of_modes() -> None:
@@ -204,7 +204,7 @@ def run() -> None:
         line = _explained(error)
         if line is None:
             raise
-        print(_told(line), file=sys.stderr)
+        print(_error_line(line), file=sys.stderr)
         sys.exit(2)
 
 
@@ -220,7 +220,7 @@ def _explained(error: Exception) -> str | None:
     return f"the disk is full{where}: finished checkpoints stay; free some space and run the same command again"
 
 
-def _told(message: str) -> str:
+def _error_line(message: str) -> str:
     return f"jaxgen: error: {' '.join(message.split())}"
 
 

@@ -11,6 +11,7 @@ import jax
 import jax.export
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import ClosedJaxpr
 
 from jaxgen.errors import UserError
 from jaxgen.files.provenance import software
@@ -173,7 +174,7 @@ def _by_platform(function: Callable, platforms: tuple[str, ...]) -> Callable:
     return lambda *inputs: jax.lax.platform_dependent(*inputs, cpu=traced_as("cpu"), default=traced_as("gpu"))
 
 
-def _read(closed: jax.core.ClosedJaxpr) -> set:
+def _read(closed: ClosedJaxpr) -> set:
     """Variables that an operation of the program or its result reads."""
     jaxpr = closed.jaxpr
     atoms = [*jaxpr.outvars, *(atom for equation in jaxpr.eqns for atom in equation.invars)]

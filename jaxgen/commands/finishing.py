@@ -57,26 +57,14 @@ def finish(opened: Session, run: Run, state: parallel.TrainState, seeds: tuple[L
         run.clock.seconds["compile"],
     )
 
-    def drawn(alone: Session, lane: Lane, players) -> dict[str, Any] | None:
-        """Draws a seed's last pictures, and gives its evaluation.json if there is one of this step already."""
-        if primary:
-            _draw_last(alone, lane, players)
-            _tell_alarms(lane, step)
-            log.info("%ssamples: %s", lane.told, lane.folder / "samples")
-        if not processes.share(primary and _is_evaluated(lane.folder, alone.config, step)):
-            return None
-        if not primary:
-            return {}
-        path = lane.folder / "evaluation.json"
-        log.info("%s%s is of this step and these settings already", lane.told, path)
-        return json.loads(path.read_text())
-
-    evaluated = evaluate_seeds(opened, run.workdir, state, seeds, measured, run.stop, drawn)
-    if evaluated is None:
-        return ""
-    if primary:
+    for lane in seeds if primary else ():
+        _draw_last(_alone(opened, lane), lane, lane.players(run.mesh, state.players))
+        _log_alarms(lane, step)
+        log.info("%ssamples: %s", lane.told, lane.folder / "samples")
+    evaluated = evaluate_seeds(opened, run.workdir, state, seeds, measured, run.stop, keep_current=True)
+    if primary and evaluated is not None:
         write_timing(run, step)  # again, with the seconds of the evaluation
-    return evaluated.table
+    return "" if evaluated is None else evaluated.table
 
 
 def evaluate_seeds(
@@ -86,37 +74,41 @@ def evaluate_seeds(
     seeds: tuple[Lane, ...],
     measured: dict[str, Any],
     stop: Callable[[], bool],
-    known: Callable[[Session, Lane, Any], dict[str, Any] | None] = lambda alone, lane, players: None,
+    keep_current: bool = False,
 ) -> Evaluated | None:
     """Evaluates each seed into the evaluation.json of its folder, and several together into that of `folder`.
 
     Args:
       measured: times and memory of the training, of all seeds together.
-      known: asked first for the results of a seed; None: it is to be evaluated.
+      keep_current: an evaluation.json of this step and these settings is not made again.
 
     Returns:
       The evaluation of the only seed, or of all together; None where `stop()` was true.
     """
     step, by_seed, evaluated = int(state.step), {}, Evaluated({})
     for lane in seeds:
-        alone, own, share = opened, state, measured
-        if lane.index is not None:
-            alone = session.of_lane(opened, lane.config)
-            own = state.replace(players=lane.players(opened.mesh, state.players))
-            share = timing.share(measured, len(seeds))
-        with contextlib.nullcontext() if alone is opened else opened.clock.measure("evaluation"):
-            results = known(alone, lane, own.players)
-            evaluated = Evaluated(results or {})
-            if results is None:
-                evaluated = evaluate_to_file(alone, lane.folder / "evaluation.json", own, step, share, stop)
-                if evaluated is None:
-                    return None
-                if evaluated.results:
-                    to_tensorboard(alone, board_of(folder, lane), step, evaluated.results)
+        alone, own = _alone(opened, lane), state.replace(players=lane.players(opened.mesh, state.players))
+        share = measured if lane.index is None else timing.share(measured, len(seeds))
+        path = lane.folder / "evaluation.json"
+        if keep_current and processes.share(processes.is_primary() and _is_evaluated(lane.folder, alone.config, step)):
+            log.info("%s%s is of this step and these settings already", lane.told, path)
+            evaluated = Evaluated(json.loads(path.read_text()) if processes.is_primary() else {})
+        else:
+            with contextlib.nullcontext() if alone is opened else opened.clock.measure("evaluation"):
+                evaluated = evaluate_to_file(alone, path, own, step, share, stop)
+            if evaluated is None:
+                return None
+            if evaluated.results:
+                to_tensorboard(alone, board_of(folder, lane), step, evaluated.results)
         by_seed[lane.seed] = evaluated.results
     if len(seeds) == 1 or not processes.is_primary():
         return evaluated
     return Evaluated(aggregate_to_file(opened, folder, step, measured, by_seed))
+
+
+def _alone(opened: Session, lane: Lane) -> Session:
+    """The session of a run of this seed alone."""
+    return opened if lane.index is None else session.of_lane(opened, lane.config)
 
 
 def _draw_last(opened: Session, lane: Lane, players) -> None:
@@ -163,7 +155,7 @@ def aggregate_to_file(
     return results
 
 
-def _tell_alarms(lane: Lane, step: int) -> None:
+def _log_alarms(lane: Lane, step: int) -> None:
     events = alarms.recorded(lane.folder, step) or []
     if not events:
         log.info("%salarms: none", lane.told)

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from jaxgen.commands.sample_request import Request
 from jaxgen.data.table import write_csv
 from jaxgen.errors import UserError
 from jaxgen.evaluation import latent_samplers
+from jaxgen.evaluation.latent_samplers import LatentSampler
 from jaxgen.pictures import image_grids, video
 from jaxgen.runs import restoring, run_views
 from jaxgen.runs.session import Session
@@ -49,11 +49,9 @@ def _sample(config, folder: Path, checkpoint: str) -> None:
     video.check(request.video)
     with restoring.open_finished(config, folder, checkpoint, needs_images=False) as (opened, state, step):
         sample_request.check(request, opened)
-        if request.is_plain and "points" in opened.views.names:
-            _points(opened, state.players, step, folder / "samples")
-            return
         if request.is_plain:
-            _plain(opened, state.players, step, folder)
+            write = _points if "points" in opened.views.names else _plain
+            write(opened, state.players, step, folder)
             return
         painter = Painter(opened, state.players, request)
         if request.styles:
@@ -66,7 +64,7 @@ def _sample(config, folder: Path, checkpoint: str) -> None:
 
 def _points(opened: Session, players, step: int, folder: Path) -> None:
     """points.csv or, of a table, rows.csv; and a picture of them beside the test split."""
-    config, key = opened.config, run_views.evaluation_key(opened.config)
+    config, key, folder = opened.config, run_views.evaluation_key(opened.config), folder / "samples"
     if opened.table is None:
         path = folder / "points.csv"
         point_samples.write_table(path, opened.views, players, key, config.sample.num_images)
@@ -81,7 +79,9 @@ def _points(opened: Session, players, step: int, folder: Path) -> None:
 def _plain(opened: Session, players, step: int, folder: Path) -> None:
     """The numbered images of the config's latent sampler, grids, an interpolation and a traversal."""
     config, sampler, samples = opened.config, opened.config.sample.latent_sampler, folder / "samples"
-    samplers = latent_samplers.fitted(opened, players, step, folder, (sampler,))
+    samplers = {}
+    if sampler != latent_samplers.PRIOR:
+        samplers = latent_samplers.fitted(opened, players, step, folder, (sampler,))
     view = run_views.bound_views(opened, players, samplers)[f"sample_{sampler}" if samplers else "sample"]
     images = samples / (f"images_{sampler}" if samplers else "images")
     count = config.sample.num_images
@@ -179,7 +179,7 @@ def draw_traversal(opened: Session, players, path: Path, decode: Callable | None
         image_grids.save(picture, path)
 
 
-def draw_fitted(opened: Session, players, samplers: Mapping[str, Any], folder: Path) -> None:
+def draw_fitted(opened: Session, players, samplers: Mapping[str, LatentSampler], folder: Path) -> None:
     """A grid for each fitted latent sampler, samples/<name>.png."""
     rows, columns = opened.config.sample.rows, opened.config.sample.columns
     for name, view in run_views.bound_views(opened, players, samplers).items():
