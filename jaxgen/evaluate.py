@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 from jaxgen.errors import UserError
 from jaxgen.files.command_line import Parser, keep_compiled, run
-from jaxgen.settings.lookup import unknown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -96,6 +95,7 @@ def evaluate(
 
     from jaxgen.commands import compare
     from jaxgen.runs.sources import GivenArray
+    from jaxgen.settings.lookup import unknown
 
     names = metrics.split(",") if isinstance(metrics, str) else metrics
     arguments = _parser().parse_args(["--real=", f"--metrics={','.join(names)}"])

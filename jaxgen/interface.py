@@ -83,8 +83,7 @@ class Run:
         opened, ids = self._with_seed(seed), np.arange(_at_least_one(n, "n"))
         key = run_views.evaluation_key(opened.config)
         if latents is None and labels is None and truncation == 1:
-            name = "points" if "points" in self.offers else "sample"
-            view = self._view(name)
+            view = self._view("points" if "points" in self.offers else "sample")
             return _batched(lambda ids: view(self._players, key, ids), batch_size, ids)
         decode, noise = self._view("decode"), "const"
         if latents is None:
@@ -154,12 +153,12 @@ class Run:
         return images
 
     def _latents(self, latents: np.ndarray) -> np.ndarray:
-        latents = np.asarray(latents)
-        shape = jax.eval_shape(self._opened.recipe.views["latents"], jax.random.key(0), np.zeros(1, np.int32)).shape[1:]
+        latents = np.asarray(latents, np.float32)
+        shape = self._view("latents")(jax.random.key(0), np.arange(1)).shape[1:]
         if latents.shape[1:] != shape or not len(latents):
             wanted = ", ".join(map(str, shape))
-            raise UserError(f"latents are {latents.dtype} {list(latents.shape)}; this run takes float32 [n, {wanted}]")
-        return latents if np.issubdtype(latents.dtype, np.integer) else latents.astype(np.float32)
+            raise UserError(f"latents are {list(latents.shape)}; this run takes float32 [n, {wanted}]")
+        return latents
 
     def _classes(self, labels: int | Sequence[int] | np.ndarray | None, n: int) -> np.ndarray:
         """The class of each of n samples, int [n], as `decode` takes it; 0, 1, ... where they come in turn."""

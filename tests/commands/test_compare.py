@@ -36,7 +36,7 @@ def _load(resize="", weights="", allow_other_weights=False):
 def command(monkeypatch, tmp_path, capsys):
     monkeypatch.setitem(sys.modules, "user", types.ModuleType("user"))
     monkeypatch.setitem(sys.modules, "user.tiny", types.SimpleNamespace(__name__="user.tiny", load=_load))
-    monkeypatch.setattr(evaluate, "_prepare_jax", lambda cache_dir: None)
+    monkeypatch.setattr(evaluate, "keep_compiled", lambda cache_dir: None)
 
     def run(*arguments):
         options = ["--extractor", "user.tiny", "--cache_dir", str(tmp_path / "cache"), "--batch_size", "16"]

@@ -12,7 +12,6 @@ import pytest
 
 from jaxgen.devices import parallel
 from jaxgen.errors import UserError
-from jaxgen.runs import arrays
 from jaxgen.runs.restoring import open_checkpoints
 from jaxgen.training.checkpoint import Checkpoints, checksums
 
@@ -126,7 +125,7 @@ def test_a_metric_that_is_best_at_a_value_ranks_by_its_distance(tmp_path):
         checkpoints.wait()
     assert checkpoints.best_step() == 20
     checkpoints.close()
-    assert arrays._candidates(tmp_path / "checkpoints", "best", "c2st_forest") == [20]
+    assert open_checkpoints(config, tmp_path, read_only=True).step_of("best") == 20
 
 
 def test_flipped_bytes_fall_back_loudly(folder, caplog):

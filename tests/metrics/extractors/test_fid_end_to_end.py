@@ -22,7 +22,7 @@ def test_fid_of_the_same_images_as_the_reference(golden, inception_tensors, save
     np.save(tmp_path / "real.npy", images[:9])
     np.save(tmp_path / "fake.npy", images[9:])
     weights = save_torch(tmp_path / "own.pth", inception_tensors)
-    monkeypatch.setattr(evaluate, "_prepare_jax", lambda cache_dir: None)
+    monkeypatch.setattr(evaluate, "keep_compiled", lambda cache_dir: None)
     files = ["--real", str(tmp_path / "real.npy"), "--fake", str(tmp_path / "fake.npy"), "--batch_size", "4"]
     files += ["--extractor_weights", str(weights), "--cache_dir", str(tmp_path), "--out", str(tmp_path / "out.json")]
     options = ["--metrics", "fid", "--resize", "pytorch", "--allow_few_samples"]
