@@ -9,10 +9,10 @@ From Python, each imported when it is first used:
 """
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
 from jaxgen.errors import UserError
 
+TYPE_CHECKING = False  # type checkers take it for that of `typing`, whose import --help need not wait for
 if TYPE_CHECKING:
     from jaxgen import evaluate
     from jaxgen.interface import Run, load, train
@@ -28,7 +28,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name == "evaluate":  # the module, which can be called
         return importlib.import_module("jaxgen.evaluate")
     if name not in _HOMES:

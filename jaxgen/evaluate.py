@@ -14,11 +14,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
 
 from jaxgen.errors import UserError
 from jaxgen.files.command_line import Parser, keep_compiled, run
 
+TYPE_CHECKING = False  # as in jaxgen/__init__.py
 if TYPE_CHECKING:
     import numpy as np
 
@@ -74,8 +74,8 @@ def evaluate(
     real: "str | Path | np.ndarray | Run",
     fake: "str | Path | np.ndarray | Run",
     metrics: str | Sequence[str] = ("fid",),
-    **options: Any,
-) -> dict[str, Any]:
+    **options: object,
+) -> dict[str, dict]:
     """Measures images against images, or vectors against vectors, as `python -m jaxgen.evaluate` does.
 
     Args:

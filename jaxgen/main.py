@@ -20,7 +20,6 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 
 from jaxgen.errors import UserError
-from jaxgen.files.command_line import keep_compiled
 from jaxgen.settings import checks, config_errors, run_config
 from jaxgen.study import definition, run_process
 
@@ -118,12 +117,13 @@ def _main(argv: list[str]) -> None:
         return
     checks.check(_CONFIG.value)
     _check_joining()
-    keep_compiled(_CONFIG.value.compilation_cache)
     if _MODE.value == "plan":
         os.environ.setdefault("JAX_PLATFORMS", "cpu")  # libtpu is there to compile, not to look for TPUs
     # JAX is imported here and not above, so that --help and typing mistakes answer at once.
     from jaxgen.devices import parallel, processes
+    from jaxgen.files.command_line import keep_compiled
 
+    keep_compiled(_CONFIG.value.compilation_cache)
     if _DISTRIBUTED.value:
         processes.start_processes(_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)
     elif _CONFIG.value.num_seeds > 1:
