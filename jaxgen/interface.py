@@ -23,7 +23,7 @@ from jaxgen.runs.restoring import Trained
 from jaxgen.runs.session import Session
 from jaxgen.runs.sources import Options, Source
 from jaxgen.runs.trained_run import open_run
-from jaxgen.settings import configuration, default
+from jaxgen.settings import checks, default
 from jaxgen.study import definition
 from jaxgen.training import lanes
 
@@ -221,7 +221,7 @@ def train(config: ConfigDict, folder: str | Path) -> Run | tuple[Run, ...]:
             f"a study trains many runs, each in a process of its own: python -m jaxgen.main --config STUDY --workdir "
             f"{folder}"
         )
-    configuration.check(config)
+    checks.check(config)
     config = config.copy_and_resolve_references().lock()
     if jax.config.jax_compilation_cache_dir is None:
         keep_compiled(config.compilation_cache)

@@ -145,7 +145,7 @@ def load(folder: Path, checkpoint: str, data_dir: str = "") -> Trained:
 
 def _devices_for(config: ConfigDict) -> int:
     """`config.num_devices`, or as many of the devices here as divide the batch, where it cannot be that."""
-    here, examples = parallel.make_mesh(0, 0).size, config.batch_size // config.grad_accum_steps
+    here, examples = parallel.make_mesh(0).size, config.batch_size // config.grad_accum_steps
     wanted = config.num_devices or here
     return config.num_devices if wanted <= here and examples % wanted == 0 else math.gcd(examples, min(wanted, here))
 
