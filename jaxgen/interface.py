@@ -17,12 +17,12 @@ from jaxgen.commands.painter import Painter
 from jaxgen.devices import parallel
 from jaxgen.errors import UserError
 from jaxgen.files.command_line import keep_compiled
+from jaxgen.metrics.image_set import ImageSource
 from jaxgen.recipes.base import PyTree
 from jaxgen.runs import restoring, run_views
 from jaxgen.runs.restoring import Trained
 from jaxgen.runs.session import Session
-from jaxgen.runs.sources import Options, Source
-from jaxgen.runs.trained_run import open_run
+from jaxgen.runs.trained_run import Options, open_run
 from jaxgen.settings import checks, default
 from jaxgen.study import definition
 from jaxgen.training import lanes
@@ -128,7 +128,7 @@ class Run:
             lambda images, ids: view(self._players, images, key, ids, draws), batch_size, images, np.arange(len(images))
         )
 
-    def open(self, options: Options, flag: str) -> Source:
+    def open(self, options: Options, flag: str) -> ImageSource:
         """This run as `--real` or `--fake` of `jaxgen.evaluate` (`jaxgen.runs.sources.open_source`)."""
         return open_run(self.folder, options._replace(checkpoint=str(self.step)), flag)
 

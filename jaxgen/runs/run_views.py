@@ -7,7 +7,6 @@ from typing import Protocol
 import jax
 from ml_collections import ConfigDict
 
-from jaxgen.data.base import Dataset, Split
 from jaxgen.devices import processes
 from jaxgen.errors import UserError
 from jaxgen.evaluation.latent_samplers import LatentSampler
@@ -28,8 +27,8 @@ class Session(Protocol):
     """Those parts of a `runs.session.Session` that evaluation needs."""
 
     config: ConfigDict
-    dataset: Dataset
-    train: Split
+    example_shape: tuple[int, ...]
+    facts: Mapping[str, dict]
     recipe: Recipe
     views: Views
 
