@@ -65,7 +65,7 @@ def _finish_one(opened: session.Session, lane: Lane, run: Run, state, measured: 
     if processes.share(primary and _is_evaluated(lane.folder, config, step)):
         if not primary:
             return {}
-        log.info("%s%s is of this step and these settings already", lane.told, path)
+        log.info("%s%s is of this step and these settings already", lane.prefix, path)
         results = json.loads(path.read_text())
         if lane.index is None:
             print(format_table(results))
@@ -74,7 +74,7 @@ def _finish_one(opened: session.Session, lane: Lane, run: Run, state, measured: 
     if not (results and primary):
         return results
     to_tensorboard(opened, board_of(run.workdir, lane), step, results)
-    log.info("%ssamples: %s", lane.told, lane.folder / "samples")
+    log.info("%ssamples: %s", lane.prefix, lane.folder / "samples")
     return results
 
 
@@ -127,10 +127,10 @@ def aggregate_to_file(
 def _tell_alarms(lane: Lane, step: int) -> None:
     events = alarms.recorded(lane.folder, step) or []
     if not events:
-        log.info("%salarms: none", lane.told)
+        log.info("%salarms: none", lane.prefix)
     for event in events:
         end = "still on" if event["ended"] is None else f"ended at step {event['ended']}"
-        log.info("%salarm (%s): %s", lane.told, end, event["message"])
+        log.info("%salarm (%s): %s", lane.prefix, end, event["message"])
 
 
 def evaluate_to_file(

@@ -38,7 +38,7 @@ class Lane(NamedTuple):
         return self.config.seed
 
     @property
-    def told(self) -> str:
+    def prefix(self) -> str:
         """What messages about it begin with: nothing where there are no others."""
         return "" if self.index is None else f"seed {self.seed}: "
 
@@ -117,11 +117,12 @@ def take_note(lanes: tuple[Lane, ...], first_step: int, metrics: Mapping[str, An
       The last step's numbers, means over lanes.
 
     Raises:
-      UserError: a loss is no number.
+      NotFinite: a loss is no number.
     """
     rows = {name: value.reshape(len(lanes), -1).tolist() for name, value in metrics.items()}
     for i, lane in enumerate(lanes):
-        diagnostics.check_finite(first_step, {name: row[i] for name, row in rows.items()}, kept, lane.told)
+        numbers = {name: row[i] for name, row in rows.items()}
+        diagnostics.check_finite(first_step, numbers, kept, lane.seed, lane.prefix)
     for i, lane in enumerate(lanes):
         for name, row in rows.items():
             lane.window.setdefault(name, []).extend(row[i])
@@ -143,7 +144,7 @@ def active_alarms(lanes: tuple[Lane, ...]) -> tuple[str, ...]:
 
 def stopping(lanes: tuple[Lane, ...]) -> str | None:
     """Why the run must not go on, or None; see `Watch.stopping`."""
-    return next((f"{lane.told}{reason}" for lane in lanes if (reason := lane.watch.stopping())), None)
+    return next((f"{lane.prefix}{reason}" for lane in lanes if (reason := lane.watch.stopping())), None)
 
 
 def make_folders(lanes: tuple[Lane, ...], settings: Mapping[str, Any], facts: Mapping[str, Any]) -> None:

@@ -10,6 +10,7 @@ from jaxgen.devices import parallel, processes
 from jaxgen.errors import UserError
 from jaxgen.files.logs import Progress
 from jaxgen.training import lanes as of_lanes
+from jaxgen.training.diagnostics import NotFinite, forget_failure, record_failure
 from jaxgen.training.lanes import Lane
 from jaxgen.training.run import Run, is_over
 from jaxgen.training.run_files import RunFiles
@@ -39,6 +40,8 @@ def train(run: Run, state: parallel.TrainState, lanes: tuple[Lane, ...]) -> tupl
     pending: list[tuple[int, dict[str, jax.Array]]] = []
     stopped = False  # by an alarm
     over = is_over(config, step, run.clock)
+    if primary and not over:
+        forget_failure(run.workdir)
 
     def drain(leave: int) -> None:
         while len(pending) > leave:
@@ -99,6 +102,10 @@ def train(run: Run, state: parallel.TrainState, lanes: tuple[Lane, ...]) -> tupl
                 break
         with run.clock.measure("checkpoint"):
             run.checkpoints.wait()
+    except NotFinite as failure:
+        if primary:
+            record_failure(run.workdir, failure)
+        raise
     finally:
         run.supply.close()
         if progress is not None:

@@ -49,7 +49,7 @@ class RunFiles:
     def alarms(self, step: int, news: dict[int, list[str]]) -> None:
         for lane in self._lanes:
             for text in news[lane.seed]:
-                log.warning("%s%s", lane.told, text)
+                log.warning("%s%s", lane.prefix, text)
             if news[lane.seed]:
                 lane.watch.record(lane.folder, step)
 
