@@ -17,14 +17,14 @@ from jaxgen.runs import run_views, session
 from jaxgen.settings import configuration
 from jaxgen.training import alarms, timing
 from jaxgen.training.lanes import Lane
-from jaxgen.training.run import Run, summary, write_timing
+from jaxgen.training.run import TrainingRun, summary, write_timing
 from jaxgen.training.run_files import board_of
 from jaxgen.views import sample_grids
 
 log = logging.getLogger(__name__)
 
 
-def finish(opened: session.Session, run: Run, state: parallel.TrainState, seeds: tuple[Lane, ...]) -> None:
+def finish(opened: session.Session, run: TrainingRun, state: parallel.TrainState, seeds: tuple[Lane, ...]) -> None:
     """Last pictures and the evaluation of each seed, and of all together.
 
     All processes share the evaluations; what is drawn, written and printed is of the primary one alone.
@@ -55,7 +55,7 @@ def finish(opened: session.Session, run: Run, state: parallel.TrainState, seeds:
         write_timing(run, step)  # again, with the seconds of the evaluation
 
 
-def _finish_one(opened: session.Session, lane: Lane, run: Run, state, measured: dict) -> dict[str, Any] | None:
+def _finish_one(opened: session.Session, lane: Lane, run: TrainingRun, state, measured: dict) -> dict[str, Any] | None:
     """The contents of a seed's evaluation.json ({} but in the primary process); None if it was asked to stop."""
     config, step, primary = opened.config, int(state.step), processes.is_primary()
     if primary:

@@ -21,7 +21,7 @@ from jaxgen.settings import configuration, divisibility, run_config
 from jaxgen.settings.lookup import unknown
 from jaxgen.training import lanes, loop, timing
 from jaxgen.training.lanes import Lane
-from jaxgen.training.run import Run, goal_of, is_over
+from jaxgen.training.run import TrainingRun, goal_of, is_over
 from jaxgen.training.run_files import board_of
 
 __all__ = ["benchmark", "evaluate", "plan", "project", "sample", "train"]
@@ -89,12 +89,12 @@ def _prepare(opened: session.Session, folder: Path, stop: Stop, start: initial_w
     if processes.is_primary():
         settings = {lane.seed: configuration.to_dict(lane.config) for lane in seeds}
         lanes.make_folders(seeds, settings, session.provenance(opened))
-    supply = session.supply(opened)
+    data = session.training_data(opened)
     if not is_over(config, int(state.step), opened.clock):
         if processes.is_primary():
             for one in dict.fromkeys((folder, *(lane.folder for lane in seeds))):
                 evaluation_file.set_aside(one)
-        compiled = session.compile_steps(opened, state, *supply.shapes)
+        compiled = session.compile_steps(opened, state, data.shapes)
         opened.clock.seconds["compile"] += compiled.compile_seconds
         flops = compiled.flops_per_step
         processes.meet("compiled")
@@ -103,13 +103,13 @@ def _prepare(opened: session.Session, folder: Path, stop: Stop, start: initial_w
         mine, chosen = session.of_lane(opened, lane.config), config.evaluation.metrics_in_training
         return session.results_of(session.evaluate(mine, players, num_samples, metrics=chosen))
 
-    run = Run(
+    run = TrainingRun(
         config=config,
         workdir=folder,
         mesh=opened.mesh,
         steps=compiled,
         flops_per_step=flops,
-        supply=supply,
+        data=data,
         test_images=opened.test.images,
         views=opened.views,
         checkpoints=checkpoints,
@@ -134,7 +134,7 @@ def _added(now: dict[str, float], before: dict[str, float]) -> dict[str, float]:
     return {kind: now.get(kind, 0.0) + before.get(kind, 0.0) for kind in set(now) | set(before)}
 
 
-def _describe(run: Run, state: parallel.TrainState, seeds: tuple[Lane, ...]) -> None:
+def _describe(run: TrainingRun, state: parallel.TrainState, seeds: tuple[Lane, ...]) -> None:
     """The parameter table, into the log and TensorBoard."""
     board = TensorBoard(board_of(run.workdir, seeds[0]), 0)
     for name, player in parallel.local(seeds[0].players(run.mesh, state.players)).items():

@@ -48,6 +48,11 @@ def is_vectors(images) -> bool:
     return len(images.shape) == 2 and images.dtype == np.float32
 
 
+def is_streamed(images) -> bool:
+    """Whether the images stay on the disk while they are used, as those of `jaxgen.data.streamed` do."""
+    return getattr(images, "streamed", False)
+
+
 def wanted_splits(config, available: Iterable[str]) -> list[str]:
     """The splits to load: `train_split` and `test_split`, each once; an empty `test_split` asks for none.
 
@@ -182,7 +187,7 @@ def _with_fewer_to_train(dataset: Dataset, config) -> Dataset:
         return dataset
     images, labels = dataset.splits[name]
     labels = None if labels is None else labels[:count].copy()
-    streamed = getattr(images, "streamed", False)
+    streamed = is_streamed(images)
     split = Split(images.first(count) if streamed else images[:count].copy(), labels)
     info = {**dataset.info, "options": {**dataset.info["options"], "train_limit": count}}
     info["sha256"] = {**info["sha256"], name: identity(*split) if streamed else cache.content_hash(*split)}

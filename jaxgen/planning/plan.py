@@ -5,6 +5,8 @@ import logging
 import math
 from typing import Any
 
+import jax
+
 from jaxgen.devices import parallel
 from jaxgen.errors import UserError
 from jaxgen.files.logs import start_log
@@ -14,7 +16,7 @@ from jaxgen.planning.hardware import GIB, Hardware, open_hardware
 from jaxgen.planning.program import Program, TooLarge, compile_step
 from jaxgen.planning.subject import Subject
 from jaxgen.training import compiled_steps
-from jaxgen.training.operations import Cost
+from jaxgen.training.operations import StepCost
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +38,7 @@ def plan(config, topology: str | None) -> dict[str, Any]:
     examples = subject.examples_of(config)
     planned = subject.build(config, examples, config.batch_size, hardware.mesh, hardware.count)
     mesh = hardware.mesh or parallel.mesh_of_others(hardware.count)
-    cost = compiled_steps.step_cost(planned.recipe, planned.feed, mesh, *planned.arguments)
+    cost = compiled_steps.step_cost(planned.recipe, planned.batching, mesh, planned.state, planned.data)
     result = {
         "topology": hardware.name,
         "devices": hardware.count,
@@ -65,14 +67,16 @@ def plan(config, topology: str | None) -> dict[str, Any]:
 
 
 def _bytes_of_data(planned: Subject) -> int:
-    return sum(array.size * array.dtype.itemsize for array in planned.data if array is not None)
+    return sum(array.size * array.dtype.itemsize for array in jax.tree.leaves(planned.data))
 
 
 def _show(lines: list[str]) -> None:
     print("\n".join(lines), flush=True)
 
 
-def _of_tpus(config, planned: Subject, hardware: Hardware, cost: Cost, program: Program | TooLarge) -> dict[str, Any]:
+def _of_tpus(
+    config, planned: Subject, hardware: Hardware, cost: StepCost, program: Program | TooLarge
+) -> dict[str, Any]:
     found: dict[str, Any] = {
         "fits": isinstance(program, Program),
         "compile_seconds": round(program.compile_seconds, 1),
@@ -93,7 +97,7 @@ def _of_tpus(config, planned: Subject, hardware: Hardware, cost: Cost, program: 
             "operations_compiled": program.operations,
             "bytes_accessed_per_step": accessed,
             "collectives": [collective._asdict() for collective in program.collectives],
-            **_time(config, planned.feed.batch_size, bound),
+            **_time(config, planned.batching.batch_size, bound),
             **_compilers_time(share * program.optimal_seconds, bound),
         }
     else:
@@ -118,7 +122,7 @@ def _largest_batch(config, planned: Subject, hardware: Hardware, program: Progra
     return {"largest_batch": batch, "largest_batch_ended_by_limit": ended}
 
 
-def _of_gpus(config, planned: Subject, hardware: Hardware, cost: Cost) -> dict[str, Any]:
+def _of_gpus(config, planned: Subject, hardware: Hardware, cost: StepCost) -> dict[str, Any]:
     lowered = gpu.lower_step(planned, hardware.count)
     bfloat16 = config.compute_dtype == "bfloat16"
     bound = roofline(hardware, cost, lowered.estimate.traffic, 1 if cost.collective_bytes else 0, bfloat16=bfloat16)
@@ -133,7 +137,7 @@ def _of_gpus(config, planned: Subject, hardware: Hardware, cost: Cost) -> dict[s
         },
         "stablehlo_bytes": lowered.stablehlo_bytes,
         "bytes_accessed_per_step": lowered.estimate.traffic,
-        **_time(config, planned.feed.batch_size, bound),
+        **_time(config, planned.batching.batch_size, bound),
     }
 
 

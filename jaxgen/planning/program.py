@@ -71,8 +71,9 @@ def compile_step(subject: Subject, mesh: Mesh) -> Program | TooLarge:
     start = time.perf_counter()
     try:
         with compile_for("tpu"), _without_cache():
-            lowered = compiled_steps.lower_steps(subject.recipe, subject.feed, mesh, *subject.arguments, steps=1)
-            compiled = lowered.compile()
+            compiled = compiled_steps.lower_steps(
+                subject.recipe, subject.batching, mesh, subject.state, subject.data, steps=1
+            ).compile()
     except jax.errors.JaxRuntimeError as error:
         if "RESOURCE_EXHAUSTED" not in str(error):
             raise

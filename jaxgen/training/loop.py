@@ -12,11 +12,11 @@ from jaxgen.files.logs import Progress
 from jaxgen.training import lanes as of_lanes
 from jaxgen.training.diagnostics import NotFinite, forget_failure, record_failure
 from jaxgen.training.lanes import Lane
-from jaxgen.training.run import Run, is_over
+from jaxgen.training.run import TrainingRun, is_over
 from jaxgen.training.run_files import RunFiles
 
 
-def train(run: Run, state: parallel.TrainState, lanes: tuple[Lane, ...]) -> tuple[parallel.TrainState, bool]:
+def train(run: TrainingRun, state: parallel.TrainState, lanes: tuple[Lane, ...]) -> tuple[parallel.TrainState, bool]:
     """Trains to `config.steps`, or until `config.budget.seconds` are spent.
 
     Args:
@@ -55,7 +55,7 @@ def train(run: Run, state: parallel.TrainState, lanes: tuple[Lane, ...]) -> tupl
     try:
         while not over:
             with run.clock.measure("step"):
-                state, metrics = run.steps.run(state, *run.supply.take(step))
+                state, metrics = run.steps.run(state, run.data.take(step))
                 pending.append((step + 1, metrics))
                 step += config.steps_per_dispatch
                 drain(1)  # one dispatch stays under way while the numbers of the one before are read
@@ -107,7 +107,7 @@ def train(run: Run, state: parallel.TrainState, lanes: tuple[Lane, ...]) -> tupl
             record_failure(run.workdir, failure)
         raise
     finally:
-        run.supply.close()
+        run.data.close()
         if progress is not None:
             progress.close()
         if files is not None:
@@ -147,14 +147,14 @@ def _due(step: int, every: int, over: bool) -> bool:
     return bool(every) and (step % every == 0 or over)
 
 
-def _is_over_everywhere(run: Run, step: int) -> bool:
+def _is_over_everywhere(run: TrainingRun, step: int) -> bool:
     """`is_over`; where the processes' clocks differ, one is enough, and they agree at log steps only."""
     if step < run.config.steps and jax.process_count() > 1 and run.config.budget.seconds:
         return step % run.config.log_every == 0 and processes.anywhere(is_over(run.config, step, run.clock))
     return is_over(run.config, step, run.clock)
 
 
-def _evaluate_everywhere(run: Run, lanes: tuple[Lane, ...], players) -> dict[int, dict[str, float]]:
+def _evaluate_everywhere(run: TrainingRun, lanes: tuple[Lane, ...], players) -> dict[int, dict[str, float]]:
     """All processes share the work, and learn the numbers that the primary has: checkpoints are ranked by them."""
     measured = {}
     for lane in lanes:
@@ -164,6 +164,6 @@ def _evaluate_everywhere(run: Run, lanes: tuple[Lane, ...], players) -> dict[int
     return measured
 
 
-def _what_is_kept(run: Run) -> str:
+def _what_is_kept(run: TrainingRun) -> str:
     steps = run.checkpoints.steps()
     return f"the last good checkpoint is step {steps[-1]}" if steps else "there is no checkpoint yet"

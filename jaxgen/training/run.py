@@ -13,11 +13,11 @@ from jaxgen.files.workdir import write_atomic
 from jaxgen.settings import budget
 from jaxgen.training import compiled_steps, timing
 from jaxgen.training.checkpoint import Checkpoints
-from jaxgen.training.supply import Resident, Stream
+from jaxgen.training.streamed_split import TrainingData
 from jaxgen.views.views import Views
 
 
-class Run(NamedTuple):
+class TrainingRun(NamedTuple):
     """Everything the loop works with.
 
     config: the whole config.
@@ -25,7 +25,7 @@ class Run(NamedTuple):
     mesh: where the state lies.
     steps: the compiled program of `config.steps_per_dispatch` steps; None where no step is left to do.
     flops_per_step: of all devices.
-    supply: where the steps get their images from.
+    data: what feeds the steps.
     test_images: uint8 [n, H, W, C] (or vectors) on the host, for reconstructions and for pictures of points.
     evaluate: `(lane, players of this lane, num_samples) -> {name: value}`, for evaluations during training.
     stop: asked after every dispatch.
@@ -36,7 +36,7 @@ class Run(NamedTuple):
     mesh: jax.sharding.Mesh
     steps: compiled_steps.CompiledSteps | None
     flops_per_step: float
-    supply: Resident | Stream
+    data: TrainingData
     test_images: np.ndarray
     views: Views
     checkpoints: Checkpoints
@@ -60,13 +60,13 @@ def goal_of(config) -> str:
     return f"as many as {config.budget.seconds:g} s hold" if config.budget.seconds else f"{config.steps}"
 
 
-def summary(run: Run, step: int) -> dict[str, float | None]:
+def summary(run: TrainingRun, step: int) -> dict[str, float | None]:
     """Time, speed and memory so far, of all seeds together."""
     examples = run.config.batch_size * run.config.num_seeds
     return timing.summary(run.clock, step, examples, run.flops_per_step)
 
 
-def write_timing(run: Run, step: int) -> dict[str, float | None]:
+def write_timing(run: TrainingRun, step: int) -> dict[str, float | None]:
     """timing.json: seconds by kind, speed, memory; returns the same."""
     values = summary(run, step)
     write_atomic(run.workdir / "timing.json", json.dumps(values, indent=1) + "\n")

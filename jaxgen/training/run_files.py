@@ -8,7 +8,7 @@ from jaxgen.files.logs import MetricsFile, TensorBoard
 from jaxgen.pictures import image_grids
 from jaxgen.training import lanes as of_lanes
 from jaxgen.training.lanes import Lane
-from jaxgen.training.run import Run, summary, write_timing
+from jaxgen.training.run import TrainingRun, summary, write_timing
 from jaxgen.views.sample_grids import reconstruction_grid, write_samples
 
 log = logging.getLogger(__name__)
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 class RunFiles:
     """What the loop writes beside checkpoints."""
 
-    def __init__(self, run: Run, lanes: tuple[Lane, ...], resumed_at: int):
+    def __init__(self, run: TrainingRun, lanes: tuple[Lane, ...], resumed_at: int):
         self._run, self._lanes = run, lanes
         self.metrics = MetricsFile(run.workdir / "metrics.jsonl", resumed_at, run.config.seed)
         self._boards = {lane.seed: TensorBoard(board_of(run.workdir, lane), resumed_at) for lane in lanes}

@@ -10,7 +10,7 @@ from PIL import Image
 from jaxgen.devices import parallel
 from jaxgen.errors import UserError
 from jaxgen.runs import session
-from jaxgen.training import supply
+from jaxgen.training import streamed_split
 
 
 @pytest.fixture(scope="module")
@@ -38,13 +38,13 @@ def opened(tiny_config, folder):
 def run(opened, dispatches=4):
     """Players, and what was logged, after some dispatches."""
     state = parallel.init_state(opened.recipe, opened.mesh, opened.config.seed)
-    supply = session.supply(opened)
-    compiled = session.compile_steps(opened, state, *supply.shapes)
+    data = session.training_data(opened)
+    compiled = session.compile_steps(opened, state, data.shapes)
     history = []
     for i in range(dispatches):
-        state, metrics = compiled.run(state, *supply.take(i * opened.config.steps_per_dispatch))
+        state, metrics = compiled.run(state, data.take(i * opened.config.steps_per_dispatch))
         history.append(jax.device_get(metrics))
-    supply.close()
+    data.close()
     return jax.device_get(parallel.local(state.players)), history
 
 
@@ -66,22 +66,22 @@ def test_training_is_that_on_resident_data(opened, changes):
 def test_any_step_can_be_the_first(opened):
     session_ = opened("always")
     steps = session_.config.steps_per_dispatch
-    supply = session.supply(session_)
-    whole = [jax.device_get(supply.take(i * steps)) for i in range(5)]
-    supply.close()
-    resumed = session.supply(session_)
+    data = session.training_data(session_)
+    whole = [jax.device_get(data.take(i * steps)) for i in range(5)]
+    data.close()
+    resumed = session.training_data(session_)
     for i in (3, 4, 1):  # the last one goes back
-        for a, b in zip(whole[i], jax.device_get(resumed.take(i * steps)), strict=True):
+        for a, b in zip(*map(jax.tree.leaves, (whole[i], jax.device_get(resumed.take(i * steps)))), strict=True):
             np.testing.assert_array_equal(a, b)
     resumed.close()
-    assert not np.array_equal(whole[0][0], whole[1][0])
+    assert not np.array_equal(whole[0].rows, whole[1].rows)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 8, 112, 1024])
 @pytest.mark.parametrize("row", [64, 32 * 32 * 3, 256**2 * 3, 1024**2 * 3, 2**30])
 @pytest.mark.parametrize("rows", [1, 6, 80, 640, 40_000])
 def test_no_more_than_two_dispatches_or_512_mib_wait(rows, row, threads):
-    group, waiting = supply._groups(rows, row, threads)
+    group, waiting = streamed_split._groups(rows, row, threads)
     assert rows % group == 0
     assert waiting >= 1
     assert group * waiting <= 2 * rows
@@ -91,10 +91,10 @@ def test_no_more_than_two_dispatches_or_512_mib_wait(rows, row, threads):
 
 
 def test_groups_are_as_large_as_they_can_be():
-    assert supply._groups(640, 3072, 2) == (16, 80)
-    assert supply._groups(640, 3072, 112) == (16, 80)  # small images: handing over costs more than idle threads
-    assert supply._groups(640, 3 * 2**20, 112) == (1, 170)
-    assert supply._groups(640, 3 * 2**20, 2) == (16, 10)
+    assert streamed_split._groups(640, 3072, 2) == (16, 80)
+    assert streamed_split._groups(640, 3072, 112) == (16, 80)  # small images: handing over costs more than idle threads
+    assert streamed_split._groups(640, 3 * 2**20, 112) == (1, 170)
+    assert streamed_split._groups(640, 3 * 2**20, 2) == (16, 10)
 
 
 def test_batches_are_the_same_however_little_may_wait(opened, monkeypatch):
@@ -102,8 +102,8 @@ def test_batches_are_the_same_however_little_may_wait(opened, monkeypatch):
     steps, taken = session_.config.steps_per_dispatch, []
     for little in (False, True):
         if little:
-            monkeypatch.setattr(supply, "_BUFFER_BYTES", 3 * 64)
-        stream = session.supply(session_)
+            monkeypatch.setattr(streamed_split, "_BUFFER_BYTES", 3 * 64)
+        stream = session.training_data(session_)
         taken.append([jax.device_get(stream.take(i * steps)) for i in range(3)])
         stream.close()
     for a, b in zip(*map(jax.tree.leaves, taken), strict=True):
@@ -112,31 +112,31 @@ def test_batches_are_the_same_however_little_may_wait(opened, monkeypatch):
 
 def test_each_device_holds_its_own_examples(opened):
     session_ = opened("always", num_devices=4)
-    supply = session.supply(session_)
-    images, labels = supply.take(0)
-    supply.close()
-    assert images.shape == (5, 1, 1, 16, 64)
-    assert {shard.data.shape for shard in images.addressable_shards} == {(5, 1, 1, 4, 64)}
-    assert {shard.data.shape for shard in labels.addressable_shards} == {(5, 1, 1, 4)}
-    assert images.nbytes == 5 * 16 * 64  # and not the split
+    data = session.training_data(session_)
+    batches = data.take(0)
+    data.close()
+    assert batches.rows.shape == (5, 1, 1, 16, 64)
+    assert {shard.data.shape for shard in batches.rows.addressable_shards} == {(5, 1, 1, 4, 64)}
+    assert {shard.data.shape for shard in batches.labels.addressable_shards} == {(5, 1, 1, 4)}
+    assert batches.rows.nbytes == 5 * 16 * 64  # and not the split
 
 
 def test_a_file_that_vanishes_ends_training_with_its_name(tmp_path, opened, folder):
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
     session_ = opened("always", data__dir=str(copy))
-    supply = session.supply(session_)
-    supply.take(0)
+    data = session.training_data(session_)
+    data.take(0)
     for path in copy.rglob("*.png"):
         path.unlink()
 
     def go_on():
         for i in range(1, 20):  # what was read ahead is still used
-            supply.take(i * session_.config.steps_per_dispatch)
+            data.take(i * session_.config.steps_per_dispatch)
 
     with pytest.raises(UserError, match=r"\.png cannot be read"):
         go_on()
-    supply.close()
+    data.close()
 
 
 def test_seeds_cannot_share_a_stream(opened):
