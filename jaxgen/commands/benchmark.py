@@ -25,7 +25,7 @@ def benchmark(config, folder: Path) -> None:
     start_log(None, show=True)
     state = parallel.init_state(opened.recipe, opened.mesh, lanes.seed_argument(config))
     data = session.training_data(opened)
-    compiled = session.compile_steps(opened, state, data.shapes)
+    compiled = session.compile_steps(opened, state)
     seconds = time_dispatches(compiled, state, data, config.steps_per_dispatch)
     data.close()
     step_ms = 1000 * statistics.median(seconds)

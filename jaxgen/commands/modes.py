@@ -94,7 +94,7 @@ def _prepare(opened: session.Session, folder: Path, stop: Stop, start: initial_w
         if processes.is_primary():
             for one in dict.fromkeys((folder, *(lane.folder for lane in seeds))):
                 evaluation_file.set_aside(one)
-        compiled = session.compile_steps(opened, state, data.shapes)
+        compiled = session.compile_steps(opened, state)
         opened.clock.seconds["compile"] += compiled.compile_seconds
         flops = compiled.flops_per_step
         processes.meet("compiled")

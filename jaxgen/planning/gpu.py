@@ -25,8 +25,7 @@ def lower_step(subject: Subject, count: int) -> Lowered:
     arguments = subject.state, subject.data
     shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), arguments)
     with compile_for("gpu"):
-        where = parallel.specs_of(mesh, subject.state)
-        step = compiled_steps.abstract_step(subject.recipe, subject.batching, mesh, where, subject.data.spec)
+        step = compiled_steps.abstract_step(subject.recipe, subject.batching, mesh, *arguments)
         exported = jax.export.export(jax.jit(step), platforms=["cuda"])(*shapes)
         beside = estimate(jax.make_jaxpr(step)(*shapes))
     size = sum(parallel.bytes_on_a_device(leaf) for leaf in jax.tree.leaves(arguments))

@@ -24,7 +24,7 @@ from jaxgen.recipes.base import Recipe
 from jaxgen.runs.run_views import bound_views, facts_of, offered_views, workers
 from jaxgen.settings import configuration, divisibility, lookup
 from jaxgen.training import alarms, compiled_steps, lanes, objective, timing
-from jaxgen.training.batches import Batching, DispatchData, upload
+from jaxgen.training.batches import Batching, shapes_of, upload
 from jaxgen.training.streamed_split import StreamedSplit, TrainingData
 from jaxgen.views.views import Views
 
@@ -149,17 +149,12 @@ def real_split(session: Session, name: str) -> ImageSource:
     return ImageSource(images, labels, session.dataset.class_names, f"{session.config.data.name}:{name}")
 
 
-def compile_steps(session: Session, state: parallel.TrainState, data: DispatchData) -> compiled_steps.CompiledSteps:
-    """The program of `steps_per_dispatch` training steps; data: or its shapes."""
-    return compiled_steps.compile_steps(
-        session.recipe,
-        session.batching,
-        session.mesh,
-        state,
-        data,
-        steps=session.config.steps_per_dispatch,
-        seed_program=session.config.seed_program,
-    )
+def compile_steps(session: Session, state: parallel.TrainState) -> compiled_steps.CompiledSteps:
+    """The program of `steps_per_dispatch` training steps."""
+    steps, seed_program = session.config.steps_per_dispatch, session.config.seed_program
+    parts = session.recipe, session.batching, session.mesh
+    data = shapes_of(session.batching, session.train, session.table, steps)
+    return compiled_steps.compile_steps(*parts, state, data, steps=steps, seed_program=seed_program)
 
 
 def evaluate(

@@ -62,11 +62,6 @@ class ResidentSplit(struct.PyTreeNode):
     labels: jax.Array | None
     spec: ClassVar[P] = P()
 
-    @property
-    def shapes(self) -> "ResidentSplit":
-        """What the steps are compiled for."""
-        return self
-
     def take(self, step: int) -> "ResidentSplit":
         """What the dispatch that begins after `step` steps is given."""
         del step

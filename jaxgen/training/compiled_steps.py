@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import jax
 from jax.sharding import Mesh
-from jax.sharding import PartitionSpec as P
 
 from jaxgen.devices import parallel
 from jaxgen.ops.backend import compile_for
@@ -81,7 +80,7 @@ def lanes_one_by_one(state: parallel.TrainState) -> bool:
     return convolutions or jax.default_backend() == "cpu"
 
 
-def lower_steps(
+def program(
     recipe: Recipe,
     batching: Batching,
     mesh: Mesh,
@@ -91,37 +90,17 @@ def lower_steps(
     steps: int,
     unroll: int = 1,
     mapped: bool = False,
-) -> jax.stages.Lowered:
-    """`steps` training steps as one program for the mesh, `state, data -> state, metrics`, not compiled yet.
+) -> Callable:
+    """`steps` training steps as one function for the mesh, `(state, data) -> state, metrics`.
 
     Args:
       recipe: what a step does.
       batching: how batches are made.
       mesh: from `make_mesh`, or of devices that are not here.
-      state: concrete or abstract; its shapes count, so that a fresh and a restored state get the same program.
-      data: what the program is given, or its shapes.
+      state, data: concrete or abstract; they say what lies where on the mesh.
       steps: K.
       unroll: copies of the step in the loop's body.
       mapped: of lanes, see `over_lanes`.
-    """
-    arguments = parallel.placed_shapes(mesh, state), parallel.shapes_on(mesh, data.spec, data)
-    run = program(recipe, batching, mesh, parallel.specs_of(mesh, state), data.spec, steps, unroll, mapped)
-    return jax.jit(run, donate_argnums=0).lower(*arguments)
-
-
-def program(
-    recipe: Recipe,
-    batching: Batching,
-    mesh: Mesh,
-    where: parallel.TrainState,
-    data_spec: P,
-    steps: int,
-    unroll: int = 1,
-    mapped: bool = False,
-) -> Callable:
-    """What `lower_steps` lowers: `(state, data) -> state, metrics`.
-
-    where, data_spec: how the state (`parallel.specs_of`) and the data lie on the mesh.
     """
 
     def run(state, data):
@@ -131,17 +110,26 @@ def program(
         return jax.lax.scan(body, state, data.each_step, length=steps, unroll=min(unroll, steps))
 
     run = over_lanes(run, mapped) if parallel.SEED_AXIS in mesh.axis_names else run
-    return _on_each_device(run, mesh, where, data_spec)
+    return _on_each_device(run, mesh, state, data)
 
 
-def _on_each_device(run: Callable, mesh: Mesh, where: parallel.TrainState, data_spec: P) -> Callable:
-    metrics = where.key  # with lanes where the keys have them
+def lower_steps(
+    recipe: Recipe, batching: Batching, mesh: Mesh, state: parallel.TrainState, data: DispatchData, **options
+) -> jax.stages.Lowered:
+    """`program` for these shapes of state and data, so that a fresh and a restored state get the same; not compiled."""
+    run = program(recipe, batching, mesh, state, data, **options)
+    shapes = parallel.placed_shapes(mesh, state), parallel.shapes_on(mesh, data.spec, data)
+    return jax.jit(run, donate_argnums=0).lower(*shapes)
+
+
+def _on_each_device(run: Callable, mesh: Mesh, state: parallel.TrainState, data: DispatchData) -> Callable:
+    where = parallel.specs_of(mesh, state)
     # On one device nothing differs between devices; without the types that say so XLA keeps no idle all-reduces.
     return jax.shard_map(
         run,
         mesh=mesh,
-        in_specs=(where, data_spec),
-        out_specs=(where, metrics),
+        in_specs=(where, data.spec),
+        out_specs=(where, where.key),  # metrics have lanes where the keys have them
         check_vma=parallel.data_devices(mesh) > 1,
     )
 
@@ -154,38 +142,39 @@ def compile_steps(
     data: DispatchData,
     *,
     steps: int,
-    unroll: int = 1,
     seed_program: str = "auto",
+    **options,
 ) -> CompiledSteps:
-    """Compiles `steps` training steps into one program for the mesh; see `lower_steps`, and `config.seed_program`."""
-    lanes, mapped = 1, False
+    """Compiles `steps` training steps into one program for the mesh; see `program`, and `config.seed_program`."""
+    lanes = 1
     if parallel.SEED_AXIS in mesh.axis_names:
         lanes = state.key.shape[0]
-        mapped = lanes_one_by_one(state) if seed_program == "auto" else seed_program == "map"
-        how = "one after the other" if mapped else "in one batched program"
+        options["mapped"] = lanes_one_by_one(state) if seed_program == "auto" else seed_program == "map"
+        how = "one after the other" if options["mapped"] else "in one batched program"
         log.info("%d seeds over %s, %s", lanes, dict(mesh.shape), how)
     log.info("compiling %d steps for %d device(s) ...", steps, mesh.size)
     operations = step_cost(recipe, batching, mesh, state, data).operations * parallel.data_devices(mesh) * lanes
     start = time.perf_counter()
-    lowered = lower_steps(recipe, batching, mesh, state, data, steps=steps, unroll=unroll, mapped=mapped)
-    compiled = lowered.compile()
+    compiled = lower_steps(recipe, batching, mesh, state, data, steps=steps, **options).compile()
     seconds = time.perf_counter() - start
     text = compiled.as_text()
     collectives = text.count(" all-reduce(") + text.count(" all-reduce-start(")
     return CompiledSteps(compiled, seconds, operations, collectives)
 
 
-def abstract_step(recipe: Recipe, batching: Batching, mesh: Mesh, where: parallel.TrainState, data_spec: P) -> Callable:
-    """One step on every device of the mesh, `state, data -> state, metrics`, to be traced.
+def abstract_step(
+    recipe: Recipe, batching: Batching, mesh: Mesh, state: parallel.TrainState, data: DispatchData
+) -> Callable:
+    """One step on every device of the mesh, `(state, data) -> state, metrics`, to be traced.
 
-    where, data_spec: how the state (`parallel.specs_of`) and the data lie on the mesh.
+    state, data: say what lies where.
     """
 
     def step(state, data):
         taken = jax.tree.map(lambda of_steps: of_steps[0], data.each_step)
         return train_step(recipe, batching, state, data.of_step(taken))
 
-    return _on_each_device(step, mesh, where, data_spec)
+    return _on_each_device(step, mesh, state, data)
 
 
 def step_cost(
@@ -195,13 +184,11 @@ def step_cost(
 
     Of lanes: what a step of one of them does.
     """
-    where = parallel.specs_of(mesh, state)
-    state, data = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), (state, data))
     if parallel.SEED_AXIS in mesh.axis_names:
         mesh = parallel.mesh_of_others(parallel.data_devices(mesh))
         lane = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), (state.key, state.players))
         state = parallel.TrainState(state.step, *lane)
-        where = parallel.specs_of(mesh, state)
+    shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), (state, data))
     with compile_for("tpu"):  # the CPU's own forms of convolutions multiply less
-        step = abstract_step(recipe, batching, mesh, where, data.spec)
-        return cost_of(step, state, data, step=lambda arguments: arguments[0].step)
+        step = abstract_step(recipe, batching, mesh, state, data)
+        return cost_of(step, *shapes, step=lambda arguments: arguments[0].step)

@@ -41,10 +41,11 @@ class StreamedSplit:
 
     def __init__(self, batching: Batching, seed: int, mesh: Mesh, train: Split, steps: int, workers: int = 0):
         self._train, self._steps, self._mesh = train, steps, mesh
-        self.shapes = shapes_of(batching, train, None, steps)
-        *self._shape, self._row = self.shapes.rows.shape
+        self._spec = StreamedBatches.spec
+        *shape, self._row = shapes_of(batching, train, None, steps).rows.shape
+        self._shape = tuple(shape)
         self._threads = workers or os.cpu_count() or 1
-        self._columns = parallel.held_here(mesh, self.shapes.spec, tuple(self._shape), 3)
+        self._columns = parallel.held_here(mesh, self._spec, self._shape, 3)
         self._order = functools.lru_cache(maxsize=8)(_order(batching, seed, train, parallel.data_devices(mesh), steps))
         self._iterator, self._next = None, -1
 
@@ -63,11 +64,11 @@ class StreamedSplit:
         def rows_at(index):
             return rows[:, :, :, [place[column] for column in range(*index[3].indices(self._shape[3]))]]
 
-        spec, labels = self.shapes.spec, None
-        if self._train.labels is not None:
-            numbers = self._train.labels[self._order(step)].reshape(self._shape)
-            labels = parallel.spread(self._mesh, spec, tuple(self._shape), lambda index: numbers[index])
-        return StreamedBatches(parallel.spread(self._mesh, spec, self.shapes.rows.shape, rows_at), labels)
+        images = parallel.spread(self._mesh, self._spec, (*self._shape, self._row), rows_at)
+        if self._train.labels is None:
+            return StreamedBatches(images, None)
+        labels = self._train.labels[self._order(step)].reshape(self._shape)
+        return StreamedBatches(images, parallel.spread(self._mesh, self._spec, self._shape, lambda i: labels[i]))
 
     def close(self) -> None:
         """Ends the threads."""
@@ -89,7 +90,7 @@ class StreamedSplit:
         return self._train.images.read_many(chosen).reshape(len(chosen), -1)
 
 
-# What feeds the steps: `take(step)` gives what the dispatch after that step is given, `shapes` what it is compiled for.
+# What feeds the steps: `take(step)` gives what the dispatch after that step is given.
 TrainingData = ResidentSplit | StreamedSplit
 
 

@@ -68,9 +68,3 @@ def share(values: dict[str, float | None], lanes: int) -> dict[str, float | None
         if name.endswith("_seconds") or name in ("step_ms", "flops_per_step")
     }
     return {**values, **shared, "lanes": lanes}
-
-
-def to_save(clock: Clock, flops_per_step: float) -> dict:
-    """What a checkpoint keeps of this, JSON-able."""
-    known = flops_per_step == flops_per_step  # nan where the backend does not count
-    return {"seconds": clock.seconds, "flops_per_step": flops_per_step if known else None}

@@ -360,8 +360,7 @@ def test_a_step_has_the_operations_that_its_networks_need(generator, discriminat
     shares = {"main": 1, "r1": 1 / config.recipe.r1_interval, "path_length": 1 / config.recipe.path_length_interval}
     assert 1 / 1.15 < cost.operations / sum(shares[phase] * needed[phase] for phase in phases) < 1.15
     with compile_for("tpu"):  # plain convolutions
-        where = parallel.specs_of(opened.mesh, state)
-        step = compiled_steps.abstract_step(opened.recipe, opened.batching, opened.mesh, where, data.spec)
+        step = compiled_steps.abstract_step(opened.recipe, opened.batching, opened.mesh, state, data)
         lowered = jax.jit(step).lower(state, data)
     assert 1 / 1.15 < lowered.cost_analysis()["flops"] / cost.busiest_operations < 1.15
 

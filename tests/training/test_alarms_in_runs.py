@@ -53,7 +53,7 @@ def raised(config):
     opened = session.open_session(config)
     state = parallel.init_state(opened.recipe, opened.mesh, config.seed)
     data = session.training_data(opened)
-    compiled = session.compile_steps(opened, state, data)
+    compiled = session.compile_steps(opened, state)
     watch = Watch(config.alarms)
     for step in range(config.log_every, config.steps + 1, config.log_every):
         state, metrics = compiled.run(state, data)

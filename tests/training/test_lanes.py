@@ -27,7 +27,7 @@ def trained(config, steps):
     opened = session.open_session(config)
     state = parallel.init_state(opened.recipe, opened.mesh, lanes.seed_argument(config))
     data = session.training_data(opened)
-    compiled = session.compile_steps(opened, state, data)
+    compiled = session.compile_steps(opened, state)
     history = []
     for _ in range(steps // config.steps_per_dispatch):
         state, metrics = compiled.run(state, data)
@@ -123,8 +123,8 @@ def test_other_recipes_trace_as_lanes_over_devices(tiny_config, recipe, model, m
     opened = session.open_session(config)
     state = parallel.abstract_state(opened.recipe, opened.mesh, SEEDS)
     data = shapes_of(opened.batching, opened.train, None, 2)
-    where = parallel.specs_of(opened.mesh, state)
-    run = compiled_steps.program(opened.recipe, opened.batching, opened.mesh, where, data.spec, 2, mapped=mapped)
+    parts = opened.recipe, opened.batching, opened.mesh, state, data
+    run = compiled_steps.program(*parts, steps=2, mapped=mapped)
     after, metrics = jax.eval_shape(run, state, data)
     assert jax.tree.map(lambda x: (x.shape, x.dtype), after) == jax.tree.map(lambda x: (x.shape, x.dtype), state)
     assert {value.shape for value in metrics.values()} == {(2, 2)}

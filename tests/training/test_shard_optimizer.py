@@ -17,7 +17,7 @@ def trained(config, dispatches=3, state=None):
     opened = session.open_session(config)
     state = state or parallel.init_state(opened.recipe, opened.mesh, config.seed)
     data = session.training_data(opened)
-    compiled = session.compile_steps(opened, state, data)
+    compiled = session.compile_steps(opened, state)
     for _ in range(dispatches):
         state, _ = compiled.run(state, data)
     return opened, state, compiled

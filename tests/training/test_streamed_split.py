@@ -39,7 +39,7 @@ def run(opened, dispatches=4):
     """Players, and what was logged, after some dispatches."""
     state = parallel.init_state(opened.recipe, opened.mesh, opened.config.seed)
     data = session.training_data(opened)
-    compiled = session.compile_steps(opened, state, data.shapes)
+    compiled = session.compile_steps(opened, state)
     history = []
     for i in range(dispatches):
         state, metrics = compiled.run(state, data.take(i * opened.config.steps_per_dispatch))
