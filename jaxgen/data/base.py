@@ -142,12 +142,12 @@ def _streamed(config, source: ModuleType) -> Dataset | None:
             )
         return None
     try:
-        name, class_names, found = source.streamed(config)
+        name, class_names, parts = source.streamed(config)
     except UserError:
         if config.streaming == "always":
             raise
         return None  # reading all of it will tell more of what is wrong
-    splits = {split: Split(*found[split]) for split in wanted_splits(config, found)}
+    splits = {split: Split(*parts[split]) for split in wanted_splits(config, parts)}
     mib = sum(np.prod(split.images.shape) for split in splits.values()) / 2**20
     if not may_stream(config, mib):
         return None

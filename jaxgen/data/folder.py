@@ -68,11 +68,11 @@ def read_listing(listing: Listing, container: Container, config, path: Path) -> 
 
 def stream_listing(listing: Listing, container: Container, config, path: Path):
     """The listed splits that the config names, unread."""
-    found = {}
+    splits = {}
     for name in wanted_splits(config, listing.splits):
         names, labels = _entries(listing, name, config)
-        found[name] = StreamedFiles(container, names, str(path), config), labels
-    return path.stem, listing.class_names, found
+        splits[name] = StreamedFiles(container, names, str(path), config), labels
+    return path.stem, listing.class_names, splits
 
 
 def _entries(listing: Listing, split: str, config) -> tuple[list[str], np.ndarray | None]:

@@ -57,8 +57,8 @@ def load(config) -> Dataset:
 def streamed(config):
     """The same unread, see `jaxgen.data.base.open_dataset`."""
     listing, _, *where = _listing(config)
-    _, class_names, found = folder.stream_listing(listing, *where)
-    return "ieee8023", class_names, found
+    _, class_names, splits = folder.stream_listing(listing, *where)
+    return "ieee8023", class_names, splits
 
 
 def _listing(config):

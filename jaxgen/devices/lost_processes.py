@@ -103,9 +103,9 @@ def _accept(watch: _Watch, listener: socket.socket, token: bytes) -> None:
             with contextlib.suppress(OSError, ValueError):
                 connection, _ = listener.accept()
                 connection.settimeout(5)
-                said = connection.recv(_TOKEN + 4, socket.MSG_WAITALL)
-                index = int.from_bytes(said[_TOKEN:], "big")
-                if hmac.compare_digest(said[:_TOKEN], token) and index in missing:
+                greeting = connection.recv(_TOKEN + 4, socket.MSG_WAITALL)
+                index = int.from_bytes(greeting[_TOKEN:], "big")
+                if hmac.compare_digest(greeting[:_TOKEN], token) and index in missing:
                     missing.remove(index)
                     watch.follow(index, connection)
                 else:

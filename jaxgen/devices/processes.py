@@ -67,8 +67,8 @@ def start_processes(coordinator_address: str | None, num_processes: int | None, 
 def _check_address(address: str | None) -> None:
     if address is None:
         return
-    found = re.fullmatch(r"(?:\[[^\]]+\]|[^:\[\]\s]+):(\d+)", address)
-    if not found or not 0 < int(found[1]) < 2**16:
+    match = re.fullmatch(r"(?:\[[^\]]+\]|[^:\[\]\s]+):(\d+)", address)
+    if not match or not 0 < int(match[1]) < 2**16:
         raise UserError(
             f"--coordinator_address={address}: not host:port, such as 10.0.0.1:8476, or [fd00::1]:8476 for IPv6"
         )
@@ -86,14 +86,14 @@ def _check_numbers(num_processes: int | None, process_id: int | None) -> None:
         )
 
 
-def _check_port(address: str, told: str, mend: str) -> None:
+def _check_port(address: str, setting: str, mend: str) -> None:
     """Listens at the coordinator's port for a moment: JAX's runtime may crash where it is taken."""
     both = socket.has_dualstack_ipv6()
     family = socket.AF_INET6 if both else socket.AF_INET
     try:
         socket.create_server(("", int(address.rpartition(":")[2])), family=family, dualstack_ipv6=both).close()
     except OSError as error:
-        raise UserError(f"{told}: process 0 cannot listen at this port ({error.strerror}): {mend}") from error
+        raise UserError(f"{setting}: process 0 cannot listen at this port ({error.strerror}): {mend}") from error
 
 
 def are_several() -> bool:

@@ -191,7 +191,7 @@ def error_kept(path: Path | None) -> Iterator[None]:
         yield
     except Exception as error:
         if path is not None:
-            told = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+            text = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
             with suppress(OSError), open(path, "a") as file:  # a full disk must not hide the error
-                file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')},000 ERROR {' '.join(told.split())}\n")
+                file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')},000 ERROR {' '.join(text.split())}\n")
         raise

@@ -104,17 +104,17 @@ def grow(path: Path, config: dict[str, Any]) -> None:
       path: of the config.json; its config is that of the run but for keys that may differ.
       config: as plain types, what the run goes on with.
     """
-    told = json.loads(path.read_text())
-    longer = configuration.longer(configuration.completed(told["config"]), config)
+    written = json.loads(path.read_text())
+    longer = configuration.longer(configuration.completed(written["config"]), config)
     if not longer:
         return
     for key, value in longer.items():
         *groups, name = key.split(".")
-        inner = told["config"]
+        inner = written["config"]
         for group in groups:
             inner = inner[group]
         inner[name] = value
-    write_atomic(path, json.dumps(told, indent=1) + "\n")
+    write_atomic(path, json.dumps(written, indent=1) + "\n")
 
 
 def note(folder: Path, name: str, value: Any) -> None:

@@ -59,9 +59,9 @@ def plan(config, topology: str | None) -> dict[str, Any]:
         result |= _of_tpus(config, planned, hardware, cost, program)
         _show(describe(result))
         if config.plan.largest_batch:
-            found = _largest_batch(config, planned, hardware, program)
-            result |= found
-            _show([_largest(**found)])
+            largest = _largest_batch(config, planned, hardware, program)
+            result |= largest
+            _show([_largest(**largest)])
     print(json.dumps(result))
     return result
 
@@ -77,7 +77,7 @@ def _show(lines: list[str]) -> None:
 def _of_tpus(
     config, planned: Subject, hardware: Hardware, cost: StepCost, program: Program | TooLarge
 ) -> dict[str, Any]:
-    found: dict[str, Any] = {
+    result: dict[str, Any] = {
         "fits": isinstance(program, Program),
         "compile_seconds": round(program.compile_seconds, 1),
     }
@@ -86,7 +86,7 @@ def _of_tpus(
         share = cost.operations / cost.written_operations if cost.written_operations else 1.0
         accessed = program.bytes_accessed * share
         bound = roofline(hardware, cost, accessed, len(program.collectives))
-        found |= {
+        result |= {
             "program_bytes": {
                 "arguments": program.arguments,
                 "temporaries": program.temporaries,
@@ -101,8 +101,8 @@ def _of_tpus(
             **_compilers_time(share * program.optimal_seconds, bound),
         }
     else:
-        found["needs_bytes"] = None if math.isnan(program.needs) else int(program.needs)
-    return found
+        result["needs_bytes"] = None if math.isnan(program.needs) else int(program.needs)
+    return result
 
 
 def _largest_batch(config, planned: Subject, hardware: Hardware, program: Program | TooLarge) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def _largest_batch(config, planned: Subject, hardware: Hardware, program: Progra
     unit = hardware.count * config.grad_accum_steps
     limit = max(config.batch_size, config.plan.max_batch)
     batch, compiled = largest_batch.search(compile_batch, config.batch_size, program, unit, limit)
-    ended = not any(isinstance(said, TooLarge) for said in compiled.values())
+    ended = not any(isinstance(outcome, TooLarge) for outcome in compiled.values())
     return {"largest_batch": batch, "largest_batch_ended_by_limit": ended}
 
 

@@ -112,12 +112,12 @@ def build(config, examples: Examples, batch_size: int, mesh: Mesh | None, device
 
 def state_bytes(state: parallel.TrainState) -> dict[str, int]:
     """Bytes of the state on every device, by what they are for: parameters, optimiser, statistics, averages."""
-    found = {"parameters": 0, "optimiser": 0, "statistics and averages": 0}
+    sizes = {"parameters": 0, "optimiser": 0, "statistics and averages": 0}
     for player in state.players.values():
         parts = {"statistics and averages": player}
         if hasattr(player, "opt_state"):
             parts = {"parameters": player.params, "optimiser": player.opt_state}
             parts["statistics and averages"] = player.stats
         for name, tree in parts.items():
-            found[name] += sum(map(parallel.bytes_on_a_device, jax.tree.leaves(tree)))
-    return found
+            sizes[name] += sum(map(parallel.bytes_on_a_device, jax.tree.leaves(tree)))
+    return sizes

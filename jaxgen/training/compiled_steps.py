@@ -56,15 +56,15 @@ def over_lanes(run: Callable, mapped: bool) -> Callable:
     """
 
     def together(state, data):
-        def one(key, players):
+        def one_lane(key, players):
             after, metrics = run(parallel.TrainState(state.step, key, players), data)
             return after.step, after.players, metrics
 
         if mapped:
-            step, players, metrics = jax.lax.map(lambda lane: one(*lane), (state.key, state.players))
+            step, players, metrics = jax.lax.map(lambda lane: one_lane(*lane), (state.key, state.players))
             step = step[0]
         else:
-            step, players, metrics = jax.vmap(one, out_axes=(None, 0, 0))(state.key, state.players)
+            step, players, metrics = jax.vmap(one_lane, out_axes=(None, 0, 0))(state.key, state.players)
         return parallel.TrainState(step, state.key, players), metrics
 
     return together

@@ -76,8 +76,8 @@ def folder_of(workdir: Path, seed: int) -> Path:
 def container_of(folder: Path) -> Path | None:
     """The work directory of which `folder` holds one of several seeds, or None if it is no such folder."""
     try:
-        told = json.loads((folder / "config.json").read_text())
-        return folder.absolute().parent if told["lane_of"] == ".." else None
+        written = json.loads((folder / "config.json").read_text())
+        return folder.absolute().parent if written["lane_of"] == ".." else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -158,8 +158,7 @@ def _evaluate_everywhere(run: TrainingRun, lanes: tuple[Lane, ...], players) -> 
     """All processes share the work, and learn the numbers that the primary has: checkpoints are ranked by them."""
     measured = {}
     for lane in lanes:
-        mine = lane.players(run.mesh, players)
-        results = run.evaluate(lane, mine, run.config.evaluation.num_samples_in_training)
+        results = run.evaluate(lane, lane.players(run.mesh, players), run.config.evaluation.num_samples_in_training)
         measured[lane.seed] = processes.share(results)
     return measured
 

@@ -35,10 +35,14 @@ class RunFiles:
     def samples(self, step: int, players) -> None:
         run = self._run
         for lane in self._lanes:
-            mine, folder, board = lane.players(run.mesh, players), lane.folder / "samples", self._boards[lane.seed]
-            board.image(step, "samples", write_samples(lane.config, run.views, mine, folder, step, run.test_images))
+            own, folder, board = (
+                lane.players(run.mesh, players),
+                lane.folder / "samples",
+                self._boards[lane.seed],
+            )
+            board.image(step, "samples", write_samples(lane.config, run.views, own, folder, step, run.test_images))
             if "reconstruct" in run.views.names:
-                picture = reconstruction_grid(run.views, mine, run.test_images)
+                picture = reconstruction_grid(run.views, own, run.test_images)
                 image_grids.save(picture, folder / f"reconstructions_{step:07d}.png")
                 board.image(step, "reconstructions", picture)
 
