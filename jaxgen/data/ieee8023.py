@@ -36,11 +36,9 @@ class _Row(NamedTuple):
 
 def files(config) -> list[Path]:
     """The zip, or all images of the folder and its metadata.csv."""
-    path = _path(config)
-    if not path.is_dir():
-        return [path]
-    names = open_container(path).names
-    return [path / name for name in names if folder.is_image(name) or PurePosixPath(name).name == "metadata.csv"]
+    return folder.files_of(
+        _path(config), lambda name: folder.is_image(name) or PurePosixPath(name).name == "metadata.csv"
+    )
 
 
 def load(config) -> Dataset:

@@ -2,11 +2,12 @@
 
 import warnings
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from ml_collections import ConfigDict
 from scipy.special import ndtri
 
 from jaxgen.data.table import Column, decimals, label_place
@@ -93,7 +94,7 @@ class TableCodec(NamedTuple):
         return rows if place is None else rows.at[:, place].set(labels)
 
 
-def fit(columns: Sequence[Column], rows: np.ndarray, config: Any) -> TableCodec:
+def fit(columns: Sequence[Column], rows: np.ndarray, config: ConfigDict) -> TableCodec:
     """The codec of a table and, as `encoded`, its training rows as vectors.
 
     Ties and modes are drawn by `config.seed`, once: the same data give the same codec and vectors.
@@ -140,7 +141,8 @@ def fit(columns: Sequence[Column], rows: np.ndarray, config: Any) -> TableCodec:
         tuple(layout),
         tuple(columns),
         rows[0].astype(np.float32),
-        *(np.where(numeric, bound(rows, axis=0), 0).astype(np.float32) for bound in (np.min, np.max)),
+        np.where(numeric, rows.min(axis=0), 0).astype(np.float32),
+        np.where(numeric, rows.max(axis=0), 0).astype(np.float32),
         np.array([-1 if count is None else count for count in places]),
         tuple(categorical),
         _packed_quantiles(quantiles),

@@ -9,7 +9,7 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import jax
 import numpy as np
@@ -19,6 +19,8 @@ from jax.experimental import multihost_utils
 
 from jaxgen.errors import UserError
 
+PyTree = Any
+Shared = TypeVar("Shared")
 # Seconds in which the others may see by themselves what ends them all; without the primary process JAX aborts them.
 _GRACE = 2.0
 # JAX reads it in place of the port that it makes of a SLURM job's number.
@@ -146,7 +148,7 @@ def reached_notice(step: int) -> bool:
     return multihost_utils.reached_preemption_sync_point(step)
 
 
-def share(value: Any) -> Any:
+def share(value: Shared) -> Shared:
     """The primary process's value, in every process; what the others pass is of no account."""
     if jax.process_count() == 1:
         return value
@@ -168,7 +170,7 @@ def gather(rows: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(data).view(rows.dtype).reshape(-1, *rows.shape[1:])
 
 
-def whole(state: Any) -> Any:
+def whole(state: PyTree) -> PyTree:
     """A pytree of device arrays as this process can read them; all must ask at the same time."""
     if jax.process_count() == 1:
         return state
@@ -181,7 +183,7 @@ def whole(state: Any) -> Any:
     return jax.tree.map(here, state)
 
 
-def together(action: Callable[[], Any]) -> Any:
+def together(action: Callable[[], Shared]) -> Shared:
     """What `action` gives in the primary process, which alone does it; its refusal is that of all.
 
     Raises:

@@ -184,15 +184,12 @@ def describe(result: dict[str, Any]) -> list[str]:
     ]
     if "roofline_seconds" in result:
         bound = result["roofline_seconds"]
+        rows.append(("bytes moved a step and device" + note, _size(result["bytes_accessed_per_step"])))
+        rows += [(f"time of {name}", _milliseconds(bound[name])) for name in ("products", "memory", "collectives")]
+        rows.append(("a step, at least", f"{_milliseconds(bound['step'])}, held up by {result['limit']}"))
+        if "compiler_seconds" in result:
+            rows.append(("a step, by the compiler", _milliseconds(result["compiler_seconds"])))
         rows += [
-            ("bytes moved a step and device" + note, _size(result["bytes_accessed_per_step"])),
-            *((f"time of {name}", _milliseconds(bound[name])) for name in ("products", "memory", "collectives")),
-            ("a step, at least", f"{_milliseconds(bound['step'])}, held up by {result['limit']}"),
-            *(
-                [("a step, by the compiler", _milliseconds(result["compiler_seconds"]))]
-                if "compiler_seconds" in result
-                else []
-            ),
             ("of the peak, at most", f"{result['peak_fraction']:.1%}"),
             ("images a second, at most", f"{result['images_per_second']:,.0f}"),
             ("the whole run, at least", _duration(result["days"])),

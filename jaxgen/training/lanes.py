@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ml_collections import ConfigDict
+
 from jaxgen.devices import placement
 from jaxgen.files.workdir import grow, write_atomic
 from jaxgen.training import diagnostics
@@ -27,7 +29,7 @@ class Lane(NamedTuple):
     watch: its alarms.
     """
 
-    config: Any
+    config: ConfigDict
     folder: Path
     index: int | None
     window: dict[str, list[float]]
@@ -57,7 +59,7 @@ def seed_argument(config) -> int | tuple[int, ...]:
     return seeds_of(config) if config.num_seeds > 1 else config.seed
 
 
-def each_config(config) -> Iterator[tuple[int | None, Any]]:
+def each_config(config) -> Iterator[tuple[int | None, ConfigDict]]:
     """Index and config of each seed, as of a run of it alone; (None, config) where there is one."""
     if config.num_seeds == 1:
         yield None, config

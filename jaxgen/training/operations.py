@@ -6,13 +6,14 @@ number alone are evaluated over `STEPS` steps.
 
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
 
+PyTree = Any
 # Divisible by 1 to 10, 12, 14, 15, 16, 20 and 30: the intervals in which steps repeat.
 STEPS = 5_040
 _REDUCES = ("psum", "psum_invariant")
@@ -47,7 +48,7 @@ class StepCost(NamedTuple):
         return StepCost(*(value * count for value in self))
 
 
-def cost_of(function: Callable, *arguments: Any, step: Callable[[Any], jax.Array]) -> StepCost:
+def cost_of(function: Callable, *arguments: PyTree, step: Callable[[PyTree], jax.Array]) -> StepCost:
     """The cost of `function(*arguments)`.
 
     Args:
@@ -57,12 +58,7 @@ def cost_of(function: Callable, *arguments: Any, step: Callable[[Any], jax.Array
     """
     closed = jax.make_jaxpr(function)(*arguments)
     marked = step(arguments)
-    known = [_numbers_of(leaf is marked) for leaf in jax.tree.leaves(arguments)]
-    return _walk(closed, known)
-
-
-def _numbers_of(is_step: bool) -> np.ndarray | None:
-    return np.arange(STEPS) if is_step else None
+    return _walk(closed, [np.arange(STEPS) if leaf is marked else None for leaf in jax.tree.leaves(arguments)])
 
 
 def _walk(closed: ClosedJaxpr | Jaxpr, known: list) -> StepCost:
@@ -72,18 +68,23 @@ def _walk(closed: ClosedJaxpr | Jaxpr, known: list) -> StepCost:
     for var, constant in zip(jaxpr.constvars, constants, strict=False):
         if np.ndim(constant) == 0 and isinstance(constant, int | float | bool | np.generic | np.ndarray):
             values[var] = np.asarray(constant)
-
-    def read(var):
-        return np.asarray(var.val) if isinstance(var, Literal) else values.get(var)
-
     total = StepCost()
-    for equation in jaxpr.eqns:
-        inputs = [read(var) for var in equation.invars]
+    for equation, inputs in _equations(jaxpr, values):
         total += _cost_of_equation(equation, inputs)
-        for var, value in zip(equation.outvars, _evaluate(equation, inputs), strict=True):
-            if value is not None:
-                values[var] = value
     return total
+
+
+def _equations(jaxpr: Jaxpr, values: dict) -> Iterator[tuple[JaxprEqn, list]]:
+    """Each equation with the known values of its inputs; those of its results are added to `values`."""
+    for equation in jaxpr.eqns:
+        inputs = _known(equation.invars, values)
+        yield equation, inputs
+        results = zip(equation.outvars, _evaluate(equation, inputs), strict=True)
+        values.update((var, value) for var, value in results if value is not None)
+
+
+def _known(variables: Sequence, values: dict) -> list:
+    return [np.asarray(var.val) if isinstance(var, Literal) else values.get(var) for var in variables]
 
 
 def _cost_of_equation(equation, inputs) -> StepCost:
@@ -168,19 +169,12 @@ def _evaluate(equation, inputs) -> list:
         dtype = params.get("new_dtype")
         return [inputs[0] if dtype is None else np.asarray(inputs[0]).astype(dtype)]
     if name in ("pjit", "jit", "closed_call", "core_call"):
-        return _evaluate_function(params["jaxpr"], inputs)
+        inner = params["jaxpr"].jaxpr
+        values = dict(zip(inner.invars, inputs, strict=True))
+        for _ in _equations(inner, values):
+            pass
+        return _known(inner.outvars, values)
     return unknown
-
-
-def _evaluate_function(closed: ClosedJaxpr, inputs) -> list:
-    values = dict(zip(closed.jaxpr.invars, inputs, strict=True))
-
-    def read(var):
-        return np.asarray(var.val) if isinstance(var, Literal) else values.get(var)
-
-    for equation in closed.jaxpr.eqns:
-        values.update(zip(equation.outvars, _evaluate(equation, [read(v) for v in equation.invars]), strict=True))
-    return [read(var) for var in closed.jaxpr.outvars]
 
 
 def _bytes(aval) -> float:

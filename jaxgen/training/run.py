@@ -3,10 +3,11 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
+from ml_collections import ConfigDict
 
 from jaxgen.devices.stopping import Stop
 from jaxgen.files.workdir import write_atomic
@@ -31,7 +32,7 @@ class TrainingRun(NamedTuple):
     stop: asked after every dispatch.
     """
 
-    config: Any
+    config: ConfigDict
     workdir: Path
     mesh: jax.sharding.Mesh
     steps: compiled_steps.CompiledSteps | None
