@@ -27,7 +27,6 @@ def benchmark(config, folder: Path) -> None:
     data = session.training_data(opened)
     compiled = session.compile_steps(opened, state)
     seconds = time_dispatches(compiled, state, data, config.steps_per_dispatch)
-    data.close()
     step_ms = 1000 * statistics.median(seconds)
     device_peak = parallel.device_peak_memory_mb()
     result = {
@@ -54,12 +53,13 @@ def time_dispatches(compiled, state, data, per_dispatch: int, at_least: float = 
     Streamed images are read meanwhile, and waited for if need be, as in training.
     """
     seconds: list[float] = []
-    state, metrics = compiled.run(state, data.take(0))
+    dispatches = data.dispatches(0)
+    state, metrics = compiled.run(state, next(dispatches))
     jax.block_until_ready((state, metrics))
     begun = time.perf_counter()
     while len(seconds) < 5 or time.perf_counter() - begun < at_least:
         start = time.perf_counter()
-        state, metrics = compiled.run(state, data.take((len(seconds) + 1) * per_dispatch))
+        state, metrics = compiled.run(state, next(dispatches))
         jax.block_until_ready((state, metrics))
         seconds.append((time.perf_counter() - start) / per_dispatch)
     values = {name: np.asarray(value)[..., -1].tolist() for name, value in metrics.items()}

@@ -24,7 +24,7 @@ from jaxgen.recipes.base import Recipe
 from jaxgen.runs.run_views import bound_views, facts_of, offered_views, workers
 from jaxgen.settings import configuration, divisibility, lookup
 from jaxgen.training import alarms, compiled_steps, lanes, objective, timing
-from jaxgen.training.batches import Batching, shapes_of, upload
+from jaxgen.training.batches import Batching, ResidentSplit, shapes_of
 from jaxgen.training.streamed_split import StreamedSplit, TrainingData
 from jaxgen.views.views import Views
 
@@ -140,7 +140,9 @@ def training_data(session: Session) -> TrainingData:
         steps, workers = config.steps_per_dispatch, config.data.workers
         return StreamedSplit(session.batching, config.seed, session.mesh, train, steps, workers)
     with session.clock.measure("data"):
-        return upload(session.mesh, train, session.table)
+        labels = None if train.labels is None else parallel.replicate(session.mesh, train.labels)
+        rows = train.images.reshape(len(train.images), -1) if session.table is None else session.table.encoded
+        return ResidentSplit(parallel.replicate(session.mesh, rows), labels)
 
 
 def real_split(session: Session, name: str) -> ImageSource:

@@ -5,19 +5,18 @@ or the batches of a dispatch, read ahead of it (`StreamedBatches`). Both have th
 """
 
 import math
+from collections.abc import Iterator
 from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
-from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
 from jaxgen.data.base import Split, is_streamed
 from jaxgen.data.order import shuffled_index
 from jaxgen.data.table_codec import TableCodec
-from jaxgen.devices import parallel
 from jaxgen.ops.pixels import from_uint8
 from jaxgen.ops.random import DATA_AXIS, example_uniform
 from jaxgen.recipes.base import Batch
@@ -62,13 +61,11 @@ class ResidentSplit(struct.PyTreeNode):
     labels: jax.Array | None
     spec: ClassVar[P] = P()
 
-    def take(self, step: int) -> "ResidentSplit":
-        """What the dispatch that begins after `step` steps is given."""
+    def dispatches(self, step: int) -> Iterator["ResidentSplit"]:
+        """What the dispatches after `step` steps are given, one after the other, without end."""
         del step
-        return self
-
-    def close(self) -> None:
-        """Nothing waits for anything."""
+        while True:
+            yield self
 
     @property
     def each_step(self) -> None:
@@ -115,13 +112,6 @@ class StreamedBatches(struct.PyTreeNode):
 
 # What a compiled program of several steps is given.
 DispatchData = ResidentSplit | StreamedBatches
-
-
-def upload(mesh: Mesh, train: Split, table: TableCodec | None) -> ResidentSplit:
-    """The training split put on every device of the mesh, images as rows of bytes, rows of a table as encoded."""
-    labels = None if train.labels is None else parallel.replicate(mesh, train.labels)
-    rows = train.images.reshape(len(train.images), -1) if table is None else table.encoded
-    return ResidentSplit(parallel.replicate(mesh, rows), labels)
 
 
 def shapes_of(batching: Batching, train: Split, table: TableCodec | None, steps: int) -> DispatchData:

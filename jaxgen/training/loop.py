@@ -38,6 +38,7 @@ def train(run: TrainingRun, state: parallel.TrainState, lanes: tuple[Lane, ...])
         Progress(config.steps, step, config.batch_size * len(lanes), seconds=config.budget.seconds) if primary else None
     )
     pending: list[tuple[int, dict[str, jax.Array]]] = []
+    dispatches = run.data.dispatches(step)
     stopped = False  # by an alarm
     over = is_over(config, step, run.clock)
     if primary and not over:
@@ -55,7 +56,7 @@ def train(run: TrainingRun, state: parallel.TrainState, lanes: tuple[Lane, ...])
     try:
         while not over:
             with run.clock.measure("step"):
-                state, metrics = run.steps.run(state, run.data.take(step))
+                state, metrics = run.steps.run(state, next(dispatches))
                 pending.append((step + 1, metrics))
                 step += config.steps_per_dispatch
                 drain(1)  # one dispatch stays under way while the numbers of the one before are read
@@ -107,7 +108,7 @@ def train(run: TrainingRun, state: parallel.TrainState, lanes: tuple[Lane, ...])
             record_failure(run.workdir, failure)
         raise
     finally:
-        run.data.close()
+        dispatches.close()
         if progress is not None:
             progress.close()
         if files is not None:

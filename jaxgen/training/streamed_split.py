@@ -1,9 +1,10 @@
 """A training split that is read while the steps use it, since it does not fit into memory."""
 
 import functools
+import itertools
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import grain
 import jax
@@ -41,45 +42,40 @@ class StreamedSplit:
 
     def __init__(self, batching: Batching, seed: int, mesh: Mesh, train: Split, steps: int, workers: int = 0):
         self._train, self._steps, self._mesh = train, steps, mesh
-        self._spec = StreamedBatches.spec
         *shape, self._row = shapes_of(batching, train, None, steps).rows.shape
         self._shape = tuple(shape)
         self._threads = workers or os.cpu_count() or 1
-        self._columns = parallel.held_here(mesh, self._spec, self._shape, 3)
+        self._columns = parallel.held_here(mesh, StreamedBatches.spec, self._shape, 3)
         self._order = functools.lru_cache(maxsize=8)(_order(batching, seed, train, parallel.data_devices(mesh), steps))
-        self._iterator, self._next = None, -1
 
-    def take(self, step: int) -> StreamedBatches:
-        """What the dispatch that begins after `step` steps is given; the next one is read meanwhile.
+    def dispatches(self, step: int) -> Iterator[StreamedBatches]:
+        """What the dispatches after `step` steps are given, one after the other; the next one is read meanwhile.
 
         Raises:
           UserError: a file cannot be read, or is no image any more.
         """
-        if step != self._next:
-            self._start(step)
-        rows = next(self._iterator).reshape(*self._shape[:3], len(self._columns), self._row)
-        self._next = step + self._steps
-        place = {column: i for i, column in enumerate(self._columns)}
-
-        def rows_at(index):
-            return rows[:, :, :, [place[column] for column in range(*index[3].indices(self._shape[3]))]]
-
-        images = parallel.spread(self._mesh, self._spec, (*self._shape, self._row), rows_at)
-        if self._train.labels is None:
-            return StreamedBatches(images, None)
-        labels = self._train.labels[self._order(step)].reshape(self._shape)
-        return StreamedBatches(images, parallel.spread(self._mesh, self._spec, self._shape, lambda i: labels[i]))
-
-    def close(self) -> None:
-        """Ends the threads."""
-        self._iterator, self._next = None, -1
-
-    def _start(self, step: int) -> None:
         rows_here = math.prod(self._shape[:3]) * len(self._columns)
         group, waiting = _groups(rows_here, self._row, self._threads)
         read = grain.ReadOptions(num_threads=min(self._threads, waiting), prefetch_buffer_size=waiting)
         groups = grain.MapDataset.source(_Groups(self, step, group)).to_iter_dataset(read)
-        self._iterator = iter(groups.batch(rows_here // group, drop_remainder=True))
+        iterator = iter(groups.batch(rows_here // group, drop_remainder=True))
+        for first in itertools.count(step, self._steps):
+            yield StreamedBatches(self._placed_rows(next(iterator)), self._placed_labels(first))
+
+    def _placed_rows(self, rows: np.ndarray) -> jax.Array:
+        rows = rows.reshape(*self._shape[:3], len(self._columns), self._row)
+        place = {column: i for i, column in enumerate(self._columns)}
+
+        def held(index):
+            return rows[:, :, :, [place[column] for column in range(*index[3].indices(self._shape[3]))]]
+
+        return parallel.spread(self._mesh, StreamedBatches.spec, (*self._shape, self._row), held)
+
+    def _placed_labels(self, step: int) -> jax.Array | None:
+        if self._train.labels is None:
+            return None
+        labels = self._train.labels[self._order(step)].reshape(self._shape)
+        return parallel.spread(self._mesh, StreamedBatches.spec, self._shape, lambda index: labels[index])
 
     def rows(self, step: int, numbers: range) -> np.ndarray:
         """Images `numbers` of those that this process reads for the dispatches after `step`, as rows of bytes."""
@@ -90,7 +86,7 @@ class StreamedSplit:
         return self._train.images.read_many(chosen).reshape(len(chosen), -1)
 
 
-# What feeds the steps: `take(step)` gives what the dispatch after that step is given.
+# What feeds the steps.
 TrainingData = ResidentSplit | StreamedSplit
 
 

@@ -1,5 +1,6 @@
 """Streamed batches: those that resident data would give, from any step on, on any number of devices."""
 
+import itertools
 import shutil
 
 import jax
@@ -38,13 +39,13 @@ def opened(tiny_config, folder):
 def run(opened, dispatches=4):
     """Players, and what was logged, after some dispatches."""
     state = parallel.init_state(opened.recipe, opened.mesh, opened.config.seed)
-    data = session.training_data(opened)
+    given = session.training_data(opened).dispatches(0)
     compiled = session.compile_steps(opened, state)
     history = []
-    for i in range(dispatches):
-        state, metrics = compiled.run(state, data.take(i * opened.config.steps_per_dispatch))
+    for _ in range(dispatches):
+        state, metrics = compiled.run(state, next(given))
         history.append(jax.device_get(metrics))
-    data.close()
+    given.close()
     return jax.device_get(parallel.local(state.players)), history
 
 
@@ -67,13 +68,11 @@ def test_any_step_can_be_the_first(opened):
     session_ = opened("always")
     steps = session_.config.steps_per_dispatch
     data = session.training_data(session_)
-    whole = [jax.device_get(data.take(i * steps)) for i in range(5)]
-    data.close()
-    resumed = session.training_data(session_)
+    whole = jax.device_get(list(itertools.islice(data.dispatches(0), 5)))
     for i in (3, 4, 1):  # the last one goes back
-        for a, b in zip(*map(jax.tree.leaves, (whole[i], jax.device_get(resumed.take(i * steps)))), strict=True):
+        resumed = jax.device_get(next(data.dispatches(i * steps)))
+        for a, b in zip(*map(jax.tree.leaves, (whole[i], resumed)), strict=True):
             np.testing.assert_array_equal(a, b)
-    resumed.close()
     assert not np.array_equal(whole[0].rows, whole[1].rows)
 
 
@@ -99,22 +98,19 @@ def test_groups_are_as_large_as_they_can_be():
 
 def test_batches_are_the_same_however_little_may_wait(opened, monkeypatch):
     session_ = opened("always", data__workers=7)
-    steps, taken = session_.config.steps_per_dispatch, []
+    taken = []
     for little in (False, True):
         if little:
             monkeypatch.setattr(streamed_split, "_BUFFER_BYTES", 3 * 64)
-        stream = session.training_data(session_)
-        taken.append([jax.device_get(stream.take(i * steps)) for i in range(3)])
-        stream.close()
+        data = session.training_data(session_)
+        taken.append(jax.device_get(list(itertools.islice(data.dispatches(0), 3))))
     for a, b in zip(*map(jax.tree.leaves, taken), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
 def test_each_device_holds_its_own_examples(opened):
     session_ = opened("always", num_devices=4)
-    data = session.training_data(session_)
-    batches = data.take(0)
-    data.close()
+    batches = next(session.training_data(session_).dispatches(0))
     assert batches.rows.shape == (5, 1, 1, 16, 64)
     assert {shard.data.shape for shard in batches.rows.addressable_shards} == {(5, 1, 1, 4, 64)}
     assert {shard.data.shape for shard in batches.labels.addressable_shards} == {(5, 1, 1, 4)}
@@ -125,18 +121,13 @@ def test_a_file_that_vanishes_ends_training_with_its_name(tmp_path, opened, fold
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
     session_ = opened("always", data__dir=str(copy))
-    data = session.training_data(session_)
-    data.take(0)
+    dispatches = session.training_data(session_).dispatches(0)
+    next(dispatches)
     for path in copy.rglob("*.png"):
         path.unlink()
 
-    def go_on():
-        for i in range(1, 20):  # what was read ahead is still used
-            data.take(i * session_.config.steps_per_dispatch)
-
     with pytest.raises(UserError, match=r"\.png cannot be read"):
-        go_on()
-    data.close()
+        list(itertools.islice(dispatches, 20))  # what was read ahead is still used
 
 
 def test_seeds_cannot_share_a_stream(opened):
