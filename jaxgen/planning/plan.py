@@ -11,9 +11,9 @@ from jaxgen.devices import parallel
 from jaxgen.errors import UserError
 from jaxgen.files.logs import start_log
 from jaxgen.planning import gpu, largest_batch, subject
-from jaxgen.planning.estimate import Roofline, roofline
 from jaxgen.planning.hardware import GIB, Hardware, open_hardware
 from jaxgen.planning.program import Program, TooLarge, compile_step
+from jaxgen.planning.roofline import Roofline, roofline
 from jaxgen.planning.subject import Subject
 from jaxgen.training import compiled_steps
 from jaxgen.training.operations import StepCost

@@ -1,6 +1,7 @@
 """What a training run is made of, when it is over, and how fast it is."""
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -9,6 +10,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
+from jaxgen.devices import parallel
 from jaxgen.devices.stopping import Stop
 from jaxgen.files.workdir import write_atomic
 from jaxgen.settings import budget
@@ -62,9 +64,17 @@ def goal_of(config) -> str:
 
 
 def summary(run: TrainingRun, step: int) -> dict[str, float | None]:
-    """Time, speed and memory so far, of all seeds together."""
-    examples = run.config.batch_size * run.config.num_seeds
-    return timing.summary(run.clock, step, examples, run.flops_per_step)
+    """Seconds by kind, speed, memory and arithmetic of `step` steps, of all seeds together, as timing.json has them."""
+    seconds, flops = run.clock.seconds["step"], run.flops_per_step
+    examples = step * run.config.batch_size * run.config.num_seeds
+    return {
+        **{f"{kind}_seconds": round(spent, 3) for kind, spent in run.clock.seconds.items()},
+        "step_ms": round(1000 * seconds / step, 3) if step else None,
+        "images_per_s": round(examples / seconds, 1) if seconds and step else None,
+        "flops_per_step": None if math.isnan(flops) else flops,
+        "host_peak_memory_mb": round(timing.host_peak_memory_mb(), 1),
+        "device_peak_memory_mb": parallel.device_peak_memory_mb(),
+    }
 
 
 def write_timing(run: TrainingRun, step: int) -> dict[str, float | None]:

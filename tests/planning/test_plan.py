@@ -12,10 +12,10 @@ from jaxgen.devices import parallel
 from jaxgen.errors import UserError
 from jaxgen.planning import plan as planning
 from jaxgen.planning import subject
-from jaxgen.planning.estimate import Roofline
 from jaxgen.planning.hardware import Chip, Hardware, open_hardware
 from jaxgen.planning.plan import plan
 from jaxgen.planning.program import Program, TooLarge
+from jaxgen.planning.roofline import Roofline
 from jaxgen.settings import default
 from jaxgen.settings.experiments import experiment
 from jaxgen.training.batches import StreamedBatches

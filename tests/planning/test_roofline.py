@@ -4,9 +4,9 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from jaxgen.planning.estimate import roofline
 from jaxgen.planning.hardware import Chip, Hardware
 from jaxgen.planning.memory_estimate import estimate
+from jaxgen.planning.roofline import roofline
 from jaxgen.training.operations import StepCost
 
 CHIP = Chip(teraflops=100, teraflops_float32=50, memory_gib=16, gigabytes_per_second=1000, link_gigabytes_per_second=10)
