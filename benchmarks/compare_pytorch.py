@@ -26,7 +26,7 @@ from jaxgen.files import provenance
 from jaxgen.recipes import gan, vae
 from jaxgen.settings import default
 from jaxgen.training import compiled_steps
-from jaxgen.training.batches import Feed
+from jaxgen.training.batches import Batching, ResidentSplit
 
 BATCH = 64
 IMAGES = 4096
@@ -69,18 +69,18 @@ class JaxTraining:
         recipe = (vae if name == "conv_vae" else gan).build(config, images.shape[1:], 0)
         mesh = parallel.make_mesh(1)
         self.state = parallel.init_state(recipe, mesh, seed=0)
-        self.images = parallel.replicate(mesh, images)
+        self.data = ResidentSplit(parallel.replicate(mesh, images), None)
         players = [p for p in self.state.players.values() if hasattr(p, "opt_state")]
         leaves = jax.tree.leaves([p.params for p in players])
         self.parameters = sum(leaf.size for leaf in leaves)
-        feed = Feed(BATCH)
+        batching = Batching(BATCH)
         self.compiled = compiled_steps.compile_steps(
-            recipe, feed, mesh, self.state, self.images, None, steps=steps, unroll=unroll
+            recipe, batching, mesh, self.state, self.data, steps=steps, unroll=unroll
         )
 
     def step(self) -> None:
         """One dispatch, finished."""
-        self.state, metrics = self.compiled.run(self.state, self.images, None)
+        self.state, metrics = self.compiled.run(self.state, self.data)
         jax.block_until_ready((self.state, metrics))
 
 

@@ -35,7 +35,7 @@ from jaxgen.models.stylegan2.synthesis import width
 from jaxgen.recipes import stylegan2
 from jaxgen.settings.experiments import experiment
 from jaxgen.training import compiled_steps
-from jaxgen.training.batches import Feed
+from jaxgen.training.batches import Batching, ResidentSplit
 
 SIDE, CHANNELS, IMAGES = 32, 3, 1024
 INTERVAL = 16
@@ -48,10 +48,10 @@ class JaxTraining:
         self.recipe = stylegan2.build(config, images.shape[1:], 0)
         mesh = parallel.make_mesh(1)
         self.state = parallel.init_state(self.recipe, mesh, seed=0)
-        self.images = parallel.replicate(mesh, images)
-        feed = Feed(config.batch_size)
+        self.data = ResidentSplit(parallel.replicate(mesh, images), None)
+        batching = Batching(config.batch_size)
         self.compiled = compiled_steps.compile_steps(
-            self.recipe, feed, mesh, self.state, self.images, None, steps=1, unroll=1
+            self.recipe, batching, mesh, self.state, self.data, steps=1, unroll=1
         )
         players = [self.state.players[name] for name in ("g", "d")]
         self.parameters = sum(leaf.size for leaf in jax.tree.leaves([p.params for p in players]))
@@ -59,7 +59,7 @@ class JaxTraining:
     def step(self, regularise: bool) -> None:
         """One iteration, with R1 or without, finished."""
         at = INTERVAL if regularise else 1
-        self.state, metrics = self.compiled.run(self.state.replace(step=jnp.int32(at)), self.images, None)
+        self.state, metrics = self.compiled.run(self.state.replace(step=jnp.int32(at)), self.data)
         jax.block_until_ready((self.state, metrics))
 
 

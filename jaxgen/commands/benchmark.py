@@ -8,6 +8,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
+from jaxgen.data.base import is_streamed
 from jaxgen.devices import parallel
 from jaxgen.errors import UserError
 from jaxgen.files.logs import start_log
@@ -23,10 +24,9 @@ def benchmark(config, folder: Path) -> str:
     divisibility.check_path_lengths(config, opened.recipe.part_multiple, parallel.data_devices(opened.mesh))
     start_log(None, show=True)
     state = parallel.init_state(opened.recipe, opened.mesh, lanes.seed_argument(config))
-    supply = session.supply(opened)
-    compiled = session.compile_steps(opened, state, *supply.shapes)
-    seconds = time_dispatches(compiled, state, supply, config.steps_per_dispatch)
-    supply.close()
+    data = session.training_data(opened)
+    compiled = session.compile_steps(opened, state)
+    seconds = time_dispatches(compiled, state, data, config.steps_per_dispatch)
     step_ms = 1000 * statistics.median(seconds)
     device_peak = parallel.device_peak_memory_mb()
     result = {
@@ -35,7 +35,7 @@ def benchmark(config, folder: Path) -> str:
         "step_ms_min": round(1000 * min(seconds), 3),
         "step_ms_max": round(1000 * max(seconds), 3),
         "images_per_s": round(1000 * config.batch_size * config.num_seeds / step_ms, 1),
-        "streamed": opened.feed.streamed,
+        "streamed": is_streamed(opened.train.images),
         "peak_memory_mb": round(device_peak if device_peak is not None else timing.host_peak_memory_mb(), 1),
         "peak_memory_of": "host" if device_peak is None else "device",
         "flops_per_step": compiled.flops_per_step,
@@ -47,18 +47,19 @@ def benchmark(config, folder: Path) -> str:
     return json.dumps(result)
 
 
-def time_dispatches(compiled, state, supply, per_dispatch: int, at_least: float = 10.0) -> list[float]:
+def time_dispatches(compiled, state, data, per_dispatch: int, at_least: float = 10.0) -> list[float]:
     """Seconds a step for each of several dispatches, after one to warm up; at least five, and `at_least` seconds.
 
     Streamed images are read meanwhile, and waited for if need be, as in training.
     """
     seconds: list[float] = []
-    state, metrics = compiled.run(state, *supply.take(0))
+    dispatches = data.dispatches(0)
+    state, metrics = compiled.run(state, next(dispatches))
     jax.block_until_ready((state, metrics))
     begun = time.perf_counter()
     while len(seconds) < 5 or time.perf_counter() - begun < at_least:
         start = time.perf_counter()
-        state, metrics = compiled.run(state, *supply.take((len(seconds) + 1) * per_dispatch))
+        state, metrics = compiled.run(state, next(dispatches))
         jax.block_until_ready((state, metrics))
         seconds.append((time.perf_counter() - start) / per_dispatch)
     values = {name: np.asarray(value)[..., -1].tolist() for name, value in metrics.items()}

@@ -20,7 +20,7 @@ from jaxgen.runs.session import Session
 from jaxgen.settings import configuration
 from jaxgen.training import alarms, timing
 from jaxgen.training.lanes import Lane
-from jaxgen.training.run import Run, summary, write_timing
+from jaxgen.training.run import TrainingRun, summary, write_timing
 from jaxgen.training.run_files import board_of
 from jaxgen.views import sample_grids
 
@@ -42,7 +42,7 @@ class Evaluated(NamedTuple):
         return "\n\n".join(tables)
 
 
-def finish(opened: Session, run: Run, state: parallel.TrainState, seeds: tuple[Lane, ...]) -> str:
+def finish(opened: Session, run: TrainingRun, state: parallel.TrainState, seeds: tuple[Lane, ...]) -> str:
     """Last pictures and the evaluation of each seed, and of all together; gives the evaluation's table.
 
     All processes share the evaluations; what is drawn and written is of the primary one alone.
@@ -60,7 +60,7 @@ def finish(opened: Session, run: Run, state: parallel.TrainState, seeds: tuple[L
     for lane in seeds if primary else ():
         _draw_last(_alone(opened, lane), lane, lane.players(run.mesh, state.players))
         _log_alarms(lane, step)
-        log.info("%ssamples: %s", lane.told, lane.folder / "samples")
+        log.info("%ssamples: %s", lane.prefix, lane.folder / "samples")
     evaluated = evaluate_seeds(opened, run.workdir, state, seeds, measured, run.stop, keep_current=True)
     if primary and evaluated is not None:
         write_timing(run, step)  # again, with the seconds of the evaluation
@@ -91,7 +91,7 @@ def evaluate_seeds(
         share = measured if lane.index is None else timing.share(measured, len(seeds))
         path = lane.folder / "evaluation.json"
         if keep_current and processes.share(processes.is_primary() and _is_evaluated(lane.folder, alone.config, step)):
-            log.info("%s%s is of this step and these settings already", lane.told, path)
+            log.info("%s%s is of this step and these settings already", lane.prefix, path)
             evaluated = Evaluated(json.loads(path.read_text()) if processes.is_primary() else {})
         else:
             with contextlib.nullcontext() if alone is opened else opened.clock.measure("evaluation"):
@@ -158,10 +158,10 @@ def aggregate_to_file(
 def _log_alarms(lane: Lane, step: int) -> None:
     events = alarms.recorded(lane.folder, step) or []
     if not events:
-        log.info("%salarms: none", lane.told)
+        log.info("%salarms: none", lane.prefix)
     for event in events:
         end = "still on" if event["ended"] is None else f"ended at step {event['ended']}"
-        log.info("%salarm (%s): %s", lane.told, end, event["message"])
+        log.info("%salarm (%s): %s", lane.prefix, end, event["message"])
 
 
 def evaluate_to_file(

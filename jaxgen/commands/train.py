@@ -19,7 +19,7 @@ from jaxgen.runs.session import Session
 from jaxgen.settings import configuration, divisibility
 from jaxgen.training import lanes, loop
 from jaxgen.training.lanes import Lane
-from jaxgen.training.run import Run, goal_of, is_over
+from jaxgen.training.run import TrainingRun, goal_of, is_over
 from jaxgen.training.run_files import board_of
 
 log = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ def train(config, folder: Path) -> str:
 
 def _prepare(
     opened: Session, folder: Path, stop: Stop, start: Start | None
-) -> tuple[Run, parallel.TrainState, tuple[Lane, ...]]:
+) -> tuple[TrainingRun, parallel.TrainState, tuple[Lane, ...]]:
     config = opened.config
     checkpoints = restoring.open_checkpoints(config, folder)
     argument = lanes.seed_argument(config)
@@ -93,12 +93,12 @@ def _prepare(
     if processes.is_primary():
         settings = {lane.seed: configuration.to_dict(lane.config) for lane in seeds}
         lanes.make_folders(seeds, settings, session.provenance(opened))
-    supply = session.supply(opened)
+    data = session.training_data(opened)
     if not is_over(config, int(state.step), opened.clock):
         if processes.is_primary():
             for evaluated in dict.fromkeys((folder, *(lane.folder for lane in seeds))):
                 evaluation_file.set_aside(evaluated)
-        compiled = session.compile_steps(opened, state, *supply.shapes)
+        compiled = session.compile_steps(opened, state)
         opened.clock.seconds["compile"] += compiled.compile_seconds
         flops = compiled.flops_per_step
         processes.meet("compiled")
@@ -107,13 +107,13 @@ def _prepare(
         alone, metrics = session.of_lane(opened, lane.config), config.evaluation.metrics_in_training
         return session.results_of(session.evaluate(alone, players, num_samples, metrics=metrics))
 
-    run = Run(
+    run = TrainingRun(
         config=config,
         workdir=folder,
         mesh=opened.mesh,
         steps=compiled,
         flops_per_step=flops,
-        supply=supply,
+        data=data,
         test_images=opened.test.images,
         views=opened.views,
         checkpoints=checkpoints,
@@ -138,7 +138,7 @@ def _added(now: dict[str, float], before: dict[str, float]) -> dict[str, float]:
     return {kind: now.get(kind, 0.0) + before.get(kind, 0.0) for kind in set(now) | set(before)}
 
 
-def _describe(run: Run, state: parallel.TrainState, seeds: tuple[Lane, ...]) -> None:
+def _describe(run: TrainingRun, state: parallel.TrainState, seeds: tuple[Lane, ...]) -> None:
     """The parameter table, into the log and TensorBoard."""
     board = TensorBoard(board_of(run.workdir, seeds[0]), 0)
     for name, player in parallel.local(seeds[0].players(run.mesh, state.players)).items():

@@ -19,10 +19,10 @@ _SPLITS = ("train", "test")
 
 def load(config) -> Dataset:
     """Splits "train" and "test", copied into memory."""
-    name, class_names, found = _opened(config)
+    name, class_names, parts = _opened(config)
     splits = {}
-    for split in wanted_splits(config, found):
-        array, numbers, labels = found[split]
+    for split in wanted_splits(config, parts):
+        array, numbers, labels = parts[split]
         rows = array[numbers[0] : numbers[-1] + 1]
         splits[split] = Split(np.array(rows).reshape(*rows.shape[:3], -1), labels)
     return Dataset(name, splits, class_names, {})
@@ -30,10 +30,10 @@ def load(config) -> Dataset:
 
 def streamed(config):
     """The same unread, see `jaxgen.data.base.open_dataset`."""
-    name, class_names, found = _opened(config)
+    name, class_names, parts = _opened(config)
     splits = {}
-    for split in wanted_splits(config, found):
-        array, numbers, labels = found[split]
+    for split in wanted_splits(config, parts):
+        array, numbers, labels = parts[split]
         splits[split] = StreamedArray(RowsOfFile(array), numbers, config), labels
     return name, class_names, splits
 
@@ -47,15 +47,15 @@ def _opened(config):
     arrays = {split: (_mapped(file), _labels(file)) for split, file in files.items() if file.exists()}
     if not path.is_dir():
         arrays = _carved(*arrays[""], config.test_fraction)
-    found, classes = {}, 0
+    parts, classes = {}, 0
     for split, (array, labels, *rows) in arrays.items():
         numbers = rows[0] if rows else np.arange(len(array))
         numbers = numbers[: config.limit or None]
         if labels is not None:
             classes = max(classes, int(labels.max()) + 1)
             labels = labels[numbers].astype(np.int32)
-        found[split] = array, numbers, labels
-    return path.stem, tuple(str(i) for i in range(classes)), found
+        parts[split] = array, numbers, labels
+    return path.stem, tuple(str(i) for i in range(classes)), parts
 
 
 def _carved(array, labels, test_fraction: float) -> dict:

@@ -52,6 +52,11 @@ def is_vectors(images) -> bool:
     return len(images.shape) == 2 and images.dtype == np.float32
 
 
+def is_streamed(images) -> bool:
+    """Whether the images stay on the disk while they are used, as those of `jaxgen.data.streamed` do."""
+    return getattr(images, "streamed", False)
+
+
 def wanted_splits(config, available: Iterable[str]) -> list[str]:
     """The splits to load: `train_split` and `test_split`, each once; an empty `test_split` asks for none.
 
@@ -141,12 +146,12 @@ def _streamed(config, source: ModuleType) -> Dataset | None:
             )
         return None
     try:
-        name, class_names, found = source.streamed(config)
+        name, class_names, parts = source.streamed(config)
     except UserError:
         if config.streaming == "always":
             raise
         return None  # reading all of it will tell more of what is wrong
-    splits = {split: Split(*found[split]) for split in wanted_splits(config, found)}
+    splits = {split: Split(*parts[split]) for split in wanted_splits(config, parts)}
     mib = sum(np.prod(split.images.shape) for split in splits.values()) / 2**20
     if not may_stream(config, mib):
         return None
@@ -186,7 +191,7 @@ def _with_fewer_to_train(dataset: Dataset, config) -> Dataset:
         return dataset
     images, labels = dataset.splits[name]
     labels = None if labels is None else labels[:count].copy()
-    streamed = getattr(images, "streamed", False)
+    streamed = is_streamed(images)
     split = Split(images.first(count) if streamed else images[:count].copy(), labels)
     info = {**dataset.info, "options": {**dataset.info["options"], "train_limit": count}}
     info["sha256"] = {**info["sha256"], name: identity(*split) if streamed else cache.content_hash(*split)}

@@ -15,8 +15,8 @@ def load(config) -> Dataset:
     # Imported here: it takes a second, which only this source needs.
     from sklearn.datasets import load_breast_cancer
 
-    found = load_breast_cancer()
-    columns = [Column(str(name)) for name in found.feature_names]
-    columns.append(Column("diagnosis", tuple(map(str, found.target_names)), label=True))
-    rows = np.column_stack([found.data, found.target])
+    data = load_breast_cancer()
+    columns = [Column(str(name)) for name in data.feature_names]
+    columns.append(Column("diagnosis", tuple(map(str, data.target_names)), label=True))
+    rows = np.column_stack([data.data, data.target])
     return dataset(config, "breast_cancer", columns, rows, {"source": "sklearn.datasets.load_breast_cancer"})

@@ -5,20 +5,19 @@ import json
 import logging
 import os
 import re
-import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 
+from jaxgen.files.workdir import atomic
+
 log = logging.getLogger(__name__)
 # Raise it when the same files and options would give other pixels than before.
 _FORMAT = 1
-# Keys that say where arrays come from or how they are used; all others, a user's own included, may change pixels.
-_NOT_PIXELS = (
-    *("dir", "cache_dir", "download", "labels", "num_classes", "flip", "progress", "train_limit"),
-    *("streaming", "resident_mib", "workers"),
-)
+# Keys that say where arrays come from, and how they are used; all others, a user's own included, may change pixels.
+_PLACES = ("dir", "cache_dir", "download")
+_USES = ("labels", "num_classes", "flip", "progress", "train_limit", "streaming", "resident_mib", "workers")
 # So many source files are written into `info` one by one; a folder of images only by their count and digest.
 _MAX_LISTED = 16
 
@@ -56,7 +55,7 @@ def cached(config, files: Iterable, module_file: str, build: Callable, dataset_t
       dataset_type, split_type: `Dataset` and `Split` of `base`, which imports this module.
     """
     sources = [_identity(path) for path in files]
-    options = {key: value for key, value in config.to_dict().items() if key not in _NOT_PIXELS}
+    options = {key: value for key, value in config.to_dict().items() if key not in _PLACES + _USES}
     described = json.dumps([_FORMAT, sources, _identity(module_file), options], sort_keys=True, default=str)
     key = hashlib.sha256(described.encode()).hexdigest()[:20]
     path = root(config) / "decoded" / f"{re.sub(r'[^A-Za-z0-9_.-]+', '_', config.name)}-{key}.npz"
@@ -108,12 +107,5 @@ def _write(path: Path, dataset) -> None:
         if split.labels is not None:
             arrays[f"labels{i}"] = split.labels
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Written beside its place and moved there whole, so that no reader and no crash ever sees half a file.
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, **arrays)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with atomic(path) as file:
+        np.savez(file, **arrays)

@@ -33,11 +33,11 @@ def files(config) -> list[Path]:
 def load(config) -> Dataset:
     """Images uint8 [N, 32, 32, 3] in splits "train" and "test"."""
     splits = wanted_splits(config, _BATCHES)
-    found = files(config)
-    if len(found) == 1 and found[0].suffix != ".bin":
-        batches = _from_archive(found[0], [name for split in splits for name in _BATCHES[split]])
+    paths = files(config)
+    if len(paths) == 1 and paths[0].suffix != ".bin":
+        batches = _from_archive(paths[0], [name for split in splits for name in _BATCHES[split]])
     else:
-        batches = {path.name: _batch(path.read_bytes(), str(path)) for path in found}
+        batches = {path.name: _batch(path.read_bytes(), str(path)) for path in paths}
     parts = {}
     for split in splits:
         images, labels = zip(*(batches[name] for name in _BATCHES[split]), strict=True)

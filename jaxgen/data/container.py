@@ -26,15 +26,15 @@ def open_container(path: Path) -> Container:
       UserError: neither, or a zip with absolute or `..` paths, or a damaged one.
     """
     if path.is_dir():
-        found, seen = [], set()
+        names, visited = [], set()
         for folder, inner, files in os.walk(path, followlinks=True):
-            if os.path.realpath(folder) in seen:  # A link back to a folder above would go round for ever.
+            if os.path.realpath(folder) in visited:  # A link back to a folder above would go round for ever.
                 inner.clear()
                 continue
-            seen.add(os.path.realpath(folder))
+            visited.add(os.path.realpath(folder))
             base = Path(folder).relative_to(path)
-            found += [(base / file).as_posix() for file in files]
-        return Container(_visible(found), lambda name: (path / name).read_bytes())
+            names += [(base / file).as_posix() for file in files]
+        return Container(_visible(names), lambda name: (path / name).read_bytes())
     try:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError) as error:

@@ -55,20 +55,20 @@ def _path(config) -> Path:
 
 def _listed(container: Container, where: str) -> dict[str, list[str]]:
     """Image paths by class, in the order of `CLASSES` and of the images' numbers."""
-    found: dict[str, list[str]] = {name: [] for name in CLASSES}
+    by_class: dict[str, list[str]] = {name: [] for name in CLASSES}
     for name in container.names:
         parts = PurePosixPath(name).parent.parts
         if parts and parts[-1].lower() == "images":
             parts = parts[:-1]
         label = _SPELLINGS.get(re.sub("[^a-z]", "", parts[-1].lower())) if parts else None
         if label and folder.is_image(name):
-            found[label].append(name)
-    if not any(found.values()):
+            by_class[label].append(name)
+    if not any(by_class.values()):
         raise UserError(
             f"{where} has no images in {', '.join(f'{name}/images' for name in CLASSES)}: data.name=covid_radiography "
             "reads Kaggle's layout; for other folders of classes use data.name=folder"
         )
-    return {label: sorted(names, key=_number) for label, names in found.items() if names}
+    return {label: sorted(names, key=_number) for label, names in by_class.items() if names}
 
 
 def _number(name: str) -> tuple[int, str]:

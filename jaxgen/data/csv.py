@@ -133,12 +133,12 @@ def _check_whole(path: Path, name: str, cells: list[tuple[int, str]], values: li
     if not all(value.is_integer() for value in values) or max(map(abs, values), default=0.0) <= _MOST_WHOLE:
         return
     distinct, kept = len({_exact(cell) for _, cell in cells}), len(set(np.float32(values).tolist()))
-    told = f"{path}: float32 rounds whole numbers above {_MOST_WHOLE:,}:"
+    problem = f"{path}: float32 rounds whole numbers above {_MOST_WHOLE:,}:"
     mend = "drop the column, or list it in data.categorical_columns"
     if kept < distinct:
-        raise UserError(f"{told} of {distinct} different ones in the column {name!r} {kept} would remain: {mend}")
+        raise UserError(f"{problem} of {distinct} different ones in the column {name!r} {kept} would remain: {mend}")
     if rounded:
-        log.warning("%s %d in the column %r: if each digit counts, %s", told, len(rounded), name, mend)
+        log.warning("%s %d in the column %r: if each digit counts, %s", problem, len(rounded), name, mend)
 
 
 def _exact(cell: str) -> int | float:

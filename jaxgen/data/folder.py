@@ -11,6 +11,7 @@ Images of a split are interleaved so that each beginning of it has the proportio
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -35,10 +36,7 @@ class Listing(NamedTuple):
 
 def files(config) -> list[Path]:
     """The zip, or all images of the folder and its dataset.json."""
-    path = _path(config)
-    if not path.is_dir():
-        return [path]
-    return [path / name for name in open_container(path).names if is_image(name) or name.endswith("dataset.json")]
+    return files_of(_path(config), lambda name: is_image(name) or name.endswith("dataset.json"))
 
 
 def load(config) -> Dataset:
@@ -68,11 +66,11 @@ def read_listing(listing: Listing, container: Container, config, path: Path) -> 
 
 def stream_listing(listing: Listing, container: Container, config, path: Path):
     """The listed splits that the config names, unread."""
-    found = {}
+    splits = {}
     for name in wanted_splits(config, listing.splits):
         names, labels = _entries(listing, name, config)
-        found[name] = StreamedFiles(container, names, str(path), config), labels
-    return path.stem, listing.class_names, found
+        splits[name] = StreamedFiles(container, names, str(path), config), labels
+    return path.stem, listing.class_names, splits
 
 
 def _entries(listing: Listing, split: str, config) -> tuple[list[str], np.ndarray | None]:
@@ -135,6 +133,11 @@ def existing(config, source: str, what: str) -> Path:
     if not path.exists():
         raise UserError(f"data.dir={config.dir!r}: there is no such folder or zip file")
     return path
+
+
+def files_of(path: Path, wanted: Callable[[str], bool]) -> list[Path]:
+    """What is read of a source: the zip that `path` is, or the wanted files of the folder."""
+    return [path / name for name in open_container(path).names if wanted(name)] if path.is_dir() else [path]
 
 
 def gray(config):

@@ -45,11 +45,11 @@ def read(path: Path, dimensions: int) -> np.ndarray:
 def files(config, listing: str) -> dict[str, list[Path]]:
     """Paths of images and labels by split, for the splits that the config names; downloads what is missing."""
     archives = download.published(listing)
-    found = {}
+    paths = {}
     for split in wanted_splits(config, _PREFIX):
         names = [f"{_PREFIX[split]}-{suffix}" for suffix in _SUFFIX]
-        found[split] = [download.locate(config, archives[name], (name.removesuffix(".gz"),)) for name in names]
-    return found
+        paths[split] = [download.locate(config, archives[name], (name.removesuffix(".gz"),)) for name in names]
+    return paths
 
 
 def dataset(config, listing: str, class_names: tuple[str, ...]) -> Dataset:

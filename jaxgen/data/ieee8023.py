@@ -36,11 +36,9 @@ class _Row(NamedTuple):
 
 def files(config) -> list[Path]:
     """The zip, or all images of the folder and its metadata.csv."""
-    path = _path(config)
-    if not path.is_dir():
-        return [path]
-    names = open_container(path).names
-    return [path / name for name in names if folder.is_image(name) or PurePosixPath(name).name == "metadata.csv"]
+    return folder.files_of(
+        _path(config), lambda name: folder.is_image(name) or PurePosixPath(name).name == "metadata.csv"
+    )
 
 
 def load(config) -> Dataset:
@@ -57,8 +55,8 @@ def load(config) -> Dataset:
 def streamed(config):
     """The same unread, see `jaxgen.data.base.open_dataset`."""
     listing, _, *where = _listing(config)
-    _, class_names, found = folder.stream_listing(listing, *where)
-    return "ieee8023", class_names, found
+    _, class_names, splits = folder.stream_listing(listing, *where)
+    return "ieee8023", class_names, splits
 
 
 def _listing(config):

@@ -81,8 +81,8 @@ def dataset(config, name: str, columns: Sequence[Column], rows: np.ndarray, info
         if part in wanted_splits(config, ("train", "test"))
     }
     facts = {"columns": [[column.name, list(column.categories), column.label] for column in columns]}
-    told = {**info, "rows": len(rows), "test_fraction": config.test_fraction, "seed": config.seed, **facts}
-    return Dataset(name, splits, class_names, told, {"points": facts})
+    info = {**info, "rows": len(rows), "test_fraction": config.test_fraction, "seed": config.seed, **facts}
+    return Dataset(name, splits, class_names, info, {"points": facts})
 
 
 def decimals(values: np.ndarray) -> int | None:

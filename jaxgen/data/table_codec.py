@@ -2,11 +2,12 @@
 
 import warnings
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from ml_collections import ConfigDict
 from scipy.special import ndtri
 
 from jaxgen.data.table import Column, decimals, label_place
@@ -76,8 +77,8 @@ class TableCodec(NamedTuple):
             level = jax.scipy.special.ndtr(vectors[:, quantiles.slots])
             look_up = jax.vmap(jnp.interp, in_axes=(1, 0, 0), out_axes=1)
             of_class = jax.vmap(look_up, in_axes=(None, 0, 0))(level, quantiles.levels, quantiles.values)
-            mine = labels if len(of_class) > 1 else jnp.zeros(len(vectors), jnp.int32)
-            rows = rows.at[:, quantiles.columns].set(of_class[mine, jnp.arange(len(vectors))])
+            classes = labels if len(of_class) > 1 else jnp.zeros(len(vectors), jnp.int32)
+            rows = rows.at[:, quantiles.columns].set(of_class[classes, jnp.arange(len(vectors))])
         if len(modes.columns):
             scores = jnp.where(modes.mode_slots >= 0, vectors[:, modes.mode_slots], -jnp.inf)
             chosen = jnp.argmax(scores, axis=-1)
@@ -93,7 +94,7 @@ class TableCodec(NamedTuple):
         return rows if place is None else rows.at[:, place].set(labels)
 
 
-def fit(columns: Sequence[Column], rows: np.ndarray, config: Any) -> TableCodec:
+def fit(columns: Sequence[Column], rows: np.ndarray, config: ConfigDict) -> TableCodec:
     """The codec of a table and, as `encoded`, its training rows as vectors.
 
     Ties and modes are drawn by `config.seed`, once: the same data give the same codec and vectors.
@@ -140,7 +141,8 @@ def fit(columns: Sequence[Column], rows: np.ndarray, config: Any) -> TableCodec:
         tuple(layout),
         tuple(columns),
         rows[0].astype(np.float32),
-        *(np.where(numeric, bound(rows, axis=0), 0).astype(np.float32) for bound in (np.min, np.max)),
+        np.where(numeric, rows.min(axis=0), 0).astype(np.float32),
+        np.where(numeric, rows.max(axis=0), 0).astype(np.float32),
         np.array([-1 if count is None else count for count in places]),
         tuple(categorical),
         _packed_quantiles(quantiles),
@@ -156,16 +158,16 @@ def _to_normal(values: np.ndarray, labels: np.ndarray, rng) -> tuple[np.ndarray,
     """
     normal, knots = np.empty(len(values)), []
     for label in range(labels.max() + 1):
-        mine = labels == label
-        found, where, counts = np.unique(values[mine], return_inverse=True, return_counts=True)
+        members = labels == label
+        distinct, where, counts = np.unique(values[members], return_inverse=True, return_counts=True)
         first = np.cumsum(counts) - counts
         total = counts.sum()
         offset = np.where(counts > 1, counts - 1, 0)
         level = (first[where] + 0.5 + offset[where] * rng.random(total)) / total
-        normal[mine] = ndtri(level)
+        normal[members] = ndtri(level)
         ends = np.stack([first + 0.5, first + 0.5 + offset], axis=1) / total
-        keep = np.stack([np.full(len(found), True), counts > 1], axis=1)
-        knots.append((ends[keep], np.repeat(found, 2).reshape(-1, 2)[keep]))
+        keep = np.stack([np.full(len(distinct), True), counts > 1], axis=1)
+        knots.append((ends[keep], np.repeat(distinct, 2).reshape(-1, 2)[keep]))
     return normal, knots
 
 
@@ -203,24 +205,24 @@ def _to_modes(values: np.ndarray, rng, seed: int) -> tuple[np.ndarray, np.ndarra
     return within[np.arange(len(values)), chosen], np.eye(len(used))[mode], means[used], deviations[used]
 
 
-def _packed_quantiles(found: list) -> _Quantiles:
+def _packed_quantiles(fitted: list) -> _Quantiles:
     """Knots of all columns and classes in arrays; the last knot repeats where there are fewer."""
-    columns, slots = ([part[i] for part in found] for i in (0, 1))
-    most = max((len(levels) for *_, knots in found for levels, _ in knots), default=0)
+    columns, slots = ([part[i] for part in fitted] for i in (0, 1))
+    most = max((len(levels) for *_, knots in fitted for levels, _ in knots), default=0)
     packed = [
-        [[np.pad(knot[part], (0, most - len(knot[part])), mode="edge") for knot in knots] for *_, knots in found]
+        [[np.pad(knot[part], (0, most - len(knot[part])), mode="edge") for knot in knots] for *_, knots in fitted]
         for part in (0, 1)
     ]
-    shape = len(found), max((len(knots) for *_, knots in found), default=1), most
+    shape = len(fitted), max((len(knots) for *_, knots in fitted), default=1), most
     levels, values = (np.array(part, np.float32).reshape(shape).swapaxes(0, 1) for part in packed)
     return _Quantiles(np.array(columns, int), np.array(slots, int), levels, values)
 
 
-def _packed_modes(found: list) -> _Modes:
-    columns, slots = ([part[i] for part in found] for i in (0, 1))
-    shape = len(found), max((len(means) for *_, means, _ in found), default=0)
+def _packed_modes(fitted: list) -> _Modes:
+    columns, slots = ([part[i] for part in fitted] for i in (0, 1))
+    shape = len(fitted), max((len(means) for *_, means, _ in fitted), default=0)
     mode_slots, means, deviations = np.full(shape, -1), np.zeros(shape, np.float32), np.ones(shape, np.float32)
-    for i, (_, first, mean, deviation) in enumerate(found):
+    for i, (_, first, mean, deviation) in enumerate(fitted):
         mode_slots[i, : len(mean)] = first + 1 + np.arange(len(mean))
         means[i, : len(mean)], deviations[i, : len(mean)] = mean, deviation
     return _Modes(np.array(columns, int), np.array(slots, int), mode_slots, means, deviations)

@@ -101,11 +101,11 @@ def features(info, name: str) -> tuple[str, str | None]:
     """
     import tensorflow_datasets as tfds
 
-    found = dict(info.features.items()) if hasattr(info.features, "items") else {}
-    images = [key for key, feature in found.items() if isinstance(feature, tfds.features.Image)]
-    labels = [key for key, feature in found.items() if isinstance(feature, tfds.features.ClassLabel)]
+    known = dict(info.features.items()) if hasattr(info.features, "items") else {}
+    images = [key for key, feature in known.items() if isinstance(feature, tfds.features.Image)]
+    labels = [key for key, feature in known.items() if isinstance(feature, tfds.features.ClassLabel)]
     if not images:
-        raise UserError(f"data.name={name}: this set has no image feature; its features: {', '.join(found) or 'none'}")
+        raise UserError(f"data.name={name}: this set has no image feature; its features: {', '.join(known) or 'none'}")
     if len(images) > 1 and "image" not in images:
         raise UserError(f"data.name={name}: this set has several images an example ({', '.join(images)}); give one set")
     label = "label" if "label" in labels else (labels[0] if len(labels) == 1 else None)

@@ -31,7 +31,7 @@ _BYE, _LOST = b"b", b"l"
 _TOKEN = 16
 
 
-class _Watch:
+class _Connections:
     """Connections of this process: of the primary one to each other one, of these to the primary one."""
 
     def __init__(self, folder: Path):
@@ -78,14 +78,14 @@ def start(folder: Path) -> None:
     """
     if not processes.are_several():
         return
-    watch = _Watch(folder)
+    connections = _Connections(folder)
     if processes.is_primary():
         listener = _listener()
         _, token = processes.share((listener.getsockname()[1], secrets.token_bytes(_TOKEN)))
-        threading.Thread(target=_accept, args=(watch, listener, token), daemon=True).start()
+        threading.Thread(target=_accept, args=(connections, listener, token), daemon=True).start()
     else:
-        _connect(watch, *processes.share(None))
-    atexit.register(watch.close)  # before JAX's own end, where processes wait for each other
+        _connect(connections, *processes.share(None))
+    atexit.register(connections.close)  # before JAX's own end, where processes wait for each other
 
 
 def _listener() -> socket.socket:
@@ -94,7 +94,7 @@ def _listener() -> socket.socket:
     return socket.create_server(("", 0))
 
 
-def _accept(watch: _Watch, listener: socket.socket, token: bytes) -> None:
+def _accept(connections: _Connections, listener: socket.socket, token: bytes) -> None:
     """Takes the others' connections; what does not know the token is none of them."""
     missing, deadline = set(range(1, jax.process_count())), time.monotonic() + _CONNECT_WITHIN
     with listener:
@@ -103,25 +103,25 @@ def _accept(watch: _Watch, listener: socket.socket, token: bytes) -> None:
             with contextlib.suppress(OSError, ValueError):
                 connection, _ = listener.accept()
                 connection.settimeout(5)
-                said = connection.recv(_TOKEN + 4, socket.MSG_WAITALL)
-                index = int.from_bytes(said[_TOKEN:], "big")
-                if hmac.compare_digest(said[:_TOKEN], token) and index in missing:
+                greeting = connection.recv(_TOKEN + 4, socket.MSG_WAITALL)
+                index = int.from_bytes(greeting[_TOKEN:], "big")
+                if hmac.compare_digest(greeting[:_TOKEN], token) and index in missing:
                     missing.remove(index)
-                    watch.follow(index, connection)
+                    connections.follow(index, connection)
                 else:
                     connection.close()
     if missing:
         log.warning("processes %s have not connected: their loss may be noticed late", sorted(missing))
 
 
-def _connect(watch: _Watch, port: int, token: bytes) -> None:
+def _connect(connections: _Connections, port: int, token: bytes) -> None:
     host = distributed.global_state.coordinator_address.rsplit(":", 1)[0].strip("[]")
     try:
         connection = socket.create_connection((host, port), timeout=_CONNECT_WITHIN / 2)
         connection.sendall(token + jax.process_index().to_bytes(4, "big"))
     except OSError:
         return  # the primary process tells
-    watch.follow(0, connection)
+    connections.follow(0, connection)
     _delay_aborts()
 
 

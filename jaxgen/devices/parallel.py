@@ -179,14 +179,14 @@ def init_state(
       given: arrays for `start`.
     """
 
-    def one(seed, given):
+    def init_seed(seed, given):
         key = jax.random.key(seed)
         players = recipe.init(jax.random.fold_in(key, 0))
         return key, start(players, given) if start else players
 
     def init(seed, given):
         # One lane after the other: what is drawn for one is to the bit what it draws alone.
-        key, players = jax.lax.map(lambda seed: one(seed, given), seed) if seed.ndim else one(seed, given)
+        key, players = jax.lax.map(lambda seed: init_seed(seed, given), seed) if seed.ndim else init_seed(seed, given)
         return TrainState(jnp.zeros((), jnp.int32), key, players)
 
     seed = np.asarray(seed, np.uint32)

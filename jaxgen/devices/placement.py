@@ -57,8 +57,8 @@ def lane(mesh: jax.sharding.Mesh, players: PyTree, index: int) -> PyTree:
     def lies_there(leaf):
         return next(shard.data for shard in leaf.addressable_shards if shard.device == groups[group, 0])
 
-    mine = _pick(jax.tree.map(lies_there, players), index)
-    return jax.device_put(mine, parallel.everywhere(parallel.flat(mesh)))
+    own_players = _pick(jax.tree.map(lies_there, players), index)
+    return jax.device_put(own_players, parallel.everywhere(parallel.flat(mesh)))
 
 
 @jax.jit

@@ -9,7 +9,7 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import jax
 import numpy as np
@@ -19,6 +19,8 @@ from jax.experimental import multihost_utils
 
 from jaxgen.errors import UserError
 
+PyTree = Any
+Shared = TypeVar("Shared")
 # Seconds in which the others may see by themselves what ends them all; without the primary process JAX aborts them.
 _GRACE = 2.0
 # JAX reads it in place of the port that it makes of a SLURM job's number.
@@ -67,8 +69,8 @@ def start_processes(coordinator_address: str | None, num_processes: int | None, 
 def _check_address(address: str | None) -> None:
     if address is None:
         return
-    found = re.fullmatch(r"(?:\[[^\]]+\]|[^:\[\]\s]+):(\d+)", address)
-    if not found or not 0 < int(found[1]) < 2**16:
+    match = re.fullmatch(r"(?:\[[^\]]+\]|[^:\[\]\s]+):(\d+)", address)
+    if not match or not 0 < int(match[1]) < 2**16:
         raise UserError(
             f"--coordinator_address={address}: not host:port, such as 10.0.0.1:8476, or [fd00::1]:8476 for IPv6"
         )
@@ -86,14 +88,14 @@ def _check_numbers(num_processes: int | None, process_id: int | None) -> None:
         )
 
 
-def _check_port(address: str, told: str, mend: str) -> None:
+def _check_port(address: str, setting: str, mend: str) -> None:
     """Listens at the coordinator's port for a moment: JAX's runtime may crash where it is taken."""
     both = socket.has_dualstack_ipv6()
     family = socket.AF_INET6 if both else socket.AF_INET
     try:
         socket.create_server(("", int(address.rpartition(":")[2])), family=family, dualstack_ipv6=both).close()
     except OSError as error:
-        raise UserError(f"{told}: process 0 cannot listen at this port ({error.strerror}): {mend}") from error
+        raise UserError(f"{setting}: process 0 cannot listen at this port ({error.strerror}): {mend}") from error
 
 
 def are_several() -> bool:
@@ -146,7 +148,7 @@ def reached_notice(step: int) -> bool:
     return multihost_utils.reached_preemption_sync_point(step)
 
 
-def share(value: Any) -> Any:
+def share(value: Shared) -> Shared:
     """The primary process's value, in every process; what the others pass is of no account."""
     if jax.process_count() == 1:
         return value
@@ -168,7 +170,7 @@ def gather(rows: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(data).view(rows.dtype).reshape(-1, *rows.shape[1:])
 
 
-def whole(state: Any) -> Any:
+def whole(state: PyTree) -> PyTree:
     """A pytree of device arrays as this process can read them; all must ask at the same time."""
     if jax.process_count() == 1:
         return state
@@ -181,7 +183,7 @@ def whole(state: Any) -> Any:
     return jax.tree.map(here, state)
 
 
-def together(action: Callable[[], Any]) -> Any:
+def together(action: Callable[[], Shared]) -> Shared:
     """What `action` gives in the primary process, which alone does it; its refusal is that of all.
 
     Raises:

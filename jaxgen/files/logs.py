@@ -15,6 +15,7 @@ from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
 from jaxgen.errors import UserError
+from jaxgen.files.workdir import write_atomic
 
 log = logging.getLogger(__name__)
 
@@ -31,9 +32,7 @@ class MetricsFile:
     def __init__(self, path: Path, resumed_at: int, seed: int):
         self._seed = seed
         kept = [line for line in _whole_lines(path) if json.loads(line)["step"] <= resumed_at]
-        temporary = path.with_name(f".{path.name}")
-        temporary.write_text("".join(kept))
-        os.replace(temporary, path)
+        write_atomic(path, "".join(kept))
         self._file = open(path, "a")  # noqa: SIM115 - stays open for the run
 
     def write(self, step: int, values: dict[str, float], seed: int | None = None) -> None:
@@ -203,7 +202,7 @@ def error_kept(path: Path | None) -> Iterator[None]:
         yield
     except Exception as error:
         if path is not None:
-            told = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+            text = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
             with suppress(OSError), open(path, "a") as file:  # a full disk must not hide the error
-                file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')},000 ERROR {' '.join(told.split())}\n")
+                file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')},000 ERROR {' '.join(text.split())}\n")
         raise

@@ -49,8 +49,7 @@ def lock(folder: Path) -> IO:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        file.seek(0)
-        owner = file.read().strip() or "unknown"
+        owner = _owner(file)
         file.close()
         raise UserError(
             f"--workdir={folder} is in use by another run (process {owner}): wait for it, or name another"
@@ -68,11 +67,15 @@ def holder(folder: Path) -> str | None:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                file.seek(0)
-                return file.read().strip() or "unknown"
+                return _owner(file)
     except FileNotFoundError:
         pass
     return None
+
+
+def _owner(file: IO[str]) -> str:
+    file.seek(0)
+    return file.read().strip() or "unknown"
 
 
 def bind(folder: Path, config, extra: dict[str, Any]) -> None:
@@ -104,20 +107,20 @@ def grow(path: Path, config: dict[str, Any]) -> None:
       path: of the config.json; its config is that of the run but for keys that may differ.
       config: as plain types, what the run goes on with.
     """
-    told = json.loads(path.read_text())
-    longer = configuration.longer(configuration.completed(told["config"]), config)
+    written = json.loads(path.read_text())
+    longer = configuration.longer(configuration.completed(written["config"]), config)
     if not longer:
         return
     for key, value in longer.items():
         *groups, name = key.split(".")
-        inner = told["config"]
+        inner = written["config"]
         for group in groups:
             inner = inner[group]
         inner[name] = value
-    write_atomic(path, json.dumps(told, indent=1) + "\n")
+    write_atomic(path, json.dumps(written, indent=1) + "\n")
 
 
-def note(folder: Path, name: str, value: Any) -> None:
+def note(folder: Path, name: str, value: object) -> None:
     """Adds to config.json what was found out after it was written."""
     path = folder / "config.json"
     write_atomic(path, json.dumps({**json.loads(path.read_text()), name: value}, indent=1) + "\n")

@@ -22,11 +22,11 @@ class Lowered(NamedTuple):
 def lower_step(subject: Subject, count: int) -> Lowered:
     """Lowers one training step for `count` GPUs."""
     mesh = parallel.mesh_of_others(count)
-    shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), subject.arguments)
+    arguments = subject.state, subject.data
+    shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), arguments)
     with compile_for("gpu"):
-        where = parallel.specs_of(mesh, subject.state)
-        step = compiled_steps.abstract_step(subject.recipe, subject.feed, mesh, where)
+        step = compiled_steps.abstract_step(subject.recipe, subject.batching, mesh, *arguments)
         exported = jax.export.export(jax.jit(step), platforms=["cuda"])(*shapes)
         beside = estimate(jax.make_jaxpr(step)(*shapes))
-    arguments = sum(parallel.bytes_on_a_device(leaf) for leaf in jax.tree.leaves(subject.arguments))
-    return Lowered(float(arguments), beside, len(exported.mlir_module_serialized))
+    size = sum(parallel.bytes_on_a_device(leaf) for leaf in jax.tree.leaves(arguments))
+    return Lowered(float(size), beside, len(exported.mlir_module_serialized))

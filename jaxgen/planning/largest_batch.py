@@ -34,7 +34,7 @@ def search(
             fits = batch
         elif tried[batch] is not None:
             fails = batch
-    return fits, {batch: said for batch, said in tried.items() if said is not None}
+    return fits, {batch: outcome for batch, outcome in tried.items() if outcome is not None}
 
 
 def _next(tried, fits: int, fails: int | None, unit: int, limit: int) -> int | None:

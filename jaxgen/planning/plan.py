@@ -5,16 +5,18 @@ import logging
 import math
 from typing import Any
 
+import jax
+
 from jaxgen.devices import parallel
 from jaxgen.errors import UserError
 from jaxgen.files.logs import start_log
 from jaxgen.planning import gpu, largest_batch, subject
-from jaxgen.planning.estimate import Roofline, roofline
 from jaxgen.planning.hardware import GIB, Hardware, open_hardware
 from jaxgen.planning.program import Program, TooLarge, compile_step
+from jaxgen.planning.roofline import Roofline, roofline
 from jaxgen.planning.subject import Subject
 from jaxgen.training import compiled_steps
-from jaxgen.training.operations import Cost
+from jaxgen.training.operations import StepCost
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +38,7 @@ def plan(config, topology: str | None) -> dict[str, Any]:
     examples = subject.examples_of(config)
     planned = subject.build(config, examples, config.batch_size, hardware.mesh, hardware.count)
     mesh = hardware.mesh or parallel.mesh_of_others(hardware.count)
-    cost = compiled_steps.step_cost(planned.recipe, planned.feed, mesh, *planned.arguments)
+    cost = compiled_steps.step_cost(planned.recipe, planned.batching, mesh, planned.state, planned.data)
     result = {
         "topology": hardware.name,
         "devices": hardware.count,
@@ -57,23 +59,25 @@ def plan(config, topology: str | None) -> dict[str, Any]:
         result |= _of_tpus(config, planned, hardware, cost, program)
         _show(describe(result))
         if config.plan.largest_batch:
-            found = _largest_batch(config, planned, hardware, program)
-            result |= found
-            _show([_largest(**found)])
+            largest = _largest_batch(config, planned, hardware, program)
+            result |= largest
+            _show([_largest(**largest)])
     print(json.dumps(result))
     return result
 
 
 def _bytes_of_data(planned: Subject) -> int:
-    return sum(array.size * array.dtype.itemsize for array in planned.data if array is not None)
+    return sum(array.size * array.dtype.itemsize for array in jax.tree.leaves(planned.data))
 
 
 def _show(lines: list[str]) -> None:
     print("\n".join(lines), flush=True)
 
 
-def _of_tpus(config, planned: Subject, hardware: Hardware, cost: Cost, program: Program | TooLarge) -> dict[str, Any]:
-    found: dict[str, Any] = {
+def _of_tpus(
+    config, planned: Subject, hardware: Hardware, cost: StepCost, program: Program | TooLarge
+) -> dict[str, Any]:
+    result: dict[str, Any] = {
         "fits": isinstance(program, Program),
         "compile_seconds": round(program.compile_seconds, 1),
     }
@@ -82,7 +86,7 @@ def _of_tpus(config, planned: Subject, hardware: Hardware, cost: Cost, program: 
         share = cost.operations / cost.written_operations if cost.written_operations else 1.0
         accessed = program.bytes_accessed * share
         bound = roofline(hardware, cost, accessed, len(program.collectives))
-        found |= {
+        result |= {
             "program_bytes": {
                 "arguments": program.arguments,
                 "temporaries": program.temporaries,
@@ -93,12 +97,12 @@ def _of_tpus(config, planned: Subject, hardware: Hardware, cost: Cost, program: 
             "operations_compiled": program.operations,
             "bytes_accessed_per_step": accessed,
             "collectives": [collective._asdict() for collective in program.collectives],
-            **_time(config, planned.feed.batch_size, bound),
+            **_time(config, planned.batching.batch_size, bound),
             **_compilers_time(share * program.optimal_seconds, bound),
         }
     else:
-        found["needs_bytes"] = None if math.isnan(program.needs) else int(program.needs)
-    return found
+        result["needs_bytes"] = None if math.isnan(program.needs) else int(program.needs)
+    return result
 
 
 def _largest_batch(config, planned: Subject, hardware: Hardware, program: Program | TooLarge) -> dict[str, Any]:
@@ -114,11 +118,11 @@ def _largest_batch(config, planned: Subject, hardware: Hardware, program: Progra
     unit = hardware.count * config.grad_accum_steps
     limit = max(config.batch_size, config.plan.max_batch)
     batch, compiled = largest_batch.search(compile_batch, config.batch_size, program, unit, limit)
-    ended = not any(isinstance(said, TooLarge) for said in compiled.values())
+    ended = not any(isinstance(outcome, TooLarge) for outcome in compiled.values())
     return {"largest_batch": batch, "largest_batch_ended_by_limit": ended}
 
 
-def _of_gpus(config, planned: Subject, hardware: Hardware, cost: Cost) -> dict[str, Any]:
+def _of_gpus(config, planned: Subject, hardware: Hardware, cost: StepCost) -> dict[str, Any]:
     lowered = gpu.lower_step(planned, hardware.count)
     bfloat16 = config.compute_dtype == "bfloat16"
     bound = roofline(hardware, cost, lowered.estimate.traffic, 1 if cost.collective_bytes else 0, bfloat16=bfloat16)
@@ -133,7 +137,7 @@ def _of_gpus(config, planned: Subject, hardware: Hardware, cost: Cost) -> dict[s
         },
         "stablehlo_bytes": lowered.stablehlo_bytes,
         "bytes_accessed_per_step": lowered.estimate.traffic,
-        **_time(config, planned.feed.batch_size, bound),
+        **_time(config, planned.batching.batch_size, bound),
     }
 
 
@@ -180,15 +184,12 @@ def describe(result: dict[str, Any]) -> list[str]:
     ]
     if "roofline_seconds" in result:
         bound = result["roofline_seconds"]
+        rows.append(("bytes moved a step and device" + note, _size(result["bytes_accessed_per_step"])))
+        rows += [(f"time of {name}", _milliseconds(bound[name])) for name in ("products", "memory", "collectives")]
+        rows.append(("a step, at least", f"{_milliseconds(bound['step'])}, held up by {result['limit']}"))
+        if "compiler_seconds" in result:
+            rows.append(("a step, by the compiler", _milliseconds(result["compiler_seconds"])))
         rows += [
-            ("bytes moved a step and device" + note, _size(result["bytes_accessed_per_step"])),
-            *((f"time of {name}", _milliseconds(bound[name])) for name in ("products", "memory", "collectives")),
-            ("a step, at least", f"{_milliseconds(bound['step'])}, held up by {result['limit']}"),
-            *(
-                [("a step, by the compiler", _milliseconds(result["compiler_seconds"]))]
-                if "compiler_seconds" in result
-                else []
-            ),
             ("of the peak, at most", f"{result['peak_fraction']:.1%}"),
             ("images a second, at most", f"{result['images_per_second']:,.0f}"),
             ("the whole run, at least", _duration(result["days"])),

@@ -71,8 +71,9 @@ def compile_step(subject: Subject, mesh: Mesh) -> Program | TooLarge:
     start = time.perf_counter()
     try:
         with compile_for("tpu"), _without_cache():
-            lowered = compiled_steps.lower_steps(subject.recipe, subject.feed, mesh, *subject.arguments, steps=1)
-            compiled = lowered.compile()
+            compiled = compiled_steps.lower_steps(
+                subject.recipe, subject.batching, mesh, subject.state, subject.data, steps=1
+            ).compile()
     except jax.errors.JaxRuntimeError as error:
         if "RESOURCE_EXHAUSTED" not in str(error):
             raise
@@ -107,8 +108,8 @@ def _without_cache() -> Iterator[None]:
 
 def _needed(message: str) -> float:
     """Bytes that the compiler says it would need ("Used 20.50G of 15.75G hbm")."""
-    found = re.search(r"[Uu]sed ([0-9.]+)([KMGT]) of", message)
-    return float(found[1]) * 1024 ** (1 + "KMGT".index(found[2])) if found else math.nan
+    match = re.search(r"[Uu]sed ([0-9.]+)([KMGT]) of", message)
+    return float(match[1]) * 1024 ** (1 + "KMGT".index(match[2])) if match else math.nan
 
 
 def collectives_of(hlo: str) -> tuple[Collective, ...]:

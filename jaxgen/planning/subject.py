@@ -1,4 +1,4 @@
-"""What is planned: the recipe, the feed and the shapes of a config, without its data where that is known."""
+"""What is planned: the recipe, the batching and the shapes of a config, without its data where that is known."""
 
 import logging
 import math
@@ -18,7 +18,7 @@ from jaxgen.recipes.base import Recipe
 from jaxgen.runs import session
 from jaxgen.settings import divisibility, lookup
 from jaxgen.training import objective
-from jaxgen.training.batches import Feed, shapes_of_streamed
+from jaxgen.training.batches import Batching, DispatchData, shapes_of
 
 log = logging.getLogger(__name__)
 
@@ -38,36 +38,19 @@ class Examples(NamedTuple):
     num_classes: int
     table: TableCodec | None = None
 
-    @property
-    def stored(self) -> tuple[jax.ShapeDtypeStruct, jax.ShapeDtypeStruct | None]:
-        """What lies on the devices, as shapes: images as rows of bytes, and labels."""
-        images, labels = self.split
-        if self.table is not None:
-            images = self.table.encoded
-        rows = jax.ShapeDtypeStruct((images.shape[0], math.prod(images.shape[1:])), images.dtype)
-        return rows, None if labels is None else jax.ShapeDtypeStruct(labels.shape, jnp.int32)
-
 
 class Subject(NamedTuple):
     """One config at one batch size, abstract from the first to the last array."""
 
     recipe: Recipe
-    feed: Feed
+    batching: Batching
     examples: Examples
     state: parallel.TrainState
 
     @property
-    def arguments(self) -> tuple:
-        """What `compiled_steps.lower_steps` (of one step) and `compiled_steps.step_cost` take, all but the mesh."""
-        return self.state, *self.data
-
-    @property
-    def data(self) -> tuple[jax.ShapeDtypeStruct, jax.ShapeDtypeStruct | None]:
-        """What lies on the devices of images and labels: the training split, or what a stream gives for one step."""
-        images, labels = self.examples.stored
-        if not self.feed.streamed:
-            return images, labels
-        return shapes_of_streamed(self.feed, 1, images.shape[1], labels is not None)
+    def data(self) -> DispatchData:
+        """Shapes of what one step is given."""
+        return shapes_of(self.batching, self.examples.split, self.examples.table, 1)
 
 
 def examples_of(config) -> Examples:
@@ -120,20 +103,21 @@ def build(config, examples: Examples, batch_size: int, mesh: Mesh | None, device
     config.batch_size, config.num_devices = batch_size, devices  # recipes look at both
     divisibility.check_devices(config, devices)
     module = lookup.module("recipes", config.recipe.name, "config.recipe.name")
-    recipe, feed = objective.recipe_and_feed(config, module, examples.split, examples.num_classes, examples.table)
+    parts = examples.split, examples.num_classes, examples.table
+    recipe, batching = objective.recipe_and_batching(config, module, *parts)
     divisibility.check_path_lengths(config, recipe.part_multiple, devices)
     mesh = mesh or parallel.mesh_of_others(devices)  # of which only shapes are asked
-    return Subject(recipe, feed, examples, parallel.abstract_state(recipe, mesh, config.seed))
+    return Subject(recipe, batching, examples, parallel.abstract_state(recipe, mesh, config.seed))
 
 
 def state_bytes(state: parallel.TrainState) -> dict[str, int]:
     """Bytes of the state on every device, by what they are for: parameters, optimiser, statistics, averages."""
-    found = {"parameters": 0, "optimiser": 0, "statistics and averages": 0}
+    sizes = {"parameters": 0, "optimiser": 0, "statistics and averages": 0}
     for player in state.players.values():
         parts = {"statistics and averages": player}
         if hasattr(player, "opt_state"):
             parts = {"parameters": player.params, "optimiser": player.opt_state}
             parts["statistics and averages"] = player.stats
         for name, tree in parts.items():
-            found[name] += sum(map(parallel.bytes_on_a_device, jax.tree.leaves(tree)))
-    return found
+            sizes[name] += sum(map(parallel.bytes_on_a_device, jax.tree.leaves(tree)))
+    return sizes

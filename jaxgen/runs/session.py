@@ -13,7 +13,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from jaxgen.data import cache, none, table_codec
-from jaxgen.data.base import Dataset, Split, open_dataset
+from jaxgen.data.base import Dataset, Split, is_streamed, open_dataset
 from jaxgen.data.table import columns_of
 from jaxgen.data.table_codec import TableCodec
 from jaxgen.devices import parallel, placement
@@ -26,8 +26,8 @@ from jaxgen.recipes.base import Recipe
 from jaxgen.runs.run_views import bound_views, facts_of, offered_views, workers
 from jaxgen.settings import configuration, divisibility, lookup
 from jaxgen.training import alarms, compiled_steps, lanes, objective, timing
-from jaxgen.training.batches import Feed
-from jaxgen.training.supply import Resident, Stream
+from jaxgen.training.batches import Batching, ResidentSplit, shapes_of
+from jaxgen.training.streamed_split import StreamedSplit, TrainingData
 from jaxgen.views.views import Views
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class Session(NamedTuple):
     open_data: Callable[[], Dataset]
     mesh: jax.sharding.Mesh
     recipe: Recipe
-    feed: Feed
+    batching: Batching
     views: Views
     clock: timing.Clock
     table: TableCodec | None = None
@@ -122,8 +122,8 @@ def open_session(config, needs_images: bool = True, known: DataShape | None = No
         columns = columns_of(dataset.facts.get("points", {}))
         baseline_evaluation.check(config.evaluation, columns)
         table = table_codec.fit(columns, train.images, data) if columns else None
-    recipe, feed = objective.recipe_and_feed(config, recipe_module, train, num_classes, table)
-    if feed.streamed and config.num_seeds > 1:
+    recipe, batching = objective.recipe_and_batching(config, recipe_module, train, num_classes, table)
+    if is_streamed(train.images) and config.num_seeds > 1:
         raise UserError(
             f"config.num_seeds={config.num_seeds}: seeds see the images in orders of their own, which cannot all be "
             "streamed into one program: set it to 1, or data.streaming=never"
@@ -142,7 +142,7 @@ def open_session(config, needs_images: bool = True, known: DataShape | None = No
     shares = tuple(np.bincount(train.labels) / len(train.labels)) if table is not None and num_classes else ()
     views = Views(recipe, parallel.flat(mesh), num_classes, shares)
     shape = tuple(train.images.shape[1:])
-    return Session(config, shape, num_classes, dataset.facts, open_data, mesh, recipe, feed, views, clock, table)
+    return Session(config, shape, num_classes, dataset.facts, open_data, mesh, recipe, batching, views, clock, table)
 
 
 def data_of(config):
@@ -177,22 +177,16 @@ def of_lane(session: Session, lane_config) -> Session:
     return session._replace(config=lane_config, mesh=parallel.flat(session.mesh), clock=timing.Clock())
 
 
-def upload(session: Session) -> tuple[jax.Array, jax.Array | None]:
-    """The training split on every device, images as rows of bytes (`Feed.shape`)."""
+def training_data(session: Session) -> TrainingData:
+    """What feeds the training steps: the whole split on every device, or batches that are read ahead of the steps."""
+    config, train = session.config, session.train
+    if is_streamed(train.images):
+        steps, workers = config.steps_per_dispatch, config.data.workers
+        return StreamedSplit(session.batching, config.seed, session.mesh, train, steps, workers)
     with session.clock.measure("data"):
-        labels = None if session.train.labels is None else parallel.replicate(session.mesh, session.train.labels)
-        rows = session.train.images.reshape(len(session.train.images), -1)
-        return parallel.replicate(session.mesh, rows if session.table is None else session.table.encoded), labels
-
-
-def supply(session: Session) -> Resident | Stream:
-    """Where the training steps get their images from."""
-    if not session.feed.streamed:
-        return Resident(*upload(session))
-    config = session.config
-    return Stream(
-        session.feed, config.seed, session.mesh, session.train, config.steps_per_dispatch, config.data.workers
-    )
+        labels = None if train.labels is None else parallel.replicate(session.mesh, train.labels)
+        rows = train.images.reshape(len(train.images), -1) if session.table is None else session.table.encoded
+        return ResidentSplit(parallel.replicate(session.mesh, rows), labels)
 
 
 def real_split(session: Session, name: str) -> ImageSource:
@@ -201,18 +195,12 @@ def real_split(session: Session, name: str) -> ImageSource:
     return ImageSource(images, labels, session.dataset.class_names, f"{session.config.data.name}:{name}")
 
 
-def compile_steps(session: Session, state, images, labels) -> compiled_steps.CompiledSteps:
+def compile_steps(session: Session, state: parallel.TrainState) -> compiled_steps.CompiledSteps:
     """The program of `steps_per_dispatch` training steps."""
-    steps, mapped = session.config.steps_per_dispatch, False
-    if session.config.num_seeds > 1:
-        chosen = session.config.seed_program
-        mapped = compiled_steps.lanes_one_by_one(state) if chosen == "auto" else chosen == "map"
-        how = "one after the other" if mapped else "in one batched program"
-        log.info("%d seeds over %s, %s", session.config.num_seeds, dict(session.mesh.shape), how)
-    log.info("compiling %d steps for %d device(s) ...", steps, session.mesh.size)
-    return compiled_steps.compile_steps(
-        session.recipe, session.feed, session.mesh, state, images, labels, steps=steps, mapped=mapped
-    )
+    steps, seed_program = session.config.steps_per_dispatch, session.config.seed_program
+    parts = session.recipe, session.batching, session.mesh
+    data = shapes_of(session.batching, session.train, session.table, steps)
+    return compiled_steps.compile_steps(*parts, state, data, steps=steps, seed_program=seed_program)
 
 
 def evaluate(

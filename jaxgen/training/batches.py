@@ -1,18 +1,29 @@
-"""Batches drawn on the device: which examples a step sees depends on the run's key and the step alone."""
+"""Batches made on the device: which examples a step sees depends on the run's key and the step alone.
 
-from typing import NamedTuple
+The compiled steps take their examples as one pytree, whose type says what it holds: the whole split (`ResidentSplit`),
+or the batches of a dispatch, read ahead of it (`StreamedBatches`). Both have the same attributes and methods.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from flax import struct
+from jax.sharding import PartitionSpec as P
 
+from jaxgen.data.base import Split, is_streamed
 from jaxgen.data.order import shuffled_index
+from jaxgen.data.table_codec import TableCodec
 from jaxgen.ops.pixels import from_uint8
-from jaxgen.ops.random import example_uniform
+from jaxgen.ops.random import DATA_AXIS, example_uniform
 from jaxgen.recipes.base import Batch
 
 
-class Feed(NamedTuple):
-    """How batches are drawn.
+class Batching(NamedTuple):
+    """How batches are made of examples.
 
     batch_size: examples per batch over all devices.
     batches: batches per step (the recipe's n_critic).
@@ -20,8 +31,9 @@ class Feed(NamedTuple):
     flip: mirror images left to right at random.
     shape: (H, W, C) of an image, where they are stored as rows of bytes; () where each keeps its own shape. On a TPU
       rows can be picked as they lie, images only after the whole set has been put in another order, at every step.
-    class_weights: how often each class is drawn, any positive numbers; (): as often as there are examples of it.
-    streamed: a step is handed its batches (`jaxgen.training.supply`) instead of drawing them from the whole split.
+    class_weights: how often each class is drawn, any positive numbers; (): as often as there are examples of it. With
+      them each example's class is drawn first and then the example from all of that class, with replacement
+      (training-by-sampling of Xu et al. 2019, section 4.3, for one discrete column).
     """
 
     batch_size: int
@@ -30,7 +42,6 @@ class Feed(NamedTuple):
     flip: bool = False
     shape: tuple[int, ...] = ()
     class_weights: tuple[float, ...] = ()
-    streamed: bool = False
 
     @property
     def examples(self) -> int:
@@ -38,67 +49,124 @@ class Feed(NamedTuple):
         return self.batch_size // self.parts
 
 
-def shapes_of_streamed(feed: Feed, steps: int, row: int, labelled: bool) -> tuple:
-    """Images [K, batches, parts, examples, row] and labels (or None) that K = `steps` steps of a stream are handed."""
-    shape = (steps, feed.batches, feed.parts, feed.examples)
-    labels = jax.ShapeDtypeStruct(shape, jnp.int32) if labelled else None
-    return jax.ShapeDtypeStruct((*shape, row), jnp.uint8), labels
+class ResidentSplit(struct.PyTreeNode):
+    """The whole training split on every device, from which the steps draw.
+
+    images: rows of bytes uint8 [N, H * W * C] (`Batching.shape`), images uint8 [N, H, W, C], or vectors float32 [N, D].
+    labels: int32 [N], or None.
+    spec: how the arrays lie on a mesh.
+    """
+
+    images: jax.Array
+    labels: jax.Array | None
+    spec: ClassVar[P] = P()
+
+    def dispatches(self, step: int) -> Iterator["ResidentSplit"]:
+        """What the dispatches after `step` steps are given, one after the other, without end."""
+        del step
+        while True:
+            yield self
+
+    @property
+    def each_step(self) -> None:
+        """What a loop over the steps of a dispatch takes apart, for `of_step`: nothing."""
+
+    def of_step(self, taken: None) -> "ResidentSplit":
+        """What one step makes its batches of."""
+        del taken
+        return self
+
+    def pick(self, batching: Batching, key: jax.Array, positions: jax.Array) -> tuple[jax.Array, jax.Array | None]:
+        """Rows [n, ...] and labels [n] of the examples at `positions` [n] of the endless sequence."""
+        index = choose(batching, key, positions, self.images.shape[0], self.labels)
+        # The barrier keeps XLA from fusing gather and cast, which on a CPU is five times slower.
+        rows = jax.lax.optimization_barrier(self.images[index])
+        return rows, None if self.labels is None else self.labels[index]
 
 
-def positions(feed: Feed, step: jax.Array, ids: jax.Array) -> jax.Array:
+class StreamedBatches(struct.PyTreeNode):
+    """The examples of the K steps of one dispatch, each device holding its own; of one step without the first axis.
+
+    rows: of bytes uint8 [K, batches, parts, b, H * W * C]. labels: int32 [K, batches, parts, b], or None.
+    spec: how the arrays lie on a mesh.
+    """
+
+    rows: jax.Array
+    labels: jax.Array | None
+    spec: ClassVar[P] = P(None, None, None, DATA_AXIS)
+
+    @property
+    def each_step(self) -> "StreamedBatches":
+        """What a loop over the steps of a dispatch takes apart, for `of_step`."""
+        return self
+
+    def of_step(self, taken: "StreamedBatches") -> "StreamedBatches":
+        """What one step makes its batches of."""
+        return taken
+
+    def pick(self, batching: Batching, key: jax.Array, positions: jax.Array) -> tuple[jax.Array, jax.Array | None]:
+        """Rows [n, ...] and labels of the examples, of a single step: those at `positions`, by whoever read them."""
+        del batching, key, positions
+        return self.rows.reshape(-1, self.rows.shape[-1]), self.labels
+
+
+# What a compiled program of several steps is given.
+DispatchData = ResidentSplit | StreamedBatches
+
+
+def shapes_of(batching: Batching, train: Split, table: TableCodec | None, steps: int) -> DispatchData:
+    """Shapes of what `steps` steps are given of a split, whose arrays may be shapes themselves."""
+    images = train.images if table is None else table.encoded
+    row = math.prod(images.shape[1:])
+    if is_streamed(images):
+        shape = (steps, batching.batches, batching.parts, batching.examples)
+        labels = None if train.labels is None else jax.ShapeDtypeStruct(shape, jnp.int32)
+        return StreamedBatches(jax.ShapeDtypeStruct((*shape, row), jnp.uint8), labels)
+    labels = None if train.labels is None else jax.ShapeDtypeStruct(train.labels.shape, jnp.int32)
+    return ResidentSplit(jax.ShapeDtypeStruct((images.shape[0], row), images.dtype), labels)
+
+
+def positions_of(batching: Batching, step: jax.Array, ids: jax.Array | np.ndarray) -> jax.Array:
     """Places [batches * parts, len(ids)] of a step's examples in the endless sequence of examples.
 
     Args:
-      feed: sizes.
+      batching: sizes.
       step: steps done.
       ids: numbers of the examples within a part.
     """
-    first = step * (feed.batches * feed.batch_size)
-    part = jnp.arange(feed.batches * feed.parts)[:, None] * feed.examples
+    first = step * (batching.batches * batching.batch_size)
+    part = jnp.arange(batching.batches * batching.parts)[:, None] * batching.examples
     return first + part + ids[None, :]
 
 
-def drawn(feed: Feed, key: jax.Array, position: jax.Array, count: int, labels: jax.Array | None) -> jax.Array:
-    """Which examples [n] of the split's `count` stand at places `position` [n]; `key` is the run's for data."""
+def choose(batching: Batching, key: jax.Array, positions: jax.Array, count: int, labels: jax.Array | None) -> jax.Array:
+    """Which examples [n] of the split's `count` stand at `positions` [n]; `key` is the run's for data."""
     key = jax.random.fold_in(key, 0)
-    if feed.class_weights:
-        return _index_by_class(key, position, labels, feed.class_weights)
-    return shuffled_index(key, position, count)
+    if batching.class_weights:
+        return _index_by_class(key, positions, labels, batching.class_weights)
+    return shuffled_index(key, positions, count)
 
 
-def sample_batch(feed: Feed, key: jax.Array, step: jax.Array, ids: jax.Array, images, labels) -> Batch:
+def make_batch(batching: Batching, key: jax.Array, step: jax.Array, ids: jax.Array, data: DispatchData) -> Batch:
     """This device's share of the batches of one step, shuffled without replacement epoch by epoch.
 
-    With `feed.class_weights` each example's class is drawn first and then the example from all of that class, with
-    replacement (training-by-sampling of Xu et al. 2019, section 4.3, for one discrete column).
-
     Args:
-      feed: sizes and augmentation.
+      batching: sizes and augmentation.
       key: the run's key for data; the same at every step.
       step: steps done.
       ids: [b] numbers of this device's examples within a part.
-      images: [N, H, W, C] uint8, or their rows [N, H * W * C], or vectors [N, D] float32, which stay as they are; the
-        whole training split. With `feed.streamed` this device's share of the step's rows,
-        [batches, parts, b, H * W * C].
-      labels: [N] int32 (streamed: [batches, parts, b]), or None.
+      data: of this step (`of_step`).
     """
-    position = positions(feed, step, ids)
-    if feed.streamed:
-        picked, chosen = images.reshape(-1, images.shape[-1]), labels
-    else:
-        index = drawn(feed, key, position.ravel(), images.shape[0], labels)
-        # The barrier keeps XLA from fusing gather and cast, which on a CPU is five times slower.
-        picked = jax.lax.optimization_barrier(images[index])
-        chosen = None if labels is None else labels[index]
-    picked = picked.reshape(len(picked), *(feed.shape or picked.shape[1:]))
-    if picked.dtype == jnp.uint8:
-        picked = from_uint8(picked)
-    if feed.flip:
+    positions = positions_of(batching, step, ids).ravel()
+    images, labels = data.pick(batching, key, positions)
+    images = images.reshape(len(images), *(batching.shape or images.shape[1:]))
+    if images.dtype == jnp.uint8:
+        images = from_uint8(images)
+    if batching.flip:
         mirrored = jax.vmap(lambda i: jax.random.bernoulli(jax.random.fold_in(jax.random.fold_in(key, 1), i)))
-        picked = jnp.where(mirrored(position.ravel())[:, None, None, None], picked[:, :, ::-1], picked)
-    shape = (feed.batches, feed.parts, ids.shape[0])
-    picked = picked.reshape(*shape, *picked.shape[1:])
-    return Batch(picked, None if chosen is None else chosen.reshape(shape))
+        images = jnp.where(mirrored(positions)[:, None, None, None], images[:, :, ::-1], images)
+    shape = (batching.batches, batching.parts, ids.shape[0])
+    return Batch(images.reshape(*shape, *images.shape[1:]), None if labels is None else labels.reshape(shape))
 
 
 def _index_by_class(key: jax.Array, position: jax.Array, labels: jax.Array, weights: tuple[float, ...]) -> jax.Array:

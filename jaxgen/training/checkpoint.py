@@ -192,9 +192,9 @@ class Checkpoints:
     def _restore_one(self, step: int, abstract: PyTree) -> tuple[PyTree, dict]:
         items = ocp.args.Composite(state=ocp.args.StandardRestore(abstract), meta=ocp.args.JsonRestore())
         restored = self._manager.restore(step, args=items)
-        found = checksums(restored.state)
+        actual = checksums(restored.state)
         expected = restored.meta["checksums"]
-        wrong = sorted(set(found) ^ set(expected)) or [name for name in found if found[name] != expected[name]]
+        wrong = sorted(set(actual) ^ set(expected)) or [name for name in actual if actual[name] != expected[name]]
         if wrong:
             raise ValueError(f"checksum of {len(wrong)} arrays differs, first {wrong[0]}")
         return restored.state, restored.meta

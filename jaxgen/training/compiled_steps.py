@@ -1,25 +1,27 @@
 """The training step as a program for a mesh, with lanes where there are several seeds: traced, lowered, compiled."""
 
+import logging
 import time
 from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 from jax.sharding import Mesh
-from jax.sharding import PartitionSpec as P
 
 from jaxgen.devices import parallel
 from jaxgen.ops.backend import compile_for
 from jaxgen.ops.random import DATA_AXIS, example_ids
 from jaxgen.recipes.base import Recipe, average_over_devices
-from jaxgen.training.batches import Feed, sample_batch
-from jaxgen.training.operations import Cost, cost_of
+from jaxgen.training.batches import Batching, DispatchData, make_batch
+from jaxgen.training.operations import StepCost, cost_of
+
+log = logging.getLogger(__name__)
 
 
 class CompiledSteps(NamedTuple):
     """K training steps as one program.
 
-    run: `(state, images, labels) -> state, {name: [K]}`, of lanes {name: [lanes, K]}; the state that went in is gone
+    run: `(state, data) -> state, {name: [K]}`, of lanes {name: [lanes, K]}; the state that went in is gone
       (donated).
     compile_seconds: tracing and compiling together.
     flops_per_step: operations of one step of all lanes on all devices in products, on average: `step_cost`.
@@ -33,12 +35,12 @@ class CompiledSteps(NamedTuple):
 
 
 def train_step(
-    recipe: Recipe, feed: Feed, state: parallel.TrainState, images, labels
+    recipe: Recipe, batching: Batching, state: parallel.TrainState, data: DispatchData
 ) -> tuple[parallel.TrainState, dict]:
     """One update of the recipe on this device's share of the batch; inside `shard_map` over the mesh."""
     key = jax.random.fold_in(state.key, 1)
-    count = feed.examples // jax.lax.axis_size(DATA_AXIS)
-    batch = sample_batch(feed, key, state.step, example_ids(count), images, labels)
+    count = batching.examples // jax.lax.axis_size(DATA_AXIS)
+    batch = make_batch(batching, key, state.step, example_ids(count), data)
     players, metrics = recipe.update(
         state.players, batch, jax.random.fold_in(jax.random.fold_in(state.key, 2), state.step), state.step
     )
@@ -49,20 +51,20 @@ def over_lanes(run: Callable, mapped: bool) -> Callable:
     """`run`, made for the state of one seed, for that of several: the step is shared, the rest has lanes.
 
     Args:
-      run: `(state, images, labels) -> state, metrics`.
+      run: `(state, data) -> state, metrics`.
       mapped: the lanes one after the other, each over all steps of the dispatch, instead of one batched program.
     """
 
-    def together(state, images, labels):
-        def one(key, players):
-            after, metrics = run(parallel.TrainState(state.step, key, players), images, labels)
+    def together(state, data):
+        def one_lane(key, players):
+            after, metrics = run(parallel.TrainState(state.step, key, players), data)
             return after.step, after.players, metrics
 
         if mapped:
-            step, players, metrics = jax.lax.map(lambda lane: one(*lane), (state.key, state.players))
+            step, players, metrics = jax.lax.map(lambda lane: one_lane(*lane), (state.key, state.players))
             step = step[0]
         else:
-            step, players, metrics = jax.vmap(one, out_axes=(None, 0, 0))(state.key, state.players)
+            step, players, metrics = jax.vmap(one_lane, out_axes=(None, 0, 0))(state.key, state.players)
         return parallel.TrainState(step, state.key, players), metrics
 
     return together
@@ -78,117 +80,115 @@ def lanes_one_by_one(state: parallel.TrainState) -> bool:
     return convolutions or jax.default_backend() == "cpu"
 
 
-def lower_steps(
+def program(
     recipe: Recipe,
-    feed: Feed,
+    batching: Batching,
     mesh: Mesh,
     state: parallel.TrainState,
-    images,
-    labels,
+    data: DispatchData,
     *,
     steps: int,
     unroll: int = 1,
     mapped: bool = False,
-) -> jax.stages.Lowered:
-    """`steps` training steps as one program for the mesh, `state, images, labels -> state, metrics`, not compiled yet.
+) -> Callable:
+    """`steps` training steps as one function for the mesh, `(state, data) -> state, metrics`.
 
     Args:
       recipe: what a step does.
-      feed: how batches are drawn.
+      batching: how batches are made.
       mesh: from `make_mesh`, or of devices that are not here.
-      state: concrete or abstract; its shapes count, so that a fresh and a restored state get the same program.
-      images: [N, H, W, C] uint8 or rows of them, on every device; or its shape. With `feed.streamed`
-        [K, batches, parts, examples, H * W * C], spread over the devices along `examples`.
-      labels: [N] (or [K, batches, parts, examples]) int32, or None.
+      state, data: concrete or abstract; they say what lies where on the mesh.
       steps: K.
       unroll: copies of the step in the loop's body.
       mapped: of lanes, see `over_lanes`.
     """
-    placed = parallel.shapes_on(mesh, given_as(feed), (images, labels))
-    arguments = (parallel.placed_shapes(mesh, state), *placed)
-    where = parallel.specs_of(mesh, state)
-    return jax.jit(program(recipe, feed, mesh, where, steps, unroll, mapped), donate_argnums=0).lower(*arguments)
 
+    def run(state, data):
+        def body(state, taken):
+            return train_step(recipe, batching, state, data.of_step(taken))
 
-def program(
-    recipe: Recipe,
-    feed: Feed,
-    mesh: Mesh,
-    where: parallel.TrainState,
-    steps: int,
-    unroll: int = 1,
-    mapped: bool = False,
-) -> Callable:
-    """What `lower_steps` lowers: `(state, images, labels) -> state, metrics`; where: `parallel.specs_of`."""
-
-    def run(state, images, labels):
-        def body(state, of_step):
-            return train_step(recipe, feed, state, *(of_step or (images, labels)))
-
-        of_steps = (images, labels) if feed.streamed else None
-        return jax.lax.scan(body, state, of_steps, length=steps, unroll=min(unroll, steps))
+        return jax.lax.scan(body, state, data.each_step, length=steps, unroll=min(unroll, steps))
 
     run = over_lanes(run, mapped) if parallel.SEED_AXIS in mesh.axis_names else run
-    return _on_each_device(run, mesh, where, given_as(feed))
+    return _on_each_device(run, mesh, state, data)
 
 
-def given_as(feed: Feed) -> P:
-    """How images and labels lie on the mesh: whole on every device; streamed, each device has its own examples."""
-    return P(None, None, None, DATA_AXIS) if feed.streamed else P()
+def lower_steps(
+    recipe: Recipe, batching: Batching, mesh: Mesh, state: parallel.TrainState, data: DispatchData, **options
+) -> jax.stages.Lowered:
+    """`program` for these shapes of state and data, so that a fresh and a restored state get the same; not compiled."""
+    run = program(recipe, batching, mesh, state, data, **options)
+    shapes = parallel.placed_shapes(mesh, state), parallel.shapes_on(mesh, data.spec, data)
+    return jax.jit(run, donate_argnums=0).lower(*shapes)
 
 
-def _on_each_device(run: Callable, mesh: Mesh, where: parallel.TrainState, given: P) -> Callable:
-    metrics = where.key  # with lanes where the keys have them
+def _on_each_device(run: Callable, mesh: Mesh, state: parallel.TrainState, data: DispatchData) -> Callable:
+    where = parallel.specs_of(mesh, state)
     # On one device nothing differs between devices; without the types that say so XLA keeps no idle all-reduces.
     return jax.shard_map(
         run,
         mesh=mesh,
-        in_specs=(where, given, given),
-        out_specs=(where, metrics),
+        in_specs=(where, data.spec),
+        out_specs=(where, where.key),  # metrics have lanes where the keys have them
         check_vma=parallel.data_devices(mesh) > 1,
     )
 
 
 def compile_steps(
-    recipe: Recipe, feed: Feed, mesh: Mesh, state: parallel.TrainState, images, labels, **options
+    recipe: Recipe,
+    batching: Batching,
+    mesh: Mesh,
+    state: parallel.TrainState,
+    data: DispatchData,
+    *,
+    steps: int,
+    seed_program: str = "auto",
+    **options,
 ) -> CompiledSteps:
-    """Compiles `steps` training steps into one program for the mesh; see `lower_steps`."""
-    operations = step_cost(recipe, feed, mesh, state, images, labels).operations * parallel.data_devices(mesh)
+    """Compiles `steps` training steps into one program for the mesh; see `program`, and `config.seed_program`."""
+    lanes = 1
     if parallel.SEED_AXIS in mesh.axis_names:
-        operations *= state.key.shape[0]
+        lanes = state.key.shape[0]
+        options["mapped"] = lanes_one_by_one(state) if seed_program == "auto" else seed_program == "map"
+        how = "one after the other" if options["mapped"] else "in one batched program"
+        log.info("%d seeds over %s, %s", lanes, dict(mesh.shape), how)
+    log.info("compiling %d steps for %d device(s) ...", steps, mesh.size)
+    operations = step_cost(recipe, batching, mesh, state, data).operations * parallel.data_devices(mesh) * lanes
     start = time.perf_counter()
-    compiled = lower_steps(recipe, feed, mesh, state, images, labels, **options).compile()
+    compiled = lower_steps(recipe, batching, mesh, state, data, steps=steps, **options).compile()
     seconds = time.perf_counter() - start
     text = compiled.as_text()
     collectives = text.count(" all-reduce(") + text.count(" all-reduce-start(")
     return CompiledSteps(compiled, seconds, operations, collectives)
 
 
-def abstract_step(recipe: Recipe, feed: Feed, mesh, where: parallel.TrainState) -> Callable:
-    """One step on every device of the mesh, `state, images, labels -> state, metrics`, to be traced.
+def abstract_step(
+    recipe: Recipe, batching: Batching, mesh: Mesh, state: parallel.TrainState, data: DispatchData
+) -> Callable:
+    """One step on every device of the mesh, `(state, data) -> state, metrics`, to be traced.
 
-    where: `parallel.specs_of` the state.
+    state, data: say what lies where.
     """
 
-    def step(state, images, labels):
-        if feed.streamed:
-            images, labels = jax.tree.map(lambda of_steps: of_steps[0], (images, labels))
-        return train_step(recipe, feed, state, images, labels)
+    def step(state, data):
+        taken = jax.tree.map(lambda of_steps: of_steps[0], data.each_step)
+        return train_step(recipe, batching, state, data.of_step(taken))
 
-    return _on_each_device(step, mesh, where, given_as(feed))
+    return _on_each_device(step, mesh, state, data)
 
 
-def step_cost(recipe: Recipe, feed: Feed, mesh: Mesh, state: parallel.TrainState, images, labels) -> Cost:
+def step_cost(
+    recipe: Recipe, batching: Batching, mesh: Mesh, state: parallel.TrainState, data: DispatchData
+) -> StepCost:
     """What one step costs each device, `jaxgen.training.operations`; with plain convolutions on every platform.
 
     Of lanes: what a step of one of them does.
     """
-    arguments = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), (state, images, labels))
-    where = parallel.specs_of(mesh, state)
     if parallel.SEED_AXIS in mesh.axis_names:
-        lanes, mesh = arguments[0], parallel.mesh_of_others(parallel.data_devices(mesh))
-        one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), (lanes.key, lanes.players))
-        arguments = (parallel.TrainState(lanes.step, *one), *arguments[1:])
-        where = parallel.specs_of(mesh, arguments[0])
+        mesh = parallel.mesh_of_others(parallel.data_devices(mesh))
+        lane = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), (state.key, state.players))
+        state = parallel.TrainState(state.step, *lane)
+    shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), (state, data))
     with compile_for("tpu"):  # the CPU's own forms of convolutions multiply less
-        return cost_of(abstract_step(recipe, feed, mesh, where), *arguments, step=lambda arguments: arguments[0].step)
+        step = abstract_step(recipe, batching, mesh, state, data)
+        return cost_of(step, *shapes, step=lambda arguments: arguments[0].step)

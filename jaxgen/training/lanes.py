@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ml_collections import ConfigDict
+
 from jaxgen.devices import placement
 from jaxgen.files.workdir import grow, write_atomic
 from jaxgen.training import diagnostics
@@ -27,7 +29,7 @@ class Lane(NamedTuple):
     watch: its alarms.
     """
 
-    config: Any
+    config: ConfigDict
     folder: Path
     index: int | None
     window: dict[str, list[float]]
@@ -38,7 +40,7 @@ class Lane(NamedTuple):
         return self.config.seed
 
     @property
-    def told(self) -> str:
+    def prefix(self) -> str:
         """What messages about it begin with: nothing where there are no others."""
         return "" if self.index is None else f"seed {self.seed}: "
 
@@ -57,7 +59,7 @@ def seed_argument(config) -> int | tuple[int, ...]:
     return seeds_of(config) if config.num_seeds > 1 else config.seed
 
 
-def each_config(config) -> Iterator[tuple[int | None, Any]]:
+def each_config(config) -> Iterator[tuple[int | None, ConfigDict]]:
     """Index and config of each seed, as of a run of it alone; (None, config) where there is one."""
     if config.num_seeds == 1:
         yield None, config
@@ -76,8 +78,8 @@ def folder_of(workdir: Path, seed: int) -> Path:
 def container_of(folder: Path) -> Path | None:
     """The work directory of which `folder` holds one of several seeds, or None if it is no such folder."""
     try:
-        told = json.loads((folder / "config.json").read_text())
-        return folder.absolute().parent if told["lane_of"] == ".." else None
+        written = json.loads((folder / "config.json").read_text())
+        return folder.absolute().parent if written["lane_of"] == ".." else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -117,11 +119,12 @@ def take_note(lanes: tuple[Lane, ...], first_step: int, metrics: Mapping[str, An
       The last step's numbers, means over lanes.
 
     Raises:
-      UserError: a loss is no number.
+      NotFinite: a loss is no number.
     """
     rows = {name: value.reshape(len(lanes), -1).tolist() for name, value in metrics.items()}
     for i, lane in enumerate(lanes):
-        diagnostics.check_finite(first_step, {name: row[i] for name, row in rows.items()}, kept, lane.told)
+        numbers = {name: row[i] for name, row in rows.items()}
+        diagnostics.check_finite(first_step, numbers, kept, lane.seed, lane.prefix)
     for i, lane in enumerate(lanes):
         for name, row in rows.items():
             lane.window.setdefault(name, []).extend(row[i])
@@ -143,7 +146,7 @@ def active_alarms(lanes: tuple[Lane, ...]) -> tuple[str, ...]:
 
 def stopping(lanes: tuple[Lane, ...]) -> str | None:
     """Why the run must not go on, or None; see `Watch.stopping`."""
-    return next((f"{lane.told}{reason}" for lane in lanes if (reason := lane.watch.stopping())), None)
+    return next((f"{lane.prefix}{reason}" for lane in lanes if (reason := lane.watch.stopping())), None)
 
 
 def make_folders(lanes: tuple[Lane, ...], settings: Mapping[str, Any], facts: Mapping[str, Any]) -> None:

@@ -10,12 +10,13 @@ from jaxgen.devices import parallel, processes
 from jaxgen.errors import UserError
 from jaxgen.files.logs import Progress
 from jaxgen.training import lanes as of_lanes
+from jaxgen.training.diagnostics import NotFinite, forget_failure, record_failure
 from jaxgen.training.lanes import Lane
-from jaxgen.training.run import Run, is_over
+from jaxgen.training.run import TrainingRun, is_over
 from jaxgen.training.run_files import RunFiles
 
 
-def train(run: Run, state: parallel.TrainState, lanes: tuple[Lane, ...]) -> tuple[parallel.TrainState, bool]:
+def train(run: TrainingRun, state: parallel.TrainState, lanes: tuple[Lane, ...]) -> tuple[parallel.TrainState, bool]:
     """Trains to `config.steps`, or until `config.budget.seconds` are spent.
 
     Args:
@@ -37,8 +38,11 @@ def train(run: Run, state: parallel.TrainState, lanes: tuple[Lane, ...]) -> tupl
         Progress(config.steps, step, config.batch_size * len(lanes), seconds=config.budget.seconds) if primary else None
     )
     pending: list[tuple[int, dict[str, jax.Array]]] = []
+    dispatches = run.data.dispatches(step)
     stopped = False  # by an alarm
     over = is_over(config, step, run.clock)
+    if primary and not over:
+        forget_failure(run.workdir)
 
     def drain(leave: int) -> None:
         while len(pending) > leave:
@@ -52,7 +56,7 @@ def train(run: Run, state: parallel.TrainState, lanes: tuple[Lane, ...]) -> tupl
     try:
         while not over:
             with run.clock.measure("step"):
-                state, metrics = run.steps.run(state, *run.supply.take(step))
+                state, metrics = run.steps.run(state, next(dispatches))
                 pending.append((step + 1, metrics))
                 step += config.steps_per_dispatch
                 drain(1)  # one dispatch stays under way while the numbers of the one before are read
@@ -99,8 +103,12 @@ def train(run: Run, state: parallel.TrainState, lanes: tuple[Lane, ...]) -> tupl
                 break
         with run.clock.measure("checkpoint"):
             run.checkpoints.wait()
+    except NotFinite as failure:
+        if primary:
+            record_failure(run.workdir, failure)
+        raise
     finally:
-        run.supply.close()
+        dispatches.close()
         if progress is not None:
             progress.close()
         if files is not None:
@@ -140,23 +148,22 @@ def _due(step: int, every: int, over: bool) -> bool:
     return bool(every) and (step % every == 0 or over)
 
 
-def _is_over_everywhere(run: Run, step: int) -> bool:
+def _is_over_everywhere(run: TrainingRun, step: int) -> bool:
     """`is_over`; where the processes' clocks differ, one is enough, and they agree at log steps only."""
     if step < run.config.steps and jax.process_count() > 1 and run.config.budget.seconds:
         return step % run.config.log_every == 0 and processes.anywhere(is_over(run.config, step, run.clock))
     return is_over(run.config, step, run.clock)
 
 
-def _evaluate_everywhere(run: Run, lanes: tuple[Lane, ...], players) -> dict[int, dict[str, float]]:
+def _evaluate_everywhere(run: TrainingRun, lanes: tuple[Lane, ...], players) -> dict[int, dict[str, float]]:
     """All processes share the work, and learn the numbers that the primary has: checkpoints are ranked by them."""
     measured = {}
     for lane in lanes:
-        mine = lane.players(run.mesh, players)
-        results = run.evaluate(lane, mine, run.config.evaluation.num_samples_in_training)
+        results = run.evaluate(lane, lane.players(run.mesh, players), run.config.evaluation.num_samples_in_training)
         measured[lane.seed] = processes.share(results)
     return measured
 
 
-def _what_is_kept(run: Run) -> str:
+def _what_is_kept(run: TrainingRun) -> str:
     steps = run.checkpoints.steps()
     return f"the last good checkpoint is step {steps[-1]}" if steps else "there is no checkpoint yet"

@@ -1,4 +1,4 @@
-"""What a config trains on data of a certain shape: its recipe, and how batches are drawn."""
+"""What a config trains on data of a certain shape: its recipe, and how batches are made."""
 
 from types import ModuleType
 
@@ -11,13 +11,13 @@ from jaxgen.errors import UserError
 from jaxgen.recipes.base import Recipe
 from jaxgen.settings import default, lookup
 from jaxgen.settings.unread_settings import NotedConfig
-from jaxgen.training.batches import Feed
+from jaxgen.training.batches import Batching
 
 
-def recipe_and_feed(
+def recipe_and_batching(
     config: ConfigDict, module: ModuleType, train: Split, num_classes: int, table: TableCodec | None
-) -> tuple[Recipe, Feed]:
-    """The recipe of `config` and its feed.
+) -> tuple[Recipe, Batching]:
+    """The recipe of `config` and how its batches are made.
 
     Args:
       config: the whole config.
@@ -45,8 +45,8 @@ def recipe_and_feed(
         recipe = recipe._replace(shard_optimizer=True)
     weights = _class_weights(config, train, num_classes)
     stored = () if vectors else train.images.shape[1:]
-    parts, streamed = config.grad_accum_steps, getattr(train.images, "streamed", False)
-    return recipe, Feed(config.batch_size, recipe.batches, parts, config.data.flip, stored, weights, streamed)
+    batching = Batching(config.batch_size, recipe.batches, config.grad_accum_steps, config.data.flip, stored, weights)
+    return recipe, batching
 
 
 def _class_weights(config: ConfigDict, train: Split, num_classes: int) -> tuple[float, ...]:

@@ -5,13 +5,15 @@ number alone are evaluated over `STEPS` steps.
 """
 
 import math
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
 
+PyTree = Any
 # Divisible by 1 to 10, 12, 14, 15, 16, 20 and 30: the intervals in which steps repeat.
 STEPS = 5_040
 _REDUCES = ("psum", "psum_invariant")
@@ -19,7 +21,7 @@ _GATHERS = ("all_gather", "all_gather_invariant")
 _SCATTERS = ("reduce_scatter", "all_to_all", "ppermute")
 
 
-class Cost(NamedTuple):
+class StepCost(NamedTuple):
     """Of one step on one device, on average.
 
     operations: two for each product of matrix multiplications and convolutions; products with padding and with the
@@ -38,15 +40,15 @@ class Cost(NamedTuple):
     written_operations: float = 0.0
     reduced_bytes: float = 0.0
 
-    def __add__(self, other: "Cost") -> "Cost":
-        return Cost(*(mine + its for mine, its in zip(self, other, strict=True)))
+    def __add__(self, other: "StepCost") -> "StepCost":
+        return StepCost(*map(operator.add, self, other))
 
-    def times(self, count: float) -> "Cost":
+    def times(self, count: float) -> "StepCost":
         """The cost of doing it `count` times."""
-        return Cost(*(value * count for value in self))
+        return StepCost(*(value * count for value in self))
 
 
-def cost_of(function: Callable, *arguments: Any, step: Callable[[Any], jax.Array]) -> Cost:
+def cost_of(function: Callable, *arguments: PyTree, step: Callable[[PyTree], jax.Array]) -> StepCost:
     """The cost of `function(*arguments)`.
 
     Args:
@@ -56,36 +58,36 @@ def cost_of(function: Callable, *arguments: Any, step: Callable[[Any], jax.Array
     """
     closed = jax.make_jaxpr(function)(*arguments)
     marked = step(arguments)
-    known = [_numbers_of(leaf is marked) for leaf in jax.tree.leaves(arguments)]
-    return _walk(closed, known)
+    return _walk(closed, [np.arange(STEPS) if leaf is marked else None for leaf in jax.tree.leaves(arguments)])
 
 
-def _numbers_of(is_step: bool) -> np.ndarray | None:
-    return np.arange(STEPS) if is_step else None
-
-
-def _walk(closed: ClosedJaxpr | Jaxpr, known: list) -> Cost:
-    """Cost of a jaxpr, `known` telling the values of its arguments in each of `STEPS` steps, or None."""
+def _walk(closed: ClosedJaxpr | Jaxpr, known: list) -> StepCost:
+    """StepCost of a jaxpr, `known` telling the values of its arguments in each of `STEPS` steps, or None."""
     jaxpr, constants = (closed.jaxpr, closed.consts) if hasattr(closed, "consts") else (closed, ())
     values = {var: value for var, value in zip(jaxpr.invars, known, strict=True) if value is not None}
     for var, constant in zip(jaxpr.constvars, constants, strict=False):
         if np.ndim(constant) == 0 and isinstance(constant, int | float | bool | np.generic | np.ndarray):
             values[var] = np.asarray(constant)
-
-    def read(var):
-        return np.asarray(var.val) if isinstance(var, Literal) else values.get(var)
-
-    total = Cost()
-    for equation in jaxpr.eqns:
-        inputs = [read(var) for var in equation.invars]
+    total = StepCost()
+    for equation, inputs in _equations(jaxpr, values):
         total += _cost_of_equation(equation, inputs)
-        for var, value in zip(equation.outvars, _evaluate(equation, inputs), strict=True):
-            if value is not None:
-                values[var] = value
     return total
 
 
-def _cost_of_equation(equation, inputs) -> Cost:
+def _equations(jaxpr: Jaxpr, values: dict) -> Iterator[tuple[JaxprEqn, list]]:
+    """Each equation with the known values of its inputs; those of its results are added to `values`."""
+    for equation in jaxpr.eqns:
+        inputs = _known(equation.invars, values)
+        yield equation, inputs
+        results = zip(equation.outvars, _evaluate(equation, inputs), strict=True)
+        values.update((var, value) for var, value in results if value is not None)
+
+
+def _known(variables: Sequence, values: dict) -> list:
+    return [np.asarray(var.val) if isinstance(var, Literal) else values.get(var) for var in variables]
+
+
+def _cost_of_equation(equation, inputs) -> StepCost:
     name, params = equation.primitive.name, equation.params
     if name == "dot_general":
         return _of_products(_dot(equation))
@@ -93,10 +95,10 @@ def _cost_of_equation(equation, inputs) -> Cost:
         return _of_products(_convolution(equation))
     if name in _REDUCES:
         size = sum(_bytes(var.aval) for var in equation.invars)
-        return Cost(collective_bytes=size, reduced_bytes=size)
+        return StepCost(collective_bytes=size, reduced_bytes=size)
     if name in (*_GATHERS, *_SCATTERS):
         whole = equation.outvars if name in _GATHERS else equation.invars
-        return Cost(collective_bytes=sum(_bytes(var.aval) for var in whole))
+        return StepCost(collective_bytes=sum(_bytes(var.aval) for var in whole))
     if name == "scan":
         # What the loop carries changes; what it only reads stays known.
         constants = [*inputs[: params["num_consts"]], *[None] * (len(inputs) - params["num_consts"])]
@@ -108,25 +110,25 @@ def _cost_of_equation(equation, inputs) -> Cost:
         return _branches(params["branches"], inputs[0], inputs[1:])
     inner = [value for value in params.values() if isinstance(value, ClosedJaxpr | Jaxpr)]
     if not inner:
-        return Cost()
+        return StepCost()
     # Functions within the function; of a custom derivative the one that is called.
     body = inner[0]
     count = len((body.jaxpr if hasattr(body, "consts") else body).invars)
     return _walk(body, inputs if count == len(inputs) else [None] * count)
 
 
-def _of_products(operations: float) -> Cost:
-    return Cost(operations, 0.0, operations, operations)
+def _of_products(operations: float) -> StepCost:
+    return StepCost(operations, 0.0, operations, operations)
 
 
-def _branches(branches, index, inputs) -> Cost:
+def _branches(branches, index, inputs) -> StepCost:
     costs = [_walk(branch, inputs) for branch in branches]
     busiest = max(cost.busiest_operations for cost in costs)
     written = max(cost.written_operations for cost in costs)
     if index is None:  # decided by data: the dearest one
         return max(costs, key=lambda cost: (cost.operations, cost.collective_bytes))
     shares = np.bincount(np.broadcast_to(index, (STEPS,)).astype(int), minlength=len(costs)) / STEPS
-    total = Cost()
+    total = StepCost()
     for cost, share in zip(costs, shares, strict=True):
         total += cost.times(share)
     return total._replace(busiest_operations=busiest, written_operations=written)
@@ -167,19 +169,12 @@ def _evaluate(equation, inputs) -> list:
         dtype = params.get("new_dtype")
         return [inputs[0] if dtype is None else np.asarray(inputs[0]).astype(dtype)]
     if name in ("pjit", "jit", "closed_call", "core_call"):
-        return _evaluate_function(params["jaxpr"], inputs)
+        inner = params["jaxpr"].jaxpr
+        values = dict(zip(inner.invars, inputs, strict=True))
+        for _ in _equations(inner, values):
+            pass
+        return _known(inner.outvars, values)
     return unknown
-
-
-def _evaluate_function(closed: ClosedJaxpr, inputs) -> list:
-    values = dict(zip(closed.jaxpr.invars, inputs, strict=True))
-
-    def read(var):
-        return np.asarray(var.val) if isinstance(var, Literal) else values.get(var)
-
-    for equation in closed.jaxpr.eqns:
-        values.update(zip(equation.outvars, _evaluate(equation, [read(v) for v in equation.invars]), strict=True))
-    return [read(var) for var in closed.jaxpr.outvars]
 
 
 def _bytes(aval) -> float:

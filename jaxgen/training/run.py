@@ -1,23 +1,26 @@
 """What a training run is made of, when it is over, and how fast it is."""
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
+from ml_collections import ConfigDict
 
+from jaxgen.devices import parallel
 from jaxgen.devices.stopping import Stop
 from jaxgen.files.workdir import write_atomic
 from jaxgen.settings import budget
 from jaxgen.training import compiled_steps, timing
 from jaxgen.training.checkpoint import Checkpoints
-from jaxgen.training.supply import Resident, Stream
+from jaxgen.training.streamed_split import TrainingData
 from jaxgen.views.views import Views
 
 
-class Run(NamedTuple):
+class TrainingRun(NamedTuple):
     """Everything the loop works with.
 
     config: the whole config.
@@ -25,18 +28,18 @@ class Run(NamedTuple):
     mesh: where the state lies.
     steps: the compiled program of `config.steps_per_dispatch` steps; None where no step is left to do.
     flops_per_step: of all devices.
-    supply: where the steps get their images from.
+    data: what feeds the steps.
     test_images: uint8 [n, H, W, C] (or vectors) on the host, for reconstructions and for pictures of points.
     evaluate: `(lane, players of this lane, num_samples) -> {name: value}`, for evaluations during training.
     stop: asked after every dispatch.
     """
 
-    config: Any
+    config: ConfigDict
     workdir: Path
     mesh: jax.sharding.Mesh
     steps: compiled_steps.CompiledSteps | None
     flops_per_step: float
-    supply: Resident | Stream
+    data: TrainingData
     test_images: np.ndarray
     views: Views
     checkpoints: Checkpoints
@@ -60,13 +63,21 @@ def goal_of(config) -> str:
     return f"as many as {config.budget.seconds:g} s hold" if config.budget.seconds else f"{config.steps}"
 
 
-def summary(run: Run, step: int) -> dict[str, float | None]:
-    """Time, speed and memory so far, of all seeds together."""
-    examples = run.config.batch_size * run.config.num_seeds
-    return timing.summary(run.clock, step, examples, run.flops_per_step)
+def summary(run: TrainingRun, step: int) -> dict[str, float | None]:
+    """Seconds by kind, speed, memory and arithmetic of `step` steps, of all seeds together, as timing.json has them."""
+    seconds, flops = run.clock.seconds["step"], run.flops_per_step
+    examples = step * run.config.batch_size * run.config.num_seeds
+    return {
+        **{f"{kind}_seconds": round(spent, 3) for kind, spent in run.clock.seconds.items()},
+        "step_ms": round(1000 * seconds / step, 3) if step else None,
+        "images_per_s": round(examples / seconds, 1) if seconds and step else None,
+        "flops_per_step": None if math.isnan(flops) else flops,
+        "host_peak_memory_mb": round(timing.host_peak_memory_mb(), 1),
+        "device_peak_memory_mb": parallel.device_peak_memory_mb(),
+    }
 
 
-def write_timing(run: Run, step: int) -> dict[str, float | None]:
+def write_timing(run: TrainingRun, step: int) -> dict[str, float | None]:
     """timing.json: seconds by kind, speed, memory; returns the same."""
     values = summary(run, step)
     write_atomic(run.workdir / "timing.json", json.dumps(values, indent=1) + "\n")

@@ -8,7 +8,7 @@ from jaxgen.files.logs import MetricsFile, TensorBoard
 from jaxgen.pictures import image_grids
 from jaxgen.training import lanes as of_lanes
 from jaxgen.training.lanes import Lane
-from jaxgen.training.run import Run, summary, write_timing
+from jaxgen.training.run import TrainingRun, summary, write_timing
 from jaxgen.views.sample_grids import reconstruction_grid, write_samples
 
 log = logging.getLogger(__name__)
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 class RunFiles:
     """What the loop writes beside checkpoints."""
 
-    def __init__(self, run: Run, lanes: tuple[Lane, ...], resumed_at: int):
+    def __init__(self, run: TrainingRun, lanes: tuple[Lane, ...], resumed_at: int):
         self._run, self._lanes = run, lanes
         self.metrics = MetricsFile(run.workdir / "metrics.jsonl", resumed_at, run.config.seed)
         self._boards = {lane.seed: TensorBoard(board_of(run.workdir, lane), resumed_at) for lane in lanes}
@@ -35,10 +35,14 @@ class RunFiles:
     def samples(self, step: int, players) -> None:
         run = self._run
         for lane in self._lanes:
-            mine, folder, board = lane.players(run.mesh, players), lane.folder / "samples", self._boards[lane.seed]
-            board.image(step, "samples", write_samples(lane.config, run.views, mine, folder, step, run.test_images))
+            own, folder, board = (
+                lane.players(run.mesh, players),
+                lane.folder / "samples",
+                self._boards[lane.seed],
+            )
+            board.image(step, "samples", write_samples(lane.config, run.views, own, folder, step, run.test_images))
             if "reconstruct" in run.views.names:
-                picture = reconstruction_grid(run.views, mine, run.test_images)
+                picture = reconstruction_grid(run.views, own, run.test_images)
                 image_grids.save(picture, folder / f"reconstructions_{step:07d}.png")
                 board.image(step, "reconstructions", picture)
 
@@ -49,7 +53,7 @@ class RunFiles:
     def alarms(self, step: int, news: dict[int, list[str]]) -> None:
         for lane in self._lanes:
             for text in news[lane.seed]:
-                log.warning("%s%s", lane.told, text)
+                log.warning("%s%s", lane.prefix, text)
             if news[lane.seed]:
                 lane.watch.record(lane.folder, step)
 

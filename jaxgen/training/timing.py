@@ -6,8 +6,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from jaxgen.devices import parallel
-
 KINDS = ("compile", "step", "data", "evaluation", "samples", "checkpoint")
 
 
@@ -37,28 +35,8 @@ def host_peak_memory_mb() -> float:
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 
 
-def summary(clock: Clock, steps: int, batch_size: int, flops_per_step: float) -> dict[str, float | None]:
-    """Seconds by kind, speed, memory and arithmetic, for timing.json and evaluation.json.
-
-    Args:
-      clock: of the whole run.
-      steps: training steps that `clock.seconds["step"]` covers.
-      batch_size: images per step.
-      flops_per_step: on all devices.
-    """
-    step_seconds = clock.seconds["step"]
-    return {
-        **{f"{kind}_seconds": round(seconds, 3) for kind, seconds in clock.seconds.items()},
-        "step_ms": round(1000 * step_seconds / steps, 3) if steps else None,
-        "images_per_s": round(steps * batch_size / step_seconds, 1) if step_seconds and steps else None,
-        "flops_per_step": flops_per_step if flops_per_step == flops_per_step else None,
-        "host_peak_memory_mb": round(host_peak_memory_mb(), 1),
-        "device_peak_memory_mb": parallel.device_peak_memory_mb(),
-    }
-
-
 def share(values: dict[str, float | None], lanes: int) -> dict[str, float | None]:
-    """A `summary` of several seeds in one program, as that of each: an equal share of seconds, steps and arithmetic.
+    """A run's `summary` for each of its seeds: an equal share of seconds, steps and arithmetic.
 
     Speed and memory are the program's own; `lanes` says of how many seeds.
     """
@@ -68,9 +46,3 @@ def share(values: dict[str, float | None], lanes: int) -> dict[str, float | None
         if name.endswith("_seconds") or name in ("step_ms", "flops_per_step")
     }
     return {**values, **shared, "lanes": lanes}
-
-
-def to_save(clock: Clock, flops_per_step: float) -> dict:
-    """What a checkpoint keeps of this, JSON-able."""
-    known = flops_per_step == flops_per_step  # nan where the backend does not count
-    return {"seconds": clock.seconds, "flops_per_step": flops_per_step if known else None}

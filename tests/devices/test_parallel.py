@@ -14,13 +14,13 @@ def run_steps(config, *, per_dispatch=None, unroll=1):
     opened = session.open_session(config)
     state = parallel.init_state(opened.recipe, opened.mesh, config.seed)
     per_dispatch = per_dispatch or config.steps_per_dispatch
-    images, labels = session.upload(opened)
+    data = session.training_data(opened)
     compiled = compiled_steps.compile_steps(
-        opened.recipe, opened.feed, opened.mesh, state, images, labels, steps=per_dispatch, unroll=unroll
+        opened.recipe, opened.batching, opened.mesh, state, data, steps=per_dispatch, unroll=unroll
     )
     history = []
     for _ in range(config.steps // per_dispatch):
-        state, metrics = compiled.run(state, images, labels)
+        state, metrics = compiled.run(state, data)
         history.append(metrics)
     history = {name: np.concatenate([np.asarray(m[name]) for m in history]) for name in history[0]}
     return jax.device_get(parallel.local(state.players)), history, compiled

@@ -308,10 +308,10 @@ def test_own_recipe_holds_the_generator_still(home, monkeypatch):
     opened = session.open_session(config)
     state = parallel.init_state(opened.recipe, opened.mesh, 0)
     before = jax.device_get(state.players)
-    images, labels = session.upload(opened)
-    compiled = compiled_steps.compile_steps(opened.recipe, opened.feed, opened.mesh, state, images, labels, steps=5)
+    data = session.training_data(opened)
+    compiled = compiled_steps.compile_steps(opened.recipe, opened.batching, opened.mesh, state, data, steps=5)
     for changed in (False, False, True):
-        state, _ = compiled.run(state, images, labels)
+        state, _ = compiled.run(state, data)
         now = jax.device_get(state.players)
         for name, moved in (("g", changed), ("d", True)):
             same = jax.tree.map(np.array_equal, now[name].params, before[name].params)

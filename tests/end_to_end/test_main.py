@@ -442,6 +442,9 @@ def test_divergence_names_step_and_term_and_keeps_the_last_good_checkpoint(comma
     assert any(term in line for term in terms), line
     assert f"the last good checkpoint is step {step - 1}" in line
     assert f"at step {step}: training stopped" in (tmp_path / "run" / "log.txt").read_text()
+    failure = json.loads((tmp_path / "run" / "failure.json").read_text())
+    assert (failure["kind"], failure["step"]) == ("not_finite", step)
+    assert failure["message"] in line
     ended = command(*run, "--config.sample_every=0", "--mode=sample")
     assert ended.code == 0, ended
     assert f"checkpoint of step {step - 1}" in ended.err

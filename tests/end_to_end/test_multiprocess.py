@@ -86,10 +86,10 @@ def trained_here(tmp_path):
     opened = session.open_session(config)
     assert opened.mesh.size == 4
     state = parallel.init_state(opened.recipe, opened.mesh, 0)
-    images, labels = session.upload(opened)
-    compiled = compiled_steps.compile_steps(opened.recipe, opened.feed, opened.mesh, state, images, labels, steps=5)
+    data = session.training_data(opened)
+    compiled = compiled_steps.compile_steps(opened.recipe, opened.batching, opened.mesh, state, data, steps=5)
     for _ in range(config.steps // 5):
-        state, _ = compiled.run(state, images, labels)
+        state, _ = compiled.run(state, data)
     return jax.device_get(state.players)
 
 

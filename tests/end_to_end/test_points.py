@@ -165,18 +165,18 @@ def test_the_trajectory_does_not_depend_on_the_number_of_devices():
             player.update({"name": "sgd", "b1": 0.0, "learning_rate": 0.02})
         opened = session.open_session(config)
         state = parallel.init_state(opened.recipe, opened.mesh, 0)
-        points, labels = session.upload(opened)
-        assert labels is None
-        run = compiled_steps.compile_steps(opened.recipe, opened.feed, opened.mesh, state, points, labels, steps=5).run
-        ends.append(jax.device_get(run(state, points, labels)[0].players))
+        data = session.training_data(opened)
+        assert data.labels is None
+        run = compiled_steps.compile_steps(opened.recipe, opened.batching, opened.mesh, state, data, steps=5).run
+        ends.append(jax.device_get(run(state, data)[0].players))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), *ends)
 
 
 def test_training_sees_the_vectors_as_they_are():
     opened = session.open_session(tiny("gaussian_grid"))
-    from jaxgen.training.batches import sample_batch
+    from jaxgen.training.batches import make_batch
 
-    batch = sample_batch(opened.feed, jax.random.key(0), 0, np.arange(16), jax.numpy.asarray(opened.train.images), None)
+    batch = make_batch(opened.batching, jax.random.key(0), 0, np.arange(16), session.training_data(opened))
     assert batch.images.shape == (1, 1, 16, 2)
     rows = {tuple(row) for row in opened.train.images}
     assert all(tuple(row) in rows for row in np.asarray(batch.images).reshape(-1, 2))

@@ -22,7 +22,7 @@ from jaxgen.runs import session
 from jaxgen.runs.sources import Options, open_source
 from jaxgen.settings import default
 from jaxgen.training import compiled_steps
-from jaxgen.training.batches import Feed, sample_batch
+from jaxgen.training.batches import Batching, ResidentSplit, make_batch
 
 
 def tiny(kind="gan", **changes):
@@ -129,11 +129,9 @@ def ends(config, steps=5):
         player.update({"name": "sgd", "b1": 0.0, "learning_rate": 0.01})
     opened = session.open_session(config)
     state = parallel.init_state(opened.recipe, opened.mesh, 0)
-    examples, labels = session.upload(opened)
-    run = compiled_steps.compile_steps(
-        opened.recipe, opened.feed, opened.mesh, state, examples, labels, steps=steps
-    ).run
-    return jax.device_get(run(state, examples, labels)[0].players)
+    data = session.training_data(opened)
+    run = compiled_steps.compile_steps(opened.recipe, opened.batching, opened.mesh, state, data, steps=steps).run
+    return jax.device_get(run(state, data)[0].players)
 
 
 @pytest.mark.parametrize("changes", [{"kind": "vae"}, {"kind": "gan", **PACKED}], ids=["vae", "packed gan"])
@@ -165,9 +163,9 @@ def test_packs_are_of_the_same_rows_on_any_number_of_devices():
 
 def test_classes_are_drawn_by_their_weights_and_examples_evenly():
     labels = jnp.asarray(np.repeat([0, 1], [90, 10]))
-    feed = Feed(2000, class_weights=(1.0, 3.0))
-    draw = jax.jit(lambda step: sample_batch(feed, jax.random.key(0), step, jnp.arange(2000), rows, labels))
-    rows = jnp.arange(100, dtype=jnp.float32)[:, None]
+    batching = Batching(2000, class_weights=(1.0, 3.0))
+    data = ResidentSplit(jnp.arange(100, dtype=jnp.float32)[:, None], labels)
+    draw = jax.jit(lambda step: make_batch(batching, jax.random.key(0), step, jnp.arange(2000), data))
     first, again, other = draw(0), draw(0), draw(1)
     np.testing.assert_array_equal(first.images, again.images)
     assert not np.array_equal(first.images, other.images)

@@ -12,12 +12,13 @@ from jaxgen.devices import parallel
 from jaxgen.errors import UserError
 from jaxgen.planning import plan as planning
 from jaxgen.planning import subject
-from jaxgen.planning.estimate import Roofline
 from jaxgen.planning.hardware import Chip, Hardware, open_hardware
 from jaxgen.planning.plan import plan
 from jaxgen.planning.program import Program, TooLarge
+from jaxgen.planning.roofline import Roofline
 from jaxgen.settings import default
 from jaxgen.settings.experiments import experiment
+from jaxgen.training.batches import StreamedBatches
 from tests.helpers import stylegan2_runs
 
 needs_libtpu = pytest.mark.skipif(
@@ -143,11 +144,11 @@ def test_data_that_would_be_streamed_takes_one_step_s_images_of_memory():
     config = experiment("stylegan2_256")
     config.plan.num_images, config.model.channel_max = 30_000, 8
     planned = subject.build(config, subject.examples_of(config), 8, None, 1)
-    assert planned.feed.streamed
-    assert sum(math.prod(part.shape) for part in planned.data if part is not None) < 10 * 256**2 * 3
+    assert isinstance(planned.data, StreamedBatches)
+    assert sum(math.prod(part.shape) for part in jax.tree.leaves(planned.data)) < 10 * 256**2 * 3
     config.data.streaming = "never"
     planned = subject.build(config, subject.examples_of(config), 8, None, 1)
-    assert planned.data[0].shape == (30_000, 256**2 * 3)
+    assert planned.data.images.shape == (30_000, 256**2 * 3)
 
 
 def test_data_that_is_here_is_opened():
@@ -161,9 +162,9 @@ def test_rows_of_a_table_are_planned_as_networks_see_them(capsys):
     plan(config, "h100:1")
     result = result_of(capsys)[1]
     examples = subject.examples_of(config)
-    rows, labels = examples.stored
-    assert result["bytes"]["data"] == 4 * rows.size + 4 * labels.size
-    assert rows.shape == examples.table.encoded.shape
+    data = subject.build(config, examples, config.batch_size, None, 1).data
+    assert result["bytes"]["data"] == 4 * data.images.size + 4 * data.labels.size
+    assert data.images.shape == examples.table.encoded.shape
     assert result["operations_per_step_per_device"] > 1e6
 
 
@@ -195,7 +196,7 @@ def test_the_largest_batch_is_one_that_can_be(monkeypatch, config_of, start, dev
     compiled = []
 
     def compile_step(subject_, mesh):
-        compiled.append(subject_.feed.batch_size)
+        compiled.append(subject_.batching.batch_size)
         if compiled[-1] > capacity:
             return TooLarge(float("nan"), 0.0)
         return Program(0, 0, 0, 0, 0, 1.0, 1.0, (), 0.0)
@@ -221,7 +222,7 @@ def test_the_plan_is_there_before_the_search_for_the_largest_batch(tiny_config, 
 
     def compile_step(subject_, mesh):
         shown.append(capsys.readouterr().out)
-        return Program(1, 2, 3, 0, 0, 1.0, 1.0, (), 0.0) if subject_.feed.batch_size <= 32 else TooLarge(2e10, 0.0)
+        return Program(1, 2, 3, 0, 0, 1.0, 1.0, (), 0.0) if subject_.batching.batch_size <= 32 else TooLarge(2e10, 0.0)
 
     chip = Chip(100, 50, 16, 1000, 10)
     hardware = Hardware("x", chip, 1, parallel.mesh_of_others(1), 0)

@@ -18,11 +18,9 @@ def train(config, steps):
     opened = session.open_session(config)
     before = parallel.init_state(opened.recipe, opened.mesh, config.seed)
     kept = jax.tree.map(lambda x: np.asarray(x), before.players)
-    images, labels = session.upload(opened)
-    compiled = compiled_steps.compile_steps(
-        opened.recipe, opened.feed, opened.mesh, before, images, labels, steps=steps
-    )
-    state, metrics = compiled.run(before, images, labels)
+    data = session.training_data(opened)
+    compiled = compiled_steps.compile_steps(opened.recipe, opened.batching, opened.mesh, before, data, steps=steps)
+    state, metrics = compiled.run(before, data)
     return opened, kept, state, metrics
 
 
@@ -64,17 +62,17 @@ def test_first_step_is_algorithm_1_by_hand(tiny_config):
     from jaxgen.losses.adversarial import non_saturating
     from jaxgen.models import dcgan
     from jaxgen.ops.random import example_ids, example_normal
-    from jaxgen.training.batches import sample_batch
+    from jaxgen.training.batches import make_batch
 
     config = tiny_config("gan", sgd=True)
     opened, before, state, metrics = train(config, 1)
     generator, discriminator, latent_dim = dcgan.build(config.model, (8, 8, 1), 10, jnp.dtype("float32"))[:3]
     key = parallel.init_state(opened.recipe, opened.mesh, 0).key
-    images, labels = session.upload(opened)
+    data = session.training_data(opened)
 
-    def by_hand(before, images, labels):
+    def by_hand(before, data):
         step = jnp.int32(0)
-        batch = sample_batch(opened.feed, jax.random.fold_in(key, 1), step, example_ids(16), images, labels)
+        batch = make_batch(opened.batching, jax.random.fold_in(key, 1), step, example_ids(16), data)
         key_g = jax.random.split(jax.random.fold_in(jax.random.fold_in(jax.random.fold_in(key, 2), step), 1), 1)[0]
         latents = example_normal(key_g, example_ids(16), (latent_dim,))
         g, d = before["g"], before["d"]
@@ -95,7 +93,7 @@ def test_first_step_is_algorithm_1_by_hand(tiny_config):
         return loss_g, grad_g, loss_d, grad_d
 
     wrapped = jax.shard_map(by_hand, mesh=opened.mesh, in_specs=jax.P(), out_specs=jax.P(), check_vma=False)
-    loss_g, grad_g, loss_d, grad_d = jax.jit(wrapped)(before, images, labels)
+    loss_g, grad_g, loss_d, grad_d = jax.jit(wrapped)(before, data)
     assert float(metrics["loss_g"][0]) == pytest.approx(float(loss_g), rel=1e-4)
     assert float(metrics["loss_d"][0]) == pytest.approx(float(loss_d), rel=1e-4)
     for name, gradient in (("g", grad_g), ("d", grad_d)):
@@ -162,19 +160,19 @@ def test_a_penalty_adds_its_own_gradient_times_its_weight(tiny_config):
     """One SGD step with and without R1, which has no random numbers: the difference is its gradient on the reals."""
     from jaxgen.models import dcgan
     from jaxgen.ops.random import example_ids
-    from jaxgen.training.batches import sample_batch
+    from jaxgen.training.batches import make_batch
 
     without = critic_of(tiny_config, 1)[2]
     opened, before, after, metrics = critic_of(tiny_config, 1, penalty="r1", penalty_weight=3e3)
     discriminator = dcgan.build(opened.config.model, (8, 8, 1), 10, jnp.dtype("float32")).discriminator
     key = jax.random.fold_in(parallel.init_state(opened.recipe, opened.mesh, 0).key, 1)
-    images, labels = session.upload(opened)
+    data = session.training_data(opened)
 
-    def reals_of(images, labels):
-        return sample_batch(opened.feed, key, jnp.int32(0), example_ids(16), images, labels).images[0, 0]
+    def reals_of(data):
+        return make_batch(opened.batching, key, jnp.int32(0), example_ids(16), data).images[0, 0]
 
     wrapped = jax.shard_map(reals_of, mesh=opened.mesh, in_specs=jax.P(), out_specs=jax.P(), check_vma=False)
-    reals = jax.jit(wrapped)(images, labels)
+    reals = jax.jit(wrapped)(data)
 
     def r1(params):
         slopes = jax.vmap(jax.grad(lambda x: discriminator.apply({"params": params}, x[None], None)[0]))(reals)

@@ -30,6 +30,7 @@ from jaxgen.recipes.stylegan2_settings import settings_of
 from jaxgen.runs import session
 from jaxgen.settings import divisibility
 from jaxgen.training import compiled_steps
+from jaxgen.training.batches import shapes_of
 from jaxgen.training.checkpoint import Checkpoints, checksums
 from tests.helpers import stylegan2_golden as golden_arrays
 from tests.helpers import stylegan2_runs
@@ -52,14 +53,14 @@ def compiled_step(config, devices=1):
     config.num_devices = devices
     opened = session.open_session(config)
     state = parallel.init_state(opened.recipe, opened.mesh, config.seed)
-    images, labels = session.upload(opened)
+    data = session.training_data(opened)
 
-    def step(state, images, labels):
-        return compiled_steps.train_step(opened.recipe, opened.feed, state, images, labels)
+    def step(state, data):
+        return compiled_steps.train_step(opened.recipe, opened.batching, state, data)
 
     sharded = jax.shard_map(step, mesh=opened.mesh, in_specs=P(), out_specs=P(), check_vma=devices > 1)
-    compiled = jax.jit(sharded).lower(state, images, labels).compile()
-    return opened, state, lambda state: compiled(state, images, labels), compiled.as_text
+    compiled = jax.jit(sharded).lower(state, data).compile()
+    return opened, state, lambda state: compiled(state, data), compiled.as_text
 
 
 def trained(config, steps, devices=1):
@@ -351,17 +352,16 @@ def test_a_step_has_the_operations_that_its_networks_need(generator, discriminat
     config.model.update({"architecture": generator, "discriminator_architecture": discriminator})
     opened = session.open_session(config)
     state = parallel.abstract_state(opened.recipe, opened.mesh, 0)
-    images = jax.ShapeDtypeStruct(opened.train.images.shape, jnp.uint8)
-    arguments = opened.recipe, opened.feed, opened.mesh, state, images, None
-    cost = compiled_steps.step_cost(*arguments)
+    data = shapes_of(opened.batching, opened.train, None, 1)
+    cost = compiled_steps.step_cost(opened.recipe, opened.batching, opened.mesh, state, data)
     model = networks.build(config.model, (32, 32, 1), 0, jnp.float32)
     needed = step_operations(model, 32, 1, config.batch_size)
     assert 1 / 1.15 < cost.busiest_operations / sum(needed[phase] for phase in phases) < 1.15
     shares = {"main": 1, "r1": 1 / config.recipe.r1_interval, "path_length": 1 / config.recipe.path_length_interval}
     assert 1 / 1.15 < cost.operations / sum(shares[phase] * needed[phase] for phase in phases) < 1.15
     with compile_for("tpu"):  # plain convolutions
-        where = parallel.specs_of(opened.mesh, state)
-        lowered = jax.jit(compiled_steps.abstract_step(*arguments[:3], where)).lower(*arguments[3:])
+        step = compiled_steps.abstract_step(opened.recipe, opened.batching, opened.mesh, state, data)
+        lowered = jax.jit(step).lower(state, data)
     assert 1 / 1.15 < lowered.cost_analysis()["flops"] / cost.busiest_operations < 1.15
 
 

@@ -29,13 +29,13 @@ def run(config, steps, per_dispatch=5):
     config.steps, config.steps_per_dispatch = steps, per_dispatch
     opened = session.open_session(config)
     state = parallel.init_state(opened.recipe, opened.mesh, config.seed)
-    images, labels = session.upload(opened)
+    data = session.training_data(opened)
     compiled = compiled_steps.compile_steps(
-        opened.recipe, opened.feed, opened.mesh, state, images, labels, steps=per_dispatch
+        opened.recipe, opened.batching, opened.mesh, state, data, steps=per_dispatch
     )
     history = []
     for _ in range(steps // per_dispatch):
-        state, metrics = compiled.run(state, images, labels)
+        state, metrics = compiled.run(state, data)
         history.append(jax.device_get(metrics))
     return opened, state, {name: np.concatenate([m[name] for m in history]) for name in history[0]}, compiled
 

@@ -52,11 +52,11 @@ def raised(config):
     """Names of the alarms that go off, and the metrics of the last step."""
     opened = session.open_session(config)
     state = parallel.init_state(opened.recipe, opened.mesh, config.seed)
-    images, labels = session.upload(opened)
-    compiled = session.compile_steps(opened, state, images, labels)
+    data = session.training_data(opened)
+    compiled = session.compile_steps(opened, state)
     watch = Watch(config.alarms)
     for step in range(config.log_every, config.steps + 1, config.log_every):
-        state, metrics = compiled.run(state, images, labels)
+        state, metrics = compiled.run(state, data)
         window = {name: np.asarray(values, np.float64).tolist() for name, values in metrics.items()}
         assert np.isfinite(list(window.values())).all()
         watch.judge(step, window, {name: float(np.mean(values)) for name, values in window.items()})

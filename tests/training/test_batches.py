@@ -10,7 +10,7 @@ from jax.sharding import PartitionSpec as P
 
 from jaxgen.devices.parallel import make_mesh
 from jaxgen.ops.random import DATA_AXIS, example_ids
-from jaxgen.training.batches import Feed, sample_batch
+from jaxgen.training.batches import Batching, ResidentSplit, make_batch
 from tests.helpers.devices import spread
 
 IMAGES = np.arange(48, dtype=np.uint8).reshape(48, 1, 1, 1) * np.ones((1, 2, 2, 1), np.uint8) * 5
@@ -18,7 +18,7 @@ LABELS = np.arange(48, dtype=np.int32)
 KEY = jax.random.key(0)
 
 
-def draw(feed, step, devices=1):
+def draw(batching, step, devices=1):
     @partial(
         jax.shard_map,
         mesh=make_mesh(devices),
@@ -26,40 +26,41 @@ def draw(feed, step, devices=1):
         out_specs=P(None, None, DATA_AXIS),
         check_vma=devices > 1,
     )
-    def sample(key, step, images, labels):
-        ids = example_ids(feed.examples // devices)
-        return sample_batch(feed, key, step, ids, images, labels)
+    def sample(key, step, data):
+        ids = example_ids(batching.examples // devices)
+        return make_batch(batching, key, step, ids, data)
 
-    return jax.jit(sample)(KEY, jnp.int32(step), IMAGES, LABELS)
+    return jax.jit(sample)(KEY, jnp.int32(step), ResidentSplit(IMAGES, LABELS))
 
 
-@pytest.mark.parametrize("feed", [Feed(16), Feed(8, batches=2), Feed(16, parts=4), Feed(8, batches=2, parts=2)])
-def test_an_epoch_is_every_example_once(feed):
-    first = [np.asarray(draw(feed, step).labels) for step in range(3)]
-    second = [np.asarray(draw(feed, step).labels) for step in range(3, 6)]
-    assert first[0].shape == (feed.batches, feed.parts, feed.examples)
+@pytest.mark.parametrize("sizes", [{}, {"batches": 2}, {"parts": 4}, {"batches": 2, "parts": 2}])
+def test_an_epoch_is_every_example_once(sizes):
+    batching = Batching(16 // sizes.get("batches", 1), **sizes)
+    first = [np.asarray(draw(batching, step).labels) for step in range(3)]
+    second = [np.asarray(draw(batching, step).labels) for step in range(3, 6)]
+    assert first[0].shape == (batching.batches, batching.parts, batching.examples)
     for epoch in (first, second):
         assert sorted(np.concatenate([x.ravel() for x in epoch])) == list(range(48))
     assert not np.array_equal(np.stack(first), np.stack(second))
 
 
 def test_a_batch_may_span_two_epochs():
-    labels = np.concatenate([np.asarray(draw(Feed(32), step).labels).ravel() for step in range(3)])
+    labels = np.concatenate([np.asarray(draw(Batching(32), step).labels).ravel() for step in range(3)])
     assert sorted(labels[:48]) == sorted(labels[48:]) == list(range(48))
 
 
 @pytest.mark.parametrize("devices", [2, 4])
 def test_devices_share_the_same_batch(devices):
-    for feed in (Feed(16, flip=True), Feed(16, parts=2)):
-        one, many = draw(feed, 3), draw(feed, 3, devices)
+    for batching in (Batching(16, flip=True), Batching(16, parts=2)):
+        one, many = draw(batching, 3), draw(batching, 3, devices)
         # Laid device after device: device d has examples d, devices + d, ...
-        order = spread(np.arange(feed.examples), devices)
+        order = spread(np.arange(batching.examples), devices)
         np.testing.assert_array_equal(one.labels[:, :, order], many.labels)
         np.testing.assert_array_equal(one.images[:, :, order], many.images)
 
 
 def test_images_and_labels_stay_together_and_in_range():
-    batch = draw(Feed(16), 0)
+    batch = draw(Batching(16), 0)
     np.testing.assert_allclose(
         np.asarray(batch.images)[..., 0, 0, 0], np.asarray(batch.labels) * 5 / 127.5 - 1, atol=1e-6
     )
@@ -68,10 +69,10 @@ def test_images_and_labels_stay_together_and_in_range():
 def test_flip_mirrors_about_half_of_the_images_left_to_right():
     images = np.zeros((48, 2, 2, 1), np.uint8)
     images[:, :, 1] = 255
-    feed = Feed(48, flip=True)
+    batching = Batching(48, flip=True)
 
     def sample(step):
-        return sample_batch(feed, KEY, step, jnp.arange(48), jnp.asarray(images), None)
+        return make_batch(batching, KEY, step, jnp.arange(48), ResidentSplit(jnp.asarray(images), None))
 
     drawn = [jax.jit(sample)(jnp.int32(step)) for step in range(10)]
     assert drawn[0].labels is None

@@ -12,6 +12,7 @@ from jaxgen.errors import UserError
 from jaxgen.runs import session
 from jaxgen.settings import checks, configuration, default
 from jaxgen.training import compiled_steps, lanes
+from jaxgen.training.batches import shapes_of
 
 SEEDS = (5, 6)
 
@@ -25,11 +26,11 @@ def trained(config, steps):
     """Players on the host and metrics after `steps` steps, and the session."""
     opened = session.open_session(config)
     state = parallel.init_state(opened.recipe, opened.mesh, lanes.seed_argument(config))
-    images, labels = session.upload(opened)
-    compiled = session.compile_steps(opened, state, images, labels)
+    data = session.training_data(opened)
+    compiled = session.compile_steps(opened, state)
     history = []
     for _ in range(steps // config.steps_per_dispatch):
-        state, metrics = compiled.run(state, images, labels)
+        state, metrics = compiled.run(state, data)
         history.append(jax.device_get(metrics))
     metrics = {name: np.concatenate([part[name] for part in history], -1) for name in history[0]}
     return jax.device_get(state.players), metrics, (opened, compiled)
@@ -121,11 +122,10 @@ def test_other_recipes_trace_as_lanes_over_devices(tiny_config, recipe, model, m
         config.recipe.update({"n_critic": 2, "share_fakes": False, "penalty": "dragan"})
     opened = session.open_session(config)
     state = parallel.abstract_state(opened.recipe, opened.mesh, SEEDS)
-    count = len(opened.train.images)
-    images = jax.ShapeDtypeStruct((count, opened.train.images[0].size), np.uint8)
-    where = parallel.specs_of(opened.mesh, state)
-    run = compiled_steps.program(opened.recipe, opened.feed, opened.mesh, where, 2, mapped=mapped)
-    after, metrics = jax.eval_shape(run, state, images, jax.ShapeDtypeStruct((count,), np.int32))
+    data = shapes_of(opened.batching, opened.train, None, 2)
+    parts = opened.recipe, opened.batching, opened.mesh, state, data
+    run = compiled_steps.program(*parts, steps=2, mapped=mapped)
+    after, metrics = jax.eval_shape(run, state, data)
     assert jax.tree.map(lambda x: (x.shape, x.dtype), after) == jax.tree.map(lambda x: (x.shape, x.dtype), state)
     assert {value.shape for value in metrics.values()} == {(2, 2)}
 

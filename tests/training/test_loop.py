@@ -30,6 +30,8 @@ def vae_run(tiny_config, tmp_path):
     config.evaluation.metrics, config.evaluation.metrics_in_training = ("psnr", "bits_per_dim"), ("psnr",)
     config.evaluation.num_samples_in_training = 16
     config.compilation_cache = ""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "failure.json").write_text("{}")  # of a training that stopped and goes on
     train.train(config, tmp_path / "run")
     return config, tmp_path / "run"
 
@@ -56,6 +58,7 @@ def test_cadences(vae_run):
     _, folder = vae_run
     assert [row["step"] for row in rows(folder) if "loss" in row] == [20, 40, 60]
     assert {row["seed"] for row in rows(folder)} == {0}
+    assert not (folder / "failure.json").exists()
     names = sorted(path.name for path in (folder / "samples").iterdir())
     assert names == [
         "interpolation.png",

@@ -9,6 +9,7 @@ from jax.sharding import PartitionSpec as P
 from jaxgen.devices import parallel
 from jaxgen.runs import session
 from jaxgen.training import compiled_steps
+from jaxgen.training.batches import shapes_of
 from jaxgen.training.operations import cost_of
 
 STEP = jax.ShapeDtypeStruct((), jnp.int32)
@@ -121,9 +122,8 @@ def test_a_divided_optimiser_gathers_its_parameters_whole(tiny_config):
 def step_cost(config):
     opened = session.open_session(config)
     state = parallel.abstract_state(opened.recipe, opened.mesh, 0)
-    images = jax.ShapeDtypeStruct(opened.train.images.shape, jnp.uint8)
-    labels = jax.ShapeDtypeStruct(opened.train.labels.shape, jnp.int32)
-    return compiled_steps.step_cost(opened.recipe, opened.feed, opened.mesh, state, images, labels), opened, state
+    data = shapes_of(opened.batching, opened.train, None, 1)
+    return compiled_steps.step_cost(opened.recipe, opened.batching, opened.mesh, state, data), opened, state
 
 
 def test_critic_updates_and_parts_of_a_batch_count(tiny_config):

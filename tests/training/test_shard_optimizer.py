@@ -16,10 +16,10 @@ from tests.helpers import stylegan2_runs
 def trained(config, dispatches=3, state=None):
     opened = session.open_session(config)
     state = state or parallel.init_state(opened.recipe, opened.mesh, config.seed)
-    images, labels = session.upload(opened)
-    compiled = session.compile_steps(opened, state, images, labels)
+    data = session.training_data(opened)
+    compiled = session.compile_steps(opened, state)
     for _ in range(dispatches):
-        state, _ = compiled.run(state, images, labels)
+        state, _ = compiled.run(state, data)
     return opened, state, compiled
 
 
@@ -97,8 +97,6 @@ def test_its_operations_are_counted(tiny_config):
     for spread in (False, True):
         opened = session.open_session(configured(tiny_config, "vae", shard_optimizer=spread))
         state = parallel.abstract_state(opened.recipe, opened.mesh, 0)
-        images, labels = session.upload(opened)
-        costs.append(
-            compiled_steps.step_cost(opened.recipe, opened.feed, opened.mesh, state, images, labels).operations
-        )
+        data = session.training_data(opened)
+        costs.append(compiled_steps.step_cost(opened.recipe, opened.batching, opened.mesh, state, data).operations)
     assert costs[0] == costs[1] > 0

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from jaxgen.planning.hardware import Hardware
-from jaxgen.training.operations import Cost
+from jaxgen.training.operations import StepCost
 
 # Of one hop between neighbouring chips: what a collective costs however small it is.
 _HOP_SECONDS = 1e-6
@@ -26,7 +26,7 @@ class Roofline(NamedTuple):
 
 
 def roofline(
-    hardware: Hardware, cost: Cost, bytes_accessed: float, num_collectives: float, *, bfloat16: bool = True
+    hardware: Hardware, cost: StepCost, bytes_accessed: float, num_collectives: float, *, bfloat16: bool = True
 ) -> Roofline:
     """The bound for one step.
 

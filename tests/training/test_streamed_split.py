@@ -1,5 +1,6 @@
 """Streamed batches: those that resident data would give, from any step on, on any number of devices."""
 
+import itertools
 import shutil
 
 import jax
@@ -10,7 +11,7 @@ from PIL import Image
 from jaxgen.devices import parallel
 from jaxgen.errors import UserError
 from jaxgen.runs import session
-from jaxgen.training import supply
+from jaxgen.training import streamed_split
 
 
 @pytest.fixture(scope="module")
@@ -38,13 +39,13 @@ def opened(tiny_config, folder):
 def run(opened, dispatches=4):
     """Players, and what was logged, after some dispatches."""
     state = parallel.init_state(opened.recipe, opened.mesh, opened.config.seed)
-    supply = session.supply(opened)
-    compiled = session.compile_steps(opened, state, *supply.shapes)
+    given = session.training_data(opened).dispatches(0)
+    compiled = session.compile_steps(opened, state)
     history = []
-    for i in range(dispatches):
-        state, metrics = compiled.run(state, *supply.take(i * opened.config.steps_per_dispatch))
+    for _ in range(dispatches):
+        state, metrics = compiled.run(state, next(given))
         history.append(jax.device_get(metrics))
-    supply.close()
+    given.close()
     return jax.device_get(parallel.local(state.players)), history
 
 
@@ -66,22 +67,20 @@ def test_training_is_that_on_resident_data(opened, changes):
 def test_any_step_can_be_the_first(opened):
     session_ = opened("always")
     steps = session_.config.steps_per_dispatch
-    supply = session.supply(session_)
-    whole = [jax.device_get(supply.take(i * steps)) for i in range(5)]
-    supply.close()
-    resumed = session.supply(session_)
+    data = session.training_data(session_)
+    whole = jax.device_get(list(itertools.islice(data.dispatches(0), 5)))
     for i in (3, 4, 1):  # the last one goes back
-        for a, b in zip(whole[i], jax.device_get(resumed.take(i * steps)), strict=True):
+        resumed = jax.device_get(next(data.dispatches(i * steps)))
+        for a, b in zip(*map(jax.tree.leaves, (whole[i], resumed)), strict=True):
             np.testing.assert_array_equal(a, b)
-    resumed.close()
-    assert not np.array_equal(whole[0][0], whole[1][0])
+    assert not np.array_equal(whole[0].rows, whole[1].rows)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 8, 112, 1024])
 @pytest.mark.parametrize("row", [64, 32 * 32 * 3, 256**2 * 3, 1024**2 * 3, 2**30])
 @pytest.mark.parametrize("rows", [1, 6, 80, 640, 40_000])
 def test_no_more_than_two_dispatches_or_512_mib_wait(rows, row, threads):
-    group, waiting = supply._groups(rows, row, threads)
+    group, waiting = streamed_split._groups(rows, row, threads)
     assert rows % group == 0
     assert waiting >= 1
     assert group * waiting <= 2 * rows
@@ -91,52 +90,44 @@ def test_no_more_than_two_dispatches_or_512_mib_wait(rows, row, threads):
 
 
 def test_groups_are_as_large_as_they_can_be():
-    assert supply._groups(640, 3072, 2) == (16, 80)
-    assert supply._groups(640, 3072, 112) == (16, 80)  # small images: handing over costs more than idle threads
-    assert supply._groups(640, 3 * 2**20, 112) == (1, 170)
-    assert supply._groups(640, 3 * 2**20, 2) == (16, 10)
+    assert streamed_split._groups(640, 3072, 2) == (16, 80)
+    assert streamed_split._groups(640, 3072, 112) == (16, 80)  # small images: handing over costs more than idle threads
+    assert streamed_split._groups(640, 3 * 2**20, 112) == (1, 170)
+    assert streamed_split._groups(640, 3 * 2**20, 2) == (16, 10)
 
 
 def test_batches_are_the_same_however_little_may_wait(opened, monkeypatch):
     session_ = opened("always", data__workers=7)
-    steps, taken = session_.config.steps_per_dispatch, []
+    taken = []
     for little in (False, True):
         if little:
-            monkeypatch.setattr(supply, "_BUFFER_BYTES", 3 * 64)
-        stream = session.supply(session_)
-        taken.append([jax.device_get(stream.take(i * steps)) for i in range(3)])
-        stream.close()
+            monkeypatch.setattr(streamed_split, "_BUFFER_BYTES", 3 * 64)
+        data = session.training_data(session_)
+        taken.append(jax.device_get(list(itertools.islice(data.dispatches(0), 3))))
     for a, b in zip(*map(jax.tree.leaves, taken), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
 def test_each_device_holds_its_own_examples(opened):
     session_ = opened("always", num_devices=4)
-    supply = session.supply(session_)
-    images, labels = supply.take(0)
-    supply.close()
-    assert images.shape == (5, 1, 1, 16, 64)
-    assert {shard.data.shape for shard in images.addressable_shards} == {(5, 1, 1, 4, 64)}
-    assert {shard.data.shape for shard in labels.addressable_shards} == {(5, 1, 1, 4)}
-    assert images.nbytes == 5 * 16 * 64  # and not the split
+    batches = next(session.training_data(session_).dispatches(0))
+    assert batches.rows.shape == (5, 1, 1, 16, 64)
+    assert {shard.data.shape for shard in batches.rows.addressable_shards} == {(5, 1, 1, 4, 64)}
+    assert {shard.data.shape for shard in batches.labels.addressable_shards} == {(5, 1, 1, 4)}
+    assert batches.rows.nbytes == 5 * 16 * 64  # and not the split
 
 
 def test_a_file_that_vanishes_ends_training_with_its_name(tmp_path, opened, folder):
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
     session_ = opened("always", data__dir=str(copy))
-    supply = session.supply(session_)
-    supply.take(0)
+    dispatches = session.training_data(session_).dispatches(0)
+    next(dispatches)
     for path in copy.rglob("*.png"):
         path.unlink()
 
-    def go_on():
-        for i in range(1, 20):  # what was read ahead is still used
-            supply.take(i * session_.config.steps_per_dispatch)
-
     with pytest.raises(UserError, match=r"\.png cannot be read"):
-        go_on()
-    supply.close()
+        list(itertools.islice(dispatches, 20))  # what was read ahead is still used
 
 
 def test_seeds_cannot_share_a_stream(opened):
