@@ -1,8 +1,6 @@
 """Classifier two-sample test with a random forest (Lopez-Paz and Oquab 2017): can it tell generated from real rows?"""
 
-from jaxgen.metrics.base import Context
-from jaxgen.metrics.collected import Collected
-from jaxgen.metrics.tabular import MIN_ROWS, forest, of_tables, two_sample_auc
+from jaxgen.metrics.tabular import MIN_ROWS, Tables, forest, on_tables, two_sample_auc
 from jaxgen.metrics.tabular import USES as USES
 
 NEEDS = "points"
@@ -14,6 +12,7 @@ MIN_SAMPLES = MIN_ROWS
 EXTRACTOR = None
 
 
-def start(context: Context) -> Collected:
-    """An accumulator of the area under the ROC curve of a forest of 100 trees."""
-    return of_tables(context, lambda tables: two_sample_auc(tables, forest(tables.seed)))
+@on_tables
+def start(tables: Tables) -> dict:
+    """The area under the ROC curve of a forest of 100 trees."""
+    return two_sample_auc(tables, forest(tables.seed))

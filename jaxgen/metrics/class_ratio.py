@@ -2,9 +2,7 @@
 
 import numpy as np
 
-from jaxgen.metrics.base import Context
-from jaxgen.metrics.collected import Collected
-from jaxgen.metrics.tabular import MIN_ROWS, Tables, forest, of_tables
+from jaxgen.metrics.tabular import MIN_ROWS, Tables, forest, on_tables
 from jaxgen.metrics.tabular import USES as _TABLES
 
 NEEDS = "points"
@@ -16,7 +14,13 @@ EXTRACTOR = None
 USES = (*_TABLES, "real.labels")
 
 
-def _measure(tables: Tables) -> dict:
+@on_tables
+def start(tables: Tables) -> dict:
+    """The total variation distance between class shares.
+
+    `agreement`: how often a forest trained on the training rows finds a generated row's class to be what it says;
+    `agreement_real`: the same of the real rows.
+    """
     from threadpoolctl import threadpool_limits
 
     count = tables.categories[tables.label]
@@ -37,12 +41,3 @@ def _measure(tables: Tables) -> dict:
         "agreement": float(agreed[0]),
         "agreement_real": float(agreed[1]),
     }
-
-
-def start(context: Context) -> Collected:
-    """An accumulator of the total variation distance between class shares.
-
-    `agreement`: how often a forest trained on the training rows finds a generated row's class to be what it says;
-    `agreement_real`: the same of the real rows.
-    """
-    return of_tables(context, _measure)

@@ -9,9 +9,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 from scipy.stats import binomtest
 
-from jaxgen.metrics.base import Context
-from jaxgen.metrics.collected import Collected
-from jaxgen.metrics.tabular import MIN_ROWS, Tables, of_tables
+from jaxgen.metrics.tabular import MIN_ROWS, Tables, on_tables
 from jaxgen.metrics.tabular import USES as USES
 
 NEEDS = "points"
@@ -56,12 +54,8 @@ def nearer_to_train(train: np.ndarray, held_out: np.ndarray, fake: np.ndarray, s
     }
 
 
-def _measure(tables: Tables) -> dict:
-    return nearer_to_train(
-        *(tables.features(rows) for rows in (tables.train, tables.real, tables.fake)), seed=tables.seed
-    )
-
-
-def start(context: Context) -> Collected:
-    """An accumulator of the share, by Euclidean distance of standardised columns and one-hot categories."""
-    return of_tables(context, _measure)
+@on_tables
+def start(tables: Tables) -> dict:
+    """The share, by Euclidean distance of standardised columns and one-hot categories."""
+    train, held_out, fake = map(tables.features, (tables.train, tables.real, tables.fake))
+    return nearer_to_train(train, held_out, fake, tables.seed)

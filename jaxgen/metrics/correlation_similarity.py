@@ -2,9 +2,7 @@
 
 import numpy as np
 
-from jaxgen.metrics.base import Context
-from jaxgen.metrics.collected import Collected
-from jaxgen.metrics.tabular import MIN_ROWS, Tables, correlations, of_tables
+from jaxgen.metrics.tabular import MIN_ROWS, Tables, correlations, on_tables
 from jaxgen.metrics.tabular import USES as USES
 
 NEEDS = "points"
@@ -15,7 +13,9 @@ MIN_SAMPLES = MIN_ROWS
 EXTRACTOR = None
 
 
-def _measure(tables: Tables) -> dict:
+@on_tables
+def start(tables: Tables) -> dict:
+    """mean(1 - |r - r'| / 2) over all pairs of columns of numbers, r Pearson's."""
     numbers = tables.numbers()
     pairs = np.triu_indices(len(numbers), 1)
     if not len(pairs[0]):
@@ -29,8 +29,3 @@ def _measure(tables: Tables) -> dict:
         "mean_difference": float(difference.mean()),
         "largest_difference": float(difference.max()),
     }
-
-
-def start(context: Context) -> Collected:
-    """An accumulator of mean(1 - |r - r'| / 2) over all pairs of columns of numbers, r Pearson's."""
-    return of_tables(context, _measure)

@@ -3,9 +3,7 @@
 import numpy as np
 from scipy.spatial import cKDTree
 
-from jaxgen.metrics.base import Context
-from jaxgen.metrics.collected import Collected
-from jaxgen.metrics.tabular import MIN_ROWS, Tables, of_tables
+from jaxgen.metrics.tabular import MIN_ROWS, Tables, on_tables
 from jaxgen.metrics.tabular import USES as USES
 
 NEEDS = "points"
@@ -18,7 +16,9 @@ EXTRACTOR = None
 _SAME = 1e-5
 
 
-def _measure(tables: Tables) -> dict:
+@on_tables
+def start(tables: Tables) -> dict:
+    """The share; `share_of_real` is that of the reference rows, `exact_copies` the rows beyond it."""
     train, fake, real = (tables.features(rows) for rows in (tables.train, tables.fake, tables.real))
     tree = cKDTree(train)
     share, usual = (float(np.mean(tree.query(rows)[0] <= _SAME)) for rows in (fake, real))
@@ -31,8 +31,3 @@ def _measure(tables: Tables) -> dict:
         "exact_copies": max(round((share - usual) * len(fake)), 0),
         "share_among_samples": among,
     }
-
-
-def start(context: Context) -> Collected:
-    """An accumulator of the share; `share_of_real` is that of the reference rows, `exact_copies` the rows beyond it."""
-    return of_tables(context, _measure)

@@ -2,10 +2,8 @@
 
 import numpy as np
 
-from jaxgen.metrics.base import Context
-from jaxgen.metrics.collected import Collected
 from jaxgen.metrics.frechet import FeatureStatistics, frechet_distance
-from jaxgen.metrics.tabular import MIN_ROWS, Tables, of_tables
+from jaxgen.metrics.tabular import MIN_ROWS, Tables, on_tables
 from jaxgen.metrics.tabular import USES as USES
 
 NEEDS = "points"
@@ -16,7 +14,9 @@ MIN_SAMPLES = MIN_ROWS
 EXTRACTOR = None
 
 
-def _measure(tables: Tables) -> dict:
+@on_tables
+def start(tables: Tables) -> dict:
+    """The distance; columns are standardised by mean and deviation of the training split."""
     numbers = tables.numbers()
     if not len(numbers):
         return {"value": float("nan"), "spread": None, "spread_kind": "none: no column of numbers"}
@@ -24,8 +24,3 @@ def _measure(tables: Tables) -> dict:
     scaled = ((rows[:, numbers] - train.mean(0)) / train.std(0) for rows in (tables.real, tables.fake))
     value = frechet_distance(*(FeatureStatistics.of(rows) for rows in scaled))
     return {"value": value, "spread": None, "spread_kind": "none: one number of all rows", "columns": len(numbers)}
-
-
-def start(context: Context) -> Collected:
-    """An accumulator of the distance; columns are standardised by mean and deviation of the training split."""
-    return of_tables(context, _measure)

@@ -3,9 +3,7 @@
 import numpy as np
 from scipy.stats import ks_2samp
 
-from jaxgen.metrics.base import Context
-from jaxgen.metrics.collected import Collected
-from jaxgen.metrics.tabular import MIN_ROWS, Tables, of_tables
+from jaxgen.metrics.tabular import MIN_ROWS, Tables, on_tables
 from jaxgen.metrics.tabular import USES as USES
 
 NEEDS = "points"
@@ -29,7 +27,9 @@ def column_shapes(tables: Tables) -> np.ndarray:
     return np.array(alike)
 
 
-def _measure(tables: Tables) -> dict:
+@on_tables
+def start(tables: Tables) -> dict:
+    """The mean over all columns but the label's."""
     alike = column_shapes(tables)
     counted = np.arange(len(alike)) != (-1 if tables.label is None else tables.label)
     return {
@@ -38,8 +38,3 @@ def _measure(tables: Tables) -> dict:
         "spread_kind": "standard deviation over columns",
         "columns": [round(float(value), 4) for value in alike],
     }
-
-
-def start(context: Context) -> Collected:
-    """An accumulator of the mean over all columns but the label's."""
-    return of_tables(context, _measure)

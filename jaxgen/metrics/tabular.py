@@ -1,5 +1,6 @@
 """What the metrics of tables share: rows gathered, standardised, compared in size, and told apart by classifiers."""
 
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -56,16 +57,22 @@ class Tables(NamedTuple):
         return np.concatenate(parts, axis=1)
 
 
-def of_tables(context: Context, finish: Callable[[Tables], dict]) -> Collected:
-    """An accumulator whose result is a function of all rows; rows that are not finite make no number."""
+def on_tables(measure: Callable[[Tables], dict]) -> Callable[[Context], Collected]:
+    """Decorates a function of all rows: what it makes of them is the result of a metric, whose `start` this gives.
 
-    def of_rows(rows: np.ndarray) -> dict:
-        if not np.isfinite(rows).all():
-            bad = int((~np.isfinite(rows)).any(1).sum())
-            return {"value": float("nan"), "spread": None, "spread_kind": f"none: {bad} rows are not finite"}
-        return finish(tables_of(context, rows))
+    Rows that are not finite make no number.
+    """
 
-    return of_output(of_rows)
+    @functools.wraps(measure)
+    def start(context: Context) -> Collected:
+        def finish(rows: np.ndarray) -> dict:
+            if bad := int((~np.isfinite(rows)).any(1).sum()):
+                return {"value": float("nan"), "spread": None, "spread_kind": f"none: {bad} rows are not finite"}
+            return measure(tables_of(context, rows))
+
+        return of_output(finish)
+
+    return start
 
 
 def tables_of(context: Context, fake: np.ndarray) -> Tables:

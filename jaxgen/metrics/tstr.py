@@ -4,9 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jaxgen.metrics.base import Context
-from jaxgen.metrics.collected import Collected
-from jaxgen.metrics.tabular import MIN_ROWS, Tables, forest, of_tables
+from jaxgen.metrics.tabular import MIN_ROWS, Tables, forest, on_tables
 from jaxgen.metrics.tabular import USES as _TABLES
 
 if TYPE_CHECKING:
@@ -43,7 +41,9 @@ def of_classifier(
     }
 
 
-def _measure(tables: Tables) -> dict:
+@on_tables
+def start(tables: Tables) -> dict:
+    """The accuracy; `auc`, `f1` beside it, and `trtr_...` of a forest trained on the real rows."""
     parts = [
         (tables.features(rows, label=False), rows[:, tables.label].astype(int))
         for rows in (tables.fake, tables.train, tables.real)
@@ -58,8 +58,3 @@ def _measure(tables: Tables) -> dict:
         "f1": synthetic["f1"],
         **{f"trtr_{name}": value for name, value in real.items()},
     }
-
-
-def start(context: Context) -> Collected:
-    """An accumulator of the accuracy; `auc`, `f1` beside it, and `trtr_...` of a forest trained on the real rows."""
-    return of_tables(context, _measure)

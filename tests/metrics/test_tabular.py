@@ -40,7 +40,7 @@ def measured(cancer):
         patch.setattr(tabular, "TREES", 40)
         for name in baselines.BASELINES:
             tables = of(*cancer, baselines.draw(name, cancer[0], CATEGORIES, 30, 0))
-            out[name] = {key: module._measure(tables) for key, module in metrics.items()}
+            out[name] = {key: module.start.__wrapped__(tables) for key, module in metrics.items()}
             out[name]["forest"] = tabular.two_sample_auc(tables, tabular.forest(0))
     return out
 
@@ -91,7 +91,7 @@ def test_copies_are_found_and_models_are_not_accused(measured):
 
 def test_column_shapes_are_scipy_s(cancer):
     train, real = cancer
-    found = ks_complement._measure(of(train, real, train))
+    found = ks_complement.start.__wrapped__(of(train, real, train))
     expected = [1 - ks_2samp(train[:, j], real[:, j]).statistic for j in range(30)]
     assert found["value"] == pytest.approx(np.mean(expected), abs=1e-12)
     assert found["columns"][30] == pytest.approx(1 - abs(train[:, 30].mean() - real[:, 30].mean()), abs=1e-4)
@@ -105,7 +105,7 @@ def test_correlations_are_numpy_s_and_0_beside_a_constant():
     opposite = rows.copy()
     opposite[:, 2] = rows[:, 0]
     rows[:, 2] = -rows[:, 0]
-    found = correlation_similarity._measure(of(normal(100), rows, opposite, (0, 0, 0), None))
+    found = correlation_similarity.start.__wrapped__(of(normal(100), rows, opposite, (0, 0, 0), None))
     # Of three pairs two are 0 on both sides, and one is -1 against 1.
     assert found["value"] == pytest.approx(2 / 3)
     assert found["mean_difference"] == pytest.approx(2 / 3)
@@ -117,7 +117,7 @@ def test_frechet_is_the_closed_form_of_a_shift_in_training_deviations():
     train[:, 1] *= 10
     shifted = rows.copy()
     shifted[:, 1] += 5
-    found = frechet_columns._measure(of(train, rows, shifted, (0, 0, 0), None))
+    found = frechet_columns.start.__wrapped__(of(train, rows, shifted, (0, 0, 0), None))
     assert found["value"] == pytest.approx((5 / train[:, 1].std(dtype=float)) ** 2, rel=1e-3)
 
 
@@ -137,16 +137,16 @@ def test_a_class_that_is_never_generated_is_missed(cancer, monkeypatch):
     monkeypatch.setattr(tabular, "TREES", 20)
     train, real = cancer
     benign = train[train[:, 30] == 1]
-    found = tstr._measure(of(train, real, benign))
+    found = tstr.start.__wrapped__(of(train, real, benign))
     assert found["value"] == pytest.approx(real[:, 30].mean())
     assert found["auc"] == pytest.approx(0.5)
     assert found["f1"] < 0.5 < 0.9 < found["trtr_f1"]
-    ratio = class_ratio._measure(of(train, real, benign))
+    ratio = class_ratio.start.__wrapped__(of(train, real, benign))
     assert ratio["value"] == pytest.approx(1 - real[:, 30].mean(), abs=1e-6)
     assert ratio["shares"] == [0.0, 1.0]
     lying = train.copy()
     lying[:, 30] = 1 - lying[:, 30]
-    assert class_ratio._measure(of(train, real, lying))["agreement"] == 0.0
+    assert class_ratio.start.__wrapped__(of(train, real, lying))["agreement"] == 0.0
 
 
 def test_distances_compare_sides_of_one_size():
@@ -200,7 +200,7 @@ def test_an_accumulator_gathers_batches_without_their_padding(cancer):
     for first in range(0, 398, 100):
         ids = np.minimum(np.arange(first, first + 100), 397)
         metric.update(OutputBatch(train[ids], min(100, 398 - first), None, None))
-    assert metric.result() == frechet_columns._measure(of(train, real, train))
+    assert metric.result() == frechet_columns.start.__wrapped__(of(train, real, train))
     broken = ks_complement.start(context)
     broken.update(OutputBatch(np.full((50, 31), np.nan, np.float32), 50, None, None))
     assert np.isnan(broken.result()["value"])
