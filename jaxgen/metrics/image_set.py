@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from jaxgen.errors import UserError
-from jaxgen.metrics.extractors import features_file, statistics_file
+from jaxgen.metrics.extractors import statistics_file
 from jaxgen.metrics.extractors.base import Extractor
 from jaxgen.metrics.extractors.statistics_file import SavedStatistics
 from jaxgen.metrics.frechet import FeatureStatistics, GroupedStatistics, merged
@@ -18,6 +18,13 @@ from jaxgen.metrics.streaming import ExampleStream
 
 log = logging.getLogger(__name__)
 _HASHED_AT_ONCE = 1000
+# Features of larger sets are computed anew: the cache stays small.
+_LARGEST_CACHED = 2**27  # bytes
+# How each kind of file in the cache is read and written; the first word starts the file's name.
+_CACHE_FILES = {
+    "features": (statistics_file.load_features, statistics_file.save_features),
+    "reference statistics": (statistics_file.load_matching, statistics_file.save),
+}
 
 
 class Pixels(Protocol):
@@ -87,13 +94,12 @@ class ImageSet:
         """Features of all images, float32 [N, D], from the cache or computed; of large sets they are not kept there."""
         if extractor not in self._features:
             size = len(self.images) * self._extractor(extractor).metadata()["feature_size"] * 4
-            known = extractor in self._outputs or size > features_file.LARGEST
+            known = extractor in self._outputs or size > _LARGEST_CACHED
 
             def compute():
                 return self._all(extractor)[0]
 
-            file = _CacheFile("features", "features", features_file.load, features_file.save)
-            self._features[extractor] = compute() if known else self._cached(extractor, file, compute)
+            self._features[extractor] = compute() if known else self._cached(extractor, "features", compute)
         return self._features[extractor]
 
     def features_of(self, ids: np.ndarray, extractor: str) -> np.ndarray:
@@ -118,12 +124,7 @@ class ImageSet:
 
     def _find_statistics(self, name: str) -> FeatureStatistics:
         if self.statistics_file is None:
-
-            def load(path, metadata):
-                return statistics_file.matching(statistics_file.load(path), metadata)
-
-            file = _CacheFile("reference", "reference statistics", load, statistics_file.save)
-            return self._cached(name, file, lambda: self._compute_statistics(name))
+            return self._cached(name, "reference statistics", lambda: self._compute_statistics(name))
         try:
             return statistics_file.matching(self.statistics_file, self._extractor(name).metadata())
         except statistics_file.Mismatch as error:
@@ -151,28 +152,29 @@ class ImageSet:
             features, logits = extractor.apply(self._place(self.images[ids]))
             yield self._stream.gather(features, count), self._stream.gather(logits, count)
 
-    def _cached(self, name: str, file: "_CacheFile", compute: Callable[[], Any]) -> Any:
+    def _cached(self, name: str, what: str, compute: Callable[[], Any]) -> Any:
         """What the first process reads from the cache, or else what all compute; the first puts it there."""
         if self._cache_dir is None:
             return compute()
         extractor, workers, cached = self._extractor(name), self._stream.workers, None
+        load, save = _CACHE_FILES[what]
         metadata = self.metadata(extractor)
         key = hashlib.sha256(repr(sorted(metadata.items())).encode()).hexdigest()
-        path = Path(self._cache_dir) / f"{file.prefix}_{extractor.label or extractor.name}_{key[:16]}.npz"
+        path = Path(self._cache_dir) / f"{what.split()[0]}_{extractor.label or extractor.name}_{key[:16]}.npz"
         if workers.index == 0 and path.exists():
             try:
-                cached = file.load(path, metadata)
+                cached = load(path, metadata)
             except (statistics_file.Mismatch, OSError) as error:
-                log.warning("%s: cached %s are not used and made again: %s", path, file.what, error)
+                log.warning("%s: cached %s are not used and made again: %s", path, what, error)
         cached = workers.tell(cached)
         if cached is not None:
             return cached
         computed = compute()
         if workers.index == 0:
             try:
-                file.save(path, computed, metadata)
+                save(path, computed, metadata)
             except OSError as error:
-                log.warning("%s: %s could not be cached: %s", path, file.what, error)
+                log.warning("%s: %s could not be cached: %s", path, what, error)
         return computed
 
     def metadata(self, extractor: Extractor) -> dict:
@@ -183,15 +185,6 @@ class ImageSet:
             "split": self.split,
             "n": len(self.images),
         }
-
-
-class _CacheFile(NamedTuple):
-    """A kind of file in the cache: its name's start, what is in it, and how that is read and written."""
-
-    prefix: str
-    what: str
-    load: Callable[[Path, dict], Any]
-    save: Callable[[Path, Any, dict], None]
 
 
 class OutputBatch:
@@ -212,14 +205,10 @@ class OutputBatch:
         extractor: Callable[[str], Extractor],
         gather: Callable[[jax.Array, int], np.ndarray] = lambda values, count: np.asarray(values)[:count],
     ):
-        self.output, self.real, self.count = output, real, count
+        self.output = self.fake = output
+        self.real, self.count = real, count
         self._extractor, self._gather = extractor, gather
         self._features: dict[tuple[str, str], tuple[np.ndarray, np.ndarray]] = {}
-
-    @property
-    def fake(self) -> jax.Array:
-        """Generated or reconstructed images, uint8 [B, H, W, C]."""
-        return self.output
 
     def host(self, values: jax.Array) -> np.ndarray:
         """Per-image values [B, ...] of all processes on the host, without the padding."""

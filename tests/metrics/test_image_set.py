@@ -3,7 +3,7 @@ import logging
 import numpy as np
 import pytest
 
-from jaxgen.metrics.extractors import features_file
+from jaxgen.metrics import image_set as module
 from jaxgen.metrics.extractors.base import Extractor
 from jaxgen.metrics.image_set import Chosen, ImageSet, ImageSource, content_digest
 from jaxgen.metrics.streaming import ExampleStream
@@ -77,7 +77,7 @@ def test_features_are_computed_once_for_all_evaluations(tmp_path, caplog, monkey
         repaired = image_set(tmp_path, IMAGES[:-1], streamed).features("means")
     assert "cached features are not used and made again" in caplog.text
     assert np.array_equal(repaired, first[:-1])
-    monkeypatch.setattr(features_file, "LARGEST", 100)
+    monkeypatch.setattr(module, "_LARGEST_CACHED", 100)
     image_set(tmp_path, IMAGES, streamed).features("means")
     assert len(streamed) == 7
 

@@ -1,11 +1,14 @@
 """Feature statistics on disk: `.npz` with `mu` and `sigma` (ddof = 1), the layout of pytorch-fid and clean-fid.
 
 Ours carry one array more, `metadata`, which says what they are of; files that others published do not have it.
+Features of a set of real images have files, too, so that the runs of a study do not each compute the same ones.
 """
 
+import contextlib
 import json
 import zipfile
 import zlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,6 +48,16 @@ def write_arrays(path: Path, **arrays: np.ndarray) -> None:
         np.savez(file, **arrays)
 
 
+@contextlib.contextmanager
+def _arrays_of(path: Path) -> Iterator[Mapping[str, np.ndarray]]:
+    """The arrays of a .npz by name; what is wrong with the file, or with what the block finds in it, is a Mismatch."""
+    try:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+            yield arrays
+    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error, AttributeError) as error:
+        raise Mismatch(f"damaged ({' '.join(str(error).split())[:200]})") from None
+
+
 def load(path: Path) -> SavedStatistics:
     """The statistics in `path`.
 
@@ -52,14 +65,11 @@ def load(path: Path) -> SavedStatistics:
       Mismatch: damaged, or no statistics.
       OSError: cannot be read.
     """
-    try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
-            mean, covariance = np.asarray(arrays["mu"], np.float64), np.asarray(arrays["sigma"], np.float64)
-            metadata = json.loads(str(arrays["metadata"])) if "metadata" in arrays.files else None
+    with _arrays_of(path) as arrays:
+        mean, covariance = np.asarray(arrays["mu"], np.float64), np.asarray(arrays["sigma"], np.float64)
+        metadata = json.loads(str(arrays["metadata"])) if "metadata" in arrays else None
         if metadata is not None and int(metadata["n"]) < 2:
             raise Mismatch("damaged (fewer than 2 examples)")
-    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error, AttributeError) as error:
-        raise Mismatch(f"damaged ({' '.join(str(error).split())[:200]})") from None
     if mean.ndim != 1 or covariance.shape != (mean.size, mean.size):
         raise Mismatch(f"damaged (shapes {mean.shape} and {covariance.shape})")
     if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
@@ -83,3 +93,29 @@ def matching(saved: SavedStatistics, metadata: dict) -> FeatureStatistics:
     # Without a count the scatter is that of any n: only the covariance is ever used of it.
     n = saved.n or 2
     return FeatureStatistics(n, saved.mean, saved.covariance * (n - 1))
+
+
+def load_matching(path: Path, metadata: dict) -> FeatureStatistics:
+    """`matching` of what `load` finds in `path`, with the errors of both."""
+    return matching(load(path), metadata)
+
+
+def save_features(path: Path, features: np.ndarray, metadata: dict) -> None:
+    """Writes features [N, D] and what they depend on to `path`, whole or not at all."""
+    write_arrays(path, features=features, metadata=np.array(json.dumps(metadata, sort_keys=True)))
+
+
+def load_features(path: Path, metadata: dict) -> np.ndarray:
+    """The features in `path`, float32 [N, D].
+
+    Raises:
+      Mismatch: damaged, or of another extractor, input path or data.
+      OSError: cannot be read.
+    """
+    with _arrays_of(path) as arrays:
+        features, of = arrays["features"], json.loads(str(arrays["metadata"]))
+    if of != json.loads(json.dumps(metadata)):
+        raise Mismatch("of other images or another extractor")
+    if features.shape != (metadata["n"], metadata["feature_size"]) or not np.isfinite(features).all():
+        raise Mismatch(f"damaged (features {features.shape})")
+    return features
