@@ -21,13 +21,13 @@ from jaxgen.files import provenance
 from jaxgen.files.workdir import write_atomic
 from jaxgen.metrics import fid
 from jaxgen.metrics.base import result_name
+from jaxgen.metrics.collected import indices
 from jaxgen.metrics.extractors import statistics_file
 from jaxgen.metrics.frechet import frechet_distance
 from jaxgen.metrics.image_set import Chosen, ImageSet, ImageSource
 from jaxgen.metrics.records import record, timed
 from jaxgen.metrics.selection import Extractors, Selected, few_samples
 from jaxgen.metrics.streaming import ExampleStream
-from jaxgen.metrics.subset import indices
 from jaxgen.runs.sources import Options, open_source, same_kind
 from jaxgen.training import timing
 

@@ -4,6 +4,7 @@ Each takes training rows and gives as many new ones: `(rows [N, C], categories [
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from scipy.special import ndtr, ndtri
@@ -12,63 +13,28 @@ from scipy.stats import rankdata
 Sampler = Callable[[np.ndarray, tuple[int, ...], int | None, np.random.Generator], np.ndarray]
 
 
-def real(rows, categories, label, rng) -> np.ndarray:
+def draw(name: str, rows: np.ndarray, categories: tuple[int, ...], label: int | None, seed: int) -> np.ndarray:
+    """Rows float32 [N, C] of the baseline `name`, by `seed`."""
+    rng = np.random.default_rng((seed, 5))
+    return BASELINES[name](np.asarray(rows), categories, label, rng).astype(np.float32)
+
+
+def _real(rows, categories, label, rng) -> np.ndarray:
     """The training rows themselves: the ceiling, as near to the test split as other real rows are."""
-    del categories, label, rng
     return rows
 
 
-def bootstrap(rows, categories, label, rng) -> np.ndarray:
+def _bootstrap(rows, categories, label, rng) -> np.ndarray:
     """Training rows drawn with replacement: perfect copies."""
-    del categories, label
     return rows[rng.integers(len(rows), size=len(rows))]
 
 
-def class_copula(rows, categories, label, rng) -> np.ndarray:
-    """A Gaussian copula for each class: each column as it is distributed, correlated as normal scores are."""
-    return _by_class(_copula, rows, categories, label, rng)
-
-
-def class_gaussian(rows, categories, label, rng) -> np.ndarray:
-    """A Gaussian for each class, with its mean and covariance; categories are drawn by their shares."""
-    return _by_class(_gaussian, rows, categories, label, rng)
-
-
-def class_shuffled(rows, categories, label, rng) -> np.ndarray:
-    """Each column shuffled within its class: right columns, no dependence beside that on the class."""
-    return _by_class(_shuffled, rows, categories, label, rng)
-
-
-def shuffled(rows, categories, label, rng) -> np.ndarray:
+def _all_shuffled(rows, categories, label, rng) -> np.ndarray:
     """Each column shuffled by itself, the label's staying where it is: right columns, no dependence at all."""
     out = _shuffled(rows, np.array(categories), rng)
     if label is not None:
         out[:, label] = rows[:, label]
     return out
-
-
-BASELINES: dict[str, Sampler] = {
-    "real": real,
-    "bootstrap": bootstrap,
-    "class_copula": class_copula,
-    "class_gaussian": class_gaussian,
-    "class_shuffled": class_shuffled,
-    "shuffled": shuffled,
-}
-TITLES = {
-    "real": "real training rows",
-    "bootstrap": "bootstrap copy",
-    "class_copula": "class Gaussian copula",
-    "class_gaussian": "class Gaussian",
-    "class_shuffled": "columns shuffled within class",
-    "shuffled": "columns shuffled",
-}
-
-
-def draw(name: str, rows: np.ndarray, categories: tuple[int, ...], label: int | None, seed: int) -> np.ndarray:
-    """Rows float32 [N, C] of the baseline `name`, by `seed`."""
-    rng = np.random.default_rng((seed, 5))
-    return BASELINES[name](np.asarray(rows), categories, label, rng).astype(np.float32)
 
 
 def _by_class(sampler: Callable, rows, categories, label, rng) -> np.ndarray:
@@ -87,11 +53,12 @@ def _by_class(sampler: Callable, rows, categories, label, rng) -> np.ndarray:
 
 
 def _shuffled(rows: np.ndarray, counts: np.ndarray, rng) -> np.ndarray:
-    del counts
+    """Within a class: right columns, no dependence beside that on the class."""
     return np.stack([rng.permutation(column) for column in rows.T], axis=1)
 
 
 def _gaussian(rows: np.ndarray, counts: np.ndarray, rng) -> np.ndarray:
+    """A Gaussian with the class's mean and covariance; categories are drawn by their shares."""
     out, numbers = _shuffled(rows, counts, rng), counts == 0
     part = rows[:, numbers]
     out[:, numbers] = part.mean(0) + _correlated(np.cov(part.T, ddof=min(1, len(part) - 1)), len(part), rng)
@@ -99,6 +66,7 @@ def _gaussian(rows: np.ndarray, counts: np.ndarray, rng) -> np.ndarray:
 
 
 def _copula(rows: np.ndarray, counts: np.ndarray, rng) -> np.ndarray:
+    """A Gaussian copula: each column as it is distributed in the class, correlated as normal scores are."""
     out, numbers = _shuffled(rows, counts, rng), np.flatnonzero((counts == 0) & (np.ptp(rows, axis=0) > 0))
     if not len(numbers):
         return out
@@ -114,3 +82,21 @@ def _correlated(covariance: np.ndarray, count: int, rng) -> np.ndarray:
     """Normal rows [count, C] of mean 0; nearly singular covariances do."""
     values, vectors = np.linalg.eigh(np.atleast_2d(covariance))
     return (rng.standard_normal((count, len(values))) * np.sqrt(np.maximum(values, 0))) @ vectors.T
+
+
+BASELINES: dict[str, Sampler] = {
+    "real": _real,
+    "bootstrap": _bootstrap,
+    "class_copula": partial(_by_class, _copula),
+    "class_gaussian": partial(_by_class, _gaussian),
+    "class_shuffled": partial(_by_class, _shuffled),
+    "shuffled": _all_shuffled,
+}
+TITLES = {
+    "real": "real training rows",
+    "bootstrap": "bootstrap copy",
+    "class_copula": "class Gaussian copula",
+    "class_gaussian": "class Gaussian",
+    "class_shuffled": "columns shuffled within class",
+    "shuffled": "columns shuffled",
+}

@@ -9,7 +9,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from jaxgen.errors import UserError
-from jaxgen.evaluation.gallery import Gallery, PointGallery
+from jaxgen.evaluation.gallery import Gallery, point_gallery
 from jaxgen.metrics.base import PAIR_VIEWS, SAMPLE_VIEWS, VIEWS, Accumulator, Context
 from jaxgen.metrics.image_set import Chosen, ImageSet, ImageSource, OutputBatch
 from jaxgen.metrics.records import record, timed
@@ -19,7 +19,7 @@ from jaxgen.settings import lookup
 
 __all__ = ["Stopped", "check", "evaluate"]
 # The first of these that there is gets pictures.
-_DRAWN = {**dict.fromkeys(SAMPLE_VIEWS, Gallery), "points": PointGallery}
+_DRAWN = {**dict.fromkeys(SAMPLE_VIEWS, Gallery), "points": point_gallery}
 
 
 def evaluate(

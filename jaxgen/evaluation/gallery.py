@@ -8,9 +8,9 @@ from PIL import Image
 
 from jaxgen.metrics import manifold
 from jaxgen.metrics.base import Context, OutputBatch
+from jaxgen.metrics.collected import Collected, StreamSubset, indices, of_output
 from jaxgen.metrics.extractors.statistics_file import write_arrays
-from jaxgen.metrics.image_set import ImageSet, Pixels
-from jaxgen.metrics.subset import StreamSubset, indices
+from jaxgen.metrics.image_set import Pixels
 from jaxgen.metrics.tabular import tables_of
 from jaxgen.pictures import evaluation_pictures, image_grids, point_pictures, table_pictures
 
@@ -46,14 +46,14 @@ class Gallery:
         if self._context.extractor is not None:
             self._features.update(batch)
 
-    def result(self) -> list[Path]:
+    def result(self) -> dict[str, Path]:
         """Draws real_beside_fake, nearest_training_images, figure2; with an extractor tsne, closest_pairs, classes."""
         context, samples = self._context, self._samples.rows()
         drawn = {}
         if context.real is not None and context.real.images is not None:
-            drawn["real_beside_fake"] = evaluation_pictures.real_beside_fake(
-                _some(context.real, context.seed), samples[:_GRID]
-            )
+            images = context.real.images
+            some = np.asarray(images[indices(len(images), _GRID, context.seed)])
+            drawn["real_beside_fake"] = evaluation_pictures.real_beside_fake(some, samples[:_GRID])
         if context.train is not None:
             rows = samples[:_ROWS]
             nearest = nearest_by_pixels(rows, context.train.images, _NEIGHBOURS)
@@ -72,9 +72,8 @@ class Gallery:
         fake = self._features.rows()
         if len(samples) > 1:
             ids, distances = manifold.nearest(fake, None)
-            pairs = {
-                tuple(sorted((i, int(j)))): d for i, (j, d) in enumerate(zip(ids[:, 0], distances[:, 0], strict=True))
-            }
+            nearest = enumerate(zip(ids[:, 0].tolist(), distances[:, 0], strict=True))
+            pairs = {(min(i, j), max(i, j)): distance for i, (j, distance) in nearest}
             closest = sorted(pairs, key=pairs.get)[:_PAIRS]
             distances = np.array([pairs[pair] for pair in closest])
             drawn["closest_pairs"] = evaluation_pictures.duplicates(samples, np.array(closest), distances)
@@ -93,45 +92,42 @@ class Gallery:
         return drawn
 
 
-class PointGallery:
-    """Gathers generated points as they stream by, then draws them over the real ones; arguments as for `Gallery`."""
+def point_gallery(context: Context, folder: Path) -> Collected:
+    """Gathers all generated points, which are small, then draws them over the real ones; arguments as for `Gallery`.
 
-    def __init__(self, context: Context, folder: Path):
-        self._context, self._folder = context, folder
-        self._points: list[np.ndarray] = []
+    The picture is real_and_generated; of tables marginals, correlations, pca and tsne.
+    """
 
-    def update(self, batch: OutputBatch) -> None:
-        """Keeps all of them: points are small."""
-        self._points.append(batch.host(batch.output))
-
-    def result(self) -> list[Path]:
-        """Draws real_and_generated; of tables marginals, correlations, pca and tsne."""
-        if self._context.real is None or self._context.real.images is None:
-            return []
-        real, fake = np.asarray(self._context.real.images[:]), np.concatenate(self._points)
-        columns = self._context.info.get("points", {}).get("columns")
-        if columns and self._context.train is not None:
-            return self._of_table(columns, fake)
-        save_features(self._folder, real, fake, "")
+    def draw(fake: np.ndarray) -> dict[str, Path]:
+        if context.real is None or context.real.images is None:
+            return {}
+        columns = context.info.get("points", {}).get("columns")
+        if columns and context.train is not None:
+            return _draw_table(context, folder, columns, fake)
+        real = np.asarray(context.real.images[:])
+        save_features(folder, real, fake, "")
         cloud = point_pictures.cloud(real, fake, f"{len(fake)} generated points")
-        return _save({"real_and_generated": cloud}, self._folder)
+        return _save({"real_and_generated": cloud}, folder)
 
-    def _of_table(self, columns: list, fake: np.ndarray) -> list[Path]:
-        if not np.isfinite(fake).all():
-            log.warning("no pictures: some generated rows are not finite")
-            return []
-        tables = tables_of(self._context, fake)
-        real, fake = (tables.features(rows).astype(np.float32) for rows in (tables.real, tables.fake))
-        save_features(self._folder, real, fake, "")
-        names, names_of = [name for name, _, _ in columns], [categories for _, categories, _ in columns]
-        drawn = {
-            "marginals": table_pictures.marginals(tables, names, names_of),
-            "correlations": table_pictures.correlation_matrices(tables, names),
-            "pca": table_pictures.principal_components(tables, self._context.real.class_names),
-        }
-        if len(fake) + len(tables.real) > 10:
-            drawn["tsne"] = evaluation_pictures.tsne(real, fake, self._context.seed, "t-SNE of standardised columns")
-        return _save(drawn, self._folder)
+    return of_output(draw)
+
+
+def _draw_table(context: Context, folder: Path, columns: list, fake: np.ndarray) -> dict[str, Path]:
+    if not np.isfinite(fake).all():
+        log.warning("no pictures: some generated rows are not finite")
+        return {}
+    tables = tables_of(context, fake)
+    real, fake = (tables.features(rows).astype(np.float32) for rows in (tables.real, tables.fake))
+    save_features(folder, real, fake, "")
+    names, names_of, _ = zip(*columns, strict=True)
+    drawn = {
+        "marginals": table_pictures.marginals(tables, names, names_of),
+        "correlations": table_pictures.correlation_matrices(tables, names),
+        "pca": table_pictures.principal_components(tables, context.real.class_names),
+    }
+    if len(fake) + len(tables.real) > 10:
+        drawn["tsne"] = evaluation_pictures.tsne(real, fake, context.seed, "t-SNE of standardised columns")
+    return _save(drawn, folder)
 
 
 def save_features(folder: Path, real: np.ndarray, fake: np.ndarray, extractor: str) -> None:
@@ -147,15 +143,11 @@ def save_features(folder: Path, real: np.ndarray, fake: np.ndarray, extractor: s
     write_arrays(folder / "features.npz", extractor=np.array(extractor), **parts)
 
 
-def _save(pictures: dict[str, Image.Image], folder: Path) -> list[Path]:
-    paths = {folder / f"{name}.png": picture for name, picture in pictures.items()}
-    for path, picture in paths.items():
-        image_grids.save(picture, path)
-    return list(paths)
-
-
-def _some(real: ImageSet, seed: int) -> np.ndarray:
-    return np.asarray(real.images[indices(len(real.images), _GRID, seed)])
+def _save(pictures: dict[str, Image.Image], folder: Path) -> dict[str, Path]:
+    paths = {name: folder / f"{name}.png" for name in pictures}
+    for name, path in paths.items():
+        image_grids.save(pictures[name], path)
+    return paths
 
 
 def nearest_by_pixels(samples: np.ndarray, train: Pixels, count: int) -> np.ndarray:

@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 
 from jaxgen.errors import UserError
 from jaxgen.metrics.base import CHOSEN, Context
-from jaxgen.metrics.collected import Collected, of_features
+from jaxgen.metrics.collected import Collected, indices, of_features
 
 NEEDS = "sample"
 DIRECTION = "lower"
@@ -36,7 +36,7 @@ def fit(features: np.ndarray, labels: np.ndarray, seed: int) -> Pipeline:
     """The classifier, fitted to at most MAX_TRAIN of features [n, D] with labels [n]."""
     if len(np.unique(labels)) < 2:
         raise UserError("class_histogram: the training labels name one class only; leave the metric out")
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(features))[:MAX_TRAIN])
+    chosen = indices(len(features), MAX_TRAIN, seed)
     # Strong regularisation: a thousand features and more separate a few thousand images at any rate.
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
     return model.fit(features[chosen], labels[chosen])

@@ -1,4 +1,4 @@
-"""Accumulators that keep a row for each example and compute once all are there."""
+"""Accumulators that keep a row for each example, or for a seeded subset of them, and compute once all are there."""
 
 import hashlib
 from collections.abc import Callable
@@ -9,6 +9,9 @@ import numpy as np
 from jaxgen.metrics.image_set import OutputBatch, Pixels
 
 _AT_ONCE = 1000
+DATA_RANGE = 255  # of the images, whose grey levels are uint8
+# (real images, fake images, data range) -> [n]
+Similarity = Callable[[jax.Array, jax.Array, float], jax.Array]
 
 
 class Collected:
@@ -21,15 +24,54 @@ class Collected:
 
     def __init__(self, rows_of: Callable[[OutputBatch], np.ndarray], finish: Callable[[np.ndarray], dict]):
         self._rows_of, self._finish = rows_of, finish
-        self._rows: list[np.ndarray] = []
+        self._parts: list[np.ndarray] = []
 
     def update(self, batch: OutputBatch) -> None:
         """Keeps the batch's rows."""
-        self._rows.append(self._rows_of(batch))
+        self._parts.append(self._rows_of(batch))
+
+    def rows(self) -> np.ndarray:
+        """What is kept, in the order of the stream."""
+        return np.concatenate(self._parts)
 
     def result(self) -> dict:
         """What `finish` makes of all of them."""
-        return self._finish(np.concatenate(self._rows))
+        return self._finish(self.rows())
+
+
+def indices(total: int, keep: int, seed: int) -> np.ndarray:
+    """Sorted numbers of a random subset of `keep` of `total` images, or of all if they are fewer.
+
+    Random, because images from a folder come class by class, so that the first ones would be of one class.
+    """
+    return np.sort(np.random.default_rng(seed).permutation(total)[:keep])
+
+
+class StreamSubset(Collected):
+    """The same of such a subset only; the batch size changes nothing.
+
+    Args:
+      total, keep, seed: see `indices`.
+      rows_of: what is kept of a batch, one row an image: its fake images, or such as their features.
+    """
+
+    def __init__(
+        self,
+        total: int,
+        keep: int,
+        seed: int,
+        rows_of: Callable[[OutputBatch], np.ndarray] = lambda batch: batch.host(batch.fake),
+        finish: Callable[[np.ndarray], dict] | None = None,
+    ):
+        super().__init__(rows_of, finish)
+        self._wanted, self._seen = indices(total, keep, seed), 0
+
+    def update(self, batch: OutputBatch) -> None:
+        """Keeps what is wanted of the batch."""
+        first, last = np.searchsorted(self._wanted, [self._seen, self._seen + batch.count])
+        if last > first:
+            self._parts.append(self._rows_of(batch)[self._wanted[first:last] - self._seen])
+        self._seen += batch.count
 
 
 def of_features(extractor: str, finish: Callable[[np.ndarray], dict], *, logits: bool = False) -> Collected:
@@ -45,17 +87,22 @@ def of_output(finish: Callable[[np.ndarray], dict]) -> Collected:
     return Collected(lambda batch: batch.host(batch.output), finish)
 
 
-def of_pairs(
-    similarity: Callable[[jax.Array, jax.Array, float], jax.Array],
-    data_range: float,
-    finish: Callable[[np.ndarray], dict],
-) -> Collected:
-    """Of `similarity(real, fake, data_range)` [n] of each pair, float64."""
+def of_pairs(similarity: Similarity, finish: Callable[[np.ndarray], dict]) -> Collected:
+    """Of `similarity(real, fake, DATA_RANGE)` [n] of each pair, float64."""
+    return Collected(
+        lambda batch: batch.host(similarity(batch.real, batch.fake, DATA_RANGE)).astype(np.float64), finish
+    )
 
-    def rows_of(batch):
-        return batch.host(similarity(batch.real, batch.fake, data_range)).astype(np.float64)
 
-    return Collected(rows_of, finish)
+def of_features_and_digests(extractor: str, finish: Callable[[np.ndarray, list[bytes]], dict]) -> Collected:
+    """Of the features of the samples [n, D], and of the `digests` of their pixels."""
+    of_fake: list[bytes] = []
+
+    def rows_of(batch: OutputBatch) -> np.ndarray:
+        of_fake.extend(digests(batch.host(batch.fake)))
+        return batch.features(extractor)[0]
+
+    return Collected(rows_of, lambda features: finish(features, of_fake))
 
 
 def digests(images: Pixels) -> list[bytes]:
@@ -65,3 +112,13 @@ def digests(images: Pixels) -> list[bytes]:
         for first in range(0, len(images), _AT_ONCE)
         for image in images[first : first + _AT_ONCE]
     ]
+
+
+def mean_and_deviation(values: np.ndarray) -> dict:
+    """Of values [N] of single images: the mean as `value`, the standard deviation as `spread`, the standard error."""
+    return {
+        "value": float(values.mean()),
+        "spread": float(values.std()),
+        "spread_kind": "standard deviation over images",
+        "standard_error": float(values.std() / np.sqrt(len(values))),
+    }

@@ -11,8 +11,8 @@ import numpy as np
 from scipy.stats import nbinom
 
 from jaxgen.errors import UserError
-from jaxgen.metrics.base import CHOSEN, Context, OutputBatch
-from jaxgen.metrics.collected import Collected, digests
+from jaxgen.metrics.base import CHOSEN, Context
+from jaxgen.metrics.collected import Collected, digests, of_features_and_digests
 from jaxgen.metrics.frechet import GROUPS, jackknife
 from jaxgen.metrics.manifold import count_within, nearest
 
@@ -147,13 +147,9 @@ def start(context: Context) -> Collected:
     `found` sums it up; `identical` counts samples that repeat the pixels of an earlier one; `support` is the number
     of equally likely images that would give as many pairs; `closest_pairs` holds sample numbers.
     """
-    real, of_fake = context.real.features(context.extractor), []
+    real = context.real.features(context.extractor)
 
-    def rows_of(batch: OutputBatch) -> np.ndarray:
-        of_fake.extend(digests(batch.host(batch.fake)))
-        return batch.features(context.extractor)[0]
-
-    def finish(fake: np.ndarray) -> dict:
+    def finish(fake: np.ndarray, of_fake: list[bytes]) -> dict:
         of_real = digests(context.real.images)
         return {
             **near_duplicates(real, fake, context.seed),
@@ -161,4 +157,4 @@ def start(context: Context) -> Collected:
             "identical_real": len(of_real) - len(set(of_real)),
         }
 
-    return Collected(rows_of, finish)
+    return of_features_and_digests(context.extractor, finish)

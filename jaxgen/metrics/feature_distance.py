@@ -3,7 +3,7 @@
 import numpy as np
 
 from jaxgen.metrics.base import CHOSEN, Context, OutputBatch
-from jaxgen.metrics.collected import Collected
+from jaxgen.metrics.collected import Collected, mean_and_deviation
 
 NEEDS = "reconstruct"
 DIRECTION = "lower"
@@ -44,10 +44,7 @@ def start(context: Context) -> Collected:
     def finish(rows: np.ndarray) -> dict:
         cosine, euclidean = np.ascontiguousarray(rows.T)
         return {
-            "value": float(cosine.mean()),
-            "spread": float(cosine.std()),
-            "spread_kind": "standard deviation over images",
-            "standard_error": float(cosine.std() / np.sqrt(len(cosine))),
+            **mean_and_deviation(cosine),
             "distance": "cosine",
             "euclidean": float(euclidean.mean()),
             "euclidean_standard_deviation": float(euclidean.std()),

@@ -17,7 +17,7 @@ import numpy as np
 
 from jaxgen.errors import UserError
 from jaxgen.metrics.base import Context
-from jaxgen.metrics.collected import Collected, of_features
+from jaxgen.metrics.collected import Collected, indices, of_features
 from jaxgen.metrics.remembered import remembered
 
 # Rows and columns of a tile. On 2 busy CPU cores a pass over 10,000 x 10,000 pairs of 2,048 features takes 5 to 10 s.
@@ -97,7 +97,7 @@ def measured(context: Context, share: Callable[[Manifolds], np.ndarray], over: s
     """
     real = context.real.features(context.extractor)
     if len(real) > MAX_REAL:
-        real = real[np.sort(np.random.default_rng(context.seed).permutation(len(real))[:MAX_REAL])]
+        real = real[indices(len(real), MAX_REAL, context.seed)]
 
     def finish(fake: np.ndarray) -> dict:
         values = share(manifolds(real, fake))

@@ -9,8 +9,8 @@ settles memorisation: look at the neighbours (`manifold.nearest`).
 import numpy as np
 from scipy.stats import binomtest, mannwhitneyu
 
-from jaxgen.metrics.base import CHOSEN, Context, OutputBatch
-from jaxgen.metrics.collected import Collected, digests
+from jaxgen.metrics.base import CHOSEN, Context
+from jaxgen.metrics.collected import Collected, digests, of_features_and_digests
 from jaxgen.metrics.manifold import nearest
 
 NEEDS = "sample"
@@ -81,14 +81,9 @@ def start(context: Context) -> Collected:
     numbers of samples and of training images.
     """
     train, real = (images.features(context.extractor) for images in (context.train, context.real))
-    of_fake = []
 
-    def rows_of(batch: OutputBatch) -> np.ndarray:
-        of_fake.extend(digests(batch.host(batch.fake)))
-        return batch.features(context.extractor)[0]
-
-    def finish(fake: np.ndarray) -> dict:
+    def finish(fake: np.ndarray, of_fake: list[bytes]) -> dict:
         of_train = set(digests(context.train.images))
         return {**nearness(train, real, fake), "exact_copies": sum(digest in of_train for digest in of_fake)}
 
-    return Collected(rows_of, finish)
+    return of_features_and_digests(context.extractor, finish)

@@ -9,9 +9,9 @@ above the real images' may be blur. On CIFAR-10, whose images have 0.075 among t
 import numpy as np
 
 from jaxgen.metrics.base import Context
+from jaxgen.metrics.collected import DATA_RANGE, StreamSubset, indices
 from jaxgen.metrics.ms_ssim import ms_ssim, scale_weights
 from jaxgen.metrics.ms_ssim import unsuitable as unsuitable
-from jaxgen.metrics.subset import StreamSubset, indices
 
 NEEDS = "sample"
 DIRECTION = "none"
@@ -21,7 +21,6 @@ SETTINGS = ("images", "scales", "weights")
 MIN_SAMPLES = 100
 EXTRACTOR = None
 USES = ("real.images",)
-DATA_RANGE = 255
 _IMAGES = 2000  # of each side
 _ROUNDS = 5  # pairs that each image is in
 _CHUNK_VALUES = 2**20

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgen.metrics.base import Context
-from jaxgen.metrics.subset import StreamSubset, indices
+from jaxgen.metrics.collected import StreamSubset, indices
 
 NEEDS = "sample"
 DIRECTION = "higher"

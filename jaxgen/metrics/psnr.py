@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgen.metrics.base import Context
-from jaxgen.metrics.collected import Collected, of_pairs
+from jaxgen.metrics.collected import DATA_RANGE, Collected, mean_and_deviation, of_pairs
 
 NEEDS = "reconstruct"
 DIRECTION = "higher"
@@ -16,7 +16,6 @@ MEANING = "How near a copy's pixels are to the original's; 10 dB more is a tenth
 SETTINGS = ("data_range",)
 MIN_SAMPLES = 1
 EXTRACTOR = None
-DATA_RANGE = 255
 
 
 @functools.partial(jax.jit, static_argnames="data_range")
@@ -37,8 +36,7 @@ def _mean_of_differing(values: np.ndarray) -> dict:
     differing = values[np.isfinite(values)]
     out = {"value": float("inf"), "spread": None, "spread_kind": "standard deviation over images"}
     if len(differing):
-        out |= {"value": float(differing.mean()), "spread": float(differing.std())}
-        out["standard_error"] = float(differing.std() / np.sqrt(len(differing)))
+        out = mean_and_deviation(differing)
     identical = len(values) - len(differing)
     out |= {"data_range": DATA_RANGE, "identical_pairs": identical}
     if identical:
@@ -49,4 +47,4 @@ def _mean_of_differing(values: np.ndarray) -> dict:
 def start(context: Context) -> Collected:
     """An accumulator of the mean of each pair's dB, over the pairs that differ; `identical_pairs` counts the others."""
     del context
-    return of_pairs(psnr, DATA_RANGE, _mean_of_differing)
+    return of_pairs(psnr, _mean_of_differing)

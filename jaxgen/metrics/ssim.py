@@ -1,7 +1,6 @@
 """Structural similarity of pairs (Wang et al. 2004)."""
 
 import functools
-from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +8,7 @@ import numpy as np
 
 from jaxgen.errors import UserError
 from jaxgen.metrics.base import Context
-from jaxgen.metrics.collected import Collected, of_pairs
+from jaxgen.metrics.collected import DATA_RANGE, Collected, Similarity, mean_and_deviation, of_pairs
 
 NEEDS = "reconstruct"
 DIRECTION = "higher"
@@ -18,7 +17,6 @@ MEANING = "Structural likeness of a copy to its original (1: identical)."
 SETTINGS = ("data_range",)
 MIN_SAMPLES = 1
 EXTRACTOR = None
-DATA_RANGE = 255
 TAPS = 11
 _SIGMA, _K1, _K2 = 1.5, 0.01, 0.03
 
@@ -80,20 +78,9 @@ def ssim(a: jax.Array, b: jax.Array, data_range: float) -> jax.Array:
     return (luminance * structure).mean((1, 2, 3))
 
 
-def mean_over_pairs(similarity: Callable[[jax.Array, jax.Array, float], jax.Array], **facts) -> Collected:
+def mean_over_pairs(similarity: Similarity, **facts) -> Collected:
     """An accumulator of the mean of a similarity of pairs, with further facts for its record."""
-
-    def finish(values: np.ndarray) -> dict:
-        return {
-            "value": float(values.mean()),
-            "spread": float(values.std()),
-            "spread_kind": "standard deviation over images",
-            "standard_error": float(values.std() / np.sqrt(len(values))),
-            "data_range": DATA_RANGE,
-            **facts,
-        }
-
-    return of_pairs(similarity, DATA_RANGE, finish)
+    return of_pairs(similarity, lambda values: {**mean_and_deviation(values), "data_range": DATA_RANGE, **facts})
 
 
 def start(context: Context) -> Collected:

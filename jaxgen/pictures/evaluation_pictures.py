@@ -66,7 +66,7 @@ def neighbours(samples: np.ndarray, train_images: np.ndarray, indices: np.ndarra
     nearest = np.asarray(train_images[indices.ravel()])
     left = _headed(image_grids.grid(_tiles(samples), 1), "sample")
     right = _headed(image_grids.grid(_tiles(nearest), k), f"nearest training image{'s' if k > 1 else ''}")
-    return _beside(left, right)
+    return image_grids.beside(left, right, gap=_GAP)
 
 
 def figure2(samples: np.ndarray, nearest: np.ndarray, columns: int) -> Image.Image:
@@ -84,13 +84,13 @@ def figure2(samples: np.ndarray, nearest: np.ndarray, columns: int) -> Image.Ima
     for row in range(len(nearest)):
         corners = [0, row * step, column.width - 1, (row + 1) * step + _FRAME - 1]
         draw.rectangle(corners, outline=_HIGHLIGHT, width=_FRAME)
-    return _beside(grid, column, gap=_FRAME)
+    return image_grids.beside(grid, column, gap=_FRAME)
 
 
 def real_beside_fake(real: np.ndarray, fake: np.ndarray, columns: int = 8) -> Image.Image:
     """Two grids of uint8 images [N, H, W, C] under their headings, real ones left."""
-    grids = (image_grids.grid(_tiles(images), columns) for images in (real, fake))
-    return _beside(*(_headed(grid, text) for grid, text in zip(grids, ("real", "generated"), strict=True)))
+    left, right = (image_grids.grid(_tiles(images), columns) for images in (real, fake))
+    return image_grids.beside(_headed(left, "real"), _headed(right, "generated"), gap=_GAP)
 
 
 def per_class(
@@ -110,7 +110,7 @@ def per_class(
         rows += [first, blank]
         names.append(f"{name} ({len(of_class)})")
     grid = image_grids.grid(_tiles(np.concatenate(rows)), per_class)
-    return _beside(_row_names(names, grid.height), grid, gap=0)
+    return image_grids.beside(_row_names(names, grid.height), grid, gap=0)
 
 
 def traversal(images: np.ndarray, names: list[str], values: np.ndarray) -> Image.Image:
@@ -121,7 +121,7 @@ def traversal(images: np.ndarray, names: list[str], values: np.ndarray) -> Image
     """
     grid = image_grids.grid(_tiles(images), len(values))
     title = f"one latent at a time from {values[0]:g} to {values[-1]:g}, the others fixed"
-    return _headed(_beside(_row_names(names, grid.height), grid, gap=0), title)
+    return _headed(image_grids.beside(_row_names(names, grid.height), grid, gap=0), title)
 
 
 def progress(targets: np.ndarray, stages: dict[int, np.ndarray]) -> Image.Image:
@@ -135,18 +135,14 @@ def progress(targets: np.ndarray, stages: dict[int, np.ndarray]) -> Image.Image:
     return _headed(grid, f"target, then after {', '.join(map(str, stages))} steps")
 
 
-def duplicates(
-    images: np.ndarray, pairs: np.ndarray, distances: np.ndarray | None = None, columns: int = 4
-) -> Image.Image:
+def duplicates(images: np.ndarray, pairs: np.ndarray, distances: np.ndarray, columns: int = 4) -> Image.Image:
     """Pairs of samples that are closest to each other, side by side, with their distances below.
 
     Args:
-      images: uint8 [N, H, W, C]. pairs: int [P, 2]. distances: [P], or None.
+      images: uint8 [N, H, W, C]. pairs: int [P, 2]. distances: [P].
     """
-    tiles = []
-    for i, pair in enumerate(pairs):
-        both = image_grids.grid(_tiles(images[pair]), 2)
-        tiles.append(both if distances is None else _below(both, f"{distances[i]:.4g}"))
+    grids = (image_grids.grid(_tiles(images[pair]), 2) for pair in pairs)
+    tiles = [_below(grid, f"{distance:.4g}") for grid, distance in zip(grids, distances, strict=True)]
     width, height = max(p.width for p in tiles), tiles[0].height
     canvas = _canvas(columns * (width + _GAP) - _GAP, -(-len(tiles) // columns) * height)
     for i, picture in enumerate(tiles):
@@ -187,16 +183,6 @@ def _below(picture: Image.Image, text: str) -> Image.Image:
     canvas.paste(picture)
     place = picture.width / 2, picture.height + _TEXT_SIZE / 2
     ImageDraw.Draw(canvas).text(place, text, fill="black", font=_font(), anchor="mm")
-    return canvas
-
-
-def _beside(*parts: Image.Image, gap: int = _GAP) -> Image.Image:
-    """The pictures from left to right, tops in line."""
-    canvas = _canvas(sum(p.width for p in parts) + gap * (len(parts) - 1), max(p.height for p in parts))
-    left = 0
-    for picture in parts:
-        canvas.paste(picture, (left, 0))
-        left += picture.width + gap
     return canvas
 
 

@@ -30,12 +30,22 @@ def pairs(left: np.ndarray, right: np.ndarray, columns: int = 4) -> Image.Image:
     return grid(both, 2 * columns)
 
 
-def save(picture: Image.Image, path: Path) -> None:
-    """Writes a PNG, whole or not at all."""
+def save(picture: Image.Image, path: Path, **options) -> None:
+    """Writes a .png (or .gif), whole or not at all; options: of Pillow."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}")
-    picture.save(temporary, format="PNG")
+    picture.save(temporary, format=path.suffix[1:], **options)
     temporary.replace(path)
+
+
+def beside(*parts: Image.Image, gap: int) -> Image.Image:
+    """The pictures from left to right on white, tops in line."""
+    size = sum(part.width for part in parts) + gap * (len(parts) - 1), max(part.height for part in parts)
+    canvas, left = Image.new("RGB", size, "white"), 0
+    for picture in parts:
+        canvas.paste(picture, (left, 0))
+        left += picture.width + gap
+    return canvas
 
 
 def single(image: np.ndarray) -> Image.Image:

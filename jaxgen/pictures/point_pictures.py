@@ -121,18 +121,11 @@ def strip(frames: list[Path], path: Path) -> None:
     """Four of the pictures `frames` side by side, the first, the last, and two early ones: most happens early."""
     chosen = [frames[i - 1] for i in np.unique(np.geomspace(1, len(frames), _PANELS).round().astype(int))]
     panels = [Image.open(frame).convert("RGB") for frame in chosen]
-    canvas = Image.new("RGB", (sum(panel.width for panel in panels), max(panel.height for panel in panels)), "white")
-    left = 0
-    for panel in panels:
-        canvas.paste(panel, (left, 0))
-        left += panel.width
-    image_grids.save(canvas.quantize(64), path)
+    image_grids.save(image_grids.beside(*panels, gap=0).quantize(64), path)
 
 
 def animation(frames: list[Path], path: Path) -> None:
     """All of the pictures one after the other, as an endless GIF."""
     first, *others = [Image.open(frame) for frame in frames]
     times = [_MILLISECONDS] * len(others) + [_LAST]
-    temporary = path.with_name(f".{path.name}")
-    first.save(temporary, format="GIF", save_all=True, append_images=others, duration=times, loop=0)
-    temporary.replace(path)
+    image_grids.save(first, path, save_all=True, append_images=others, duration=times, loop=0)

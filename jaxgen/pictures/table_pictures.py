@@ -1,5 +1,7 @@
 """Pictures of tables, real and generated: distributions of the columns, correlations, principal components."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from PIL import Image
 
@@ -11,7 +13,7 @@ _BINS = 20
 _MARKERS = "o^sDvP*X"
 
 
-def marginals(tables: Tables, names: list[str], names_of: list[list[str]]) -> Image.Image:
+def marginals(tables: Tables, names: Sequence[str], names_of: Sequence[list[str]]) -> Image.Image:
     """A panel for each column, 36 at most: densities of real (filled) and generated values over the same bins.
 
     names: of the columns. names_of: of each column's categories.
@@ -41,7 +43,7 @@ def marginals(tables: Tables, names: list[str], names_of: list[list[str]]) -> Im
     return draw()
 
 
-def correlation_matrices(tables: Tables, names: list[str]) -> Image.Image:
+def correlation_matrices(tables: Tables, names: Sequence[str]) -> Image.Image:
     """Pearson's correlations of the columns of numbers: real, generated, and their difference, on one scale."""
     numbers = tables.numbers()
     real, fake = (correlations(rows[:, numbers]) for rows in (tables.real, tables.fake))

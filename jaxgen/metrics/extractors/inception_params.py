@@ -8,11 +8,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from jaxgen.metrics.extractors import winograd
-from jaxgen.metrics.extractors.weights_file import check_shapes
+from jaxgen.metrics.extractors.weights_file import NORMALISATION, check_shapes, folded
 from jaxgen.ops.backend import traced_for_cpu
 
 CLASSES = 1008
-_BN_EPSILON = 1e-3
 # With fewer input channels the products of a Winograd tile are too thin.
 _MIN_CHANNELS = 16
 
@@ -118,7 +117,7 @@ def expected_shapes() -> dict[str, tuple[int, ...]]:
     shapes = {}
     for name, (inputs, outputs, height, width) in CONVOLUTIONS.items():
         shapes[f"{name}.conv.weight"] = (outputs, inputs, height, width)
-        shapes |= {f"{name}.bn.{part}": (outputs,) for part in ("weight", "bias", "running_mean", "running_var")}
+        shapes |= {f"{name}.bn.{part}": (outputs,) for part in NORMALISATION}
     return shapes | {"fc.weight": (CLASSES, 2048)}
 
 
@@ -131,7 +130,7 @@ def load_params(tensors: Mapping[str, np.ndarray]) -> dict:
       UserError: a tensor is missing or has another shape; the line names it.
     """
     check_shapes(tensors, expected_shapes(), "the tensors")
-    layers = {name: _folded(tensors, name) for name in CONVOLUTIONS}
+    layers = {name: folded(tensors, f"{name}.conv", f"{name}.bn") for name in CONVOLUTIONS}
     for block in BLOCKS:
         parts = [layers.pop(f"{block}.{name}") for name in shared(block)]
         layers[f"{block}.shared"] = {key: np.concatenate([p[key] for p in parts], -1) for key in ("kernel", "bias")}
@@ -144,12 +143,3 @@ def load_params(tensors: Mapping[str, np.ndarray]) -> dict:
             params[name]["kernel"] = kernel.astype(np.float32)
     params["fc"] = np.ascontiguousarray(tensors["fc.weight"].astype(np.float32).T)
     return params
-
-
-def _folded(tensors, name) -> dict:
-    weight, gamma, beta, mean, variance = (
-        np.asarray(tensors[f"{name}.{part}"], np.float64)
-        for part in ("conv.weight", "bn.weight", "bn.bias", "bn.running_mean", "bn.running_var")
-    )
-    gain = gamma / np.sqrt(variance + _BN_EPSILON)
-    return {"kernel": (weight * gain[:, None, None, None]).transpose(2, 3, 1, 0), "bias": beta - mean * gain}

@@ -13,6 +13,9 @@ from jaxgen.errors import UserError
 from jaxgen.files.fetch import fetch
 from jaxgen.metrics.extractors.torch_file import read_torch_file
 
+NORMALISATION = ("weight", "bias", "running_mean", "running_var")  # the tensors of a batch normalisation
+_EPSILON = 1e-3
+
 
 class Published(NamedTuple):
     """A file as its publisher has it. network: what it is the weights of, for messages."""
@@ -91,6 +94,14 @@ def check_shapes(tensors: Mapping[str, np.ndarray], expected: Mapping[str, tuple
         raise UserError(
             f"{where}: {_count(wrong)} of another shape: {_listed(wrong)}; use weights of this very network"
         )
+
+
+def folded(tensors: Mapping[str, np.ndarray], convolution: str, norm: str) -> dict[str, np.ndarray]:
+    """A convolution with its batch normalisation folded in: `kernel` (HWIO) and `bias`, float64."""
+    weight = np.asarray(tensors[f"{convolution}.weight"], np.float64)
+    gamma, beta, mean, variance = (np.asarray(tensors[f"{norm}.{part}"], np.float64) for part in NORMALISATION)
+    gain = gamma / np.sqrt(variance + _EPSILON)
+    return {"kernel": (weight * gain[:, None, None, None]).transpose(2, 3, 1, 0), "bias": beta - mean * gain}
 
 
 def _count(names: list[str]) -> str:

@@ -9,7 +9,7 @@ import pytest
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxgen.errors import UserError
-from jaxgen.metrics.extractors.chunks import in_chunks
+from jaxgen.metrics.extractors.base import in_chunks
 
 
 def _images(n, channels=3):
