@@ -2,20 +2,19 @@
 
 import numpy as np
 
-from jaxgen.metrics.tabular import MIN_ROWS, Tables, forest, on_tables
-from jaxgen.metrics.tabular import USES as _TABLES
+from jaxgen.metrics import tabular
 
 NEEDS = "points"
 DIRECTION = "lower"
 TITLE, UNIT = "class ratio error", ""
 MEANING = "How far class shares of generated rows are from those of real rows, 0 to 1; models told the class keep them."
-MIN_SAMPLES = MIN_ROWS
+MIN_SAMPLES = tabular.MIN_ROWS
 EXTRACTOR = None
-USES = (*_TABLES, "real.labels")
+USES = (*tabular.USES, "real.labels")
 
 
-@on_tables
-def start(tables: Tables) -> dict:
+@tabular.on_tables
+def start(tables: tabular.Tables) -> dict:
     """The total variation distance between class shares.
 
     `agreement`: how often a forest trained on the training rows finds a generated row's class to be what it says;
@@ -27,7 +26,7 @@ def start(tables: Tables) -> dict:
     real, fake, train = (rows[:, tables.label].astype(int) for rows in (tables.real, tables.fake, tables.train))
     shares = [np.bincount(labels, minlength=count) / len(labels) for labels in (real, fake)]
     with threadpool_limits(1):
-        judge = forest(tables.seed).fit(tables.features(tables.train, label=False), train)
+        judge = tabular.forest(tables.seed).fit(tables.features(tables.train, label=False), train)
         agreed = [
             np.mean(judge.predict(tables.features(rows, label=False)) == rows[:, tables.label])
             for rows in (tables.fake, tables.real)

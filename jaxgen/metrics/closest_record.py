@@ -9,14 +9,13 @@ import numpy as np
 from scipy.spatial import cKDTree
 from scipy.stats import binomtest
 
-from jaxgen.metrics.tabular import MIN_ROWS, Tables, on_tables
-from jaxgen.metrics.tabular import USES as USES
+from jaxgen.metrics import tabular
 
 NEEDS = "points"
 DIRECTION = "lower"
 TITLE, UNIT = "nearer to training rows", "share of samples"
 MEANING = "Share of generated rows nearer to a training row than to an unseen real one: 0.5 is fair, above it copies."
-MIN_SAMPLES = MIN_ROWS
+MIN_SAMPLES, USES = tabular.MIN_ROWS, tabular.USES
 EXTRACTOR = None
 _DRAWS = 20
 # As near as the nearest twentieth of unseen rows; and what counts as a finding.
@@ -54,8 +53,8 @@ def nearer_to_train(train: np.ndarray, held_out: np.ndarray, fake: np.ndarray, s
     }
 
 
-@on_tables
-def start(tables: Tables) -> dict:
+@tabular.on_tables
+def start(tables: tabular.Tables) -> dict:
     """The share, by Euclidean distance of standardised columns and one-hot categories."""
     train, held_out, fake = map(tables.features, (tables.train, tables.real, tables.fake))
     return nearer_to_train(train, held_out, fake, tables.seed)

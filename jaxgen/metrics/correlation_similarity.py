@@ -2,25 +2,24 @@
 
 import numpy as np
 
-from jaxgen.metrics.tabular import MIN_ROWS, Tables, correlations, on_tables
-from jaxgen.metrics.tabular import USES as USES
+from jaxgen.metrics import tabular
 
 NEEDS = "points"
 DIRECTION = "higher"
 TITLE, UNIT = "correlation similarity", ""
 MEANING = "How alike the correlations of all pairs of columns are, 1 at best; unrelated columns do not come to 0."
-MIN_SAMPLES = MIN_ROWS
+MIN_SAMPLES, USES = tabular.MIN_ROWS, tabular.USES
 EXTRACTOR = None
 
 
-@on_tables
-def start(tables: Tables) -> dict:
+@tabular.on_tables
+def start(tables: tabular.Tables) -> dict:
     """mean(1 - |r - r'| / 2) over all pairs of columns of numbers, r Pearson's."""
     numbers = tables.numbers()
     pairs = np.triu_indices(len(numbers), 1)
     if not len(pairs[0]):
         return {"value": float("nan"), "spread": None, "spread_kind": "none: fewer than two columns of numbers"}
-    real, fake = (correlations(rows[:, numbers])[pairs] for rows in (tables.real, tables.fake))
+    real, fake = (tabular.correlations(rows[:, numbers])[pairs] for rows in (tables.real, tables.fake))
     difference = np.abs(real - fake)
     return {
         "value": float(np.mean(1 - difference / 2)),

@@ -3,21 +3,20 @@
 import numpy as np
 from scipy.spatial import cKDTree
 
-from jaxgen.metrics.tabular import MIN_ROWS, Tables, on_tables
-from jaxgen.metrics.tabular import USES as USES
+from jaxgen.metrics import tabular
 
 NEEDS = "points"
 DIRECTION = "lower"
 TITLE, UNIT = "duplicate rows", "share of samples"
 MEANING = "Share of generated rows that repeat a training row exactly; beside it those that repeat one another."
-MIN_SAMPLES = MIN_ROWS
+MIN_SAMPLES, USES = tabular.MIN_ROWS, tabular.USES
 EXTRACTOR = None
 # In standard deviations: float32 writes no number more finely.
 _SAME = 1e-5
 
 
-@on_tables
-def start(tables: Tables) -> dict:
+@tabular.on_tables
+def start(tables: tabular.Tables) -> dict:
     """The share; `share_of_real` is that of the reference rows, `exact_copies` the rows beyond it."""
     train, fake, real = (tables.features(rows) for rows in (tables.train, tables.fake, tables.real))
     tree = cKDTree(train)

@@ -18,7 +18,8 @@ LABELLED = True  # no network is the canonical one for it
 def cosine_distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """1 - cos(a, b) of each row of [N, D], float64 [N], in [0, 2]; 1 where just one is zero, 0 where both are."""
     # Half the squared distance of unit vectors is the same number, without the cancellation near 0.
-    units = [x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-300) for x in _float64(a, b)]
+    rows = (np.asarray(x, np.float64) for x in (a, b))
+    units = [x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-300) for x in rows]
     distance = np.sum((units[0] - units[1]) ** 2, axis=1) / 2
     zero = sum(~unit.any(axis=1) for unit in units) == 1
     return np.where(zero, 1.0, distance)
@@ -26,12 +27,7 @@ def cosine_distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def euclidean_distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """|a - b| of each row of [N, D], float64 [N]."""
-    a, b = _float64(a, b)
-    return np.linalg.norm(a - b, axis=1)
-
-
-def _float64(*arrays):
-    return (np.asarray(array, np.float64) for array in arrays)
+    return np.linalg.norm(np.subtract(a, b, dtype=np.float64), axis=1)
 
 
 def start(context: Context) -> Collected:

@@ -3,6 +3,7 @@
 Numbers compare under one network only, and never with published ones; the name says which network it was.
 """
 
+import jax
 import numpy as np
 
 from jaxgen.metrics.base import CHOSEN, Context
@@ -21,15 +22,11 @@ EXTRACTOR = CHOSEN
 LABELLED = True  # no network is the canonical one for it
 
 
-def unit_distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Squared distance of the features [N, D] scaled to unit length each, float64 [N]."""
-    return 2 * cosine_distance(a, b)
-
-
 def start(context: Context) -> Collected:
     """An accumulator; the network sees images in float, since whole grey levels would hide steps of 1e-4."""
 
-    def distance(a, b):
-        return unit_distance(*(context.extract((images + 1) * 127.5)[0] for images in (a, b)))
+    def distance(a: jax.Array, b: jax.Array) -> np.ndarray:
+        features = (context.extract((images + 1) * 127.5)[0] for images in (a, b))
+        return 2 * cosine_distance(*features)  # the squared distance of the features scaled to unit length each
 
     return path_lengths(distance, context, distance="squared Euclidean, features of unit length")

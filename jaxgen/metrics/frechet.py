@@ -1,10 +1,9 @@
 """The Frechet distance between two sets of features, in float64 on the host, from streamed statistics."""
 
-import functools
 from typing import NamedTuple
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import threadpool_limits
 
 from jaxgen.metrics.remembered import remembered
 
@@ -52,15 +51,10 @@ class FeatureStatistics(NamedTuple):
         return self.scatter / (self.n - 1)
 
 
-@functools.cache
-def _blas() -> ThreadpoolController:
-    return ThreadpoolController()
-
-
-def _one_thread():
+def _one_thread() -> threadpool_limits:
     # On idle cores BLAS threads gain an eigendecomposition little; beside other work they wait for each other by
     # spinning: at D = 1280 on two busy cores 24 s where one thread took 1.9 s.
-    return _blas().limit(limits=1, user_api="blas")
+    return threadpool_limits(1, user_api="blas")
 
 
 class Reference:

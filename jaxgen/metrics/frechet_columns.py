@@ -2,20 +2,19 @@
 
 import numpy as np
 
+from jaxgen.metrics import tabular
 from jaxgen.metrics.frechet import FeatureStatistics, frechet_distance
-from jaxgen.metrics.tabular import MIN_ROWS, Tables, on_tables
-from jaxgen.metrics.tabular import USES as USES
 
 NEEDS = "points"
 DIRECTION = "lower"
 TITLE, UNIT = "Frechet distance of columns", ""
 MEANING = "Distance between means and covariances of generated and real rows; more than 0 even between real splits."
-MIN_SAMPLES = MIN_ROWS
+MIN_SAMPLES, USES = tabular.MIN_ROWS, tabular.USES
 EXTRACTOR = None
 
 
-@on_tables
-def start(tables: Tables) -> dict:
+@tabular.on_tables
+def start(tables: tabular.Tables) -> dict:
     """The distance; columns are standardised by mean and deviation of the training split."""
     numbers = tables.numbers()
     if not len(numbers):

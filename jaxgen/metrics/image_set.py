@@ -118,19 +118,18 @@ class ImageSet:
         Raises:
           UserError: saved statistics that are of another extractor or input path.
         """
-        if extractor not in self._statistics:
-            self._statistics[extractor] = self._find_statistics(extractor)
+        if extractor not in self._statistics and self.statistics_file is None:
+            statistics = self._cached(extractor, "reference statistics", lambda: self._compute_statistics(extractor))
+            self._statistics[extractor] = statistics
+        elif extractor not in self._statistics:
+            metadata = self._extractor(extractor).metadata()
+            try:
+                self._statistics[extractor] = statistics_file.matching(self.statistics_file, metadata)
+            except statistics_file.Mismatch as error:
+                raise UserError(
+                    f"{self.split}: {error}; choose the extractor and resize it was made with, or make it anew"
+                ) from None
         return self._statistics[extractor]
-
-    def _find_statistics(self, name: str) -> FeatureStatistics:
-        if self.statistics_file is None:
-            return self._cached(name, "reference statistics", lambda: self._compute_statistics(name))
-        try:
-            return statistics_file.matching(self.statistics_file, self._extractor(name).metadata())
-        except statistics_file.Mismatch as error:
-            raise UserError(
-                f"{self.split}: {error}; choose the extractor and resize it was made with, or make it anew"
-            ) from None
 
     def _compute_statistics(self, name: str) -> FeatureStatistics:
         if name in self._keep or name in self._features or name in self._outputs:

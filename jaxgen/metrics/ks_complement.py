@@ -3,19 +3,22 @@
 import numpy as np
 from scipy.stats import ks_2samp
 
-from jaxgen.metrics.tabular import MIN_ROWS, Tables, on_tables
-from jaxgen.metrics.tabular import USES as USES
+from jaxgen.metrics import tabular
 
 NEEDS = "points"
 DIRECTION = "higher"
 TITLE, UNIT = "KS complement", ""
 MEANING = "How alike each column's own values are, 1 at best; it says nothing of how columns hang together."
-MIN_SAMPLES = MIN_ROWS
+MIN_SAMPLES, USES = tabular.MIN_ROWS, tabular.USES
 EXTRACTOR = None
 
 
-def column_shapes(tables: Tables) -> np.ndarray:
-    """1 - sup |F - F'| of each column [C]; of categories 1 - half the sum of differences of their shares."""
+@tabular.on_tables
+def start(tables: tabular.Tables) -> dict:
+    """The mean over all columns but the label's of 1 - sup |F - F'|.
+
+    Of categories it is 1 - half the sum of differences of their shares.
+    """
     alike = []
     for place, count in enumerate(tables.categories):
         real, fake = tables.real[:, place], tables.fake[:, place]
@@ -24,13 +27,7 @@ def column_shapes(tables: Tables) -> np.ndarray:
             alike.append(1 - np.abs(shares[0] - shares[1]).sum() / 2)
         else:
             alike.append(1 - ks_2samp(real, fake, method="asymp").statistic)
-    return np.array(alike)
-
-
-@on_tables
-def start(tables: Tables) -> dict:
-    """The mean over all columns but the label's."""
-    alike = column_shapes(tables)
+    alike = np.array(alike)
     counted = np.arange(len(alike)) != (-1 if tables.label is None else tables.label)
     return {
         "value": float(alike[counted].mean()),

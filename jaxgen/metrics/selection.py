@@ -37,19 +37,16 @@ class Extractors:
     def __call__(self, name: str) -> Extractor:
         if name not in self._loaded:
             network = lookup.module("metrics.extractors", name, "evaluation.extractor")
-            self._loaded[name] = network.load(**self._options(name))
+            keys = {"resize": "resize", "weights": "extractor_weights", "allow_other_weights": "allow_other_weights"}
+            options = {option: self._settings[key] for option, key in keys.items() if self._settings.get(key)}
+            # A metric bound to a network of its own takes that network as it usually is.
+            self._loaded[name] = network.load(**(options if name == self.chosen else {}))
         return self._loaded[name]
 
     @property
     def chosen(self) -> str:
         """The name of the one that the user chose."""
         return self._settings.get("extractor") or "efficientnet_lite0"
-
-    def _options(self, name: str) -> dict:
-        if name != self.chosen:
-            return {}  # A metric bound to a network of its own takes that network as it usually is.
-        keys = {"resize": "resize", "weights": "extractor_weights", "allow_other_weights": "allow_other_weights"}
-        return {option: self._settings[key] for option, key in keys.items() if self._settings.get(key)}
 
 
 def select(

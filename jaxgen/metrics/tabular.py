@@ -83,13 +83,6 @@ def tables_of(context: Context, fake: np.ndarray) -> Tables:
     return Tables(train, real, fake, tuple(len(names) for _, names, _ in columns), label, context.seed)
 
 
-def size_matched(fake: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """`count` rows of [N, C], drawn at random without replacement; all where there are no more."""
-    if len(fake) <= count:
-        return fake
-    return fake[np.random.default_rng(seed).permutation(len(fake))[:count]]
-
-
 def forest(seed: int) -> "RandomForestClassifier":
     """The random forest (Breiman 2001) of every classifier here: 100 trees, on one core."""
     from sklearn.ensemble import RandomForestClassifier
@@ -108,7 +101,10 @@ def two_sample_auc(tables: Tables, classifier: "ClassifierMixin") -> dict:
     from threadpoolctl import threadpool_limits
 
     count = min(len(tables.real), len(tables.fake))
-    real, fake = (size_matched(rows, count, tables.seed) for rows in (tables.real, tables.fake))
+    real, fake = (
+        rows if len(rows) == count else rows[np.random.default_rng(tables.seed).permutation(len(rows))[:count]]
+        for rows in (tables.real, tables.fake)
+    )
     features = np.concatenate([tables.features(fake), tables.features(real)])
     truth = np.repeat([0, 1], count)
     scores, of_folds = np.empty(len(truth)), []

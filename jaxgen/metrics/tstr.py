@@ -1,33 +1,25 @@
 """Train on synthetic, test on real (Esteban et al. 2017): what a classifier learns from generated rows is worth."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from jaxgen.metrics.tabular import MIN_ROWS, Tables, forest, on_tables
-from jaxgen.metrics.tabular import USES as _TABLES
-
-if TYPE_CHECKING:
-    from sklearn.base import ClassifierMixin
+from jaxgen.metrics import tabular
 
 NEEDS = "points"
 DIRECTION = "higher"
 TITLE, UNIT = "TSTR accuracy", ""
 MEANING = "Accuracy on unseen real rows of a forest trained on generated rows alone; beside it that of real rows."
-MIN_SAMPLES = MIN_ROWS
+MIN_SAMPLES = tabular.MIN_ROWS
 EXTRACTOR = None
-USES = (*_TABLES, "real.labels")
+USES = (*tabular.USES, "real.labels")
 
 
-def of_classifier(
-    classifier: "ClassifierMixin", x: np.ndarray, y: np.ndarray, x_test: np.ndarray, y_test: np.ndarray
-) -> dict:
-    """Accuracy, area under the ROC curve and F1 (both means over classes) on the test rows after fitting to x, y."""
+def _scores(x: np.ndarray, y: np.ndarray, x_test: np.ndarray, y_test: np.ndarray, seed: int) -> dict:
+    """Accuracy, area under the ROC curve and F1 (both means over classes) of a forest fitted to x, y on test rows."""
     from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):
-        classifier.fit(x, y)
+        classifier = tabular.forest(seed).fit(x, y)
         predicted, shares = classifier.predict(x_test), classifier.predict_proba(x_test)
     auc = []
     for label in np.unique(y_test):
@@ -41,14 +33,14 @@ def of_classifier(
     }
 
 
-@on_tables
-def start(tables: Tables) -> dict:
+@tabular.on_tables
+def start(tables: tabular.Tables) -> dict:
     """The accuracy; `auc`, `f1` beside it, and `trtr_...` of a forest trained on the real rows."""
     parts = [
         (tables.features(rows, label=False), rows[:, tables.label].astype(int))
         for rows in (tables.fake, tables.train, tables.real)
     ]
-    synthetic, real = (of_classifier(forest(tables.seed), *parts[i], *parts[2]) for i in (0, 1))
+    synthetic, real = (_scores(*parts[i], *parts[2], tables.seed) for i in (0, 1))
     count = len(tables.real)
     return {
         "value": synthetic["accuracy"],

@@ -5,13 +5,14 @@ import pytest
 from jaxgen.metrics import feature_path_length as module
 from jaxgen.metrics.base import Context, OutputBatch
 from jaxgen.metrics.extractors import efficientnet_lite0
-from jaxgen.metrics.feature_path_length import EPSILON, unit_distance
+from jaxgen.metrics.feature_distance import cosine_distance
+from jaxgen.metrics.feature_path_length import EPSILON
 from jaxgen.metrics.perceptual_path_length import filtered_mean
 
 
 def test_distance_is_of_directions():
     a, b = np.array([[3.0, 0.0], [1.0, 1.0], [0, 0]]), np.array([[0.0, 5.0], [2.0, 2.0], [0, 0]])
-    np.testing.assert_allclose(unit_distance(a, b), [2, 0, 0], atol=1e-15)
+    np.testing.assert_allclose(2 * cosine_distance(a, b), [2, 0, 0], atol=1e-15)
 
 
 def test_features_on_a_circle_have_their_squared_angular_speed():
@@ -41,6 +42,6 @@ def test_a_real_network_takes_float_images_and_resolves_the_step():
     def lengths(step):
         images = (start + step * (end - start), start)
         features = (extract(((x + 1) * 127.5).astype(np.float32))[0] for x in images)
-        return unit_distance(*features) / step**2
+        return 2 * cosine_distance(*features) / step**2
 
     np.testing.assert_allclose(lengths(EPSILON), lengths(10 * EPSILON), rtol=0.1)

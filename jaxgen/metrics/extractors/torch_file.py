@@ -133,7 +133,10 @@ def read_torch_file(path: str | Path) -> Any:
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); give the path of a .pth file") from None
     try:
-        return _read_zip(data) if data[:2] == b"PK" else _read_legacy(data)
+        if data[:2] == b"PK":
+            return _read_zip(data)
+        tree, storages = _legacy_parts(data)
+        return _fill(tree, storages.__getitem__)
     except DAMAGE as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(f"{path}: not a readable torch file of tensors, or damaged: {reason[:300]}") from None
@@ -152,11 +155,6 @@ def _read_zip(data: bytes) -> Any:
             raise pickle.UnpicklingError("it was saved on a big-endian machine; save it again on another")
         tree = _Unpickler(io.BytesIO(archive.read(f"{root}data.pkl"))).load()
         return _fill(tree, lambda key: archive.read(f"{root}data/{key}"))
-
-
-def _read_legacy(data: bytes) -> Any:
-    tree, storages = _legacy_parts(data)
-    return _fill(tree, storages.__getitem__)
 
 
 def read_storage(data: bytes) -> np.ndarray:
@@ -179,7 +177,10 @@ def _legacy_parts(data: bytes) -> tuple[Any, dict[str, bytes]]:
         raise pickle.UnpicklingError("the file does not start as torch.save writes it")
     tree = _Unpickler(stream).load()
     keys = _Unpickler(stream, tensors=False).load()
-    sizes = {view.key: view.dtype.itemsize for view in ([tree] if isinstance(tree, _View) else _views(tree))}
+    views = [tree] if isinstance(tree, _View) else []
+    if not views:
+        _walk(tree, lambda lazy: views.append(lazy.view))
+    sizes = {view.key: view.dtype.itemsize for view in views}
     storages = {}
     for key in keys:
         (count,) = struct.unpack("<q", stream.read(8))
@@ -188,12 +189,6 @@ def _legacy_parts(data: bytes) -> tuple[Any, dict[str, bytes]]:
         if len(storages[key]) != size:
             raise EOFError("the file ends early")
     return tree, storages
-
-
-def _views(tree: Any) -> list[_View]:
-    views = []
-    _walk(tree, lambda lazy: views.append(lazy.view))
-    return views
 
 
 def _fill(tree: Any, read) -> Any:
