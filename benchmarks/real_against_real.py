@@ -17,7 +17,7 @@ import numpy as np
 
 from jaxgen.data.base import open_dataset
 from jaxgen.evaluation.engine import evaluate
-from jaxgen.metrics.table import format_table
+from jaxgen.metrics.records import format_table
 from jaxgen.settings import default
 
 

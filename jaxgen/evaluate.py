@@ -61,7 +61,7 @@ def main(argv: list[str]) -> int:
         keep_compiled(cache_dir=arguments.cache_dir)
         # JAX is imported from here on, so that --help and typing mistakes answer at once.
         from jaxgen.commands import compare
-        from jaxgen.metrics.table import format_table
+        from jaxgen.metrics.records import format_table
 
         if results := compare.run(arguments, ["python", "-m", "jaxgen.evaluate", *argv]):
             print(format_table(results))

@@ -13,7 +13,7 @@ from jaxgen.devices import parallel, processes
 from jaxgen.evaluation import aggregate, baseline_evaluation, engine, latent_samplers
 from jaxgen.files import evaluation_file, workdir
 from jaxgen.files.logs import TensorBoard
-from jaxgen.metrics.table import format_table
+from jaxgen.metrics.records import format_table
 from jaxgen.pictures import image_grids
 from jaxgen.runs import run_views, session
 from jaxgen.runs.session import Session

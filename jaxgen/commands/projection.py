@@ -14,7 +14,7 @@ from jaxgen.errors import UserError
 from jaxgen.files import workdir
 from jaxgen.metrics.base import PAIR_VIEWS
 from jaxgen.metrics.image_set import ImageSource
-from jaxgen.metrics.table import format_table
+from jaxgen.metrics.records import format_table
 from jaxgen.ops.pixels import to_uint8
 from jaxgen.pictures import image_grids
 from jaxgen.runs import restoring, run_views, session

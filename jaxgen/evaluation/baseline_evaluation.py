@@ -19,7 +19,7 @@ from jaxgen.evaluation import baselines, engine
 from jaxgen.files.workdir import write_atomic
 from jaxgen.metrics import tabular
 from jaxgen.metrics.image_set import ImageSource
-from jaxgen.metrics.table import aligned
+from jaxgen.metrics.records import aligned
 from jaxgen.settings import lookup
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ def measure(
         if path is not None and path.exists():
             out[name] = json.loads(path.read_text())
             continue
-        log.info("measuring the baseline %r ...", baselines.TITLES[name])
+        log.info("measuring the baseline %r ...", baselines.BASELINES[name].title)
         out[name] = _measure(name, settings, real, train, facts, stop)
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -81,17 +81,14 @@ def _measure(name: str, settings, real, train, facts, stop) -> dict:
     categories, label = tuple(len(column.categories) for column in columns), label_place(columns)
     settings = settings.copy_and_resolve_references().unlock()
     settings.num_samples = len(train.images)
+    options = {"train": train, "facts": facts, "place": np.asarray, "progress": False, "stop": stop}
     draws = []
     for seed in range(settings.baseline_draws):
         rows = baselines.draw(name, train.images, categories, label, seed)
         # The rows of the training split are the same at every draw; what folds and forests make of them is not.
         settings.seed = seed
         views = {"points": lambda ids, rows=rows: rows[ids]}
-        draws.append(
-            engine.evaluate(
-                settings, real, views, train=train, facts=facts, place=np.asarray, progress=False, stop=stop
-            )
-        )
+        draws.append(engine.evaluate(settings, real, views, **options))
     return {key: _over([draw[key] for draw in draws]) for key in draws[0] if not key.startswith("_")}
 
 
@@ -132,7 +129,7 @@ def _digest(name: str, settings, real, train, facts) -> str:
 
 def write(path: Path, measured: dict[str, dict], about: dict[str, Any]) -> None:
     """Writes baselines.json: {baseline: {"_title": ..., metric: record}, "_run": about}."""
-    titled = {name: {"_title": baselines.TITLES[name], **records} for name, records in measured.items()}
+    titled = {name: {"_title": baselines.BASELINES[name].title, **records} for name, records in measured.items()}
     write_atomic(path, json.dumps({**titled, "_run": about}, indent=1) + "\n")
 
 
@@ -141,7 +138,7 @@ def format_table(results: Mapping[str, Any], measured: Mapping[str, dict]) -> st
     metrics = [name for name in results if not name.startswith("_")]
     lines = [("", *metrics), ("this run", *(_number(results[name]) for name in metrics))]
     for name, records in measured.items():
-        lines.append((baselines.TITLES[name], *(_number(records.get(metric, {})) for metric in metrics)))
+        lines.append((baselines.BASELINES[name].title, *(_number(records.get(metric, {})) for metric in metrics)))
     return "\n".join(aligned(lines))
 
 

@@ -5,18 +5,24 @@ Each takes training rows and gives as many new ones: `(rows [N, C], categories [
 
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 from scipy.stats import rankdata
 
-Sampler = Callable[[np.ndarray, tuple[int, ...], int | None, np.random.Generator], np.ndarray]
+
+class Baseline(NamedTuple):
+    """A sampler, and what people call it."""
+
+    title: str
+    sample: Callable[[np.ndarray, tuple[int, ...], int | None, np.random.Generator], np.ndarray]
 
 
 def draw(name: str, rows: np.ndarray, categories: tuple[int, ...], label: int | None, seed: int) -> np.ndarray:
     """Rows float32 [N, C] of the baseline `name`, by `seed`."""
     rng = np.random.default_rng((seed, 5))
-    return BASELINES[name](np.asarray(rows), categories, label, rng).astype(np.float32)
+    return BASELINES[name].sample(np.asarray(rows), categories, label, rng).astype(np.float32)
 
 
 def _real(rows, categories, label, rng) -> np.ndarray:
@@ -84,19 +90,11 @@ def _correlated(covariance: np.ndarray, count: int, rng) -> np.ndarray:
     return (rng.standard_normal((count, len(values))) * np.sqrt(np.maximum(values, 0))) @ vectors.T
 
 
-BASELINES: dict[str, Sampler] = {
-    "real": _real,
-    "bootstrap": _bootstrap,
-    "class_copula": partial(_by_class, _copula),
-    "class_gaussian": partial(_by_class, _gaussian),
-    "class_shuffled": partial(_by_class, _shuffled),
-    "shuffled": _all_shuffled,
-}
-TITLES = {
-    "real": "real training rows",
-    "bootstrap": "bootstrap copy",
-    "class_copula": "class Gaussian copula",
-    "class_gaussian": "class Gaussian",
-    "class_shuffled": "columns shuffled within class",
-    "shuffled": "columns shuffled",
+BASELINES: dict[str, Baseline] = {
+    "real": Baseline("real training rows", _real),
+    "bootstrap": Baseline("bootstrap copy", _bootstrap),
+    "class_copula": Baseline("class Gaussian copula", partial(_by_class, _copula)),
+    "class_gaussian": Baseline("class Gaussian", partial(_by_class, _gaussian)),
+    "class_shuffled": Baseline("columns shuffled within class", partial(_by_class, _shuffled)),
+    "shuffled": Baseline("columns shuffled", _all_shuffled),
 }

@@ -67,7 +67,7 @@ def evaluate(
       Stopped: `stop()` was true.
     """
     stream = ExampleStream(settings.batch_size, progress, stop, workers)
-    evaluation = _Evaluation(settings, _as_source(real, split), views, train, facts or {}, place, stream, cache_dir)
+    evaluation = _Evaluation(settings, real, split, views, train, facts or {}, place, stream, cache_dir)
     selected, skipped = evaluation.choose()
     drawn = next((view for view in _DRAWN if view in evaluation.offered()), None) if gallery else None
     records: dict[str, dict] = {}
@@ -93,40 +93,33 @@ def check(
       UserError: as `evaluate` does before it computes.
     """
     stream = ExampleStream(settings.batch_size)
-    _Evaluation(settings, _as_source(real, split), views, train, {}, np.asarray, stream, None).choose()
-
-
-def _as_source(real: ImageSource | ImageSet | np.ndarray, split: str) -> ImageSource | ImageSet:
-    if isinstance(real, ImageSet):
-        return real
-    return real._replace(split=real.split or split) if isinstance(real, ImageSource) else ImageSource(real, split=split)
-
-
-def _required(view: Callable) -> set[str]:
-    return {p.name for p in inspect.signature(view).parameters.values() if p.default is p.empty}
+    _Evaluation(settings, real, split, views, train, {}, np.asarray, stream, None).choose()
 
 
 class _Evaluation:
     """One evaluation's settings, images and extractors."""
 
-    def __init__(self, settings, real, views, train, facts, place, stream, cache_dir):
+    def __init__(self, settings, real, split, views, train, facts, place, stream, cache_dir):
         self.settings, self.facts, self.place, self.stream = settings, facts, place, stream
         self.views = {name: view for name, view in views.items() if view is not None}
-        self.takes = {name: _required(view) for name, view in self.views.items()}
+        parameters = {name: inspect.signature(view).parameters.values() for name, view in self.views.items()}
+        self.takes = {name: {p.name for p in each if p.default is p.empty} for name, each in parameters.items()}
         self.extractor = Extractors(settings)
-        self.real = self.opened(real, cache_dir)
+        self.real = self.opened(real, split, cache_dir)
         limit = settings.get("num_train", 0)
         if isinstance(train, ImageSource) and limit and len(train.images) > limit:
             chosen = np.sort(np.random.default_rng(settings.seed).permutation(len(train.images))[:limit])
             labels = None if train.labels is None else train.labels[chosen]
             train = train._replace(images=Chosen(train.images, chosen), labels=labels)
-        self.train = None if train is None else self.opened(train, cache_dir)
+        self.train = None if train is None else self.opened(train, "", cache_dir)
         self.marks: dict[str, dict] = {}
 
-    def opened(self, source: ImageSource | ImageSet, cache_dir) -> ImageSet:
-        """The set with its features to come, unless it has them already."""
+    def opened(self, source: ImageSource | ImageSet | np.ndarray, split: str, cache_dir) -> ImageSet:
+        """The set with its features to come, unless it has them already; `split`: its name if it does not tell it."""
         if isinstance(source, ImageSet):
             return source
+        source = source if isinstance(source, ImageSource) else ImageSource(source)
+        source = source._replace(split=source.split or split)
         return ImageSet(source, self.extractor, self.stream, self.place, cache_dir)
 
     def choose(self) -> tuple[list[Selected], dict[str, str]]:
@@ -175,31 +168,31 @@ class _Evaluation:
             return (min(wanted, len(self.real)),) * 2
         return self.real.statistics_file.n if self.real.images is None else len(self.real), wanted
 
-    def context(self, metric: Selected) -> Context:
-        """What the metric may know, with a word to the real sets about the features that it will ask for."""
+    def context(self, view: str, extractor: str | None) -> Context:
+        """What a metric of the view, or its pictures, may know."""
+        extract = extractor and self.extractor(extractor).apply
+        known = self.settings.seed, self.real, self.train, extractor, self.image_shape(), dict(self.facts), extract
+        return Context(*self.counts(view), *known)
+
+    def tell_uses(self, metric: Selected) -> None:
+        """Tells the real sets about the features that the metric will ask for."""
         for use in getattr(metric.module, "USES", ()):
             owner, kind = use.split(".")
             if kind == "features" and metric.extractor is not None:
                 (self.real if owner == "real" else self.train).keep_features(metric.extractor)
-        extract = metric.extractor and self.extractor(metric.extractor).apply
-        return self.context_of(metric.view, metric.extractor)._replace(image_shape=self.image_shape(), extract=extract)
-
-    def context_of(self, view: str, extractor: str | None) -> Context:
-        """What metrics of a view, and its pictures, may know alike."""
-        sets = {"real": self.real, "train": self.train}
-        return Context(*self.counts(view), seed=self.settings.seed, **sets, extractor=extractor, info=dict(self.facts))
 
     def measure(self, view: str, metrics: list[Selected], gallery: str | Path | None) -> dict[str, dict]:
         """Generates the view's output once and feeds it to all its metrics, and samples to the gallery."""
         seconds = dict.fromkeys([metric.key for metric in metrics] + [view], 0.0)
         accumulators: dict[str, Accumulator] = {}
-        contexts = {metric.key: self.context(metric) for metric in metrics}  # all, before the first asks for features
+        for metric in metrics:  # all, before the first asks for features
+            self.tell_uses(metric)
         for metric in metrics:
             with timed(seconds, metric.key):
-                accumulators[metric.key] = metric.module.start(contexts[metric.key])
+                accumulators[metric.key] = metric.module.start(self.context(view, metric.extractor))
         if gallery:  # with the features of the first metric that has any
             extractor = next((metric.extractor for metric in metrics if metric.extractor), None)
-            accumulators["_gallery"] = _DRAWN[view](self.context_of(view, extractor), Path(gallery))
+            accumulators["_gallery"] = _DRAWN[view](self.context(view, extractor), Path(gallery))
             seconds["_gallery"] = 0.0
         epsilon = next((metric.module.EPSILON for metric in metrics if "epsilon" in self.takes[view]), None)
         for ids, count in self.stream(self.counts(view)[1], view):

@@ -7,7 +7,6 @@ density estimation, Ghosh et al. 2020, section 4; Tolstikhin et al. 2018).
 import json
 import logging
 import warnings
-import zipfile
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,7 @@ from ml_collections import ConfigDict
 
 from jaxgen.data.base import Split
 from jaxgen.errors import UserError
-from jaxgen.metrics.extractors.statistics_file import write_arrays
+from jaxgen.metrics.extractors.statistics_file import Mismatch, arrays_of, write_arrays
 from jaxgen.metrics.streaming import ALONE, ExampleStream, Workers
 from jaxgen.ops.random import example_normal, example_uniform
 from jaxgen.settings import lookup
@@ -153,10 +152,10 @@ def load(path: Path, facts: Mapping[str, Any]) -> LatentSampler | None:
     if not path.exists():
         return None
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        with arrays_of(path) as arrays:
             known = json.loads(str(arrays["facts"]))
             parts = [arrays[name] for name in ("weights", "means", "factors")]
-    except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
+    except (Mismatch, OSError) as error:
         log.warning("%s cannot be read and is fitted again: %s", path, error)
         return None
     return LatentSampler(*parts, known) if all(known.get(key) == value for key, value in facts.items()) else None

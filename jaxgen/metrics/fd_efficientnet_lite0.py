@@ -1,19 +1,16 @@
 """Frechet distance (Heusel et al. 2017) of EfficientNet-Lite0 features: comparable with itself only, not an FID."""
 
+from jaxgen.metrics import fid
 from jaxgen.metrics.base import Context
 from jaxgen.metrics.frechet import Distance
 
 NEEDS = "sample"
 DIRECTION = "lower"
 TITLE, UNIT = "Frechet distance", ""
-MEANING = (
-    "Distance between the features of samples and of real images; sees both quality and variety, and "
-    "falls with the number of samples."
-)
+MEANING, FEW = fid.MEANING, fid.FEW
 # The covariance of 1,280 features is rank-deficient up to 1,280 images; the field's floor of 2,048 clears it.
 MIN_SAMPLES = 2048
 EXTRACTOR = "efficientnet_lite0"
-FEW = "the covariance is rank-deficient below, kid is unbiased at any number"
 USES = ("real.statistics",)
 
 

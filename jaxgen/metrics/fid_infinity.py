@@ -8,16 +8,9 @@ Cost: 20 distances and one decomposition; at 2,048 features about a minute on on
 import numpy as np
 
 from jaxgen.errors import UserError
+from jaxgen.metrics import frechet
 from jaxgen.metrics.base import CHOSEN, Context
 from jaxgen.metrics.collected import Collected, of_features
-from jaxgen.metrics.frechet import (
-    FeatureStatistics,
-    GroupedStatistics,
-    Reference,
-    distance_and_spread,
-    merged,
-    reference,
-)
 
 NEEDS = "sample"
 DIRECTION = "lower"
@@ -53,7 +46,7 @@ def extrapolate(counts: np.ndarray, distances: np.ndarray) -> tuple[float, float
     return float(coefficients[0]), float(error), float(coefficients[1])
 
 
-def distance_at_infinity(real: Reference, features: np.ndarray, seed: int) -> dict:
+def distance_at_infinity(real: frechet.Reference, features: np.ndarray, seed: int) -> dict:
     """The extrapolated distance of features [n, D], its spread, and what was fitted.
 
     Each size has its own random subset. The fit's standard error alone is too small, since the subsets share
@@ -65,9 +58,9 @@ def distance_at_infinity(real: Reference, features: np.ndarray, seed: int) -> di
         raise UserError(f"fid_infinity: {len(features)} samples have too few sizes to fit a line through; use more")
     random = np.random.default_rng(seed)
     distances = [real.distance(_statistics(features, random.permutation(len(features))[:n])) for n in counts[:-1]]
-    stream = GroupedStatistics(len(features), seed)
+    stream = frechet.GroupedStatistics(len(features), seed)
     stream.update(features)
-    whole, jackknifed = distance_and_spread(real, stream.parts())
+    whole, jackknifed = frechet.distance_and_spread(real, stream.parts())
     distances.append(whole)
     value, error, slope = extrapolate(counts, distances)
     return {
@@ -82,12 +75,13 @@ def distance_at_infinity(real: Reference, features: np.ndarray, seed: int) -> di
     }
 
 
-def _statistics(features: np.ndarray, chosen: np.ndarray) -> FeatureStatistics:
+def _statistics(features: np.ndarray, chosen: np.ndarray) -> frechet.FeatureStatistics:
     # Piece by piece, for float64 copies of 50,000 x 2,048 features are no small matter.
-    return merged([FeatureStatistics.of(features[chosen[i : i + _AT_ONCE]]) for i in range(0, len(chosen), _AT_ONCE)])
+    pieces = (features[chosen[i : i + _AT_ONCE]] for i in range(0, len(chosen), _AT_ONCE))
+    return frechet.merged([frechet.FeatureStatistics.of(piece) for piece in pieces])
 
 
 def start(context: Context) -> Collected:
     """An accumulator of the extrapolated distance, which may come out below 0 for a perfect model."""
-    real = reference(context.real.statistics(context.extractor))
+    real = frechet.reference(context.real.statistics(context.extractor))
     return of_features(context.extractor, lambda features: distance_at_infinity(real, features, context.seed))

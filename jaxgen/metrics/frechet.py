@@ -1,5 +1,6 @@
 """The Frechet distance between two sets of features, in float64 on the host, from streamed statistics."""
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -137,10 +138,7 @@ class GroupedStatistics:
 
 def merged(parts: list[FeatureStatistics]) -> FeatureStatistics:
     """Statistics of all parts together."""
-    whole = parts[0]
-    for part in parts[1:]:
-        whole = whole.merge(part)
-    return whole
+    return functools.reduce(FeatureStatistics.merge, parts)
 
 
 def jackknife(left_out: list[float] | np.ndarray) -> float:

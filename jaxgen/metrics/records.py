@@ -1,9 +1,9 @@
-"""The record of a number in evaluation.json: what it is of, what it depends on, its seconds, and finite values only."""
+"""The record of a number in evaluation.json: what it is of, what it depends on, its seconds; and records as a table."""
 
 import contextlib
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from jaxgen.metrics.extractors.base import Extractor
@@ -68,3 +68,29 @@ def _finite(record: dict[str, Any]) -> dict[str, Any]:
         return record
     reason = "; ".join(f"{key} is {value}" for key, value in bad.items())
     return {**record, **dict.fromkeys(bad), "note": "; ".join(filter(None, [record.get("note"), reason]))}
+
+
+def format_table(results: Mapping[str, Any]) -> str:
+    """The results as a plain-text table, one metric a line, then what was skipped and why."""
+    rows = [("metric", "value", "spread", "better", "real", "fake", "seconds")]
+    notes = []
+    for name, record in results.items():
+        if name.startswith("_"):
+            continue
+        number = [f"{record[key]:.4f}" if record[key] is not None else "-" for key in ("value", "spread")]
+        rows.append(
+            (name, *number, *(str(record[k]) for k in ("direction", "n_real", "n_fake")), f"{record['seconds']:.1f}")
+        )
+        if record.get("few_samples"):
+            notes.append(f"{name}: fewer than its minimum of {record['min_samples']} images; do not compare")
+        if record.get("note"):
+            notes.append(f"{name}: {record['note']}")
+    notes += [f"{name}: skipped, {reason}" for name, reason in results.get("_skipped", {}).items()]
+    lines = aligned(rows)
+    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:], *notes])
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """A line for each row: columns of one width, the first against the left edge, the others against the right."""
+    first, *others = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join([row[0].ljust(first), *map(str.rjust, row[1:], others)]) for row in rows]

@@ -144,7 +144,7 @@ def duplicates(images: np.ndarray, pairs: np.ndarray, distances: np.ndarray, col
     grids = (image_grids.grid(_tiles(images[pair]), 2) for pair in pairs)
     tiles = [_below(grid, f"{distance:.4g}") for grid, distance in zip(grids, distances, strict=True)]
     width, height = max(p.width for p in tiles), tiles[0].height
-    canvas = _canvas(columns * (width + _GAP) - _GAP, -(-len(tiles) // columns) * height)
+    canvas = Image.new("RGB", (columns * (width + _GAP) - _GAP, -(-len(tiles) // columns) * height), "white")
     for i, picture in enumerate(tiles):
         canvas.paste(picture, (i % columns * (width + _GAP), i // columns * height))
     return _headed(canvas, "closest pairs of samples")
@@ -163,15 +163,11 @@ def _font() -> ImageFont.FreeTypeFont:
     return ImageFont.load_default(size=_TEXT_SIZE)
 
 
-def _canvas(width: int, height: int) -> Image.Image:
-    return Image.new("RGB", (width, height), "white")
-
-
 def _headed(picture: Image.Image, text: str) -> Image.Image:
     """The picture below a line of text, wide enough for both."""
     top = _TEXT_SIZE + 2 * _MARGIN
     width = max(picture.width, round(_font().getlength(text)) + 2 * _MARGIN)
-    canvas = _canvas(width, picture.height + top)
+    canvas = Image.new("RGB", (width, picture.height + top), "white")
     ImageDraw.Draw(canvas).text((_MARGIN, top / 2), text, fill="black", font=_font(), anchor="lm")
     canvas.paste(picture, (0, top))
     return canvas
@@ -179,7 +175,7 @@ def _headed(picture: Image.Image, text: str) -> Image.Image:
 
 def _below(picture: Image.Image, text: str) -> Image.Image:
     """The picture above a centred line of text."""
-    canvas = _canvas(picture.width, picture.height + _TEXT_SIZE + _MARGIN)
+    canvas = Image.new("RGB", (picture.width, picture.height + _TEXT_SIZE + _MARGIN), "white")
     canvas.paste(picture)
     place = picture.width / 2, picture.height + _TEXT_SIZE / 2
     ImageDraw.Draw(canvas).text(place, text, fill="black", font=_font(), anchor="mm")
@@ -189,7 +185,7 @@ def _below(picture: Image.Image, text: str) -> Image.Image:
 def _row_names(names: list[str], height: int) -> Image.Image:
     """A column of names, each in the middle of its row, against the right edge."""
     width = round(max(_font().getlength(name) for name in names)) + 2 * _MARGIN
-    canvas = _canvas(width, height)
+    canvas = Image.new("RGB", (width, height), "white")
     draw = ImageDraw.Draw(canvas)
     for i, name in enumerate(names):
         place = width - _MARGIN, (i + 0.5) * height / len(names)

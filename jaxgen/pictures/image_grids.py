@@ -10,12 +10,16 @@ _VISIBLE_SIDE = 48
 _GAP = 2
 
 
+def enlarged(images: np.ndarray, side: int) -> np.ndarray:
+    """Images [..., H, W, C] with every pixel repeated by the whole factor that brings the longer side near `side`."""
+    scale = max(1, round(side / max(images.shape[-3:-1])))
+    return images.repeat(scale, axis=-3).repeat(scale, axis=-2)
+
+
 def grid(images: np.ndarray, columns: int) -> Image.Image:
     """Images [N, H, W, C] uint8, row by row in `columns` columns, enlarged by a whole factor if they are tiny."""
+    images = enlarged(images, _VISIBLE_SIDE)
     count, height, width, channels = images.shape
-    scale = max(1, round(_VISIBLE_SIDE / max(height, width)))
-    images = images.repeat(scale, axis=1).repeat(scale, axis=2)
-    height, width = height * scale, width * scale
     rows = -(-count // columns)
     canvas = np.full((rows * (height + _GAP) + _GAP, columns * (width + _GAP) + _GAP, channels), 255, np.uint8)
     for i, image in enumerate(images):

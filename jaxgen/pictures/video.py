@@ -34,13 +34,9 @@ def save(frames: Iterable[np.ndarray], path: Path, fps: int) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}")
-    {".gif": _save_gif, ".mp4": _save_mp4}[path.suffix](map(_enlarged, frames), temporary, fps)
+    enlarged = (image_grids.enlarged(frame, _VISIBLE_SIDE) for frame in frames)
+    {".gif": _save_gif, ".mp4": _save_mp4}[path.suffix](enlarged, temporary, fps)
     temporary.replace(path)
-
-
-def _enlarged(frame: np.ndarray) -> np.ndarray:
-    scale = max(1, round(_VISIBLE_SIDE / max(frame.shape[:2])))
-    return frame.repeat(scale, axis=0).repeat(scale, axis=1)
 
 
 def _save_gif(frames, path: Path, fps: int) -> None:

@@ -15,8 +15,8 @@ from jaxgen.metrics.extractors import efficientnet_lite0
 from jaxgen.metrics.extractors.base import Extractor
 from jaxgen.metrics.frechet import Distance, FeatureStatistics, frechet_distance
 from jaxgen.metrics.psnr import psnr
+from jaxgen.metrics.records import format_table
 from jaxgen.metrics.ssim import ssim
-from jaxgen.metrics.table import format_table
 
 PROJECTION = np.random.default_rng(9).normal(size=(16 * 16, 5)).astype(np.float32)
 

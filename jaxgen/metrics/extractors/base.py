@@ -51,6 +51,25 @@ class Extractor(NamedTuple):
         }
 
 
+def convolved(x: jax.Array, kernel: jax.Array, stride: int, padding: str, groups: int = 1) -> jax.Array:
+    """Convolution of x [N, H, W, C] with an HWIO kernel, in float32 on every backend."""
+    layout = ("NHWC", "HWIO", "NHWC")
+    options = {"dimension_numbers": layout, "feature_group_count": groups, "precision": "highest"}
+    return jax.lax.conv_general_dilated(x, kernel, (stride, stride), padding, **options)
+
+
+def unfolded_convolved(x: jax.Array, kernel: jax.Array, stride: int = 1) -> jax.Array:
+    """The same without padding, as one product with every pixel's neighbourhood, which XLA's CPU backend runs faster.
+
+    Twice as fast for RGB, and a hundred times for an image smaller than the kernel.
+    """
+    height, width, inputs, outputs = kernel.shape
+    ends = [(n - size) // stride * stride + 1 for n, size in zip(x.shape[1:3], (height, width), strict=True)]
+    pixels = [x[:, i : i + ends[0] : stride, j : j + ends[1] : stride] for i in range(height) for j in range(width)]
+    columns = jax.lax.optimization_barrier(jnp.concatenate(pixels, -1))
+    return jnp.dot(columns, kernel.reshape(height * width * inputs, outputs), precision="highest")
+
+
 def in_chunks(apply: Callable[[jax.Array], Outputs], images: jax.Array, cpu: int, accelerator: int) -> Outputs:
     """`apply` to images [B, H, W, C], C 1 or 3, in pieces of one size: one compiled program for any B.
 

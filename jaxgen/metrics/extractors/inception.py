@@ -36,7 +36,6 @@ WEIGHTS = Published(
 _CPU_CHUNK = 4
 _ACCELERATOR_CHUNK = 128
 
-
 _stem = jax.jit(inception_network.stem)
 
 

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgen.metrics.extractors import winograd
+from jaxgen.metrics.extractors.base import convolved, unfolded_convolved
 from jaxgen.metrics.extractors.inception_params import BLOCKS, CONVOLUTIONS, shared, stride
 from jaxgen.ops.backend import traced_for_cpu
 
@@ -25,21 +26,8 @@ def _conv(params, name, x, padding="SAME"):
     if kernel.shape[:2] == (1, 1):
         return jnp.dot(x, kernel[0, 0], precision="highest") + layer["bias"]
     if traced_for_cpu():
-        return _few_channels_conv(x, kernel, step) + layer["bias"]
-    dimensions = ("NHWC", "HWIO", "NHWC")
-    y = jax.lax.conv_general_dilated(
-        x, kernel, (step, step), padding, dimension_numbers=dimensions, precision="highest"
-    )
-    return y + layer["bias"]
-
-
-def _few_channels_conv(x, kernel, step):
-    """Without padding, as one product with every pixel's neighbourhood: twice as fast on CPU for RGB."""
-    height, width, inputs, outputs = kernel.shape
-    ends = [(n - size) // step * step + 1 for n, size in zip(x.shape[1:3], (height, width), strict=True)]
-    pixels = [x[:, i : i + ends[0] : step, j : j + ends[1] : step] for i in range(height) for j in range(width)]
-    columns = jax.lax.optimization_barrier(jnp.concatenate(pixels, -1))
-    return jnp.dot(columns, kernel.reshape(height * width * inputs, outputs), precision="highest")
+        return unfolded_convolved(x, kernel, step) + layer["bias"]
+    return convolved(x, kernel, step, padding) + layer["bias"]
 
 
 def _max_pool(x, step):
@@ -82,8 +70,7 @@ def _apply_mixed_35(params, block, x):
     return jnp.concatenate([jax.nn.relu(unit), five, double, jax.nn.relu(_average_pool(pool))], -1)
 
 
-def _apply_mixed_6a(params, x):
-    block = "Mixed_6a"
+def _apply_mixed_6a(params, block, x):
     (double,) = _shared(params, block, x)
     double = _chain(params, block, ("branch3x3dbl_2", "branch3x3dbl_3"), jax.nn.relu(double))
     return jnp.concatenate([_chain(params, block, ("branch3x3",), x), double, _max_pool(x, 2)], -1)
@@ -96,8 +83,7 @@ def _apply_mixed_17(params, block, x):
     return jnp.concatenate([jax.nn.relu(unit), single, double, jax.nn.relu(_average_pool(pool))], -1)
 
 
-def _apply_mixed_7a(params, x):
-    block = "Mixed_7a"
+def _apply_mixed_7a(params, block, x):
     single, seven = map(jax.nn.relu, _shared(params, block, x))
     single = _chain(params, block, ("branch3x3_2",), single)
     seven = _chain(params, block, [f"branch7x7x3_{i}" for i in (2, 3, 4)], seven)
@@ -129,10 +115,10 @@ def trunk(params: dict, x: jax.Array) -> tuple[list[jax.Array], jax.Array]:
     """Maps [B, 35, 35, 192] -> the means of the last two exits and the logits [B, 1008] without bias."""
     for block in ("Mixed_5b", "Mixed_5c", "Mixed_5d"):
         x = _apply_mixed_35(params, block, x)
-    x = _apply_mixed_6a(params, x)
+    x = _apply_mixed_6a(params, "Mixed_6a", x)
     for block in ("Mixed_6b", "Mixed_6c", "Mixed_6d", "Mixed_6e"):
         x = _apply_mixed_17(params, block, x)
-    third, x = x.mean((1, 2)), _apply_mixed_7a(params, x)
+    third, x = x.mean((1, 2)), _apply_mixed_7a(params, "Mixed_7a", x)
     for block in ("Mixed_7b", "Mixed_7c"):
         x = _apply_mixed_8(params, block, x)
     features = x.mean((1, 2))

@@ -17,12 +17,11 @@ import numpy as np
 
 from jaxgen.errors import UserError
 from jaxgen.files.fetch import fetch
+from jaxgen.metrics.extractors.base import convolved, unfolded_convolved
 from jaxgen.metrics.extractors.torch_file import read_torch_file
 from jaxgen.metrics.extractors.weights_file import Published, weights_folder
 
 NETWORK = "LPIPS v0.1, VGG16"
-
-
 TRUNK = Published(
     NETWORK,
     "vgg16-397923af.pth",
@@ -43,19 +42,15 @@ MIN_SIDE = 16  # four halvings
 _CHUNK_PIXELS = 2**17
 
 
-def _places(file: Published) -> list[Path]:
-    """Where the file may lie: this project's cache, and where torch or the package `lpips` would have put it."""
+def _find(file: Published) -> Path | None:
+    """The file in this project's cache, or where torch or the package `lpips` would have put it; None if in neither."""
     places = [weights_folder() / file.name]
     if file is TRUNK:
         torch_home = Path(os.environ.get("TORCH_HOME") or "~/.cache/torch").expanduser()
         places.append(torch_home / "hub" / "checkpoints" / file.name)
     elif (spec := importlib.util.find_spec("lpips")) and spec.submodule_search_locations:
         places.append(Path(next(iter(spec.submodule_search_locations)), "weights", "v0.1", "vgg.pth"))
-    return places
-
-
-def _find(file: Published) -> Path | None:
-    return next((path for path in _places(file) if path.is_file()), None)
+    return next((path for path in places if path.is_file()), None)
 
 
 def missing() -> str | None:
@@ -120,16 +115,9 @@ def load() -> dict:
 
 def _convolution(x, kernel):
     """3x3, padded to the same size."""
-    _, h, w, c = x.shape
-    if jax.default_backend() == "cpu" and min(h, w) < 3:
-        # An image smaller than the kernel takes XLA's CPU backend's naive loop, a hundred times slower than a product.
-        padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-        taps = [padded[:, i : i + h, j : j + w] for i in range(3) for j in range(3)]
-        patches = jax.lax.optimization_barrier(jnp.concatenate(taps, axis=-1))
-        return jnp.dot(patches, kernel.reshape(9 * c, -1), precision="highest")
-    return jax.lax.conv_general_dilated(
-        x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"), precision="highest"
-    )
+    if jax.default_backend() == "cpu" and min(x.shape[1:3]) < 3:
+        return unfolded_convolved(jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))), kernel)
+    return convolved(x, kernel, 1, "SAME")
 
 
 def _activations(blocks, x):

@@ -49,7 +49,7 @@ def write_arrays(path: Path, **arrays: np.ndarray) -> None:
 
 
 @contextlib.contextmanager
-def _arrays_of(path: Path) -> Iterator[Mapping[str, np.ndarray]]:
+def arrays_of(path: Path) -> Iterator[Mapping[str, np.ndarray]]:
     """The arrays of a .npz by name; what is wrong with the file, or with what the block finds in it, is a Mismatch."""
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
@@ -65,7 +65,7 @@ def load(path: Path) -> SavedStatistics:
       Mismatch: damaged, or no statistics.
       OSError: cannot be read.
     """
-    with _arrays_of(path) as arrays:
+    with arrays_of(path) as arrays:
         mean, covariance = np.asarray(arrays["mu"], np.float64), np.asarray(arrays["sigma"], np.float64)
         metadata = json.loads(str(arrays["metadata"])) if "metadata" in arrays else None
         if metadata is not None and int(metadata["n"]) < 2:
@@ -112,7 +112,7 @@ def load_features(path: Path, metadata: dict) -> np.ndarray:
       Mismatch: damaged, or of another extractor, input path or data.
       OSError: cannot be read.
     """
-    with _arrays_of(path) as arrays:
+    with arrays_of(path) as arrays:
         features, of = arrays["features"], json.loads(str(arrays["metadata"]))
     if of != json.loads(json.dumps(metadata)):
         raise Mismatch("of other images or another extractor")

@@ -85,15 +85,13 @@ def check_shapes(tensors: Mapping[str, np.ndarray], expected: Mapping[str, tuple
       UserError: names the first three that are missing or have another shape.
     """
     missing = [name for name in expected if not isinstance(tensors.get(name), np.ndarray)]
-    if missing:
-        raise UserError(f"{where}: {_count(missing)} missing: {_listed(missing)}; use weights of this very network")
-    wrong = [
-        f"{name} {tensors[name].shape}, not {shape}" for name, shape in expected.items() if tensors[name].shape != shape
-    ]
-    if wrong:
-        raise UserError(
-            f"{where}: {_count(wrong)} of another shape: {_listed(wrong)}; use weights of this very network"
-        )
+    present = [] if missing else expected.items()
+    wrong = [f"{name} {tensors[name].shape}, not {shape}" for name, shape in present if tensors[name].shape != shape]
+    for names, fault in ((missing, "missing"), (wrong, "of another shape")):
+        if names:
+            count = "1 tensor is" if len(names) == 1 else f"{len(names)} tensors are"
+            listed = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+            raise UserError(f"{where}: {count} {fault}: {listed}; use weights of this very network")
 
 
 def folded(tensors: Mapping[str, np.ndarray], convolution: str, norm: str) -> dict[str, np.ndarray]:
@@ -102,11 +100,3 @@ def folded(tensors: Mapping[str, np.ndarray], convolution: str, norm: str) -> di
     gamma, beta, mean, variance = (np.asarray(tensors[f"{norm}.{part}"], np.float64) for part in NORMALISATION)
     gain = gamma / np.sqrt(variance + _EPSILON)
     return {"kernel": (weight * gain[:, None, None, None]).transpose(2, 3, 1, 0), "bias": beta - mean * gain}
-
-
-def _count(names: list[str]) -> str:
-    return "1 tensor is" if len(names) == 1 else f"{len(names)} tensors are"
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")

@@ -55,14 +55,12 @@ def transforms(taps: int, stride: int = 1) -> Transforms:
     n = taps + 1
 
     def values(length):
-        return [[p**k for k in range(length)] for p in _POINTS[: n - 1]] + [
-            [Fraction(0)] * (length - 1) + [Fraction(1)]
-        ]
+        at_infinity = [Fraction(k == length - 1) for k in range(length)]
+        return [[p**k for k in range(length)] for p in _POINTS[: n - 1]] + [at_infinity]
 
-    inverse = _inverse(values(n))
     outputs = np.array(values(2), np.float64).T
     kernels = np.array(values(taps), np.float64)
-    inputs = np.array(inverse, np.float64).T
+    inputs = np.array(_inverse(values(n)), np.float64).T
     for i in range(n):
         size = 2.0 ** np.round(np.log2(np.abs(inputs[i]).max()))
         gain = 2.0 ** np.round(np.log2(np.abs(outputs[:, i]).max()))
@@ -109,7 +107,10 @@ def conv(x: jax.Array, terms: list[list[jax.Array]], size: tuple[int, int], stri
     tiles = [-(-length // t) for length, t in zip(out, tile, strict=True)]
     step = [stride * t for t in tile]
     needed = [s * (t - 1) + m.inputs.shape[1] for s, t, m in zip(step, tiles, (rows, columns), strict=True)]
-    x = _pad(x, margins, needed)
+    sizes = zip(margins, needed, x.shape[1:3], strict=True)
+    pads = [(margin, max(length - size - margin, 0)) for margin, length, size in sizes]
+    # The barrier keeps the padding out of the terms, each of which would test its borders again.
+    x = jax.lax.optimization_barrier(jnp.pad(x, ((0, 0), *pads, (0, 0))))
     products = []
     for row, row_terms in zip(_along(1, rows.inputs, x, step[0], tiles[0]), terms, strict=True):
         inputs = _along(2, columns.inputs, row, step[1], tiles[1])
@@ -120,15 +121,6 @@ def conv(x: jax.Array, terms: list[list[jax.Array]], size: tuple[int, int], stri
     parts = [_combine(columns.outputs, row) for row in zip(*halves, strict=True)]
     y = jnp.stack([jnp.stack([part.reshape(n, *tiles, -1) for part in row], 3) for row in parts], 2)
     return y.reshape(n, tiles[0] * tile[0], tiles[1] * tile[1], -1)[:, : out[0], : out[1]]
-
-
-def _pad(x, margins, lengths):
-    pads = [
-        (margin, max(length - size - margin, 0))
-        for margin, length, size in zip(margins, lengths, x.shape[1:3], strict=True)
-    ]
-    # The barrier keeps the padding out of the terms, each of which would test its borders again.
-    return jax.lax.optimization_barrier(jnp.pad(x, ((0, 0), *pads, (0, 0))))
 
 
 def _along(axis: int, matrix, x, step: int, tiles: int) -> list[jax.Array]:
