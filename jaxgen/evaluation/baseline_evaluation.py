@@ -1,21 +1,25 @@
 """The metrics of a run on a table, of samplers that learn nothing, on the same rows: baselines.json beside its results.
 
-What a number is worth shows only beside those of real rows against real rows and of a Gaussian copula.
+What a number is worth shows only beside those of real rows against real rows and of a Gaussian copula. Each sampler
+takes training rows and gives as many new ones: `(rows [N, C], categories [C], label, rng) -> rows [N, C]`.
 """
 
 import hashlib
 import json
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from ml_collections import ConfigDict
+from scipy.special import ndtr, ndtri
+from scipy.stats import rankdata
 
 from jaxgen.data.table import columns_of, label_place
 from jaxgen.errors import UserError
-from jaxgen.evaluation import baselines, engine
+from jaxgen.evaluation import engine
 from jaxgen.files.workdir import write_atomic
 from jaxgen.metrics import tabular
 from jaxgen.metrics.image_set import ImageSource
@@ -26,6 +30,94 @@ log = logging.getLogger(__name__)
 NAME = "baselines.json"
 
 
+class Baseline(NamedTuple):
+    """A sampler, and what people call it."""
+
+    title: str
+    sample: Callable[[np.ndarray, tuple[int, ...], int | None, np.random.Generator], np.ndarray]
+
+
+def draw(name: str, rows: np.ndarray, categories: tuple[int, ...], label: int | None, seed: int) -> np.ndarray:
+    """Rows float32 [N, C] of the baseline `name`, by `seed`."""
+    rng = np.random.default_rng((seed, 5))
+    return BASELINES[name].sample(np.asarray(rows), categories, label, rng).astype(np.float32)
+
+
+def _real(rows, categories, label, rng) -> np.ndarray:
+    """The training rows themselves: the ceiling, as near to the test split as other real rows are."""
+    return rows
+
+
+def _bootstrap(rows, categories, label, rng) -> np.ndarray:
+    """Training rows drawn with replacement: perfect copies."""
+    return rows[rng.integers(len(rows), size=len(rows))]
+
+
+def _all_shuffled(rows, categories, label, rng) -> np.ndarray:
+    """Each column shuffled by itself, the label's staying where it is: right columns, no dependence at all."""
+    out = _shuffled(rows, np.array(categories), rng)
+    if label is not None:
+        out[:, label] = rows[:, label]
+    return out
+
+
+def _by_class(sampler: Callable, rows, categories, label, rng) -> np.ndarray:
+    """`sampler(rows of a class, categories, rng)` for each class, rows in the places of their class."""
+    rows, out = rows.astype(np.float64), np.empty(rows.shape)
+    labels = np.zeros(len(rows)) if label is None else rows[:, label]
+    counts = np.array(categories)
+    if label is not None:
+        counts[label] = 0
+    for value in np.unique(labels):
+        of_class = labels == value
+        out[of_class] = sampler(rows[of_class], counts, rng)
+    if label is not None:
+        out[:, label] = labels
+    return out
+
+
+def _shuffled(rows: np.ndarray, counts: np.ndarray, rng) -> np.ndarray:
+    """Within a class: right columns, no dependence beside that on the class."""
+    return np.stack([rng.permutation(column) for column in rows.T], axis=1)
+
+
+def _gaussian(rows: np.ndarray, counts: np.ndarray, rng) -> np.ndarray:
+    """A Gaussian with the class's mean and covariance; categories are drawn by their shares."""
+    out, numbers = _shuffled(rows, counts, rng), counts == 0
+    part = rows[:, numbers]
+    out[:, numbers] = part.mean(0) + _correlated(np.cov(part.T, ddof=min(1, len(part) - 1)), len(part), rng)
+    return out
+
+
+def _copula(rows: np.ndarray, counts: np.ndarray, rng) -> np.ndarray:
+    """A Gaussian copula: each column as it is distributed in the class, correlated as normal scores are."""
+    out, numbers = _shuffled(rows, counts, rng), np.flatnonzero((counts == 0) & (np.ptp(rows, axis=0) > 0))
+    if not len(numbers):
+        return out
+    part, places = rows[:, numbers], (np.arange(len(rows)) + 0.5) / len(rows)
+    scores = ndtri((rankdata(part, axis=0) - 0.5) / len(part))
+    levels = ndtr(_correlated(np.corrcoef(scores.T), len(part), rng))
+    for column, level, values in zip(numbers, levels.T, np.sort(part, axis=0).T, strict=True):
+        out[:, column] = np.interp(level, places, values)
+    return out
+
+
+def _correlated(covariance: np.ndarray, count: int, rng) -> np.ndarray:
+    """Normal rows [count, C] of mean 0; nearly singular covariances do."""
+    values, vectors = np.linalg.eigh(np.atleast_2d(covariance))
+    return (rng.standard_normal((count, len(values))) * np.sqrt(np.maximum(values, 0))) @ vectors.T
+
+
+BASELINES: dict[str, Baseline] = {
+    "real": Baseline("real training rows", _real),
+    "bootstrap": Baseline("bootstrap copy", _bootstrap),
+    "class_copula": Baseline("class Gaussian copula", partial(_by_class, _copula)),
+    "class_gaussian": Baseline("class Gaussian", partial(_by_class, _gaussian)),
+    "class_shuffled": Baseline("columns shuffled within class", partial(_by_class, _shuffled)),
+    "shuffled": Baseline("columns shuffled", _all_shuffled),
+}
+
+
 def check(settings: ConfigDict, columns: list) -> None:
     """Refuses names in `config.evaluation.baselines` that are none, or any for data that are no table.
 
@@ -33,8 +125,8 @@ def check(settings: ConfigDict, columns: list) -> None:
       UserError: either.
     """
     for name in settings.baselines:
-        if name not in baselines.BASELINES:
-            raise UserError(lookup.unknown("config.evaluation.baselines", name, list(baselines.BASELINES)))
+        if name not in BASELINES:
+            raise UserError(lookup.unknown("config.evaluation.baselines", name, list(BASELINES)))
     if settings.baselines and not columns:
         raise UserError("config.evaluation.baselines are samplers of tables, and this data are none: set it to ()")
     if settings.baselines and settings.baseline_draws < 1:
@@ -68,7 +160,7 @@ def measure(
         if path is not None and path.exists():
             out[name] = json.loads(path.read_text())
             continue
-        log.info("measuring the baseline %r ...", baselines.BASELINES[name].title)
+        log.info("measuring the baseline %r ...", BASELINES[name].title)
         out[name] = _measure(name, settings, real, train, facts, stop)
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -84,7 +176,7 @@ def _measure(name: str, settings, real, train, facts, stop) -> dict:
     options = {"train": train, "facts": facts, "place": np.asarray, "progress": False, "stop": stop}
     draws = []
     for seed in range(settings.baseline_draws):
-        rows = baselines.draw(name, train.images, categories, label, seed)
+        rows = draw(name, train.images, categories, label, seed)
         # The rows of the training split are the same at every draw; what folds and forests make of them is not.
         settings.seed = seed
         views = {"points": lambda ids, rows=rows: rows[ids]}
@@ -120,7 +212,7 @@ def _digest(name: str, settings, real, train, facts) -> str:
     digest.update(json.dumps([name, {key: settings[key] for key in keys}, facts], default=str).encode())
     for rows in (real.images, train.images):
         digest.update(np.ascontiguousarray(rows).tobytes())
-    modules = [Path(tabular.__file__), Path(baselines.__file__), Path(__file__)]
+    modules = [Path(tabular.__file__), Path(__file__)]
     modules += [Path(lookup.module("metrics", metric, "evaluation.metrics").__file__) for metric in settings.metrics]
     for module in modules:
         digest.update(module.read_bytes())
@@ -129,7 +221,7 @@ def _digest(name: str, settings, real, train, facts) -> str:
 
 def write(path: Path, measured: dict[str, dict], about: dict[str, Any]) -> None:
     """Writes baselines.json: {baseline: {"_title": ..., metric: record}, "_run": about}."""
-    titled = {name: {"_title": baselines.BASELINES[name].title, **records} for name, records in measured.items()}
+    titled = {name: {"_title": BASELINES[name].title, **records} for name, records in measured.items()}
     write_atomic(path, json.dumps({**titled, "_run": about}, indent=1) + "\n")
 
 
@@ -138,7 +230,7 @@ def format_table(results: Mapping[str, Any], measured: Mapping[str, dict]) -> st
     metrics = [name for name in results if not name.startswith("_")]
     lines = [("", *metrics), ("this run", *(_number(results[name]) for name in metrics))]
     for name, records in measured.items():
-        lines.append((baselines.BASELINES[name].title, *(_number(records.get(metric, {})) for metric in metrics)))
+        lines.append((BASELINES[name].title, *(_number(records.get(metric, {})) for metric in metrics)))
     return "\n".join(aligned(lines))
 
 

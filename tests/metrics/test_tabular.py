@@ -6,7 +6,7 @@ from scipy.stats import ks_2samp, multivariate_normal
 from sklearn.datasets import load_breast_cancer
 from sklearn.model_selection import train_test_split
 
-from jaxgen.evaluation import baselines
+from jaxgen.evaluation import baseline_evaluation as baselines
 from jaxgen.metrics import (
     class_ratio,
     closest_record,
