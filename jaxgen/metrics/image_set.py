@@ -178,12 +178,8 @@ class ImageSet:
 
     def metadata(self, extractor: Extractor) -> dict:
         """What the statistics depend on: extractor with its weights and input path, pixels, split, count."""
-        return {
-            **extractor.metadata(),
-            "data_sha256": content_digest(self.images),
-            "split": self.split,
-            "n": len(self.images),
-        }
+        of_images = {"data_sha256": content_digest(self.images), "split": self.split, "n": len(self.images)}
+        return {**extractor.metadata(), **of_images}
 
 
 class OutputBatch:

@@ -46,9 +46,8 @@ def squared_mmd(x: np.ndarray, y: np.ndarray) -> float:
     Args:
       x, y: features [m, D], [n, D]; m and n at least 2.
     """
-    within_x, within_y, between = (
-        np.asarray(sums, np.float64).sum() for sums in _row_sums(jnp.asarray(x), jnp.asarray(y))
-    )
+    of_rows = _row_sums(jnp.asarray(x), jnp.asarray(y))
+    within_x, within_y, between = (np.asarray(sums, np.float64).sum() for sums in of_rows)
     m, n = len(x), len(y)
     return float(within_x / (m * (m - 1)) + within_y / (n * (n - 1)) - 2 * between / (m * n))
 

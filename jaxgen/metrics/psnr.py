@@ -46,5 +46,4 @@ def _mean_of_differing(values: np.ndarray) -> dict:
 
 def start(context: Context) -> Collected:
     """An accumulator of the mean of each pair's dB, over the pairs that differ; `identical_pairs` counts the others."""
-    del context
     return of_pairs(psnr, _mean_of_differing)

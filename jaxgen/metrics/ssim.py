@@ -85,5 +85,4 @@ def mean_over_pairs(similarity: Similarity, **facts) -> Collected:
 
 def start(context: Context) -> Collected:
     """An accumulator of the mean SSIM over pairs."""
-    del context
     return mean_over_pairs(ssim)

@@ -5,7 +5,6 @@ cached: `resize` names one of the network's input paths ("": its usual one), `we
 one it finds or fetches itself. UserError for what cannot be.
 """
 
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -15,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgen.errors import UserError
+from jaxgen.files.provenance import cores
 
 Outputs = tuple[jax.Array, ...]
 
@@ -41,14 +41,8 @@ class Extractor(NamedTuple):
 
     def metadata(self) -> dict:
         """All that a saved statistic must share with another to be comparable."""
-        return {
-            "extractor": self.name,
-            "weights_sha256": self.weights_sha256,
-            "side": self.side,
-            "resize": self.resize,
-            "scale": self.scale,
-            "feature_size": self.feature_size,
-        }
+        keys = ("weights_sha256", "side", "resize", "scale", "feature_size")
+        return {"extractor": self.name, **{key: getattr(self, key) for key in keys}}
 
 
 def convolved(x: jax.Array, kernel: jax.Array, stride: int, padding: str, groups: int = 1) -> jax.Array:
@@ -116,8 +110,7 @@ def _side_by_side(apply, pieces: list[np.ndarray]) -> list[Outputs]:
     first = jax.block_until_ready(apply(pieces[0]))
     if len(pieces) == 1:
         return [first]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    pool = ThreadPoolExecutor(min(cores, len(pieces) - 1))
+    pool = ThreadPoolExecutor(min(cores(), len(pieces) - 1))
     try:
         return [first, *pool.map(lambda piece: jax.block_until_ready(apply(piece)), pieces[1:])]
     finally:
