@@ -3,9 +3,9 @@
 It is 1 on average for samples of the real distribution, and may be above.
 """
 
+from jaxgen.metrics import manifold
 from jaxgen.metrics.base import CHOSEN, Context
 from jaxgen.metrics.collected import Collected
-from jaxgen.metrics.manifold import K_DENSITY, measured
 
 NEEDS = "sample"
 DIRECTION = "higher"
@@ -13,13 +13,13 @@ TITLE, UNIT = "density", ""
 MEANING = (
     "How many real neighbourhoods hold each sample: near 1 for real data, low for samples that look like no image."
 )
-SETTINGS = ("k",)
+SETTINGS, USES, FEW = manifold.SETTINGS, manifold.USES, manifold.FEW
 MIN_SAMPLES = 1000
 EXTRACTOR = CHOSEN
-USES = ("real.features",)
-FEW = "balls to the neighbours of a few images cover nearly everything"
 
 
 def start(context: Context) -> Collected:
     """An accumulator of the mean number of real balls around a sample, divided by k."""
-    return measured(context, lambda manifolds: manifolds.balls / K_DENSITY, "samples", K_DENSITY)
+    return manifold.measured(
+        context, lambda manifolds: manifolds.balls / manifold.K_DENSITY, "samples", manifold.K_DENSITY
+    )

@@ -20,6 +20,10 @@ from jaxgen.metrics.base import Context
 from jaxgen.metrics.collected import Collected, indices, of_features
 from jaxgen.metrics.remembered import remembered
 
+# Of the metrics that compare manifolds.
+SETTINGS = ("k",)
+USES = ("real.features",)
+FEW = "balls to the neighbours of a few images cover nearly everything"
 # Rows and columns of a tile. On 2 busy CPU cores a pass over 10,000 x 10,000 pairs of 2,048 features takes 5 to 10 s.
 TILE = 2048
 # Neighbours that a search settles exactly: one search serves every metric's k.
