@@ -28,7 +28,7 @@ from torch.nn.functional import interpolate
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from jaxgen.files import provenance
-from jaxgen.metrics.extractors import efficientnet_lite0, inception
+from jaxgen.metrics.extractors import efficientnet_lite0, inception, input_paths
 from jaxgen.metrics.extractors.inception_params import expected_shapes
 from jaxgen.metrics.extractors.torch_file import read_torch_file
 
@@ -56,8 +56,8 @@ def sides(name: str, batch: int):
         params = jax.tree.map(jnp.asarray, inception.load_params(tensors))
 
         def ours(images):
-            outputs = inception.features_at(params, images, "pytorch")
-            return outputs["2048"], outputs["logits_unbiased"]
+            *_, features, logits = inception.outputs(params, images, input_paths.PATHS["pytorch"])
+            return features, logits
 
         make, side, antialias, offset, divisor = torch_side.Inception, inception.SIDE, False, 127.5, 127.5
     else:

@@ -1,6 +1,7 @@
 """Whether generated rows have the classes of real ones as often, and look like the class that they say."""
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from jaxgen.metrics import tabular
 
@@ -20,8 +21,6 @@ def start(tables: tabular.Tables) -> dict:
     `agreement`: how often a forest trained on the training rows finds a generated row's class to be what it says;
     `agreement_real`: the same of the real rows.
     """
-    from threadpoolctl import threadpool_limits
-
     count = tables.categories[tables.label]
     real, fake, train = (rows[:, tables.label].astype(int) for rows in (tables.real, tables.fake, tables.train))
     shares = [np.bincount(labels, minlength=count) / len(labels) for labels in (real, fake)]

@@ -78,9 +78,8 @@ def format_table(results: Mapping[str, Any]) -> str:
         if name.startswith("_"):
             continue
         number = [f"{record[key]:.4f}" if record[key] is not None else "-" for key in ("value", "spread")]
-        rows.append(
-            (name, *number, *(str(record[k]) for k in ("direction", "n_real", "n_fake")), f"{record['seconds']:.1f}")
-        )
+        facts = [str(record[key]) for key in ("direction", "n_real", "n_fake")]
+        rows.append((name, *number, *facts, f"{record['seconds']:.1f}"))
         if record.get("few_samples"):
             notes.append(f"{name}: fewer than its minimum of {record['min_samples']} images; do not compare")
         if record.get("note"):

@@ -26,8 +26,6 @@ from jaxgen.metrics.extractors.weights_file import Published, located, read
 from jaxgen.ops.backend import traced_for_cpu
 from jaxgen.settings import lookup
 
-__all__ = ["EXITS", "SIDE", "WEIGHTS", "features_at", "load", "load_params"]
-
 SIDE = 299
 EXITS = (64, 192, 768, 2048)
 WEIGHTS = Published(
@@ -173,7 +171,16 @@ def _one_by_one(params, images, path):
     return *map(np.concatenate, zip(*early, strict=True)), *late, logits
 
 
-def _outputs(params, images, path: InputPath):
+def outputs(params: dict, images: jax.Array, path: InputPath) -> tuple[jax.Array, ...]:
+    """The features at every exit, and the logits without bias that the Inception Score uses.
+
+    Args:
+      params: of `load_params`.
+      images: uint8 [B, H, W, C], C 1 or 3 (or float32 in [0, 255]).
+
+    Returns:
+      For each of EXITS float32 [B, that], the means over each map; then the logits [B, 1008].
+    """
     one_by_one = traced_for_cpu()
 
     def apply(piece):
@@ -182,21 +189,6 @@ def _outputs(params, images, path: InputPath):
         return _whole(params, piece, path)
 
     return in_chunks(apply, images, _CPU_CHUNK, _ACCELERATOR_CHUNK)
-
-
-def features_at(params: dict, images: jax.Array, resize: str = "tf1") -> dict[str, np.ndarray]:
-    """The features at every exit, and the logits without bias that the Inception Score uses.
-
-    Args:
-      params: of `load_params`.
-      images: uint8 [B, H, W, C], C 1 or 3 (or float32 in [0, 255]).
-      resize: the input path.
-
-    Returns:
-      "64", "192", "768", "2048": float32 [B, that], the means over each map; "logits_unbiased": [B, 1008].
-    """
-    names = (*map(str, EXITS), "logits_unbiased")
-    return dict(zip(names, map(np.asarray, _outputs(params, images, PATHS[resize])), strict=True))
 
 
 def load(
@@ -233,7 +225,7 @@ def _load(resize: str, path: Path | None, allow_other: bool, feature_size: int) 
     way, known, index = PATHS[resize], digest == WEIGHTS.sha256, EXITS.index(feature_size)
 
     def apply(images):
-        *features, logits = _outputs(params, images, way)
+        *features, logits = outputs(params, images, way)
         return features[index], logits
 
     label = ["inception", resize, str(feature_size), digest[:8]]

@@ -12,6 +12,7 @@ from PIL import Image
 from jaxgen.errors import UserError
 from jaxgen.metrics.extractors import inception
 from jaxgen.metrics.extractors.inception_params import CONVOLUTIONS, expected_shapes
+from jaxgen.metrics.extractors.input_paths import PATHS
 from jaxgen.metrics.extractors.weights_file import read
 from jaxgen.ops.backend import compile_for
 from jaxgen.settings import lookup
@@ -45,6 +46,10 @@ def _images(n, shape=(20, 24), channels=3):
     return np.random.default_rng(0).integers(0, 256, (n, *shape, channels), dtype=np.uint8)
 
 
+def _features_at(params, images, resize="tf1"):
+    return dict(zip(EXITS, map(np.asarray, inception.outputs(params, images, PATHS[resize])), strict=True))
+
+
 def _assert_close(got, expected, tolerance=1e-5):
     np.testing.assert_allclose(got, expected, rtol=0, atol=tolerance * np.abs(expected).max())
 
@@ -53,8 +58,7 @@ def _assert_close(got, expected, tolerance=1e-5):
 @pytest.mark.parametrize("images", ["images", "image_512"])
 def test_equals_the_reference_implementation(golden, params, path, images):
     arrays = golden("inception.npz")
-    got = inception.features_at(params, arrays[images], path)
-    assert tuple(got) == EXITS
+    got = _features_at(params, arrays[images], path)
     for name, values in got.items():
         expected = arrays[f"{path}/{images}/{name}"]
         assert values.dtype == np.float32
@@ -84,21 +88,21 @@ def test_equals_torch_live(inception_tensors, tmp_path):
     x = torch.tensor((np.stack(resized).clip(0, 255) - 128) / 128)[:, None].expand(-1, 3, -1, -1)
     with torch.no_grad():
         expected = network(x)
-    for got, values in zip(inception.features_at(params, gray, "clean").values(), expected, strict=True):
+    for got, values in zip(_features_at(params, gray, "clean").values(), expected, strict=True):
         _assert_close(got, values.numpy())
 
 
 def test_logits_have_no_bias(params, inception_tensors):
-    got = inception.features_at(params, _images(1))
+    got = _features_at(params, _images(1))
     assert np.abs(inception_tensors["fc.bias"]).max() > 0.1
     _assert_close(got["logits_unbiased"], got["2048"] @ inception_tensors["fc.weight"].T, 1e-6)
 
 
 def test_no_number_depends_on_the_batch(params):
     images = _images(16)
-    whole = inception.features_at(params, images)
+    whole = _features_at(params, images)
     for count in (1, 7):
-        part = inception.features_at(params, images[16 - count :])
+        part = _features_at(params, images[16 - count :])
         for name in EXITS:
             _assert_close(part[name], whole[name][16 - count :], 1e-6)
 
@@ -108,11 +112,11 @@ def test_four_devices_give_the_same_as_the_accelerators_form(monkeypatch, incept
     monkeypatch.setattr(inception, "SIDE", 75)  # the least that leaves a pixel at the end
     images = _images(4, (33, 33))
     mesh = Mesh(np.array(jax.devices()[:4]), ("data",))
-    spread = inception.features_at(params, jax.device_put(images, NamedSharding(mesh, PartitionSpec("data"))))
+    spread = _features_at(params, jax.device_put(images, NamedSharding(mesh, PartitionSpec("data"))))
     with compile_for("gpu"):
         plain = jax.tree.map(jnp.asarray, inception.load_params(inception_tensors))
         assert not any("terms" in layer for name, layer in plain.items() if name != "fc")
-        whole = inception.features_at(plain, images)
+        whole = _features_at(plain, images)
     for name in EXITS:
         assert len(spread[name]) == 4
         _assert_close(spread[name], whole[name])
@@ -142,7 +146,7 @@ def test_other_weights_must_be_allowed_and_mark_the_label(weights):
 
 def test_the_extractor_gives_the_chosen_exit_and_logits(weights, params):
     images = _images(2)
-    expected = inception.features_at(params, images)
+    expected = _features_at(params, images)
     for size in inception.EXITS:
         extractor = inception.load(weights=weights, allow_other_weights=True, feature_size=size)
         features, logits = extractor.apply(jnp.asarray(images))
