@@ -5,6 +5,7 @@ taken from the real images: samples are near-duplicates where they lie so close 
 share of EXPECTED would lie as close to another.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -70,7 +71,7 @@ class Closeness(NamedTuple):
           distance; expected number of pairs within it, more than that if real images repeat themselves more often;
           the variance of the logarithm of that number.
         """
-        expected, ratio = n * EXPECTED / 2, _possible(n) / _possible(self.n)
+        expected, ratio = n * EXPECTED / 2, math.comb(n, 2) / math.comb(self.n, 2)
         excess = np.log(self.pairs * ratio / expected)
         distance = max(self.scale * np.exp(-excess / self.dimension), self.floor)
         return float(distance), max(expected, self.identical * ratio), float((1 + excess**2) / self.pairs)
@@ -118,15 +119,11 @@ def near_duplicates(real: np.ndarray, fake: np.ndarray, seed: int) -> dict:
         "threshold": within,
         "dimension": closeness.dimension,
         "pairs": total,
-        "support": _possible(n) / total if total else None,
-        "support_expected": _possible(n) / expected,
+        "support": math.comb(n, 2) / total if total else None,
+        "support_expected": math.comb(n, 2) / expected,
         "closest_pairs": pairs[:LISTED].tolist(),
         "closest_distances": distances[:LISTED].tolist(),
     }
-
-
-def _possible(n: int) -> int:
-    return n * (n - 1) // 2
 
 
 def _spread(pairs: np.ndarray, n: int, seed: int) -> float | None:

@@ -101,10 +101,6 @@ def _obstacle(module: ModuleType, views: list[str], offered: list[str], image_sh
     return getattr(module, "unsuitable", lambda shape: None)(image_shape)
 
 
-# Views that no real image is compared with.
-_OF_NO_REAL = ("points", *PATH_VIEWS)
-
-
 def few_samples(metric: Selected, n_real: int | None, n_fake: int, allow: bool) -> dict:
     """What to add to a record about its number of images.
 
@@ -115,7 +111,7 @@ def few_samples(metric: Selected, n_real: int | None, n_fake: int, allow: bool) 
       UserError: there are fewer than the metric's minimum and `allow` is false.
     """
     minimum = metric.module.MIN_SAMPLES
-    n_real = None if metric.view in _OF_NO_REAL else n_real
+    n_real = None if metric.view in ("points", *PATH_VIEWS) else n_real  # those are compared with no real image
     if min(n_fake, n_fake if n_real is None else n_real) >= minimum:
         return {}
     if not allow:

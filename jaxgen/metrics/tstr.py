@@ -41,10 +41,9 @@ def start(tables: tabular.Tables) -> dict:
         for rows in (tables.fake, tables.train, tables.real)
     ]
     synthetic, real = (_scores(*parts[i], *parts[2], tables.seed) for i in (0, 1))
-    count = len(tables.real)
     return {
         "value": synthetic["accuracy"],
-        "spread": float(np.sqrt(synthetic["accuracy"] * (1 - synthetic["accuracy"]) / count)),
+        "spread": float(np.sqrt(synthetic["accuracy"] * (1 - synthetic["accuracy"]) / len(tables.real))),
         "spread_kind": "standard error over test rows",
         "auc": synthetic["auc"],
         "f1": synthetic["f1"],

@@ -14,6 +14,7 @@ _SHOWN = 2000
 _MARGIN = 0.25  # of the data's extent, on every side
 _CURVE = 241  # places where a density is drawn
 _LINES = 21  # from z to x
+_LEVELS = (np.arange(_LINES) + 0.5) / _LINES
 # Panels of the strip, and milliseconds that each one of the animation is seen, the last one longer.
 _PANELS, _MILLISECONDS, _LAST = 4, 200, 1500
 
@@ -60,12 +61,8 @@ def quantiles(latent_dim: int) -> np.ndarray:
     from scipy.special import ndtri
 
     z = np.zeros((_LINES, latent_dim))
-    z[:, 0] = ndtri(_levels())
+    z[:, 0] = ndtri(_LEVELS)
     return z
-
-
-def _levels() -> np.ndarray:
-    return (np.arange(_LINES) + 0.5) / _LINES
 
 
 def density(samples: np.ndarray, places: np.ndarray, width: float) -> np.ndarray:
@@ -111,7 +108,7 @@ def figure1(
         right.set(ylim=(0, 1), yticks=(0, 0.5, 1))
     plot.legend(loc="lower center", ncols=3, frameon=False)
     # z is spread over the width of the axis, as in the figure: its own scale says nothing about x.
-    starts = low + _levels() * (high - low)
+    starts = low + _LEVELS * (high - low)
     bottom.plot([starts, mapped], [np.zeros(_LINES), np.ones(_LINES)], c="black", linewidth=0.7)
     bottom.set(yticks=(0, 1), yticklabels=("$z$", "$x$"), ylim=(0, 1), xlim=(low, high))
     return draw()
