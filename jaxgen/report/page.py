@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from jaxgen.errors import UserError
 from jaxgen.files.workdir import write_atomic
-from jaxgen.report import svg
+from jaxgen.report import plots
 from jaxgen.report.chapters import Report, report_of
 from jaxgen.report.run_search import find_runs
 
@@ -37,7 +37,7 @@ def _write_figures(report: Report, folder: Path) -> None:
     wanted: dict[str, bytes] = {}
     for chapter in report.chapters:
         drawn = [*chapter.figures.values(), *chapter.training]
-        wanted |= {figure.name: svg.alone(figure.svg).encode() for figure in drawn}
+        wanted |= {figure.name: plots.alone(figure.svg).encode() for figure in drawn}
         wanted |= {picture.name: picture.data for kind in chapter.picture_kinds for picture in kind.pictures}
     for name, data in wanted.items():
         (folder / name).write_bytes(data)
