@@ -9,7 +9,7 @@ from jaxgen.evaluation.aggregate import summarise
 from jaxgen.report.comparison import Incomparable, MetricTable, correct, number, of_record, unlike, usual, welch
 from jaxgen.report.findings import is_disqualified
 from jaxgen.report.formatting import interval, probability, rounded, significant
-from jaxgen.report.grids import NOTHING, Badge, Cell, Grid
+from jaxgen.report.grids import NOTHING, Badge, Cell, Grid, mean_cell
 from jaxgen.report.metric import Metric
 from jaxgen.report.run_record import RunRecord
 from jaxgen.report.sections import Section
@@ -98,13 +98,8 @@ def add_to_effectiveness(grid: Grid, tables: Sequence[MetricTable], baselines: S
         cells = []
         for table in tables:
             draws = baseline.values.get(table.metric.key)
-            mark = " †" if table.metric.key in baseline.others else ""
-            if not draws:
-                cells.append(Cell("†", "other settings", "muted") if mark else NOTHING)
-                continue
-            s = summarise(draws)
-            small = "" if s.deviation is None else f"± {significant(s.deviation, 2)}"
-            cells.append(Cell(rounded(s.mean, s.error) + mark, small))
+            s = summarise(draws) if draws else None
+            cells.append(mean_cell(s, s.error if s else None, table.metric.key in baseline.others))
         grid.add([Cell(baseline.title), *cells], [Badge("baseline", "note")])
 
 

@@ -67,9 +67,10 @@ def report_of(runs: Sequence[RunRecord], studies: Sequence[StudyRecord], title: 
     for run in unknown:
         text = f"Left out: {'; '.join(run.problems) or 'no config tells what it is'}."
         lost.append(Sentence(f"{run.place}:", text, "bad"))
-    nouns = {"run": [r for part in parts for r in part.runs], "model": [m for part in parts for m in part.models]}
-    counts = (f"{len(of)} {noun}{'s' * (len(of) != 1)}" for noun, of in {**nouns, "data set": parts}.items())
-    return Report(title, chapters, lost, "{} of {} on {}".format(*counts))
+    counts = [(sum(len(section.runs) for section in parts), "run")]
+    counts += [(sum(len(section.models) for section in parts), "model"), (len(parts), "data set")]
+    of_runs, of_models, of_data = (f"{count} {noun}{'s' * (count != 1)}" for count, noun in counts)
+    return Report(title, chapters, lost, f"{of_runs} of {of_models} on {of_data}")
 
 
 def _is_readable(run: RunRecord) -> bool:

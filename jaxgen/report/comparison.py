@@ -61,12 +61,6 @@ class Difference(NamedTuple):
         """Whether the corrected p-value is below 0.05."""
         return self.corrected is not None and self.corrected < _LEVEL
 
-    @property
-    def turned(self) -> "Difference":
-        """The difference of b less a."""
-        low, high = (None, None) if self.low is None else (-self.high, -self.low)
-        return self._replace(value=-self.value, low=low, high=high)
-
 
 class MetricTable(NamedTuple):
     """A metric's rows, best first, those without a comparable number last; differences by pairs of model numbers."""
@@ -87,9 +81,11 @@ class MetricTable(NamedTuple):
 
     def against(self, a: Model, b: Model) -> Difference | None:
         """The difference of a less b."""
-        if (b.number, a.number) in self.differences:
-            return self.differences[b.number, a.number].turned
-        return self.differences.get((a.number, b.number))
+        turned = self.differences.get((b.number, a.number))
+        if turned is None:
+            return self.differences.get((a.number, b.number))
+        low, high = (None, None) if turned.low is None else (-turned.high, -turned.low)
+        return turned._replace(value=-turned.value, low=low, high=high)
 
 
 def tables(section: Section) -> list[MetricTable]:

@@ -111,13 +111,13 @@ def efficiency(section: Section, costs: Mapping[int, ModelCost], table: MetricTa
     grid = Grid("What the models cost, means over seeds", heads, [])
     for model in section.models:
         c = costs[model.number]
-        of = c.timings
+        timings = c.timings
         shared = f"{c.shared} seeds in one program" if c.shared > 1 else ""
         cells = [Cell(model.name, shared, anchor=model.slug)]
-        step = "–" if of["step_ms"] is None else f"{significant(of['step_ms'], 3)} ms"
-        texts = [duration(c.train_seconds), duration(of["compile_seconds"]), step, _whole(of["images_per_s"])]
-        texts += [_memory(of["host_peak_memory_mb"]), _memory(of["device_peak_memory_mb"]), large(c.parameters)]
-        texts += [large(of["flops_per_step"]), large(c.flops), duration(of["evaluation_seconds"] or None)]
+        step = "–" if timings["step_ms"] is None else f"{significant(timings['step_ms'], 3)} ms"
+        texts = [duration(c.train_seconds), duration(timings["compile_seconds"]), step, _whole(timings["images_per_s"])]
+        texts += [_memory(timings[f"{of}_peak_memory_mb"]) for of in ("host", "device")] + [large(c.parameters)]
+        texts += [large(timings["flops_per_step"]), large(c.flops), duration(timings["evaluation_seconds"] or None)]
         cells += map(Cell, texts)
         if goal is not None:
             # Of each curve that comes there, the first time at which it is at the goal or better.

@@ -56,17 +56,13 @@ def _render(template: str, report: Report) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"md": _markdown, "uri": _uri}
+    environment.filters |= {"md": _markdown, "base64": lambda data: base64.b64encode(data).decode()}
     parts = resources.files("jaxgen.report") / "templates"
     style, script = ((parts / name).read_text() for name in ("style.css", "script.js"))
     text = environment.get_template(template).render(
         report=report, style=Markup(style), script=Markup(script), svg=Markup, code=_code
     )
     return text if is_page else re.sub(r"\n{3,}", "\n\n", text)
-
-
-def _uri(data: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(data).decode()}"
 
 
 def _markdown(text: str) -> str:

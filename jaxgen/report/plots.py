@@ -45,7 +45,7 @@ _SETTINGS = {
 }
 _TICKS = [t * unit for unit, ts in ((1, (1, 2, 5, 10, 20)), (60, (0.5, 1, 2, 5, 10, 20))) for t in ts]
 _TICKS += [t * unit for unit, ts in ((3600, (0.5, 1, 2, 5, 10)), (86_400, (1, 2, 5, 10, 20, 50))) for t in ts]
-_POINTS = 160  # of a curve
+_POINTS = 160  # of a curve, at most
 _LINES = 4  # losses of a training plot
 _LOSSES = ("loss", "elbo", "bits")
 
@@ -114,7 +114,9 @@ def progress(section: Section, metric: Metric, prefix: str) -> str | None:
 
 def training(model: Model, prefix: str) -> str | None:
     """The losses of a model over its steps, one line for each seed; None where none was logged."""
-    names = _losses(model)
+    last = [line for run in model.runs for line in run.lines[-3:]]
+    names = sorted({name for line in last for name, value in line.items() if finite(value) is not None})
+    names = [name for name in names if name.startswith(_LOSSES)][:_LINES]
     if not names:
         return None
     with figure_and_axes(3.4, 2.3) as (figure, axes):
@@ -123,8 +125,10 @@ def training(model: Model, prefix: str) -> str | None:
             label = _label(name)
             for run in model.runs:
                 points = [(line["step"], line[name]) for line in run.lines if finite(line.get(name)) is not None]
+                if len(points) > _POINTS:  # each the mean of its neighbours
+                    parts = np.array_split(np.asarray(points, np.float64), _POINTS)
+                    points = [tuple(part.mean(0)) for part in parts]
                 if points:
-                    points = _thinned(points)
                     axes.plot(*zip(*points, strict=True), color=_COLOURS[number], lw=1, alpha=0.85, label=label)
                     values += [value for _, value in points]
                     label = None
@@ -151,20 +155,6 @@ def plane(places: Mapping[str, np.ndarray], numbers: Mapping[str, int | None], p
             spine.set_visible(False)
         figure.legend(loc="outside lower center", ncols=3, markerscale=1.8, fontsize=8)
         return render(figure, prefix)
-
-
-def _losses(model: Model) -> list[str]:
-    last = [line for run in model.runs for line in run.lines[-3:]]
-    names = sorted({name for line in last for name, value in line.items() if finite(value) is not None})
-    return [name for name in names if name.startswith(_LOSSES)][:_LINES]
-
-
-def _thinned(points: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
-    """At most so many points, each the mean of its neighbours."""
-    if len(points) <= _POINTS:
-        return list(points)
-    parts = np.array_split(np.asarray(points, np.float64), _POINTS)
-    return [tuple(part.mean(0)) for part in parts]
 
 
 def _label(name: str) -> str:
@@ -224,9 +214,8 @@ def render(figure: Figure, prefix: str) -> str:
     # A fixed salt: the same runs give the same page.
     with rc_context({**_SETTINGS, "svg.hashsalt": prefix}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # the page's fonts may have what the ruler's has not
-        FigureCanvasSVG(figure).print_svg(
-            buffer, metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
-        )
+        no_metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        FigureCanvasSVG(figure).print_svg(buffer, metadata=no_metadata)
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     for unwanted in (r"<metadata>.*?</metadata>", r"<!--.*?-->", r"<style.*?</style>", r" font-family: [^;\"]*;"):

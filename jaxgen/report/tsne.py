@@ -15,16 +15,15 @@ _POINTS, _EACH = 2000, 300  # in all, and of each set at most
 
 
 class SampleFeatures(NamedTuple):
-    """What evaluation left of one run: features of samples [n, D] and of real examples [m, D], and the network."""
+    """What evaluation left of one run: features of samples [n, D] and of real examples [m, D], and the network.
+
+    kind: features of one kind lie in one space and have the same real examples.
+    """
 
     real: np.ndarray
     fake: np.ndarray
     extractor: str
-
-    @property
-    def kind(self) -> tuple[str, str]:
-        """Features of one kind lie in one space and have the same real examples."""
-        return self.extractor, hashlib.sha256(np.ascontiguousarray(self.real).tobytes()).hexdigest()
+    kind: tuple[str, str]
 
 
 def read(path: Path) -> SampleFeatures | None:
@@ -36,7 +35,8 @@ def read(path: Path) -> SampleFeatures | None:
     except (OSError, ValueError, KeyError, EOFError, AttributeError):
         return None
     whole = real.ndim == fake.ndim == 2 and real.shape[1] == fake.shape[1] and len(real) and len(fake)
-    return SampleFeatures(real, fake, extractor) if whole and np.isfinite(real).all() else None
+    kind = extractor, hashlib.sha256(np.ascontiguousarray(real).tobytes()).hexdigest()
+    return SampleFeatures(real, fake, extractor, kind) if whole and np.isfinite(real).all() else None
 
 
 def plane(section: Section, prefix: str) -> tuple[str, str] | None:
