@@ -18,8 +18,7 @@ from jaxgen.devices import parallel
 from jaxgen.errors import UserError
 from jaxgen.files import workdir
 from jaxgen.official import tensor_files, weights
-from jaxgen.official.converted_config import converted_config
-from jaxgen.official.description import Description, describe
+from jaxgen.official.description import Description, converted_config, describe
 from jaxgen.recipes.base import PyTree
 from jaxgen.runs import arrays, restoring, session
 from jaxgen.settings import checks, run_config

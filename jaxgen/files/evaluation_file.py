@@ -4,7 +4,7 @@ import json
 import logging
 from pathlib import Path
 
-from jaxgen.settings import configuration
+from jaxgen.settings import budget, configuration
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +22,15 @@ def is_current(folder: Path, config) -> bool:
     """Whether evaluation.json was written with the evaluation settings of `config`."""
     run = evaluated(folder)
     return run is not None and run["config"]["evaluation"] == configuration.to_dict(config)["evaluation"]
+
+
+def is_finished(folder: Path, config) -> bool:
+    """Whether a run was trained to its end and evaluated with the settings of `config`."""
+    run = evaluated(folder)
+    if run is None or not is_current(folder, config):
+        return False
+    step, spent = run["step"], (run.get("timing") or {}).get("step_seconds", 0.0)
+    return step >= config.steps or budget.is_spent(config.budget.seconds, spent, step, config.steps_per_dispatch)
 
 
 def set_aside(folder: Path) -> None:

@@ -31,7 +31,9 @@ class MetricsFile:
 
     def __init__(self, path: Path, resumed_at: int, seed: int):
         self._seed = seed
-        kept = [line for line in _whole_lines(path) if json.loads(line)["step"] <= resumed_at]
+        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+        # A kill can leave half a line at the end.
+        kept = (line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= resumed_at)
         write_atomic(path, "".join(kept))
         self._file = open(path, "a")  # noqa: SIM115 - stays open for the run
 
@@ -47,13 +49,6 @@ class MetricsFile:
     def close(self) -> None:
         """Closes the file."""
         self._file.close()
-
-
-def _whole_lines(path: Path) -> list[str]:
-    if not path.exists():
-        return []
-    # A kill can leave half a line at the end.
-    return [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
 
 
 class TensorBoard:
@@ -90,9 +85,7 @@ class TensorBoard:
 
     def hparams(self, config: dict, results: dict[str, float]) -> None:
         """Hyperparameters with the results they led to."""
-        plain = {
-            key: value if isinstance(value, int | float | str | bool) else str(value) for key, value in config.items()
-        }
+        plain = {key: value if isinstance(value, int | float | str) else str(value) for key, value in config.items()}
         self._writer.add_hparams(plain, results, name="hparams")
 
     def close(self) -> None:
@@ -117,9 +110,8 @@ class Progress:
         self._start, self._first, self._last_line = time.monotonic(), done, 0.0
         self._bar = None
         if sys.stderr.isatty():
-            self._bar = tqdm(
-                total=None if seconds else steps, initial=done, unit="step", dynamic_ncols=True, smoothing=0.1
-            )
+            total = None if seconds else steps
+            self._bar = tqdm(total=total, initial=done, unit="step", dynamic_ncols=True, smoothing=0.1)
 
     def update(self, step: int, losses: dict[str, float], alarms: tuple[str, ...] = (), spent: float = 0.0) -> None:
         """Shows where the run is, and the names of alarms that are on; spent: seconds of all steps so far."""
@@ -140,13 +132,9 @@ class Progress:
             if self._seconds:
                 left = max(self._seconds - spent, 0.0)
                 place = f"step {step} ({100 * min(spent / self._seconds, 1):.0f}% of {self._seconds:g} s)"
+            speed = f"{rate:.1f} steps/s  {rate * self._batch_size:.0f} images/s  {_clock(left)} left"
             losses_text = "  ".join(f"{name} {value}" for name, value in shown.items())
-            print(
-                f"{place}  {rate:.1f} steps/s  "
-                f"{rate * self._batch_size:.0f} images/s  {_clock(left)} left  {losses_text}",
-                file=sys.stderr,
-                flush=True,
-            )
+            print(f"{place}  {speed}  {losses_text}", file=sys.stderr, flush=True)
 
     def close(self) -> None:
         """Ends the bar's line."""

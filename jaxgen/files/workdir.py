@@ -5,7 +5,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -62,14 +62,11 @@ def lock(folder: Path) -> IO:
 
 def holder(folder: Path) -> str | None:
     """The process that holds the lock of a work directory ("unknown" if it does not say), or None."""
-    try:
-        with open(folder / ".lock", "a+") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                return _owner(file)
-    except FileNotFoundError:
-        pass
+    with suppress(FileNotFoundError), open(folder / ".lock", "a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return _owner(file)
     return None
 
 
@@ -152,6 +149,11 @@ def read(folder: Path) -> dict[str, Any]:
         return {**contents, "config": configuration.completed(contents["config"])}
     except (ValueError, KeyError, TypeError):
         raise UserError(f"{path} is unreadable: move it away to start a new run") from None
+
+
+def checkpoint_steps(folder: Path) -> list[int]:
+    """The steps of the finished checkpoints below a work directory."""
+    return [int(path.name) for path in (folder / "checkpoints").glob("*") if path.name.isdigit()]
 
 
 def difference(kept: dict[str, Any], config) -> str:

@@ -1,19 +1,27 @@
-"""What published networks are: the keys of `config.model` that make the same ones, or why there are none."""
+"""What published networks are: the keys of `config.model` that make the same ones, or why not; configs with them."""
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from ml_collections import ConfigDict
 
+from jaxgen.data.container import open_container
 from jaxgen.errors import UserError
 from jaxgen.models.stylegan2.official import FILTER
 from jaxgen.models.stylegan2.synthesis import width
 from jaxgen.official.network_pickle import Network
+from jaxgen.ops.ada import pipeline
+from jaxgen.settings.default import get_config
+from jaxgen.settings.experiments import experiment
 
 _UNLIMITED_GROUP = 1 << 16  # `None` there: all images of a batch are one group
 # ADA's groups by the arguments of the augmentation pipeline that stand for them.
 _ADA_GROUPS = {"b": "xint", "g": "scale", "c": "brightness", "f": "imgfilter", "n": "noise", "c2": "cutout"}
+# What training does with the numbers; everything else of `config.model` is the network's own.
+_COMPUTATION = ("bfloat16_resolutions", "fused_modulation")
 
 
 class Description(NamedTuple):
@@ -89,6 +97,32 @@ def describe(networks: Mapping[str, Network], where: str, default: Mapping[str, 
         int(_setting(g, "synthesis", "num_fp16_res", 0)),
         *_augmentation(networks.get("augment_pipe")),
     )
+
+
+def converted_config(
+    description: Description, training_set: dict[str, Any], base: ConfigDict | None, data: str, data_dir: str
+) -> ConfigDict:
+    """A config whose model is the described one, and whose images are of its size.
+
+    Args:
+      training_set: what the file says of its data.
+      base: a config to take data, training and evaluation from; None: those of `configs/stylegan2_auto.py`.
+      data: the name of a data source, or a folder or zip of images; "": that of `base`, or none.
+      data_dir: `config.data.dir`, where the source's archives lie.
+    """
+    config = ConfigDict(base) if base is not None else _training(description, training_set)
+    with config.unlocked():
+        kept = {key: config.model[key] for key in _COMPUTATION}
+        config.model.update({**get_config().model.to_dict(), **description.model, **kept})
+        config.recipe.name = "stylegan2"
+        config.recipe.w_avg_beta = description.w_avg_beta
+        if data:
+            config.data.update(_source(data, data_dir))
+        elif base is None:
+            config.data.name = "none"
+        config.data.image_size, config.data.channels = description.resolution, description.channels
+        config.data.num_classes = description.num_classes
+    return config.lock()
 
 
 def _setting(network: Network, module: str, name: str, default: Any, argument: str = "") -> Any:
@@ -167,3 +201,24 @@ def _augmentation(pipe: Network | None) -> tuple[str, float]:
     used = [group for group, argument in _ADA_GROUPS.items() if _setting(pipe, "", argument, 0)]
     name = "".join(group[0] for group in used)
     return name, float(pipe.tensors.get("p", np.zeros(())).reshape(-1)[:1].sum())
+
+
+def _source(data: str, data_dir: str) -> dict[str, str]:
+    path = Path(data).expanduser()
+    if not path.exists():
+        return {"name": data, "dir": data_dir}
+    if data_dir:
+        raise UserError(f"--data={data} is a folder or zip of images itself: leave out --data_dir")
+    open_container(path)
+    return {"name": "folder", "dir": str(path.absolute())}
+
+
+def _training(description: Description, training_set: dict[str, Any]) -> ConfigDict:
+    """The settings that the ADA paper's code derives from the resolution, for training on: the average has settled."""
+    config = experiment(f"stylegan2_auto:{description.resolution},1").unlock()
+    config.num_devices = 0
+    config.model.bfloat16_resolutions = 0  # it would round coarser than their float16
+    config.recipe.ema_ramp = 0.0
+    config.recipe.ada_pipeline = description.ada_pipeline if description.ada_pipeline in pipeline.CHOICES else ""
+    config.data.flip = bool(training_set.get("xflip", False))
+    return config

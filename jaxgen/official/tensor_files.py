@@ -74,9 +74,8 @@ def _safetensors(path: Path) -> ModuleType:
     try:
         from safetensors import numpy as library
     except ImportError:
-        raise UserError(
-            f"{path}: needs the package safetensors (pip install 'jaxgen[safetensors]'), or use .npz"
-        ) from None
+        install = "pip install 'jaxgen[safetensors]'"
+        raise UserError(f"{path}: needs the package safetensors ({install}), or use .npz") from None
     return library
 
 
@@ -90,10 +89,8 @@ def _split(tensors: object, path: Path) -> dict[str, Network]:
         flat |= {f"{name}.{rest}" if rest else str(name): tensor for rest, tensor in inner}
     networks: dict[str, dict[str, np.ndarray]] = {}
     for name, tensor in flat.items():
-        if not isinstance(tensor, np.ndarray):
-            continue
-        network, _, rest = name.partition(".")
-        if network not in _NETWORKS:
-            network, rest = "G_ema", name
-        networks.setdefault(network, {})[rest] = tensor
+        if isinstance(tensor, np.ndarray):
+            network, _, rest = name.partition(".")
+            network, rest = (network, rest) if network in _NETWORKS else ("G_ema", name)
+            networks.setdefault(network, {})[rest] = tensor
     return {name: Network(tensors=tensors) for name, tensors in networks.items()}

@@ -22,8 +22,10 @@ def players_of(networks: Mapping[str, Network], where: str) -> dict[str, Collect
     for player, names in (("g", ("G", "G_ema")), ("ema", ("G_ema", "G")), ("d", ("D",))):
         name = next((name for name in names if name in networks), None)
         if name is not None:
-            network = networks[name]
-            players[player] = _discriminator(network) if player == "d" else _generator(network, f"{where}: {name}")
+            arrays = {path: np.array(tensor, np.float32) for path, tensor in networks[name].tensors.items()}
+            collections = official.from_official(arrays)
+            stats = {} if player == "d" else _stats(collections, f"{where}: {name}")
+            players[player] = {"params": collections["params"], "stats": stats}
     return players
 
 
@@ -65,23 +67,12 @@ def tensors_of(players: Mapping[str, Any]) -> dict[str, np.ndarray]:
     return tensors
 
 
-def _generator(network: Network, where: str) -> Collections:
-    collections = _converted(network)
+def _stats(collections: Collections, where: str) -> Collections:
     try:
-        average, noise = collections["w_avg"]["mapping"]["w_avg"], collections["noise"]["synthesis"]
+        return {"w_avg": collections["w_avg"]["mapping"]["w_avg"], "noise": collections["noise"]["synthesis"]}
     except KeyError:
-        raise UserError(
-            f"{where} has no mapping.w_avg or no noise_const: a generator without truncation or noise"
-        ) from None
-    return {"params": collections["params"], "stats": {"w_avg": average, "noise": noise}}
-
-
-def _discriminator(network: Network) -> Collections:
-    return {"params": _converted(network)["params"], "stats": {}}
-
-
-def _converted(network: Network) -> Collections:
-    return official.from_official({name: np.array(t, np.float32) for name, t in network.tensors.items()})
+        lacks = "has no mapping.w_avg or no noise_const: a generator without truncation or noise"
+        raise UserError(f"{where} {lacks}") from None
 
 
 def _shapes(collections: Collections) -> dict[str, tuple[int, ...]]:

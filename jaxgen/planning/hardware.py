@@ -1,4 +1,7 @@
-"""What is planned for: slices of TPUs, for which libtpu compiles without any, and GPUs, for which it is estimated."""
+"""What is planned for, and how long a step takes there at least: the roofline (Williams et al. 2009).
+
+It is slices of TPUs, for which libtpu compiles without any, and GPUs, for which it is estimated.
+"""
 
 import importlib.util
 import os
@@ -12,8 +15,11 @@ from jax.sharding import Mesh
 from jaxgen.devices import parallel
 from jaxgen.errors import UserError
 from jaxgen.settings.lookup import unknown
+from jaxgen.training.operations import StepCost
 
 GIB = 2**30
+# Of one hop between neighbouring chips: what a collective costs however small it is.
+_HOP_SECONDS = 1e-6
 
 
 class Chip(NamedTuple):
@@ -46,8 +52,6 @@ _GPUS = {
     "h100": Chip(989, 495, 80 * 1e9 / GIB, 3350, 450),
     "h200": Chip(989, 495, 141 * 1e9 / GIB, 4800, 450),
 }
-
-
 # It would ask Google's metadata server, complains if it is told nothing of hosts, and lets one process at a time use
 # the TPUs that are not here.
 _LIBTPU = {
@@ -101,3 +105,46 @@ def _devices(topology: str, sides: list[int]):
     except Exception as error:  # libtpu's own, of several types
         reason = str(error).splitlines()[0][:200]
         raise UserError(f"--topology={topology!r}: libtpu knows no such slice ({reason})") from None
+
+
+class Roofline(NamedTuple):
+    """Seconds of a step: of products, of memory traffic, of collectives; and what follows.
+
+    step: products and traffic overlap, collectives do not: whichever of the first two is longer, and the third.
+    limit: what takes longest.
+    peak_fraction: products by what the chips could do in that time.
+    """
+
+    products: float
+    memory: float
+    collectives: float
+    step: float
+    limit: str
+    peak_fraction: float
+
+
+def roofline(
+    hardware: Hardware, cost: StepCost, bytes_accessed: float, num_collectives: float, *, bfloat16: bool = True
+) -> Roofline:
+    """The bound for one step.
+
+    Args:
+      hardware: the slice.
+      cost: of a step on one device, on average.
+      bytes_accessed: of a step on one device, on average.
+      num_collectives: collectives in a step.
+      bfloat16: whether products are of bfloat16 numbers.
+    """
+    chip, count = hardware.chip, hardware.count
+    teraflops = chip.teraflops if bfloat16 else chip.teraflops_float32
+    products = cost.operations / (teraflops * 1e12)
+    memory = bytes_accessed / (chip.gigabytes_per_second * 1e9)
+    collectives = 0.0
+    if count > 1:
+        # A device keeps its own share and sends the others'; an all-reduce does so twice (reduce-scatter, all-gather).
+        travelled = (count - 1) / count * (cost.collective_bytes + cost.reduced_bytes)
+        latency = 2 * max(hardware.hops, 1) * _HOP_SECONDS * num_collectives
+        collectives = travelled / (chip.link_gigabytes_per_second * 1e9) + latency
+    step = max(products, memory) + collectives
+    kinds = {"products": products, "memory traffic": memory, "collectives": collectives}
+    return Roofline(products, memory, collectives, step, max(kinds, key=kinds.get), products / step if step else 0.0)

@@ -3,17 +3,18 @@
 import json
 import logging
 import math
+from collections import Counter
 from typing import Any
 
 import jax
+from jax.sharding import Mesh
 
 from jaxgen.devices import parallel
 from jaxgen.errors import UserError
 from jaxgen.files.logs import start_log
-from jaxgen.planning import gpu, largest_batch, subject
-from jaxgen.planning.hardware import GIB, Hardware, open_hardware
-from jaxgen.planning.program import Program, TooLarge, compile_step
-from jaxgen.planning.roofline import Roofline, roofline
+from jaxgen.planning import gpu, subject
+from jaxgen.planning.hardware import GIB, Hardware, Roofline, open_hardware, roofline
+from jaxgen.planning.program import Program, TooLarge, compile_step, search_largest_batch
 from jaxgen.planning.subject import Subject
 from jaxgen.training import compiled_steps
 from jaxgen.training.operations import StepCost
@@ -36,79 +37,68 @@ def plan(config, topology: str | None) -> dict[str, Any]:
     start_log(None, show=True)
     hardware = open_hardware(topology)
     examples = subject.examples_of(config)
-    planned = subject.build(config, examples, config.batch_size, hardware.mesh, hardware.count)
     mesh = hardware.mesh or parallel.mesh_of_others(hardware.count)
+    planned = subject.build(config, examples, config.batch_size, mesh)
     cost = compiled_steps.step_cost(planned.recipe, planned.batching, mesh, planned.state, planned.data)
+    data_bytes = sum(array.size * array.dtype.itemsize for array in jax.tree.leaves(planned.data))
     result = {
         "topology": hardware.name,
         "devices": hardware.count,
         "batch_size": config.batch_size,
         "device_memory_bytes": int(hardware.chip.memory_gib * GIB),
-        "bytes": {**subject.state_bytes(planned.state), "data": _bytes_of_data(planned)},
+        "bytes": {**subject.state_bytes(planned.state), "data": data_bytes},
         "operations_per_step_per_device": cost.operations,
         "operations_of_the_busiest_step": cost.busiest_operations,
         "operations_written": cost.written_operations,
         "collective_bytes_per_step": cost.collective_bytes,
     }
     if hardware.mesh is None:
-        result |= _of_gpus(config, planned, hardware, cost)
-        _show(describe(result))
+        result |= _of_gpus(config, planned, hardware, mesh, cost)
+        print(*describe(result), sep="\n", flush=True)
     else:
         log.info("compiling one step for %s (%s) ...", hardware.name, _count(hardware.count, "chip"))
         program = compile_step(planned, hardware.mesh)
         result |= _of_tpus(config, planned, hardware, cost, program)
-        _show(describe(result))
+        print(*describe(result), sep="\n", flush=True)
         if config.plan.largest_batch:
-            largest = _largest_batch(config, planned, hardware, program)
-            result |= largest
-            _show([_largest(**largest)])
+            result |= _largest_batch(config, planned, hardware, program)
+            more = " and more: config.plan.max_batch ended the search" if result["largest_batch_ended_by_limit"] else ""
+            print(f"largest batch that fits: {result['largest_batch']:,}{more}", flush=True)
     print(json.dumps(result))
     return result
-
-
-def _bytes_of_data(planned: Subject) -> int:
-    return sum(array.size * array.dtype.itemsize for array in jax.tree.leaves(planned.data))
-
-
-def _show(lines: list[str]) -> None:
-    print("\n".join(lines), flush=True)
 
 
 def _of_tpus(
     config, planned: Subject, hardware: Hardware, cost: StepCost, program: Program | TooLarge
 ) -> dict[str, Any]:
-    result: dict[str, Any] = {
-        "fits": isinstance(program, Program),
-        "compile_seconds": round(program.compile_seconds, 1),
+    result = {"fits": isinstance(program, Program), "compile_seconds": round(program.compile_seconds, 1)}
+    if isinstance(program, TooLarge):
+        return {**result, "needs_bytes": None if math.isnan(program.needs) else int(program.needs)}
+    # XLA counts loops once and of conditions the dearest branch; its bytes are put right in the same proportion.
+    share = cost.operations / cost.written_operations if cost.written_operations else 1.0
+    accessed = program.bytes_accessed * share
+    bound = roofline(hardware, cost, accessed, len(program.collectives))
+    return {
+        **result,
+        "program_bytes": {
+            "arguments": program.arguments,
+            "temporaries": program.temporaries,
+            "outputs": program.outputs - program.aliased,
+            "code": program.code,
+            "all": program.bytes,
+        },
+        "operations_compiled": program.operations,
+        "bytes_accessed_per_step": accessed,
+        "collectives": [collective._asdict() for collective in program.collectives],
+        **_time(config, planned.batching.batch_size, bound),
+        **_compilers_time(share * program.optimal_seconds, bound),
     }
-    if isinstance(program, Program):
-        # XLA counts loops once and of conditions the dearest branch; its bytes are put right in the same proportion.
-        share = cost.operations / cost.written_operations if cost.written_operations else 1.0
-        accessed = program.bytes_accessed * share
-        bound = roofline(hardware, cost, accessed, len(program.collectives))
-        result |= {
-            "program_bytes": {
-                "arguments": program.arguments,
-                "temporaries": program.temporaries,
-                "outputs": program.outputs - program.aliased,
-                "code": program.code,
-                "all": program.bytes,
-            },
-            "operations_compiled": program.operations,
-            "bytes_accessed_per_step": accessed,
-            "collectives": [collective._asdict() for collective in program.collectives],
-            **_time(config, planned.batching.batch_size, bound),
-            **_compilers_time(share * program.optimal_seconds, bound),
-        }
-    else:
-        result["needs_bytes"] = None if math.isnan(program.needs) else int(program.needs)
-    return result
 
 
 def _largest_batch(config, planned: Subject, hardware: Hardware, program: Program | TooLarge) -> dict[str, Any]:
     def compile_batch(batch: int) -> Program | TooLarge | None:
         try:
-            again = subject.build(config, planned.examples, batch, hardware.mesh, hardware.count)
+            again = subject.build(config, planned.examples, batch, hardware.mesh)
         except UserError:  # groups or packs that it does not divide into: no run can have it
             return None
         log.info("compiling with batch %d ...", batch)
@@ -117,24 +107,21 @@ def _largest_batch(config, planned: Subject, hardware: Hardware, program: Progra
     log.info("searching the largest batch that fits, by compiling (config.plan.largest_batch=False does without) ...")
     unit = hardware.count * config.grad_accum_steps
     limit = max(config.batch_size, config.plan.max_batch)
-    batch, compiled = largest_batch.search(compile_batch, config.batch_size, program, unit, limit)
+    batch, compiled = search_largest_batch(compile_batch, config.batch_size, program, unit, limit)
     ended = not any(isinstance(outcome, TooLarge) for outcome in compiled.values())
     return {"largest_batch": batch, "largest_batch_ended_by_limit": ended}
 
 
-def _of_gpus(config, planned: Subject, hardware: Hardware, cost: StepCost) -> dict[str, Any]:
-    lowered = gpu.lower_step(planned, hardware.count)
+def _of_gpus(config, planned: Subject, hardware: Hardware, mesh: Mesh, cost: StepCost) -> dict[str, Any]:
+    lowered = gpu.lower_step(planned, mesh)
     bfloat16 = config.compute_dtype == "bfloat16"
     bound = roofline(hardware, cost, lowered.estimate.traffic, 1 if cost.collective_bytes else 0, bfloat16=bfloat16)
-    needs = lowered.arguments + lowered.estimate.peak
+    peak = lowered.estimate.peak
+    needs = lowered.arguments + peak
     return {
         "estimated": True,
         "fits": needs < 0.9 * hardware.chip.memory_gib * GIB,  # the rest is XLA's pool, CUDA and cuDNN
-        "program_bytes": {
-            "arguments": int(lowered.arguments),
-            "temporaries": int(lowered.estimate.peak),
-            "all": int(needs),
-        },
+        "program_bytes": {"arguments": int(lowered.arguments), "temporaries": int(peak), "all": int(needs)},
         "stablehlo_bytes": lowered.stablehlo_bytes,
         "bytes_accessed_per_step": lowered.estimate.traffic,
         **_time(config, planned.batching.batch_size, bound),
@@ -196,23 +183,11 @@ def describe(result: dict[str, Any]) -> list[str]:
         ]
     width = max(len(name) for name, _ in rows)
     lines += [f"  {name:<{width}}  {value:>12}" for name, value in rows]
-    for kind, bytes_, sometimes, count in _grouped(result.get("collectives", ())):
+    counts = Counter((entry["kind"], entry["bytes"], entry["sometimes"]) for entry in result.get("collectives", ()))
+    for (kind, bytes_, sometimes), count in sorted(counts.items(), key=lambda item: -item[0][1]):
         every = "in some steps" if sometimes else "every step"
         lines.append(f"  {count} x {kind} of {_size(bytes_)}, {every}")
     return lines
-
-
-def _largest(largest_batch: int, largest_batch_ended_by_limit: bool) -> str:
-    ended = " and more: config.plan.max_batch ended the search" if largest_batch_ended_by_limit else ""
-    return f"largest batch that fits: {largest_batch:,}{ended}"
-
-
-def _grouped(collectives) -> list[tuple[str, int, bool, int]]:
-    counts: dict[tuple[str, int, bool], int] = {}
-    for entry in collectives:
-        key = (entry["kind"], entry["bytes"], entry["sometimes"])
-        counts[key] = counts.get(key, 0) + 1
-    return [(*key, count) for key, count in sorted(counts.items(), key=lambda item: -item[0][1])]
 
 
 def _count(number: int, noun: str) -> str:

@@ -93,20 +93,19 @@ def _opened(settings) -> Examples:
     return Examples(train, dataset.num_classes(settings.train_split), table)
 
 
-def build(config, examples: Examples, batch_size: int, mesh: Mesh | None, devices: int) -> Subject:
-    """The subject with `batch_size` examples over all devices.
+def build(config, examples: Examples, batch_size: int, mesh: Mesh) -> Subject:
+    """The subject with `batch_size` examples over all devices of `mesh`.
 
     Raises:
       UserError: anything in the config that cannot be, or a batch that does not divide.
     """
     config = config.copy_and_resolve_references()
-    config.batch_size, config.num_devices = batch_size, devices  # recipes look at both
-    divisibility.check_devices(config, devices)
+    config.batch_size, config.num_devices = batch_size, mesh.size  # recipes look at both
+    divisibility.check_devices(config, mesh.size)
     module = lookup.module("recipes", config.recipe.name, "config.recipe.name")
     parts = examples.split, examples.num_classes, examples.table
     recipe, batching = objective.recipe_and_batching(config, module, *parts)
-    divisibility.check_path_lengths(config, recipe.part_multiple, devices)
-    mesh = mesh or parallel.mesh_of_others(devices)  # of which only shapes are asked
+    divisibility.check_path_lengths(config, recipe.part_multiple, mesh.size)
     return Subject(recipe, batching, examples, parallel.abstract_state(recipe, mesh, config.seed))
 
 

@@ -6,20 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jaxgen.evaluation.aggregate import summarise
-from jaxgen.report.comparison import Incomparable, MetricTable, number, of_record, unlike, usual
+from jaxgen.report.comparison import Incomparable, MetricTable, correct, number, of_record, unlike, usual, welch
 from jaxgen.report.findings import is_disqualified
 from jaxgen.report.formatting import interval, probability, rounded, significant
-from jaxgen.report.grids import NOTHING, Badge, Cell, Grid
+from jaxgen.report.grids import NOTHING, Badge, Cell, Grid, mean_cell
 from jaxgen.report.metric import Metric
 from jaxgen.report.run_record import RunRecord
 from jaxgen.report.sections import Section
-from jaxgen.report.statistics import correct, welch
 from jaxgen.report.summary import Sentence
 
 # The baseline that a model has to beat, and the metrics that see whether it does: the others miss how columns depend.
 _TO_BEAT, _DECIDING = "class_copula", ("c2st_forest", "tstr")
-
-
 # What baselines have of their own: as many rows as the training split has, a seed for each draw, no checkpoint.
 _OF_MODELS = ("n_fake", "evaluation.seed", "checkpoint")
 
@@ -60,11 +57,7 @@ def _named(run: RunRecord) -> dict[str, str]:
 
 
 def _gathered(section: Section, metric: Metric, name: str, models: dict[str, Any]) -> tuple[list, list[Incomparable]]:
-    """The draws of a baseline, and the runs whose own were made under other settings.
-
-    Args:
-      models: the settings that models are compared under.
-    """
+    """The draws of a baseline, and the runs whose own were made under others than the settings of the models."""
     known = []
     for run in section.runs:
         record = run.baselines[name].get(metric.key) if name in _named(run) else None
@@ -105,13 +98,8 @@ def add_to_effectiveness(grid: Grid, tables: Sequence[MetricTable], baselines: S
         cells = []
         for table in tables:
             draws = baseline.values.get(table.metric.key)
-            mark = " †" if table.metric.key in baseline.others else ""
-            if not draws:
-                cells.append(Cell("†", "other settings", "muted") if mark else NOTHING)
-                continue
-            s = summarise(draws)
-            small = "" if s.deviation is None else f"± {significant(s.deviation, 2)}"
-            cells.append(Cell(rounded(s.mean, s.error) + mark, small))
+            s = summarise(draws) if draws else None
+            cells.append(mean_cell(s, s.error if s else None, table.metric.key in baseline.others))
         grid.add([Cell(baseline.title), *cells], [Badge("baseline", "note")])
 
 
@@ -121,15 +109,11 @@ def sentence(tables: Sequence[MetricTable], baselines: Sequence[Baseline]) -> Se
     judged = [t for t in tables if t.metric.base in _DECIDING and rival and t.metric.key in rival.values and t.ranked]
     if not judged:
         return None
-    tests = {
-        (table.metric.key, row.model.number): welch(
-            table.metric.tested(list(row.values.values())), table.metric.tested(rival.values[table.metric.key])
-        )
-        for table in judged
-        for row in table.ranked
-    }
-    tests = correct(tests)
-    parts, wins = [], 0
+    tests = {}
+    for metric, row in ((table.metric, row) for table in judged for row in table.ranked):
+        values, draws = list(row.values.values()), rival.values[metric.key]
+        tests[metric.key, row.model.number] = welch(metric.tested(values), metric.tested(draws))
+    tests, parts, wins = correct(tests), [], 0
     for table in judged:
         metric, draws, winners = table.metric, rival.values[table.metric.key], []
         for row in table.ranked:

@@ -39,6 +39,9 @@ def card(run: RunRecord, model: Model) -> Card:
     facts = run.facts
     packages = facts.get("packages") if isinstance(facts.get("packages"), dict) else {}
     parameters = facts.get("parameters") if isinstance(facts.get("parameters"), dict) else {}
+    # The line that brings back the code, where a whole commit is known.
+    whole = re.fullmatch(r"[0-9a-f]{40}", str(facts.get("commit")))
+    checkout = f"git checkout {facts['commit']}\n" if whole else ""
     rows = [
         ("folder", run.folder),
         ("seed", run.seed),
@@ -60,7 +63,7 @@ def card(run: RunRecord, model: Model) -> Card:
         [(name, str(value)) for name, value in rows if value not in (None, "")],
         [_number(run, key, record) for key, record in run.results.items()],
         sorted(run.skipped.items()),
-        _checkout(facts.get("commit")) + reproduce(run),
+        checkout + reproduce(run),
         _warning(run),
         json.dumps(run.config, indent=1),
     )
@@ -91,8 +94,7 @@ def _defaults() -> dict[str, Any]:
 
 def _changes(run: RunRecord) -> dict[str, tuple[Any, Any]]:
     """Keys of the config that are not at their defaults: key -> (default, the run's)."""
-    defaults = _defaults()
-    values = configuration.flatten(run.config)
+    defaults, values = _defaults(), configuration.flatten(run.config)
     return {key: (defaults.get(key), value) for key, value in values.items() if defaults.get(key) != value}
 
 
@@ -119,16 +121,10 @@ def _warning(run: RunRecord) -> str:
     if moved := [key for key in _PLACES if str(values.get(key, "")).startswith(("/", "~", ".."))]:
         warnings.append(f"Paths of the machine it ran on: {', '.join(moved)}; set your own.")
     if own := _own_keys(run):
-        there = _kept_in(run)
-        lost = ", and its config.json is lost: no command can set it."
-        how = f": the command takes it from {there}." if there else lost
+        there, how = _kept_in(run), ", and its config.json is lost: no command can set it."
+        how = f": the command takes it from {there}." if there else how
         warnings.append(f"The defaults lack keys of its config ({', '.join(own)}){how}")
     return " ".join(warnings)
-
-
-def _checkout(commit: object) -> str:
-    """The line that brings back the code, where a whole commit is known."""
-    return f"git checkout {commit}\n" if re.fullmatch(r"[0-9a-f]{40}", str(commit)) else ""
 
 
 def _number(run: RunRecord, key: str, record: dict[str, Any]) -> tuple[str, str, str]:

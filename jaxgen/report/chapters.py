@@ -100,11 +100,7 @@ def _of_study(study: StudyRecord, runs: Sequence[RunRecord]) -> list[Sentence]:
 
 
 def _of_planned_run(study: StudyRecord, entry: dict, planned: dict, runs: Sequence[RunRecord]) -> list[Sentence]:
-    """What there is to say of a run that failed or left nothing.
-
-    Args:
-      planned: what the entry says of the run; the entry itself where it says nothing of single runs.
-    """
+    """Of a run that failed or left nothing; planned: the entry itself where it says nothing of single runs."""
     places = {(study.folder / str(place)).resolve() for place in (planned.get("workdir"), entry["name"]) if place}
     has = any(places & {run.folder.resolve(), *run.folder.resolve().parents} for run in runs)
     has |= planned is entry and any((run.entry or {}).get("name") == entry["name"] for run in runs)
@@ -139,18 +135,13 @@ def _chapter(section: Section) -> Chapter:
         [table.metric for table in every],
         cards=[card(run, model) for model in section.models for run in model.runs],
     )
-    _add_baselines(chapter, every)
-    return chapter
-
-
-def _add_baselines(chapter: Chapter, every: Sequence[MetricTable]) -> None:
-    beside = baselines.of(chapter.section, every)
+    beside = baselines.of(section, every)
     if chapter.leaderboard:
-        baselines.add_to_leaderboard(chapter.leaderboard, chapter.table, beside)
+        baselines.add_to_leaderboard(chapter.leaderboard, deciding, beside)
     baselines.add_to_effectiveness(chapter.effectiveness, every, beside)
-    verdict = baselines.sentence(every, beside)
-    if verdict is not None:
+    if verdict := baselines.sentence(every, beside):
         chapter.summary.insert(1, verdict)
+    return chapter
 
 
 def _draw(chapter: Chapter) -> None:
@@ -173,10 +164,7 @@ def _draw(chapter: Chapter) -> None:
             "last point is the final evaluation, whose number of samples may differ."
         )
         add("progress", plots.progress(section, table.metric, f"{section.slug}-c"), caption)
-    plane = tsne.plane(section, f"{section.slug}-d")
-    if plane is not None:
-        absent = f" Not in it, for want of such features: {', '.join(plane.absent)}." if plane.absent else ""
-        add("plane", plane.figure, plane.caption + absent)
+    add("plane", *(tsne.plane(section, f"{section.slug}-d") or (None, "")))
     for model in section.models:
         svg = plots.training(model, f"{model.slug}-t")
         if svg is not None:

@@ -1,21 +1,26 @@
 """Models side by side on one metric: which numbers may be compared, their order, the tests of their differences."""
 
 import json
+import warnings
 from collections import Counter
+from collections.abc import Sequence
 from itertools import combinations
 from typing import Any, NamedTuple
 
-from jaxgen.evaluation.aggregate import Summary, summarise
+import numpy as np
+from scipy import stats
+
+from jaxgen.evaluation.aggregate import CONFIDENCE, Summary, equal, summarise
 from jaxgen.report.formatting import finite
 from jaxgen.report.metric import Metric, deciding, describe
 from jaxgen.report.run_record import RunRecord
 from jaxgen.report.sections import Model, Section
-from jaxgen.report.statistics import Difference, correct, welch
 
 # What a number was made with, beside the metric's own settings.
 _SETTINGS = ["extractor", "weights_sha256", "resize", "side", "scale", "feature_size", "split", "view"]
 _SETTINGS += ["n_real", "n_fake"]
 _LAST, _EARLIER = "the last", "an earlier one"  # the checkpoint that a number is of
+_LEVEL = 0.05  # of significance
 
 
 class Incomparable(NamedTuple):
@@ -39,6 +44,24 @@ class ModelRow(NamedTuple):
     standing: float | None
 
 
+class Difference(NamedTuple):
+    """Mean of a less mean of b, its 95% interval and the two-sided p-value, corrected too once `correct` has it.
+
+    p is None where no test can be made: fewer than two values on a side, or no spread on either.
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+    p: float | None
+    corrected: float | None = None
+
+    @property
+    def significant(self) -> bool:
+        """Whether the corrected p-value is below 0.05."""
+        return self.corrected is not None and self.corrected < _LEVEL
+
+
 class MetricTable(NamedTuple):
     """A metric's rows, best first, those without a comparable number last; differences by pairs of model numbers."""
 
@@ -58,9 +81,11 @@ class MetricTable(NamedTuple):
 
     def against(self, a: Model, b: Model) -> Difference | None:
         """The difference of a less b."""
-        if (b.number, a.number) in self.differences:
-            return self.differences[b.number, a.number].turned
-        return self.differences.get((a.number, b.number))
+        turned = self.differences.get((b.number, a.number))
+        if turned is None:
+            return self.differences.get((a.number, b.number))
+        low, high = (None, None) if turned.low is None else (-turned.high, -turned.low)
+        return turned._replace(value=-turned.value, low=low, high=high)
 
 
 def tables(section: Section) -> list[MetricTable]:
@@ -172,3 +197,33 @@ def _otherwise(run: RunRecord, metric: Metric, reference: dict[str, Any]) -> str
         if describe(key, record).base == metric.base and record.get("extractor") != reference.get("extractor"):
             return f"extractor {record.get('extractor')} instead of {reference.get('extractor')} (it has {key})"
     return ""
+
+
+def welch(a: Sequence[float], b: Sequence[float]) -> Difference:
+    """Welch's t-test, which lets the two have different spreads.
+
+    Not paired: seeds of different models share no draw but the order of the data.
+    """
+    difference = float(np.mean(a) - np.mean(b))
+    if min(len(a), len(b)) < 2 or (equal(a) and equal(b)):
+        return Difference(difference, None, None, None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of values that are nearly equal: the p-value stays right
+        result = stats.ttest_ind(a, b, equal_var=False)
+        interval = result.confidence_interval(CONFIDENCE)
+    return Difference(difference, float(interval.low), float(interval.high), float(result.pvalue))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's (1979) step-down correction: p-values such that all below 0.05 hold together at that level."""
+    p, order = np.asarray(p_values, np.float64), np.argsort(p_values, kind="stable")
+    corrected = np.empty_like(p)
+    corrected[order] = np.maximum.accumulate(np.minimum(1.0, np.arange(len(p), 0, -1) * p[order]))
+    return corrected.tolist()
+
+
+def correct(differences: dict) -> dict:
+    """The same differences with p-values corrected for all of them that have one."""
+    tested = [key for key, difference in differences.items() if difference.p is not None]
+    corrected = dict(zip(tested, holm([differences[key].p for key in tested]), strict=True))
+    return {key: d._replace(corrected=corrected.get(key)) for key, d in differences.items()}

@@ -20,19 +20,13 @@ _TIMINGS += ["device_peak_memory_mb", "flops_per_step"]
 class ModelCost(NamedTuple):
     """Of one run of a model, means over its runs; None where no file says.
 
-    train_seconds: compilation and steps; of seeds that share a program seconds and FLOPs are one's part. flops: of the
-      whole training.
+    timings: of _TIMINGS, by their names. train_seconds: compilation and steps; of seeds that share a program seconds
+      and FLOPs are one's part. flops: of the whole training.
     shared: how many seeds shared the program, 1 if none did. hardware: everything that ran it.
     """
 
+    timings: dict[str, float | None]
     train_seconds: float | None
-    compile_seconds: float | None
-    step_ms: float | None
-    images_per_s: float | None
-    evaluation_seconds: float | None
-    host_peak_memory_mb: float | None
-    device_peak_memory_mb: float | None
-    flops_per_step: float | None
     parameters: int | None
     flops: float | None
     shared: int
@@ -54,7 +48,7 @@ def model_cost(model: Model) -> ModelCost:
     parameters = _mean(map(_parameter_count, runs))
     steps = [run.step for run in runs] if timings["flops_per_step"] is not None else []
     return ModelCost(
-        **timings,
+        timings,
         train_seconds=_mean(map(train_seconds, runs)),
         parameters=None if parameters is None else round(parameters),
         flops=_mean(step and timings["flops_per_step"] * step for step in steps),
@@ -106,11 +100,6 @@ def curve(run: RunRecord, metric: Metric) -> list[tuple[float, float]]:
     return sorted(points, key=lambda point: point[0])  # an evaluation may be of an earlier checkpoint than the last
 
 
-def _reached(points: list[tuple[float, float]], metric: Metric, goal: float) -> float | None:
-    """The seconds after which a curve is first at the goal or better, None if it never is."""
-    return next((time for time, value in points if metric.loss(value) <= metric.loss(goal)), None)
-
-
 def efficiency(section: Section, costs: Mapping[int, ModelCost], table: MetricTable | None) -> Grid:
     """Time, speed, memory and arithmetic of every model."""
     heads = [Cell("model"), Cell("time to train", "a seed"), Cell("of it compiling"), Cell("step"), Cell("images/s")]
@@ -122,20 +111,21 @@ def efficiency(section: Section, costs: Mapping[int, ModelCost], table: MetricTa
     grid = Grid("What the models cost, means over seeds", heads, [])
     for model in section.models:
         c = costs[model.number]
+        timings = c.timings
         shared = f"{c.shared} seeds in one program" if c.shared > 1 else ""
         cells = [Cell(model.name, shared, anchor=model.slug)]
-        cells += [Cell(duration(c.train_seconds)), Cell(duration(c.compile_seconds))]
-        cells += [Cell("–" if c.step_ms is None else f"{significant(c.step_ms, 3)} ms"), Cell(_whole(c.images_per_s))]
-        cells += [
-            Cell(_memory(c.host_peak_memory_mb)),
-            Cell(_memory(c.device_peak_memory_mb)),
-            Cell(large(c.parameters)),
-        ]
-        cells += [Cell(large(c.flops_per_step)), Cell(large(c.flops)), Cell(duration(c.evaluation_seconds or None))]
+        step = "–" if timings["step_ms"] is None else f"{significant(timings['step_ms'], 3)} ms"
+        texts = [duration(c.train_seconds), duration(timings["compile_seconds"]), step, _whole(timings["images_per_s"])]
+        texts += [_memory(timings[f"{of}_peak_memory_mb"]) for of in ("host", "device")] + [large(c.parameters)]
+        texts += [large(timings["flops_per_step"]), large(c.flops), duration(timings["evaluation_seconds"] or None)]
+        cells += map(Cell, texts)
         if goal is not None:
-            times = [_reached(curve(run, table.metric), table.metric, goal) for run in model.runs]
-            known = [time for time in times if time is not None]
-            cells.append(Cell(duration(sum(known) / len(known)), _of(len(known), len(times))) if known else NOTHING)
+            # Of each curve that comes there, the first time at which it is at the goal or better.
+            loss, curves = table.metric.loss, [curve(run, table.metric) for run in model.runs]
+            good = [[time for time, value in points if loss(value) <= loss(goal)] for points in curves]
+            known = [times[0] for times in good if times]
+            part = "" if len(known) == len(curves) else f"{len(known)} of {len(curves)} runs"
+            cells.append(Cell(duration(sum(known) / len(known)), part) if known else NOTHING)
         grid.add(cells)
     hardware = sorted({name for c in costs.values() for name in c.hardware})
     if len(hardware) > 1:
@@ -169,7 +159,3 @@ def _whole(value: float | None) -> str:
 
 def _memory(mb: float | None) -> str:
     return "–" if mb is None else f"{mb:,.0f} MiB" if mb < 10_000 else f"{mb / 1024:,.1f} GiB"
-
-
-def _of(part: int, whole: int) -> str:
-    return "" if part == whole else f"{part} of {whole} runs"

@@ -72,16 +72,16 @@ def _end(run: RunRecord) -> list[Finding]:
         failure = Failure.in_line(str(entry.get("message") or "the study does not say why"))
         kind = "diverged" if failure.diverged else "failed"
         return [Finding(kind, "bad", f"{kind.capitalize()}{last}{of}: {failure.message}.")]
-    bad = _not_finite(run)
-    if bad:
-        return [Finding("diverged", "bad", f"Diverged: {bad}.")]
+    for name, value in run.lines[-1].items() if run.lines else ():
+        if isinstance(value, float) and not math.isfinite(value):
+            text = f"Diverged: {name} was {value} at step {run.lines[-1]['step']:,}, the last that was logged."
+            return [Finding("diverged", "bad", text)]
     if run.config and not run.finished:
         reached = f"it stands{last}{of}" if last else "it has not logged a step yet"
         return [Finding("unfinished", "warning", f"Unfinished: {reached}, and its log tells of no error.")]
     if run.config and not run.evaluated:
-        return [
-            Finding("not evaluated", "warning", "Trained to the end, but there is no evaluation.json with numbers.")
-        ]
+        text = "Trained to the end, but there is no evaluation.json with numbers."
+        return [Finding("not evaluated", "warning", text)]
     return []
 
 
@@ -100,14 +100,6 @@ def _length(run: RunRecord) -> list[Finding]:
         level = "note" if run.config.get("best_metric") else "warning"
         lengths.append(Finding("earlier checkpoint", level, text))
     return lengths
-
-
-def _not_finite(run: RunRecord) -> str:
-    for line in run.lines[-1:]:
-        for name, value in line.items():
-            if isinstance(value, float) and not math.isfinite(value):
-                return f"{name} was {value} at step {line['step']:,}, the last that was logged"
-    return ""
 
 
 def _alarms(run: RunRecord) -> list[Finding]:
@@ -133,17 +125,17 @@ def _variety(run: RunRecord) -> list[Finding]:
         sets.setdefault(key.removeprefix(base), {})[base] = number(record)
     variety = []
     for key, record in run.results.items():
-        base, value, sampler = describe(key, record).base, number(record), _sampler_of(record)
+        base, value = describe(key, record).base, number(record)
+        sampler, drawn = _sampler_of(record)
         if value is None:
             continue
         values = sets[key.removeprefix(base)]
         # Recall falls to nothing for samples a little off, however varied; coverage does not (Naeem et al. 2020).
         telling = "recall" if values.get("coverage") is None else "coverage"
-        drawn = _drawn_by(sampler)
         if base == "modes" and isinstance(record.get("modes"), int) and value < record["modes"]:
             variety.append(_modes(value, record))
         if base == "duplicates" and record.get("found"):
-            variety.append(_duplicates(value, record, sampler))
+            variety.append(_duplicates(value, record))
         if base == telling and value < _LOW_VARIETY and (values.get("precision") or 0) >= _FIDELITY:
             seen = f"{key} is {rounded(value)} though precision is {rounded(values['precision'])}"
             text = f"Collapsed: {seen}: good samples{drawn} of a small part of the data."
@@ -154,23 +146,24 @@ def _variety(run: RunRecord) -> list[Finding]:
             text = f"Its samples{drawn} are more alike than real images (MS-SSIM among them {rounded(value)}{beside})"
             variety.append(Finding("collapse suspected", "warning", f"{text}: collapse or blur."))
         if base == "class_histogram" and record.get("missing_classes"):
-            variety.append(Finding("classes missing", "warning", _classes(record, drawn)))
+            shares, below = record.get("shares") or {}, record.get("missing_below") or 0.1
+            real = record.get("shares_real") or {}
+            names = ", ".join(name for name, share in real.items() if shares.get(name, 0) < below * share)
+            text = f"Hardly any sample{drawn} is of {record['missing_classes']} of the classes ({names})."
+            variety.append(Finding("classes missing", "warning", text))
     return variety
 
 
-def _sampler_of(record: dict[str, Any]) -> str:
-    """The fitted density of latents that a number's samples come from, "" for the prior."""
+def _sampler_of(record: dict[str, Any]) -> tuple[str, str]:
+    """The fitted density of latents that samples come from, alone and in words after "samples"; "" for the prior."""
     view = str(record.get("view") or "")
-    return view.removeprefix("sample_") if view.startswith("sample_") else ""
+    sampler = view.removeprefix("sample_") if view.startswith("sample_") else ""
+    return sampler, f" from the latent sampler {sampler!r}" if sampler else ""
 
 
-def _drawn_by(sampler: str) -> str:
-    """Whose samples they are, in words after "samples"; "" for the prior's."""
-    return f" from the latent sampler {sampler!r}" if sampler else ""
-
-
-def _duplicates(value: float, record: dict[str, Any], sampler: str) -> Finding:
-    text = f"{percent(value)} of its samples{_drawn_by(sampler)} nearly repeat another one"
+def _duplicates(value: float, record: dict[str, Any]) -> Finding:
+    sampler, drawn = _sampler_of(record)
+    text = f"{percent(value)} of its samples{drawn} nearly repeat another one"
     expected, support = record.get("expected_share"), record.get("support")
     text += f" ({percent(expected)} is to be expected)" if isinstance(expected, int | float) else ""
     known = isinstance(support, int | float)
@@ -193,13 +186,6 @@ def _modes(value: float, record: dict[str, Any]) -> Finding:
     return Finding("modes missing", "warning", f"{text[0].upper()}{text[1:]}")
 
 
-def _classes(record: dict[str, Any], drawn: str) -> str:
-    shares, real = record.get("shares") or {}, record.get("shares_real") or {}
-    below = record.get("missing_below") or 0.1
-    names = [name for name, share in real.items() if shares.get(name, 0) < below * share]
-    return f"Hardly any sample{drawn} is of {record['missing_classes']} of the classes ({', '.join(names)})."
-
-
 def _copies(run: RunRecord) -> list[Finding]:
     copied = []
     for key, record in run.results.items():
@@ -208,8 +194,7 @@ def _copies(run: RunRecord) -> list[Finding]:
         unusual = record.get("found") and base != "duplicates"
         if not isinstance(copies, int) and not unusual:
             continue
-        samples, sampler = record.get("n_fake") or 0, _sampler_of(record)
-        drawn = _drawn_by(sampler)
+        samples, (sampler, drawn) = record.get("n_fake") or 0, _sampler_of(record)
         if unusual and value is not None:
             real = record.get("share_held_out")
             beside = f", of unseen real ones {percent(real)}" if isinstance(real, int | float) else ""

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from jaxgen.report.comparison import Incomparable, MetricTable, ModelRow, number, of_step
+from jaxgen.evaluation.aggregate import Summary
+from jaxgen.report.comparison import MetricTable, ModelRow, number, of_step
 from jaxgen.report.findings import is_disqualified
 from jaxgen.report.formatting import interval, probability, rounded, significant
 from jaxgen.report.run_record import LEVELS, RunRecord
@@ -81,13 +82,13 @@ def leaderboard(table: MetricTable) -> Grid:
         place = f"{sound.index(row) + 1}. " if row in sound else ""
         name = Cell(f"{place}{row.model.name}", anchor=row.model.slug)
         grid.add([name, *_standing(row, table, sound)], _badges_of_model(row.model))
-    grid.notes += [
-        f"Not ranked: {other.run.place} ({_number_of(other, metric.key)}): {other.reason}." for other in table.others
-    ]
+    for other in table.others:
+        record = other.run.results.get(metric.key)
+        value = "no such number" if record is None else rounded(number(record), record.get("spread"))
+        grid.notes.append(f"Not ranked: {other.run.place} ({value}): {other.reason}.")
     if any(row.summary.n == 1 for row in table.ranked):
-        grid.notes.append(
-            "With a single seed there is no interval, and nothing can be said of a difference's significance."
-        )
+        text = "With a single seed there is no interval, and nothing can be said of a difference's significance."
+        grid.notes.append(text)
     if metric.target is not None:
         grid.notes.append(f"Ranked, compared and tested by {metric.measure}.")
     count = sum(difference.p is not None for difference in table.differences.values())
@@ -106,8 +107,7 @@ def _standing(row: ModelRow, table: MetricTable, sound: list[ModelRow]) -> list[
         return [NOTHING] * 7
     s, metric = row.summary, table.metric
     seeds = sorted(row.values.items(), key=lambda item: metric.loss(item[1]))
-    first, last = seeds[0], seeds[-1]
-    ends = [Cell(rounded(value, row.error), str(seed)) for seed, value in (first, last)] if s.n > 1 else [NOTHING] * 2
+    ends = [Cell(rounded(v, row.error), str(seed)) for seed, v in (seeds[0], seeds[-1])] if s.n > 1 else [NOTHING] * 2
     best = sound[0] if sound else None
     if row is best:
         against = Cell("the best")
@@ -125,11 +125,6 @@ def _standing(row: ModelRow, table: MetricTable, sound: list[ModelRow]) -> list[
     around = Cell(interval(s.low, s.high, row.error)) if s.low is not None else NOTHING
     value = Cell(rounded(s.mean, row.error), of_step(row, metric), look="best" if row is best else "")
     return [value, around, deviation, *ends, Cell(str(s.n)), against]
-
-
-def _number_of(other: Incomparable, key: str) -> str:
-    record = other.run.results.get(key)
-    return "no such number" if record is None else rounded(number(record), record.get("spread"))
 
 
 def pairs(table: MetricTable) -> Grid:
@@ -155,7 +150,10 @@ def effectiveness(section: Section, tables: Sequence[MetricTable]) -> Grid:
         cells = [Cell(model.name, anchor=model.slug)]
         for table in tables:
             row = next(row for row in table.rows if row.model is model)
-            cells.append(_mean(row, table))
+            sound = [r for r in table.ranked if not is_disqualified(r.model, table.metric.key)]
+            best = table.metric.direction != "none" and row in sound and row.standing == sound[0].standing
+            step, look = of_step(row, table.metric), "best" if best else ""
+            cells.append(mean_cell(row.summary, row.error, bool(row.others), step, look))
         grid.add(cells)
     grid.notes.append(
         "± is the standard deviation over seeds. Bold: the best of the models that neither collapsed nor copy. "
@@ -178,15 +176,13 @@ def _searches(tables: Sequence[MetricTable]) -> list[str]:
     return [f"{', '.join(of)}: inversions by --mode=project ({budget})." for budget, of in names.items()]
 
 
-def _mean(row: ModelRow, table: MetricTable) -> Cell:
-    mark = " †" if row.others else ""
-    if row.summary is None:
-        return Cell("†", "other settings", "muted") if mark else NOTHING
-    sound = [r for r in table.ranked if not is_disqualified(r.model, table.metric.key)]
-    best = bool(sound) and table.metric.direction != "none" and row.standing == sound[0].standing
-    small = "" if row.summary.deviation is None else f"± {significant(row.summary.deviation, 2)}"
-    small = ", ".join(filter(None, [small, of_step(row, table.metric)]))
-    return Cell(rounded(row.summary.mean, row.error) + mark, small, "best" if best and row in sound else "")
+def mean_cell(summary: Summary | None, error: float | None, partial: bool, step: str = "", look: str = "") -> Cell:
+    """A mean over seeds or draws; partial: some were made under other settings and are left out."""
+    if summary is None:
+        return Cell("†", "other settings", "muted") if partial else NOTHING
+    deviation = "" if summary.deviation is None else f"± {significant(summary.deviation, 2)}"
+    small = ", ".join(filter(None, [deviation, step]))
+    return Cell(rounded(summary.mean, error) + (" †" if partial else ""), small, look)
 
 
 def reliability(section: Section, table: MetricTable | None) -> Grid:

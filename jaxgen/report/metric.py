@@ -13,6 +13,8 @@ from jaxgen.settings import lookup
 # What decides a leaderboard, best first: the first of these that the models have in common.
 _DECIDING = ["fid", "fid_infinity", "kid", "c2st_forest", "tstr", "modes", "wasserstein_1d"]
 _DECIDING += ["bits_per_dim", "coverage", "recall", "precision", "ssim", "psnr"]
+# Metrics whose numbers through other networks than the canonical one have another name.
+_PREFIXES = {"fd_infinity": "fid_infinity", "fd_": "fid", "classifier_score": "inception_score"}
 _ARROWS = {"lower": "↓", "higher": "↑"}
 
 
@@ -101,12 +103,9 @@ def _built_in() -> frozenset[str]:
 
 def _base(key: str) -> str:
     """The metric whose number `key` is, in files that do not say it: the longest name that it starts with."""
-    if key.startswith("fd_infinity"):
-        return "fid_infinity"
-    if key.startswith("fd_"):
-        return "fid"
-    if key.startswith("classifier_score"):
-        return "inception_score"
+    for prefix, name in _PREFIXES.items():
+        if key.startswith(prefix):
+            return name
     fitting = [name for name in _built_in() if key == name or key.startswith(f"{name}_")]
     return max(fitting, key=len, default=key)
 

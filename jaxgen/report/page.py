@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from jaxgen.errors import UserError
 from jaxgen.files.workdir import write_atomic
-from jaxgen.report import svg
+from jaxgen.report import plots
 from jaxgen.report.chapters import Report, report_of
 from jaxgen.report.run_search import find_runs
 
@@ -37,7 +37,7 @@ def _write_figures(report: Report, folder: Path) -> None:
     wanted: dict[str, bytes] = {}
     for chapter in report.chapters:
         drawn = [*chapter.figures.values(), *chapter.training]
-        wanted |= {figure.name: svg.alone(figure.svg).encode() for figure in drawn}
+        wanted |= {figure.name: plots.alone(figure.svg).encode() for figure in drawn}
         wanted |= {picture.name: picture.data for kind in chapter.picture_kinds for picture in kind.pictures}
     for name, data in wanted.items():
         (folder / name).write_bytes(data)
@@ -56,17 +56,13 @@ def _render(template: str, report: Report) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"md": _markdown, "uri": _uri}
+    environment.filters |= {"md": _markdown, "base64": lambda data: base64.b64encode(data).decode()}
     parts = resources.files("jaxgen.report") / "templates"
     style, script = ((parts / name).read_text() for name in ("style.css", "script.js"))
     text = environment.get_template(template).render(
         report=report, style=Markup(style), script=Markup(script), svg=Markup, code=_code
     )
     return text if is_page else re.sub(r"\n{3,}", "\n\n", text)
-
-
-def _uri(data: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(data).decode()}"
 
 
 def _markdown(text: str) -> str:

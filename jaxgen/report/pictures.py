@@ -2,6 +2,7 @@
 
 import io
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -60,10 +61,9 @@ class PictureKind(NamedTuple):
 
 def pictured_run(section: Section, model: Model) -> RunRecord:
     """The run whose pictures stand for a model: of the seed that most models have, if it has it and it has pictures."""
-    counts: dict[int, int] = {}
+    counts: Counter[int] = Counter()
     for other in section.models:
-        for seed in {run.seed for run in other.runs if run.seed is not None and _any_picture(run)}:
-            counts[seed] = counts.get(seed, 0) + 1
+        counts.update({run.seed for run in other.runs if run.seed is not None and _any_picture(run)})
     for seed in sorted(counts, key=lambda seed: (-counts[seed], seed)):
         run = model.of_seed(seed)
         if run is not None and _any_picture(run):
@@ -77,7 +77,7 @@ def kinds(section: Section) -> tuple[list[PictureKind], list[str]]:
     All kinds of one run of each model, of the same seed where they have it, and samples of the other seeds.
     """
     by_title: dict[str, PictureKind] = {}
-    broken = []
+    broken, known = [], {Path(pattern).stem for _, pattern, _ in _KINDS} | _ELSEWHERE
 
     def add(title: str, meaning: str, model: Model, run: RunRecord, path: Path, folded: bool = False) -> None:
         whole = _read(path)
@@ -93,27 +93,22 @@ def kinds(section: Section) -> tuple[list[PictureKind], list[str]]:
 
     for model in section.models:
         pictured = pictured_run(section, model)
-        for title, meaning, path in _of_run(pictured):
-            add(title, meaning, model, pictured, path)
+        for title, pattern, meaning in _KINDS:
+            if files := pictured.files(pattern):
+                add(title, meaning, model, pictured, files[-1])
+        for path in pictured.files("evaluation/*.png"):
+            if path.stem not in known:
+                add(path.stem.replace("_", " ").capitalize(), "", model, pictured, path)
         title, pattern, meaning = _KINDS[0]
         for run in model.runs:
             if run is not pictured and (files := run.files(pattern)):
                 add(f"{title} of seed {run.seed}", meaning, model, run, files[-1], folded=True)
-    order = [title for title, _, _ in _KINDS]
+    order = {title: place for place, (title, _, _) in enumerate(_KINDS)}
 
     def place(kind: PictureKind) -> tuple:
-        known = order.index(kind.title) if kind.title in order else len(order)
-        return (0, 1, kind.title) if kind.folded else (known, 0, "")
+        return (0, 1, kind.title) if kind.folded else (order.get(kind.title, len(order)), 0, "")
 
     return sorted(by_title.values(), key=place), broken
-
-
-def _of_run(run: RunRecord) -> list[tuple[str, str, Path]]:
-    """Title, meaning and file of each picture to show of a run."""
-    files = [(title, meaning, paths[-1]) for title, pattern, meaning in _KINDS if (paths := run.files(pattern))]
-    known = {Path(pattern).stem for _, pattern, _ in _KINDS} | _ELSEWHERE
-    others = [path for path in run.files("evaluation/*.png") if path.stem not in known]
-    return files + [(path.stem.replace("_", " ").capitalize(), "", path) for path in others]
 
 
 def fit(kinds: list[PictureKind]) -> None:
@@ -156,16 +151,12 @@ def fitted(whole: Image.Image, limit: int) -> tuple[bytes, int, int]:
         if width != whole.width:
             small = whole.resize((width, max(1, round(whole.height * width / whole.width))), Image.Resampling.LANCZOS)
         for colours in (None, 128):
-            data = _png(small if colours is None else small.quantize(colours))
+            buffer = io.BytesIO()
+            (small if colours is None else small.quantize(colours)).save(buffer, "PNG", optimize=True)
+            data = buffer.getvalue()
             if len(data) <= limit:
                 return data, small.width, small.height
     return data, small.width, small.height
-
-
-def _png(picture: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
 
 
 def _any_picture(run: RunRecord) -> bool:

@@ -1,22 +1,51 @@
-"""The figures of a section, each an SVG element."""
+"""The figures of a section as SVG, for a page that has a light and a dark face and as files that stand alone."""
 
-from collections.abc import Mapping, Sequence
+import io
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MultipleLocator, NullLocator
 
-from jaxgen.report import svg
 from jaxgen.report.comparison import MetricTable
 from jaxgen.report.costs import curve, train_seconds
 from jaxgen.report.formatting import finite
 from jaxgen.report.metric import Metric
 from jaxgen.report.sections import Model, Section
 
+# Okabe and Ito's colours, told apart by the colour-blind, less yellow and black, which one of the faces swallows.
+_COLOURS = ("#0b7fc4", "#e69f00", "#00996d", "#d55e00", "#cc79a7", "#56b4e9", "#8f8f8f", "#9467bd")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+# Stands for the colour of the text around the figure; no figure uses it for anything else.
+_INK, _INK_ALONE = "#010203", "#222222"
+_NAMESPACE = "http://www.w3.org/2000/svg"
+_STYLE = 'style="stroke-linejoin: round; stroke-linecap: butt"'
+_SETTINGS = {
+    "svg.fonttype": "none",  # text stays text: it can be searched, and takes the page's font
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.8,
+    "axes.grid": True,
+    "grid.alpha": 0.18,
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "text.parse_math": False,  # a dollar in a name is a dollar
+    "path.simplify": True,
+    **{f"{of}color": _INK for of in ("text.", "axes.edge", "axes.label", "xtick.", "ytick.", "grid.", "axes.title")},
+}
 _TICKS = [t * unit for unit, ts in ((1, (1, 2, 5, 10, 20)), (60, (0.5, 1, 2, 5, 10, 20))) for t in ts]
 _TICKS += [t * unit for unit, ts in ((3600, (0.5, 1, 2, 5, 10)), (86_400, (1, 2, 5, 10, 20, 50))) for t in ts]
-_POINTS = 160  # of a curve
+_POINTS = 160  # of a curve, at most
 _LINES = 4  # losses of a training plot
 _LOSSES = ("loss", "elbo", "bits")
 
@@ -27,10 +56,9 @@ def leaderboard(table: MetricTable, prefix: str) -> str:
     The axis holds all numbers; an interval of few seeds may leave it, or one model would press the others together.
     """
     rows = table.ranked[::-1]
-    with svg.settings():
-        figure, axes = svg.styled(6.4, 0.75 + 0.32 * len(rows))
+    with figure_and_axes(6.4, 0.75 + 0.32 * len(rows)) as (figure, axes):
         for y, row in enumerate(rows):
-            look, summary = svg.look(row.model.number), row.summary
+            look, summary = _look(row.model.number), row.summary
             colour = look["color"]
             if summary.low is not None:
                 axes.plot([summary.low, summary.high], [y, y], color=colour, lw=5, alpha=0.3, solid_capstyle="butt")
@@ -45,13 +73,12 @@ def leaderboard(table: MetricTable, prefix: str) -> str:
             axes.set_xlim(max(low, min(values) - margin), min(high, max(values) + margin))
         axes.set_xlabel(_axis(table.metric))
         axes.grid(axis="y", visible=False)
-        return svg.render(figure, prefix)
+        return render(figure, prefix)
 
 
 def quality_against_cost(table: MetricTable, prefix: str) -> str | None:
     """The deciding number over the time to train, one mark for each run; None without times."""
-    with svg.settings():
-        figure, axes = svg.styled(6.4, 3.6)
+    with figure_and_axes(6.4, 3.6) as (figure, axes):
         models, times = 0, []
         for row in table.ranked:
             runs = [(train_seconds(run), row.values[run.seed]) for run in row.model.runs if run.seed in row.values]
@@ -60,7 +87,7 @@ def quality_against_cost(table: MetricTable, prefix: str) -> str | None:
                 continue
             models += 1
             times += [seconds for seconds, _ in runs]
-            label, look = _label(row.model.name), svg.look(row.model.number)
+            label, look = _label(row.model.name), _look(row.model.number)
             axes.scatter(*zip(*runs, strict=True), s=34, alpha=0.9, label=label, **look)
         if models < 2:
             return None
@@ -69,8 +96,7 @@ def quality_against_cost(table: MetricTable, prefix: str) -> str | None:
 
 def progress(section: Section, metric: Metric, prefix: str) -> str | None:
     """The number over the seconds of training where it was measured on the way; None where no run did."""
-    with svg.settings():
-        figure, axes = svg.styled(6.4, 3.6)
+    with figure_and_axes(6.4, 3.6) as (figure, axes):
         models, times = 0, []
         for model in section.models:
             label = _label(model.name)
@@ -78,7 +104,7 @@ def progress(section: Section, metric: Metric, prefix: str) -> str | None:
                 points = curve(run, metric)
                 if len(points) < 2:
                     continue
-                axes.plot(*zip(*points, strict=True), ms=4, lw=1.4, label=label, **svg.look(model.number))
+                axes.plot(*zip(*points, strict=True), ms=4, lw=1.4, label=label, **_look(model.number))
                 times += [seconds for seconds, _ in points]
                 models, label = models + bool(label), None
         if not models:
@@ -88,19 +114,22 @@ def progress(section: Section, metric: Metric, prefix: str) -> str | None:
 
 def training(model: Model, prefix: str) -> str | None:
     """The losses of a model over its steps, one line for each seed; None where none was logged."""
-    names = _losses(model)
+    last = [line for run in model.runs for line in run.lines[-3:]]
+    names = sorted({name for line in last for name, value in line.items() if finite(value) is not None})
+    names = [name for name in names if name.startswith(_LOSSES)][:_LINES]
     if not names:
         return None
-    with svg.settings():
-        figure, axes = svg.styled(3.4, 2.3)
+    with figure_and_axes(3.4, 2.3) as (figure, axes):
         values = []
         for number, name in enumerate(names):
             label = _label(name)
             for run in model.runs:
                 points = [(line["step"], line[name]) for line in run.lines if finite(line.get(name)) is not None]
+                if len(points) > _POINTS:  # each the mean of its neighbours
+                    parts = np.array_split(np.asarray(points, np.float64), _POINTS)
+                    points = [tuple(part.mean(0)) for part in parts]
                 if points:
-                    points = _thinned(points)
-                    axes.plot(*zip(*points, strict=True), color=svg.COLOURS[number], lw=1, alpha=0.85, label=label)
+                    axes.plot(*zip(*points, strict=True), color=_COLOURS[number], lw=1, alpha=0.85, label=label)
                     values += [value for _, value in points]
                     label = None
         low, high = np.quantile(values, [0.01, 0.99])
@@ -109,41 +138,23 @@ def training(model: Model, prefix: str) -> str | None:
         axes.set_xlabel("step")
         axes.set_title(_label(model.name))
         figure.legend(loc="outside lower center", ncols=4, fontsize=8)
-        return svg.render(figure, prefix)
+        return render(figure, prefix)
 
 
 def plane(places: Mapping[str, np.ndarray], numbers: Mapping[str, int | None], prefix: str) -> str:
     """Points [n, 2] of the real data (number None: crosses, on top) and of models in one plane."""
-    with svg.settings():
-        figure, axes = svg.styled(6.4, 5.6)
+    with figure_and_axes(6.4, 5.6) as (figure, axes):
         for name, points in places.items():
-            number = numbers[name]
-            look = (
-                {"color": svg.INK, "marker": "x", "linewidths": 0.8, "alpha": 0.8, "zorder": 3}
-                if number is None
-                else {**svg.look(number), "linewidths": 0, "alpha": 0.65}
-            )
+            look = {"color": _INK, "marker": "x", "linewidths": 0.8, "alpha": 0.8, "zorder": 3}
+            if (number := numbers[name]) is not None:
+                look = {**_look(number), "linewidths": 0, "alpha": 0.65}
             axes.scatter(*points.T, s=12, label=f"{_label(name)} ({len(points)})", **look)
         axes.set(xticks=[], yticks=[])
         axes.grid(visible=False)
         for spine in axes.spines.values():
             spine.set_visible(False)
         figure.legend(loc="outside lower center", ncols=3, markerscale=1.8, fontsize=8)
-        return svg.render(figure, prefix)
-
-
-def _losses(model: Model) -> list[str]:
-    last = [line for run in model.runs for line in run.lines[-3:]]
-    names = sorted({name for line in last for name, value in line.items() if finite(value) is not None})
-    return [name for name in names if name.startswith(_LOSSES)][:_LINES]
-
-
-def _thinned(points: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
-    """At most so many points, each the mean of its neighbours."""
-    if len(points) <= _POINTS:
-        return list(points)
-    parts = np.array_split(np.asarray(points, np.float64), _POINTS)
-    return [tuple(part.mean(0)) for part in parts]
+        return render(figure, prefix)
 
 
 def _label(name: str) -> str:
@@ -172,7 +183,7 @@ def _over_time(figure: Figure, axes: Axes, metric: Metric, models: int, times: S
         step = next((t for t in _TICKS if max(times) / t < 7), _TICKS[-1])
         axes.xaxis.set_major_locator(MultipleLocator(step))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: _clock(seconds)))
-    return svg.render(figure, prefix)
+    return render(figure, prefix)
 
 
 def _clock(seconds: float) -> str:
@@ -181,3 +192,47 @@ def _clock(seconds: float) -> str:
         if seconds >= 2 * size or seconds == size:
             return f"{seconds / size:.3g} {unit}"
     return f"{seconds:.3g} s"
+
+
+@contextmanager
+def figure_and_axes(width: float, height: float) -> Iterator[tuple[Figure, Axes]]:
+    """A figure of that many inches and its axes, to be drawn on and rendered within the block."""
+    with rc_context(_SETTINGS):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        yield figure, figure.subplots()
+
+
+def _look(number: int) -> dict[str, str]:
+    """Colour and marker of the model with that number; together they tell 64 models apart."""
+    marker = _MARKERS[(number + number // len(_COLOURS)) % len(_MARKERS)]
+    return {"color": _COLOURS[number % len(_COLOURS)], "marker": marker}
+
+
+def render(figure: Figure, prefix: str) -> str:
+    """The figure as an <svg> element for a page: every id starts with `prefix`, text has the colour of the page's."""
+    buffer = io.StringIO()
+    # A fixed salt: the same runs give the same page.
+    with rc_context({**_SETTINGS, "svg.hashsalt": prefix}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # the page's fonts may have what the ruler's has not
+        no_metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        FigureCanvasSVG(figure).print_svg(buffer, metadata=no_metadata)
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    for unwanted in (r"<metadata>.*?</metadata>", r"<!--.*?-->", r"<style.*?</style>", r" font-family: [^;\"]*;"):
+        text = re.sub(unwanted, "", text, flags=re.DOTALL)
+    text = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', text)
+    text = re.sub(r'xlink:href="#([^"]+)"', rf'href="#{prefix}-\1"', text)
+    text = re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}-\1)", text)
+    text = re.sub(r"<svg [^>]*?viewBox=\"([^\"]+)\"[^>]*>", rf'<svg viewBox="\1" xmlns="{_NAMESPACE}" {_STYLE}>', text)
+    text = re.sub(r"\s*\n\s*", "\n", text)
+    # Hundredths of a point are enough; what stands between tags is text.
+    text = re.sub(r"<[^>]*>", lambda tag: re.sub(r"(\d\.\d\d)\d+", r"\1", tag[0]), text)
+    return text.replace(_INK, "currentColor").strip()
+
+
+def alone(text: str) -> str:
+    """The element of `render` as a file of its own: dark on white."""
+    width, height = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', text).groups()
+    head, _, body = text.partition(">")
+    head = f'{head} width="{width}pt" height="{height}pt" color="{_INK_ALONE}" font-family="sans-serif"'
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{head}><rect width="100%" height="100%" fill="white"/>{body}\n'

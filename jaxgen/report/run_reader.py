@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from jaxgen.files import workdir
 from jaxgen.report.run_record import Failure, NumberOrigin, RunRecord
 from jaxgen.settings import configuration
 
@@ -31,19 +32,11 @@ def read(folder: Path, place: str) -> list[RunRecord]:
     program.lines = _lines(folder / "metrics.jsonl", problems)
     _read_log(program)
     program.failure = _recorded_failure(folder / "failure.json", problems) or program.failure
-    seeds = _seeds(program.config)
-    if not seeds:
-        _read_results(program, folder)
-        return [program]
-    return [_lane(program, seed, len(seeds)) for seed in seeds]
-
-
-def _seeds(config: Mapping[str, Any]) -> list[int]:
-    """The seeds that share the program of a work directory; none where it is a run of one seed."""
-    count = config.get("num_seeds", 1)
+    first, count = program.config.get("seed", 0), program.config.get("num_seeds", 1)
     if isinstance(count, int) and count > 1:
-        return list(range(config.get("seed", 0), config.get("seed", 0) + count))
-    return []
+        return [_lane(program, seed, count) for seed in range(first, first + count)]
+    _read_results(program, folder)
+    return [program]
 
 
 def _lane(program: RunRecord, seed: int, lanes: int) -> RunRecord:
@@ -63,11 +56,7 @@ def _lane(program: RunRecord, seed: int, lanes: int) -> RunRecord:
 
 
 def _read_results(run: RunRecord, program: Path) -> None:
-    """Adds evaluation.json, baselines.json and what projections measured, and the last step that there is any trace of.
-
-    Args:
-      program: the work directory that has the run's checkpoints.
-    """
+    """Adds the numbers and the last step that there is any trace of; program: the folder that has the checkpoints."""
     evaluation = _json(run.folder / "evaluation.json", run.problems)
     run.baselines = _json(run.folder / "baselines.json", run.problems)
     made_by = _dict(evaluation, "_run")
@@ -82,8 +71,9 @@ def _read_results(run: RunRecord, program: Path) -> None:
     _add_results(run, evaluation)
     for name in _PROJECTIONS:
         _add_results(run, _json(run.folder / name, run.problems))
-    steps = [*_trained(run, program), *(origin.step for origin in run.origins.values() if origin.step is not None)]
-    run.step = max(steps, default=None)
+    steps = [line["step"] for line in run.lines] + workdir.checkpoint_steps(program)
+    steps += [_json(run.folder / "alarms.json", []).get("step"), *(origin.step for origin in run.origins.values())]
+    run.step = max((step for step in steps if isinstance(step, int)), default=None)
     planned, seconds = run.config.get("steps"), (run.config.get("budget") or {}).get("seconds")
     if isinstance(planned, int) and run.step is not None and run.step > planned and not seconds:
         run.config, run.outgrown = {**run.config, "steps": run.step}, planned
@@ -101,14 +91,6 @@ def _add_results(run: RunRecord, records: Mapping[str, Any]) -> None:
     for key, record in records.items():
         if not key.startswith("_") and isinstance(record, dict) and "value" in record and key not in run.results:
             run.results[key], run.origins[key] = record, origin
-
-
-def _trained(run: RunRecord, program: Path) -> list[int]:
-    """Steps that the training has left a trace of."""
-    steps = [line["step"] for line in run.lines]
-    steps += [int(path.name) for path in (program / "checkpoints").glob("*") if path.name.isdigit()]
-    step = _json(run.folder / "alarms.json", []).get("step")
-    return [*steps, step] if isinstance(step, int) else steps
 
 
 def _config(written: object, problems: list[str]) -> dict[str, Any]:

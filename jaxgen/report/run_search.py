@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -56,19 +56,13 @@ def _is_run(folder: Path) -> bool:
     return any((folder / name).exists() for name in _OF_RUN)
 
 
-def _folders(top: Path) -> list[Path]:
-    folders = []
+def _folders(top: Path) -> Iterator[Path]:
     for name, below, files in os.walk(top):
-        folders.append(Path(name))
+        yield Path(name)
         is_run = any(file in files for file in _OF_RUN)
-        # The folders of a run's seeds are read with it.
-        below[:] = sorted(b for b in below if not is_run and not b.startswith(".") and not _is_other(Path(name) / b))
-    return folders
-
-
-def _is_other(folder: Path) -> bool:
-    """Whether a folder is a known one without runs, and not a run that happens to have such a name."""
-    return folder.name in _SKIPPED and not _is_run(folder)
+        # The folders of a run's seeds are read with it. A run may have the name of a folder that holds none.
+        inner = [b for b in below if b not in _SKIPPED or _is_run(Path(name) / b)]
+        below[:] = sorted(b for b in inner if not is_run and not b.startswith("."))
 
 
 def _place(folder: Path, top: Path, several: bool) -> str:

@@ -64,12 +64,14 @@ def sections(runs: Sequence[RunRecord]) -> tuple[list[Section], list[RunRecord]]
         else:
             model.runs.append(run)
     parts = list(by_data.values())
-    _distinguish(parts)
+    titles = Counter(section.title for section in parts)
     for number, model in enumerate(model for section in parts for model in section.models):
         model.number = number
         model.runs.sort(key=lambda run: (run.seed is None, run.seed or 0))
     for number, section in enumerate(parts, 1):
         section.slug = f"data-{number}"
+        if titles[section.title] > 1:  # data sets of one name get what tells them apart
+            section.title = f"{section.title}, data {(_digest(section.runs[0]) or 'without a hash')[:8]}"
         _name(section.models)
     return parts, unknown
 
@@ -79,9 +81,7 @@ def _data(run: RunRecord) -> tuple | None:
     data = run.config.get("data")
     if not isinstance(data, dict) or not data.get("name"):
         return None
-    split = data.get("test_split")
-    digest = _digest(run)
-    return (data["name"], split, digest or (data.get("image_size"), data.get("channels")))
+    return data["name"], data.get("test_split"), _digest(run) or (data.get("image_size"), data.get("channels"))
 
 
 def _digest(run: RunRecord) -> str | None:
@@ -100,14 +100,6 @@ def _titles(run: RunRecord) -> tuple[str, str]:
         shape = (len(facts["centres"][0]),)
     size = "x".join(map(str, shape)) if len(shape) > 1 else f"vectors of {shape[0]}"
     return title, f"{size}, measured against the split {data.get('test_split')!r}"
-
-
-def _distinguish(sections: Sequence[Section]) -> None:
-    """Data sets of one name get what tells them apart into their titles."""
-    counts = Counter(section.title for section in sections)
-    for section in sections:
-        if counts[section.title] > 1:
-            section.title = f"{section.title}, data {(_digest(section.runs[0]) or 'without a hash')[:8]}"
 
 
 def _same(a: RunRecord, b: RunRecord) -> bool:

@@ -30,17 +30,15 @@ def summary(section: Section, table: MetricTable | None, costs: Mapping[int, Mod
       table: of the deciding metric; None where nothing was measured.
       costs: by the model's number.
     """
-    sentences = []
     if table is None or not table.ranked:
         text = "Nothing can be said: no run has a number that models could share."
-        sentences.append(Sentence("Which is better?", text))
-    else:
-        sound = [row for row in table.ranked if not is_disqualified(row.model, table.metric.key)]
-        sentences.append(_better(table, sound))
-        if len(sound) > 1:
-            sentences.append(_significance(table, sound))
-        if sound:
-            sentences += [_cost(sound, costs), _belief(sound[0], table)]
+        return [Sentence("Which is better?", text), *_went_wrong(section)]
+    sound = [row for row in table.ranked if not is_disqualified(row.model, table.metric.key)]
+    sentences = [_better(table, sound)]
+    if len(sound) > 1:
+        sentences.append(_significance(table, sound))
+    if sound:
+        sentences += [_cost(sound, costs), _belief(sound[0], table)]
     return sentences + _went_wrong(section)
 
 
@@ -110,16 +108,11 @@ def _significance(table: MetricTable, sound: list[ModelRow]) -> Sentence:
         same = best.standing == second.standing
         text = "the two are equal." if same else "neither spreads over its seeds, so that no test can be made."
         return Sentence(lead, f"{best.model.name} and {second.model.name}: {text}")
-    p = probability(difference.corrected)
-    if difference.significant:
-        text = f"No: the difference to {second.model.name} is significant ({method}: {p})."
-    else:
-        text = f"It may be: the difference to {second.model.name} is not significant ({method}: {p})."
-    equal = [
-        row.model.name
-        for row in sound[2:]
-        if row.summary.n > 1 and not table.against(best.model, row.model).significant
-    ]
+    answer, outcome = ("No", "is") if difference.significant else ("It may be", "is not")
+    text = f"{answer}: the difference to {second.model.name} {outcome} significant "
+    text += f"({method}: {probability(difference.corrected)})."
+    rest = [row.model for row in sound[2:] if row.summary.n > 1]
+    equal = [model.name for model in rest if not table.against(best.model, model).significant]
     if equal and difference.significant:
         text += f" Further behind, but with seeds too far apart for the test to tell: {', '.join(equal)}."
     elif equal:
@@ -156,11 +149,13 @@ def _times(ratio: float) -> str:
 
 
 def _belief(best: ModelRow, table: MetricTable) -> Sentence:
-    doubts, model, seeds = [], best.model, best.summary.n
+    doubts, model = [], best.model
+    seeds, mean, deviation = best.summary[:3]
+    spread = deviation / abs(mean) if mean and seeds > 1 else 0.0
     if seeds == 1:
         doubts.append("it is a single seed")
-    elif best.summary.mean and best.summary.deviation / abs(best.summary.mean) > _WIDE:
-        doubts.append(f"its seeds spread by {percent(best.summary.deviation / abs(best.summary.mean))}")
+    elif spread > _WIDE:
+        doubts.append(f"its seeds spread by {percent(spread)}")
     if seeds < len(model.runs):
         doubts.append(f"only {seeds} of its {len(model.runs)} runs count here")
     findings = [finding for run in model.runs for finding in run.findings]
@@ -173,12 +168,10 @@ def _belief(best: ModelRow, table: MetricTable) -> Sentence:
     if others := table.others:
         left = "run was" if len(others) == 1 else "runs were"
         doubts.append(f"{len(others)} {left} evaluated with other settings and stayed out of the comparison")
+    lead, by = "Can it be believed?", percent(spread) if mean else "nothing"
     if not doubts:
-        spread = percent(best.summary.deviation / abs(best.summary.mean)) if best.summary.mean else "nothing"
-        return Sentence(
-            "Can it be believed?", f"Yes: {seeds} seeds that spread by {spread}, and nothing else was found."
-        )
-    return Sentence("Can it be believed?", f"With care: {'; '.join(doubts)}.", "warning")
+        return Sentence(lead, f"Yes: {seeds} seeds that spread by {by}, and nothing else was found.")
+    return Sentence(lead, f"With care: {'; '.join(doubts)}.", "warning")
 
 
 def _went_wrong(section: Section) -> list[Sentence]:

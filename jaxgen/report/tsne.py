@@ -12,20 +12,18 @@ from jaxgen.report.sections import Section
 
 _FILE = "evaluation/features.npz"
 _POINTS, _EACH = 2000, 300  # in all, and of each set at most
-REAL = "real data"
 
 
 class SampleFeatures(NamedTuple):
-    """What evaluation left of one run: features of samples [n, D] and of real examples [m, D], and the network."""
+    """What evaluation left of one run: features of samples [n, D] and of real examples [m, D], and the network.
+
+    kind: features of one kind lie in one space and have the same real examples.
+    """
 
     real: np.ndarray
     fake: np.ndarray
     extractor: str
-
-    @property
-    def kind(self) -> tuple[str, str]:
-        """Features of one kind lie in one space and have the same real examples."""
-        return self.extractor, hashlib.sha256(np.ascontiguousarray(self.real).tobytes()).hexdigest()
+    kind: tuple[str, str]
 
 
 def read(path: Path) -> SampleFeatures | None:
@@ -37,19 +35,12 @@ def read(path: Path) -> SampleFeatures | None:
     except (OSError, ValueError, KeyError, EOFError, AttributeError):
         return None
     whole = real.ndim == fake.ndim == 2 and real.shape[1] == fake.shape[1] and len(real) and len(fake)
-    return SampleFeatures(real, fake, extractor) if whole and np.isfinite(real).all() else None
+    kind = extractor, hashlib.sha256(np.ascontiguousarray(real).tobytes()).hexdigest()
+    return SampleFeatures(real, fake, extractor, kind) if whole and np.isfinite(real).all() else None
 
 
-class Plane(NamedTuple):
-    """The figure, what it shows, and the models that are not in it."""
-
-    figure: str
-    caption: str
-    absent: list[str]
-
-
-def plane(section: Section, prefix: str) -> Plane | None:
-    """The figure of a section, None where no run left features."""
+def plane(section: Section, prefix: str) -> tuple[str, str] | None:
+    """The figure of a section and its caption, None where no run left features."""
     left = {model.number: read(pictured_run(section, model).folder / _FILE) for model in section.models}
     left = {number: features for number, features in left.items() if features is not None}
     kinds = [features.kind for features in left.values()]
@@ -62,12 +53,12 @@ def plane(section: Section, prefix: str) -> Plane | None:
     parts = {None: first.real, **{n: features.fake for n, features in used.items()}}
     parts = {n: part[np.linspace(0, len(part) - 1, min(each, len(part))).astype(int)] for n, part in parts.items()}
     places, how = _places(np.concatenate(list(parts.values())), first.real, first.extractor)
-    names = {model.number: model.name for model in section.models} | {None: REAL}
+    names = {model.number: model.name for model in section.models} | {None: "real data"}
     ends = np.cumsum([len(part) for part in parts.values()])[:-1]
     by_name = dict(zip((names[n] for n in parts), np.split(places, ends), strict=True))
     figure = plots.plane(by_name, {names[n]: n for n in parts}, prefix)
-    absent = [model.name for model in section.models if model.number not in used]
-    return Plane(figure, how, absent)
+    absent = ", ".join(model.name for model in section.models if model.number not in used)
+    return figure, how + (f" Not in it, for want of such features: {absent}." if absent else "")
 
 
 def _places(points: np.ndarray, real: np.ndarray, extractor: str) -> tuple[np.ndarray, str]:

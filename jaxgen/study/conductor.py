@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from ml_collections import ConfigDict
+
 from jaxgen import report
 from jaxgen.errors import UserError
 from jaxgen.files import evaluation_file, workdir
-from jaxgen.study import cores, run_state
 from jaxgen.study.definition import PlannedRun, StudyPlan
 from jaxgen.study.display import Display, clock, time_left
-from jaxgen.study.run_process import COMMAND, RunProcess, StopRequest
+from jaxgen.study.run_process import COMMAND, RunProcess, StopRequest, inherited, shares
 from jaxgen.study.study_file import DONE, FAILED, RUNNING, WAITING, StudyFile
 
 _MODES = ("train", "evaluate")
@@ -48,7 +49,7 @@ def _refuse_changed(study: StudyPlan, folder: Path) -> None:
     """Nothing is run while an entry no longer is what its runs were made with; those named in redo are cleared."""
     changed = {}
     for entry in study.entries:
-        reasons = [reason for run in entry.runs if (reason := run_state.difference(folder / run.workdir, run.config))]
+        reasons = [reason for run in entry.runs if (reason := _difference(folder / run.workdir, run.config))]
         lanes, place = len(entry.runs[0].seeds) > 1, folder / "runs" / entry.name
         if (place / "config.json").exists() != lanes and any(place.glob("**/config.json")):
             reasons.append(f"config.lanes: {not lanes} there, {lanes} now")
@@ -67,6 +68,16 @@ def _refuse_changed(study: StudyPlan, folder: Path) -> None:
             if workdir.holder(place):
                 raise UserError(f"{place} is in use by process {workdir.holder(place)}: it cannot be done anew now")
         shutil.rmtree(folder / "runs" / name)
+
+
+def _difference(folder: Path, config: ConfigDict) -> str:
+    """Why what was trained in `folder` is not a run of `config` (or the beginning of one), "" if it is."""
+    if not (folder / "config.json").exists():
+        return ""
+    try:
+        return workdir.difference(workdir.read(folder)["config"], config)
+    except UserError as error:
+        return str(error)
 
 
 class _RunUnderWay(NamedTuple):
@@ -91,7 +102,7 @@ class _Conductor:
         self._stop = StopRequest()
         self._runs = study.runs()
         self._display = Display(len(self._runs))
-        self._free, self._fewer = cores.shares(study.runs_at_once)
+        self._free, self._fewer = shares(study.runs_at_once)
         self._at_once = len(self._free)
 
     def conduct(self) -> None:
@@ -134,24 +145,21 @@ class _Conductor:
         return self._folder / run.workdir
 
     def _finished(self, run: PlannedRun) -> bool:
-        return run_state.is_finished(self._at(run), run.config)
+        return evaluation_file.is_finished(self._at(run), run.config)
 
     def _succeeded(self, run: PlannedRun) -> bool:
         """Whether what is asked for was done with a run."""
-        return self._finished(run) if self._mode == "train" else self._is_evaluated(run)
-
-    def _is_evaluated(self, run: PlannedRun) -> bool:
-        return evaluation_file.is_current(self._at(run), run.config)
+        of_mode = evaluation_file.is_finished if self._mode == "train" else evaluation_file.is_current
+        return of_mode(self._at(run), run.config)
 
     def _to_evaluate(self) -> list[PlannedRun]:
         """Runs that have a checkpoint which was not evaluated with these settings."""
         todo = []
         for run in self._runs:
-            newest, before = run_state.newest_step(self._at(run)), evaluation_file.evaluated(self._at(run))
-            if newest is None:
+            steps, before = workdir.checkpoint_steps(self._at(run)), evaluation_file.evaluated(self._at(run))
+            if not steps:
                 self._display.say(f"{run.label}: not trained yet, nothing to evaluate")
-                continue
-            if self._checkpoint != "latest" or not self._is_evaluated(run) or before["step"] != newest:
+            elif self._checkpoint != "latest" or not self._succeeded(run) or before["step"] != max(steps):
                 todo.append(run)
         return todo
 
@@ -177,7 +185,11 @@ class _Conductor:
         """Starts a run's process; None where there is nothing to do any more."""
         noted = self._file.of(run)
         self._display.begin(self._runs.index(run) + 1, run, left)
-        if not self._wait_until_free(run):
+        if (holder := workdir.holder(self._at(run))) and not self._stop.asked:  # what a killed study left
+            self._display.say(f"{self._at(run)} is in use by process {holder}: waiting for it to end")
+        while workdir.holder(self._at(run)) and not self._stop.asked:
+            time.sleep(_LOOK)
+        if self._stop.asked:
             return None
         if self._mode == "train" and self._finished(run):  # what a killed study left behind has ended by itself
             self._file.note(run, status=DONE, message="")
@@ -190,7 +202,7 @@ class _Conductor:
         log = self._folder / "logs" / f"{run.workdir.removeprefix('runs/').replace('/', '_')}.log"
         share = self._free.pop(0)
         evaluation = ["--mode=evaluate", f"--checkpoint={self._checkpoint}"] if self._mode == "evaluate" else []
-        with cores.inherited(share):
+        with inherited(share):
             process = RunProcess([*self._command, *run.arguments, f"--workdir={self._at(run)}", *evaluation], log)
         processes.enter_context(self._stop.passed_on_to(process))
         return _RunUnderWay(run, process, share, time.monotonic(), noted["seconds"], status)
@@ -215,12 +227,3 @@ class _Conductor:
             self._display.end(run, f"FAILED after {clock(took)}: {trouble}; all it said: {process.log}")
         self._file.write()
         return trouble
-
-    def _wait_until_free(self, run: PlannedRun) -> bool:
-        """Waits for a process that still works on this run, one that a killed study left; False: asked to stop."""
-        holder = workdir.holder(self._at(run))
-        if holder and not self._stop.asked:
-            self._display.say(f"{self._at(run)} is in use by process {holder}: waiting for it to end")
-        while workdir.holder(self._at(run)) and not self._stop.asked:
-            time.sleep(_LOOK)
-        return not self._stop.asked

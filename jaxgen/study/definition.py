@@ -16,8 +16,7 @@ BUDGETS = ("steps", "images", "seconds")
 _ENDLESS = 10**9
 _STUDY_KEYS = {"title", "seeds", "order", "runs_at_once", "lanes", "budget", "redo", "entries"}
 _ENTRY_KEYS = {"config", "title", "seeds", "budget"}
-# Names that need no heavy import to be checked: key, package.
-_NAMES = (("model.name", "models"), ("recipe.name", "recipes"), ("data.name", "data"))
+_NAMED = {"model": "models", "recipe": "recipes", "data": "data"}  # group of the config: package of what it names
 
 
 class PlannedRun(NamedTuple):
@@ -89,16 +88,14 @@ def read(config: ConfigDict, file: str) -> StudyPlan:
         raise UserError(f"config.runs_at_once={config.runs_at_once}: 1 or more")
     if not config.entries:
         raise UserError(f"{file}: the study has no entries; add some with default_study.add(study, NAME, CONFIG)")
-    file = file.split(":")[0]
-    entries = tuple(_entry(name, config, Path(file)) for name in config.entries)
+    path = Path(file.split(":")[0])
+    entries = tuple(_entry(name, config, path) for name in config.entries)
     redo = tuple(part.strip() for name in config.redo for part in str(name).split(",") if part.strip())
     for name in redo:
         if name not in config.entries:
             raise UserError(lookup.unknown("config.redo", name, sorted(config.entries)))
-    name = Path(file).stem
-    return StudyPlan(
-        name, config.title or name, _as_typed(Path(file)), config.order, config.runs_at_once, redo, entries
-    )
+    title = config.title or path.stem
+    return StudyPlan(path.stem, title, _as_typed(path), config.order, config.runs_at_once, redo, entries)
 
 
 def _as_typed(path: Path) -> str:
@@ -216,16 +213,12 @@ def _check(config: ConfigDict, where: str) -> None:
     """What can be known to be wrong before the data are opened."""
     try:
         checks.check(config)
-        for key, package in _NAMES:
-            group, name = key.split(".")
-            _check_name(package, config[group][name], f"config.{key}")
-        for name in config.evaluation.metrics:
-            _check_name("metrics", name, "config.evaluation.metrics")
+        # Names, which need no heavy import to be checked.
+        names = [(f"config.{group}.name", package, config[group].name) for group, package in _NAMED.items()]
+        names += [("config.evaluation.metrics", "metrics", name) for name in config.evaluation.metrics]
+        for key, package, name in names:
+            known = lookup.choices(package)
+            if name not in known and "." not in name and ":" not in name:
+                raise UserError(lookup.unknown(key, name, known, "an import path such as my_package.my_module"))
     except UserError as error:
         raise UserError(f"{where}: {error}") from error
-
-
-def _check_name(package: str, name: str, key: str) -> None:
-    known = lookup.choices(package)
-    if name not in known and "." not in name and ":" not in name:
-        raise UserError(lookup.unknown(key, name, known, "an import path such as my_package.my_module"))

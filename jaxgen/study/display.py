@@ -15,14 +15,12 @@ _LOOK, _LINE = 1.0, 60.0
 
 def time_left(runs: list[PlannedRun], study_file: StudyFile) -> float | None:
     """Seconds that these runs will take, each as long as its entry's took (or as all took), or None: none has ended."""
-    of_entry: dict[str, list[float]] = {}
+    means: dict[str, float] = {}
     for entry in study_file.entries:
-        measured = [run["seconds"] for run in entry["runs"] if run["status"] == DONE and run["seconds"]]
-        if measured:
-            of_entry[entry["name"]] = measured
-    if not of_entry:
+        if measured := [run["seconds"] for run in entry["runs"] if run["status"] == DONE and run["seconds"]]:
+            means[entry["name"]] = sum(measured) / len(measured)
+    if not means:
         return None
-    means = {name: sum(measured) / len(measured) for name, measured in of_entry.items()}
     usual = sum(means.values()) / len(means)
     return sum(means.get(run.entry, usual) for run in runs)
 

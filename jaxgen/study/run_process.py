@@ -1,10 +1,12 @@
 """One run as a process of its own: a crash, or the system taking its memory back, ends the run and not the study.
 
-The study's side is `RunProcess` and `StopRequest`, the run's is `follow_study`.
+The study's side is `RunProcess` and `StopRequest`, the run's is `follow_study`. Runs beside each other have each its
+own share of the CPU's cores (`shares`), so that none takes another's time.
 """
 
 import contextlib
 import ctypes
+import itertools
 import os
 import signal
 import subprocess
@@ -18,6 +20,8 @@ _STUDY = "JAXGEN_STUDY_PROCESS"  # the environment's variable that names the stu
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _ERROR = "jaxgen: error: "  # what `jaxgen.main` begins its error line with
 _TAIL = 8_192  # bytes at the end of a log that are looked at
+# Where Linux shows an NVIDIA GPU, an AMD one, and TPUs.
+_ACCELERATORS = ("/dev/nvidia0", "/dev/kfd", "/dev/accel0", "/dev/vfio/0")
 
 
 class RunProcess:
@@ -116,6 +120,40 @@ class StopRequest:
         finally:
             self._processes.remove(process)
             process.kill()
+
+
+def shares(wanted: int) -> tuple[list[set[int] | None], str]:
+    """The cores of each run at a time (None: all there are), and why it is fewer than `wanted` at a time, or "".
+
+    One run takes an accelerator's memory whole, so beside each other they are on CPUs only.
+    """
+    if wanted == 1:
+        return [None], ""
+    if not hasattr(os, "sched_setaffinity"):
+        return [None], "this system cannot give a process its own cores"
+    present = [path for path in _ACCELERATORS if Path(path).exists()]
+    if present and os.environ.get("JAX_PLATFORMS", "").lower() != "cpu":
+        return [None], f"each run takes the accelerator ({present[0]}) whole; JAX_PLATFORMS=cpu leaves it alone"
+    cores = sorted(os.sched_getaffinity(0))
+    number = min(wanted, len(cores))
+    ends = [len(cores) * i // number for i in range(number + 1)]
+    parts = [set(cores[a:b]) for a, b in itertools.pairwise(ends)]
+    why = f"{len(cores)} core{'s' * (len(cores) > 1)} of the CPU" if number < wanted else ""
+    return (parts if number > 1 else [None]), why
+
+
+@contextlib.contextmanager
+def inherited(cores: set[int] | None) -> Iterator[None]:
+    """Processes that are started within the block have these cores (None: as before)."""
+    if cores is None:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def follow_study() -> None:

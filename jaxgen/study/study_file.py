@@ -10,7 +10,6 @@ from jaxgen.errors import UserError
 from jaxgen.files.workdir import write_atomic
 from jaxgen.study.definition import Entry, PlannedRun, StudyPlan
 
-FILE = "study.json"
 WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
 
 
@@ -31,7 +30,7 @@ class StudyFile:
     """
 
     def __init__(self, folder: Path, study: StudyPlan):
-        self._path = folder / FILE
+        self._path = folder / "study.json"
         before = self._read(folder, study.name)
         known = {run["workdir"]: run for entry in before.get("entries", []) for run in entry["runs"]}
         self._content = {

@@ -12,10 +12,9 @@ from jaxgen.devices import parallel
 from jaxgen.errors import UserError
 from jaxgen.planning import plan as planning
 from jaxgen.planning import subject
-from jaxgen.planning.hardware import Chip, Hardware, open_hardware
+from jaxgen.planning.hardware import Chip, Hardware, Roofline, open_hardware
 from jaxgen.planning.plan import plan
 from jaxgen.planning.program import Program, TooLarge
-from jaxgen.planning.roofline import Roofline
 from jaxgen.settings import default
 from jaxgen.settings.experiments import experiment
 from jaxgen.training.batches import StreamedBatches
@@ -143,11 +142,11 @@ def test_unknown_data_can_be_described():
 def test_data_that_would_be_streamed_takes_one_step_s_images_of_memory():
     config = experiment("stylegan2_256")
     config.plan.num_images, config.model.channel_max = 30_000, 8
-    planned = subject.build(config, subject.examples_of(config), 8, None, 1)
+    planned = subject.build(config, subject.examples_of(config), 8, parallel.mesh_of_others(1))
     assert isinstance(planned.data, StreamedBatches)
     assert sum(math.prod(part.shape) for part in jax.tree.leaves(planned.data)) < 10 * 256**2 * 3
     config.data.streaming = "never"
-    planned = subject.build(config, subject.examples_of(config), 8, None, 1)
+    planned = subject.build(config, subject.examples_of(config), 8, parallel.mesh_of_others(1))
     assert planned.data.images.shape == (30_000, 256**2 * 3)
 
 
@@ -162,7 +161,7 @@ def test_rows_of_a_table_are_planned_as_networks_see_them(capsys):
     plan(config, "h100:1")
     result = result_of(capsys)[1]
     examples = subject.examples_of(config)
-    data = subject.build(config, examples, config.batch_size, None, 1).data
+    data = subject.build(config, examples, config.batch_size, parallel.mesh_of_others(1)).data
     assert result["bytes"]["data"] == 4 * data.images.size + 4 * data.labels.size
     assert data.images.shape == examples.table.encoded.shape
     assert result["operations_per_step_per_device"] > 1e6
@@ -171,7 +170,7 @@ def test_rows_of_a_table_are_planned_as_networks_see_them(capsys):
 def test_a_batch_that_does_not_divide_names_the_nearest(tiny_config):
     config = tiny_config("gan")
     with pytest.raises(UserError, match=r"batch_size=18 .* over 4 devices: use 16 or 20"):
-        subject.build(config, subject.examples_of(config), 18, None, 4)
+        subject.build(config, subject.examples_of(config), 18, parallel.mesh_of_others(4))
 
 
 def of_stylegan2():
@@ -205,8 +204,8 @@ def test_the_largest_batch_is_one_that_can_be(monkeypatch, config_of, start, dev
     config = config_of()
     config.batch_size = start
     examples = subject.examples_of(config)
-    planned = subject.build(config, examples, start, None, devices)
-    hardware = Hardware("x", None, devices, None, 0)
+    hardware = Hardware("x", None, devices, parallel.mesh_of_others(devices), 0)
+    planned = subject.build(config, examples, start, hardware.mesh)
     found = planning._largest_batch(config, planned, hardware, compile_step(planned, None))
     assert found == {"largest_batch": largest, "largest_batch_ended_by_limit": False}
     config.plan.max_batch = capacity
@@ -240,7 +239,7 @@ def test_the_plan_is_there_before_the_search_for_the_largest_batch(tiny_config, 
 def test_a_batch_that_no_run_can_have_is_not_planned():
     config = of_stylegan2()
     with pytest.raises(UserError, match=r"batch_size=4 gives each of 4 devices 1 example.*batch_size of 8"):
-        subject.build(config, subject.examples_of(config), 4, None, 4)
+        subject.build(config, subject.examples_of(config), 4, parallel.mesh_of_others(4))
 
 
 @pytest.mark.parametrize(
@@ -269,6 +268,6 @@ def test_the_compilers_time_is_told_where_it_is_sane(seconds, sane):
 
 def test_state_bytes_are_all_there_is(tiny_config):
     config = tiny_config("gan")
-    built = subject.build(config, subject.examples_of(config), 16, None, 1)
+    built = subject.build(config, subject.examples_of(config), 16, parallel.mesh_of_others(1))
     leaves = jax.tree.leaves(built.state.players)
     assert sum(subject.state_bytes(built.state).values()) == sum(leaf.size * leaf.dtype.itemsize for leaf in leaves)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxgen.report import pictures, svg, tsne
+from jaxgen.report import pictures, plots, tsne
 from jaxgen.report.run_search import find_runs
 from jaxgen.report.sections import sections
 
@@ -54,18 +54,18 @@ def _section(run, folder, shape, extractor, **changes):
     ("shape", "extractor", "words"), [((40, 2), "", "points themselves"), ((20, 6), "net", "t-SNE")]
 )
 def test_all_models_and_the_real_data_share_a_plane(run, tmp_path, shape, extractor, words):
-    plane = tsne.plane(_section(run, tmp_path, shape, extractor), "p")
-    assert words in plane.caption
-    assert plane.absent == ["c"]
-    shown = re.findall(r"<text[^>]*>([^<]+)</text>", plane.figure)
+    figure, caption = tsne.plane(_section(run, tmp_path, shape, extractor), "p")
+    assert words in caption
+    assert caption.endswith(" Not in it, for want of such features: c.")
+    shown = re.findall(r"<text[^>]*>([^<]+)</text>", figure)
     assert [f"{name} ({shape[0]})" for name in ("real data", "a", "b")] == shown
     # A mark for each point, and one for each of the legend.
-    assert plane.figure.count("<use ") == 3 * shape[0] + 3
+    assert figure.count("<use ") == 3 * shape[0] + 3
 
 
 def test_points_that_are_not_finite_leave_their_model_out(run, tmp_path):
-    plane = tsne.plane(_section(run, tmp_path, (30, 2), "", b=np.full((30, 2), np.nan)), "p")
-    assert plane.absent == ["b", "c"]
+    _, caption = tsne.plane(_section(run, tmp_path, (30, 2), "", b=np.full((30, 2), np.nan)), "p")
+    assert caption.endswith(" Not in it, for want of such features: b, c.")
 
 
 def test_a_damaged_file_of_features_is_none(tmp_path):
@@ -75,19 +75,18 @@ def test_a_damaged_file_of_features_is_none(tmp_path):
 
 
 def test_a_figure_stands_alone_and_in_a_page():
-    with svg.settings():
-        figure, axes = svg.styled(3, 2)
+    with plots.figure_and_axes(3, 2) as (figure, axes):
         axes.plot([0.00125, 0.00375], [1, 2], label="a < b --> $c$")
         axes.set_xticks([0.00125])
         axes.legend()
-        inline = svg.render(figure, "here")
+        inline = plots.render(figure, "here")
     assert ">0.00125<" in inline  # numbers that people read keep all digits
     assert "a &lt; b --&gt; $c$" in inline
     assert "<!--" not in inline
     assert "<style" not in inline
     assert "currentColor" in inline
     assert set(re.findall(r'id="(\w+)-', inline)) == {"here"}
-    alone = svg.alone(inline)
+    alone = plots.alone(inline)
     assert alone.startswith("<?xml")
     assert 'color="#222222"' in alone
     ElementTree.fromstring(alone.split("?>", 1)[1])

@@ -15,7 +15,7 @@ import pytest
 from jaxgen.errors import UserError
 from jaxgen.files import workdir
 from jaxgen.settings import default_study
-from jaxgen.study import conductor, cores, definition
+from jaxgen.study import conductor, definition, run_process
 
 # ml_collections 1.1.0 loads config files by a method that Python has deprecated.
 pytestmark = pytest.mark.filterwarnings(r"ignore:the load_module\(\) method is deprecated")
@@ -93,7 +93,7 @@ def test_all_runs_are_done_once_and_reported(do, tmp_path):
     assert started(tmp_path)[4:] == ["gan/seed_2", "wide/seed_2"]  # what was added
 
 
-BESIDE = pytest.mark.skipif(cores.shares(2)[1] != "", reason=f"no two runs at a time: {cores.shares(2)[1]}")
+BESIDE = pytest.mark.skipif(run_process.shares(2)[1] != "", reason=f"no two runs at a time: {run_process.shares(2)[1]}")
 
 
 def cores_of(folder):
@@ -116,7 +116,7 @@ def test_runs_beside_each_other_have_their_own_cores(do, tmp_path, capsys):
     ]
     assert [[run["status"] for run in entry["runs"]] for entry in do()["entries"]] == [["done", "done"]] * 2
     shares = set(cores_of(tmp_path / "study"))
-    first, second = cores.shares(2)[0]
+    first, second = run_process.shares(2)[0]
     assert shares <= {tuple(sorted(first)), tuple(sorted(second)), tuple(sorted(before))}
     assert tuple(sorted(first)) in shares
     assert not first & second
@@ -133,17 +133,17 @@ def test_two_at_a_time_halve_the_time_that_is_left(do, tmp_path, capsys, monkeyp
 
 
 def test_cores_are_shared_out_evenly(monkeypatch):
-    monkeypatch.setattr(cores, "_ACCELERATORS", ())
+    monkeypatch.setattr(run_process, "_ACCELERATORS", ())
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2, 5, 8}, raising=False)
     monkeypatch.setattr(os, "sched_setaffinity", lambda pid, cores: None, raising=False)
-    assert cores.shares(1) == ([None], "")
-    assert cores.shares(2) == ([{0, 1}, {2, 5, 8}], "")
-    assert cores.shares(9) == ([{0}, {1}, {2}, {5}, {8}], "5 cores of the CPU")
+    assert run_process.shares(1) == ([None], "")
+    assert run_process.shares(2) == ([{0, 1}, {2, 5, 8}], "")
+    assert run_process.shares(9) == ([{0}, {1}, {2}, {5}, {8}], "5 cores of the CPU")
 
 
 def test_an_accelerator_has_one_run_at_a_time(do, tmp_path, monkeypatch, capsys):
     (tmp_path / "accel0").touch()
-    monkeypatch.setattr(cores, "_ACCELERATORS", (str(tmp_path / "accel0"),))
+    monkeypatch.setattr(run_process, "_ACCELERATORS", (str(tmp_path / "accel0"),))
     monkeypatch.delenv("JAX_PLATFORMS", raising=False)
     do(small_study(runs_at_once=2))
     assert "not 2 runs at a time but 1: each run takes the accelerator" in capsys.readouterr().err

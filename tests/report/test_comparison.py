@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from jaxgen.evaluation.aggregate import summarise
-from jaxgen.report.statistics import Difference, correct, holm, welch
+from jaxgen.report.comparison import Difference, correct, holm, welch
 
 A, B = [10.1, 10.9, 10.4, 11.2], [12.0, 12.9, 12.2]
 
