@@ -7,8 +7,8 @@ import optax
 from jaxgen.errors import UserError
 from jaxgen.losses.adversarial import AdversarialLoss, loss_of
 from jaxgen.models.base import GAN
+from jaxgen.ops.layers import SPECTRAL_NORM
 from jaxgen.ops.random import example_ids, example_normal
-from jaxgen.ops.spectral_norm import SPECTRAL_NORM
 from jaxgen.recipes import observations
 from jaxgen.recipes.base import (
     Average,
