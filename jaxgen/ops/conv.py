@@ -12,9 +12,9 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxgen.ops import winograd_3x3, winograd_4x4, winograd_stride_2
+from jaxgen.ops.across_devices import same_varying
 from jaxgen.ops.backend import traced_for_cpu
 from jaxgen.ops.conv_geometry import Geometry, resolve_padding, turned
-from jaxgen.ops.varying import same_varying
 
 DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 # Bytes of images and output gradients in one piece: measured best between 100 and 400 KB on a core with 1 MB of L2.

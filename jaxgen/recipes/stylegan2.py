@@ -15,10 +15,9 @@ import optax
 
 from jaxgen.errors import UserError
 from jaxgen.losses.adversarial import AdversarialLoss, loss_of
-from jaxgen.losses.path_length import path_length_penalty, path_lengths
-from jaxgen.losses.penalties import r1_and_logits
+from jaxgen.losses.penalties import path_length_penalty, path_lengths, r1_and_logits
 from jaxgen.models.stylegan2 import StyleGAN2
-from jaxgen.models.stylegan2.mapping import broadcast
+from jaxgen.models.stylegan2.layers import broadcast
 from jaxgen.models.stylegan2.synthesis import RandomNoise
 from jaxgen.ops.random import example_ids, example_normal
 from jaxgen.recipes import observations, stylegan2_views

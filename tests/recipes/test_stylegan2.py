@@ -18,7 +18,7 @@ from jaxgen.commands import train
 from jaxgen.devices import parallel
 from jaxgen.errors import UserError
 from jaxgen.losses import adversarial
-from jaxgen.losses.path_length import path_length_penalty, path_lengths
+from jaxgen.losses.penalties import path_length_penalty, path_lengths
 from jaxgen.models import stylegan2 as networks
 from jaxgen.models.stylegan2 import official
 from jaxgen.models.stylegan2.synthesis import CONST_NOISE

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from jaxgen.errors import UserError
 from jaxgen.models.stylegan2.discriminator import Discriminator
-from jaxgen.models.stylegan2.mapping import Mapping
+from jaxgen.models.stylegan2.layers import Mapping
 from jaxgen.models.stylegan2.synthesis import Synthesis
 from jaxgen.settings.lookup import unknown
 from jaxgen.settings.number_ranges import AT_LEAST_ONE, require
