@@ -63,7 +63,7 @@ MUTATIONS = [
     ("8 gamma / 2", "jaxgen/losses/penalties.py", "return 0.5 * squared, logits", "return squared, logits", "tests/losses/test_penalties.py"),
     ("8 through the augmentation", f"{RECIPE}/stylegan2.py", "logits_of(params, augmented(x, key, strength), labels)", "logits_of(params, x, labels)", PHASES),
     ("9 half-life", f"{RECIPE}/stylegan2.py", "beta = 0.5 **", "beta = 0.6 **", OF_RECIPE),
-    ("9 ramp", f"{RECIPE}/stylegan2.py", "step * (settings.batch_size * settings.ema_ramp)", "(step + 1) * (settings.batch_size * settings.ema_ramp)", OF_RECIPE),
+    ("9 ramp", f"{RECIPE}/stylegan2.py", "step * (batch_size * settings.ema_ramp)", "(step + 1) * (batch_size * settings.ema_ramp)", OF_RECIPE),
     ("9 buffers", f"{RECIPE}/stylegan2.py", "ema.params, g.params), g.stats)", "ema.params, g.params), ema.stats)", OF_RECIPE),
     ("10 styles", f"{MODEL}/synthesis.py", "2 * int(math.log2(self.resolution)) - 2", "2 * int(math.log2(self.resolution)) - 3", OF_MODEL),
     ("10 residual gain", f"{MODEL}/synthesis.py", "_SQRT_HALF = math.sqrt(0.5)", "_SQRT_HALF = 1.0", OF_MODEL),

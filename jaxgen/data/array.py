@@ -11,7 +11,7 @@ import numpy as np
 
 from jaxgen.data import folder
 from jaxgen.data.base import Dataset, Split, wanted_splits
-from jaxgen.data.streamed import RowsOfFile, StreamedArray
+from jaxgen.data.image_files import RowsOfFile, StreamedArray
 from jaxgen.errors import UserError
 
 _SPLITS = ("train", "test")

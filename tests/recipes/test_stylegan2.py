@@ -26,7 +26,6 @@ from jaxgen.ops.backend import compile_for
 from jaxgen.recipes import stylegan2
 from jaxgen.recipes.base import Average, Batch, Player
 from jaxgen.recipes.lazy_regularization import lazy_optimizer
-from jaxgen.recipes.stylegan2_settings import settings_of
 from jaxgen.runs import session
 from jaxgen.settings import divisibility
 from jaxgen.training import compiled_steps
@@ -101,7 +100,8 @@ def ten_steps(golden, rounding=0.0):
         loss,
         *transforms,
         image_shape=(side, side, 3),
-        settings=settings_of(config),
+        batch_size=config.batch_size,
+        settings=config.recipe,
         draws=draws,
     )
     rng = np.random.default_rng(0)
