@@ -4,6 +4,7 @@ All are array-like: len(), `shape`, `dtype`, indexing. Those that training can s
 threads that feed it, `first(n)` for the beginning of the set, and `streamed`, which tells them from arrays.
 """
 
+import copy
 import hashlib
 import io
 import math
@@ -127,68 +128,50 @@ class StreamedFiles(ImageFiles):
         return image_options.apply(pixels[None], self._options)[0]
 
 
-class RowsOfFile:
-    """Rows of a mapped array of bytes, read as they are asked for, by any number of threads.
-
-    Pages of a map count as memory of the process that touched them: gigabytes after some thousand random rows. And a
-    map whose file was cut short kills the process.
-
-    Args:
-      mapped: uint8 [N, ...], as `numpy.load(file, mmap_mode="r")` gives it.
-
-    Raises:
-      UserError: the file is in Fortran order, where the bytes of a row lie all over it.
-    """
-
-    def __init__(self, mapped: np.memmap):
-        self.shape, self._path = mapped.shape, mapped.filename
-        self._start, self._row = mapped.offset, math.prod(mapped.shape[1:])
-        if not mapped.flags.c_contiguous:
-            raise UserError(
-                f"{self._path} is in Fortran order and cannot be streamed: save numpy.ascontiguousarray of it, or use "
-                "data.streaming=never"
-            )
-
-    def __getitem__(self, numbers: np.ndarray) -> np.ndarray:
-        """Rows int [n], in that order.
-
-        Raises:
-          UserError: the file ends before one of them, or cannot be read any more.
-        """
-        rows = np.empty((len(numbers), *self.shape[1:]), np.uint8)
-        try:
-            with open(self._path, "rb", buffering=0) as file:
-                for row, number in zip(rows.reshape(len(numbers), -1), numbers, strict=True):
-                    file.seek(self._start + int(number) * self._row)
-                    if file.readinto(row) != self._row:
-                        raise UserError(f"{self._path} ends before image {number}, which it had: restore it")
-        except OSError as error:
-            raise UserError(f"{self._path} cannot be read any more ({error.strerror}): restore it") from None
-        return rows
-
-
 class StreamedArray:
-    """Rows of an array [N, H, W, C] (or [N, H, W]) of bytes that lies in a file, as `StreamedFiles`.
+    """Rows of a mapped array of bytes [N, H, W, C] (or [N, H, W]), as `StreamedFiles`; any number of threads may ask.
+
+    They are read from the file: pages of a map count as memory of the process that touched them, gigabytes after some
+    thousand random rows, and a map whose file was cut short kills the process.
 
     Args:
-      array: its rows.
+      mapped: uint8, as `numpy.load(file, mmap_mode="r")` gives it.
       numbers: int [n], which rows; in order.
       config: `config.data`.
+
+    Raises:
+      UserError: the file is in Fortran order, where the bytes of a row lie all over it; at indexing: the file ends
+        before a row, or cannot be read any more.
     """
 
     streamed = True
     dtype = np.dtype(np.uint8)
 
-    def __init__(self, array: RowsOfFile, numbers: np.ndarray, config):
-        self._array, self._numbers, self._options = array, numbers, config
+    def __init__(self, mapped: np.memmap, numbers: np.ndarray, config):
+        self._path, self._start, self._row = mapped.filename, mapped.offset, mapped.shape[1:]
+        self._numbers, self._options = numbers, config
+        if not mapped.flags.c_contiguous:
+            raise UserError(
+                f"{self._path} is in Fortran order and cannot be streamed: save numpy.ascontiguousarray of it, or use "
+                "data.streaming=never"
+            )
         self.shape = (len(numbers), *self.read(0).shape)
 
     def __len__(self) -> int:
         return len(self._numbers)
 
     def __getitem__(self, ids) -> np.ndarray:
-        rows = self._array[self._numbers[ids]]
-        return image_options.apply(rows.reshape(*rows.shape[:3], -1), self._options)
+        numbers, size = self._numbers[ids], math.prod(self._row)
+        rows = np.empty((len(numbers), size), np.uint8)
+        try:
+            with open(self._path, "rb", buffering=0) as file:
+                for row, number in zip(rows, numbers, strict=True):
+                    file.seek(self._start + int(number) * size)
+                    if file.readinto(row) != size:
+                        raise UserError(f"{self._path} ends before image {number}, which it had: restore it")
+        except OSError as error:
+            raise UserError(f"{self._path} cannot be read any more ({error.strerror}): restore it") from None
+        return image_options.apply(rows.reshape(len(numbers), *self._row[:2], -1), self._options)
 
     def read(self, i: int) -> np.ndarray:
         """Image i."""
@@ -200,7 +183,10 @@ class StreamedArray:
 
     def first(self, count: int) -> "StreamedArray":
         """The first `count` rows."""
-        return StreamedArray(self._array, self._numbers[:count], self._options)
+        part = copy.copy(self)
+        part._numbers = self._numbers[:count]
+        part.shape = (len(part), *self.shape[1:])
+        return part
 
     def digest(self) -> str:
         """SHA-256 of all pixels as they are used."""

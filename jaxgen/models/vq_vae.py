@@ -53,14 +53,8 @@ def build(
         )
     height, width = code_shape(config, image_shape)
     down, up = trunks(config, output_channels or image_shape[-1], dtype)
-    prior = CausalTransformer(
-        config.num_codes,
-        height * width,
-        width=config.prior_width,
-        layers=config.prior_layers,
-        heads=config.prior_heads,
-        dtype=dtype,
-    )
+    sizes = config.prior_width, config.prior_layers, config.prior_heads
+    prior = CausalTransformer(config.num_codes, height * width, *sizes, dtype)
     return VQVAE(Encoder(config.code_dim, down), up, prior, (height, width), config.num_codes, config.code_dim)
 
 

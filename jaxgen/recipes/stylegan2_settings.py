@@ -4,6 +4,7 @@ import jax
 from ml_collections import ConfigDict
 
 from jaxgen.errors import UserError
+from jaxgen.models.stylegan2.synthesis import resolutions
 from jaxgen.recipes.base import PyTree
 from jaxgen.settings import divisibility
 from jaxgen.settings.number_ranges import AT_LEAST_ONE, NOT_NEGATIVE, require
@@ -47,12 +48,10 @@ def discriminator_layers(architecture: str, side: int) -> list[tuple[str, str]]:
     In a block: fromrgb (of the first one, or of all in "skip"), conv0, conv1, skip (in "resnet").
     """
     layers = []
-    resolution = side
-    while resolution > 4:
+    for resolution in reversed(resolutions(side)[1:]):
         first = ["fromrgb"] if resolution == side or architecture == "skip" else []
         last = ["skip"] if architecture == "resnet" else []
         layers += [(f"b{resolution}", name) for name in (*first, "conv0", "conv1", *last)]
-        resolution //= 2
     return layers
 
 

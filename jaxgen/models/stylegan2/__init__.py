@@ -66,12 +66,7 @@ def build(config, image_shape: tuple[int, int, int], num_classes: int, dtype) ->
     }
     synthesis = Synthesis(side, channels, architecture=config.architecture, fused=config.fused_modulation, **shared)
     return StyleGAN2(
-        Mapping(
-            config.latent_dim,
-            num_layers=config.mapping_layers,
-            num_classes=classes,
-            lr_multiplier=config.mapping_lr_multiplier,
-        ),
+        Mapping(config.latent_dim, config.mapping_layers, classes, config.mapping_lr_multiplier),
         synthesis,
         Discriminator(
             architecture=config.discriminator_architecture,
