@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxgen.ops import winograd_3x3, winograd_4x4, winograd_stride_2
+from jaxgen.ops import winograd_3x3, winograd_4x4
 from jaxgen.ops.across_devices import same_varying
 from jaxgen.ops.backend import traced_for_cpu
 from jaxgen.ops.conv_geometry import Geometry, resolve_padding, turned
@@ -57,8 +57,9 @@ def _fast_conv(x, kernel, geometry: Geometry):
     if winograd_3x3.pays(kernel.shape, geometry, x.shape, c_out, x.dtype):
         return winograd_3x3.conv(x, kernel)
     output_shape = geometry.output_shape(x.shape, kernel.shape)
-    if winograd_stride_2.pays(kernel.shape, geometry, x.shape, output_shape, x.dtype, winograd_stride_2.MIN_PIXELS):
-        return winograd_stride_2.conv(x, kernel, geometry.pads, output_shape[1:3])
+    least = winograd_3x3.MIN_PIXELS_STRIDE_2
+    if winograd_3x3.pays_stride_2(kernel.shape, geometry, x.shape, output_shape, x.dtype, least):
+        return winograd_3x3.conv_stride_2(x, kernel, geometry.pads, output_shape[1:3])
     if geometry.is_4x4_stride_2(kernel.shape) and winograd_4x4.pays(x.shape, c_out, x.dtype):
         return winograd_4x4.conv_4x4_stride_2(x, kernel)
     if geometry.is_plain and max(geometry.input_dilation) > 1:
@@ -112,9 +113,9 @@ def kernel_gradient(x, g, kernel_size: tuple[int, int], geometry: Geometry):
         products = partial(winograd_3x3.kernel_gradient, contract=_contract_pixels)
         # Both transformed images are four times as large as they were.
         return _over_pieces(x, g, products, winograd_3x3.PIECE_BYTES // 2)
-    least = winograd_stride_2.MIN_PIXELS_OF_GRADIENT
-    if winograd_stride_2.pays(kernel_size, geometry, x.shape, g.shape, x.dtype, least):
-        products = partial(winograd_stride_2.kernel_gradient, pads=geometry.pads, contract=_contract_pixels)
+    least = winograd_3x3.MIN_PIXELS_OF_GRADIENT_STRIDE_2
+    if winograd_3x3.pays_stride_2(kernel_size, geometry, x.shape, g.shape, x.dtype, least):
+        products = partial(winograd_3x3.kernel_gradient_stride_2, pads=geometry.pads, contract=_contract_pixels)
         return _over_pieces(x, g, products, winograd_3x3.PIECE_BYTES // 2)
     if g.shape[-1] < _FEW_CHANNELS < x.shape[-1] and geometry.is_plain:
         # x meets shifted copies of g instead of g shifted copies of x.
