@@ -8,7 +8,7 @@ from scipy.interpolate import CubicSpline
 
 from jaxgen.commands.sample_request import Request
 from jaxgen.errors import UserError
-from jaxgen.models.stylegan2.mapping import broadcast, truncate
+from jaxgen.models.stylegan2.layers import broadcast, truncate
 from jaxgen.recipes.base import PyTree
 from jaxgen.runs import run_views
 from jaxgen.runs.session import Session

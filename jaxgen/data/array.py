@@ -11,7 +11,7 @@ import numpy as np
 
 from jaxgen.data import folder
 from jaxgen.data.base import Dataset, Split, wanted_splits
-from jaxgen.data.streamed import RowsOfFile, StreamedArray
+from jaxgen.data.image_files import StreamedArray
 from jaxgen.errors import UserError
 
 _SPLITS = ("train", "test")
@@ -21,8 +21,7 @@ def load(config) -> Dataset:
     """Splits "train" and "test", copied into memory."""
     name, class_names, parts = _opened(config)
     splits = {}
-    for split in wanted_splits(config, parts):
-        array, numbers, labels = parts[split]
+    for split, (array, numbers, labels) in parts.items():
         rows = array[numbers[0] : numbers[-1] + 1]
         splits[split] = Split(np.array(rows).reshape(*rows.shape[:3], -1), labels)
     return Dataset(name, splits, class_names, {})
@@ -31,15 +30,12 @@ def load(config) -> Dataset:
 def streamed(config):
     """The same unread, see `jaxgen.data.base.open_dataset`."""
     name, class_names, parts = _opened(config)
-    splits = {}
-    for split in wanted_splits(config, parts):
-        array, numbers, labels = parts[split]
-        splits[split] = StreamedArray(RowsOfFile(array), numbers, config), labels
+    splits = {split: (StreamedArray(array, rows, config), labels) for split, (array, rows, labels) in parts.items()}
     return name, class_names, splits
 
 
 def _opened(config):
-    """Name, class names, {split: (mapped array, numbers of the rows, labels)}."""
+    """Name, class names, {split: (mapped array, numbers of the rows, labels)} of the splits that the config names."""
     path = folder.existing(config, "array", "a file .npy of images, or a folder with train.npy and test.npy")
     files = {split: path / f"{split}.npy" for split in _SPLITS} if path.is_dir() else {"": path}
     if path.is_dir() and not files["train"].exists():
@@ -55,7 +51,8 @@ def _opened(config):
             classes = max(classes, int(labels.max()) + 1)
             labels = labels[numbers].astype(np.int32)
         parts[split] = array, numbers, labels
-    return path.stem, tuple(str(i) for i in range(classes)), parts
+    wanted = {split: parts[split] for split in wanted_splits(config, parts)}
+    return path.stem, tuple(str(i) for i in range(classes)), wanted
 
 
 def _carved(array, labels, test_fraction: float) -> dict:

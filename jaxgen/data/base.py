@@ -10,7 +10,7 @@ import ml_collections
 import numpy as np
 
 from jaxgen.data import cache, image_options
-from jaxgen.data.streamed import identity
+from jaxgen.data.image_files import identity
 from jaxgen.errors import UserError
 from jaxgen.settings import lookup
 
@@ -21,7 +21,7 @@ STREAMING = ("auto", "always", "never")
 class Split(NamedTuple):
     """One part of a dataset: images or vectors, told apart by type and rank (`is_vectors`).
 
-    images: uint8 [N, H, W, C], C in {1, 3}, an array or what is read like one (`jaxgen.data.streamed`); or vectors,
+    images: uint8 [N, H, W, C], C in {1, 3}, an array or what is read like one (`jaxgen.data.image_files`); or vectors,
     float32 [N, D], in units of their own. labels: int32 [N] or None.
     """
 
@@ -53,7 +53,7 @@ def is_vectors(images) -> bool:
 
 
 def is_streamed(images) -> bool:
-    """Whether the images stay on the disk while they are used, as those of `jaxgen.data.streamed` do."""
+    """Whether the images stay on the disk while they are used, as those of `jaxgen.data.image_files` do."""
     return getattr(images, "streamed", False)
 
 
@@ -82,7 +82,7 @@ def open_dataset(config, progress: bool = True) -> Dataset:
     A source is a module with `load(config) -> Dataset`, at native size, and optionally `files(config) -> paths` of
     what it reads; with `files` the decoded arrays are cached. `config` reaches it with one more key, `progress`. One
     whose images can be read as they are used also has `streamed(config) -> (name, class names, {split: (images of
-    `jaxgen.data.streamed`, labels)})`, which opens no more than the first image of a split.
+    `jaxgen.data.image_files`, labels)})`, which opens no more than the first image of a split.
 
     Args:
       config: `config.data`; its keys are explained in `jaxgen/settings/default.py`.

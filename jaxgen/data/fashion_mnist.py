@@ -8,18 +8,7 @@ from jaxgen.data.base import Dataset
 _LISTING = "url_checksums/fashion_mnist.txt"
 # What is known without the files, for --mode=plan.
 EXAMPLES = {"side": 28, "channels": 1, "classes": 10, "train": 60_000, "test": 10_000}
-_CLASSES = (
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
-)
+_CLASSES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 
 
 def files(config) -> list[Path]:

@@ -20,8 +20,8 @@ from ml_collections import ConfigDict
 
 from jaxgen.data.base import Dataset, Split, wanted_splits
 from jaxgen.data.container import IMAGE_SUFFIXES, Container, open_container
-from jaxgen.data.reading import read_images
-from jaxgen.data.streamed import StreamedFiles
+from jaxgen.data.image_files import StreamedFiles
+from jaxgen.data.image_options import read_images
 from jaxgen.errors import UserError
 
 _SPLIT_FOLDERS = ("train", "test", "val", "valid", "validation")

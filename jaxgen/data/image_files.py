@@ -1,7 +1,13 @@
-"""Image files of a folder or zip as one array-like set that is read as it is used, never whole."""
+"""Images that are read as they are used, never all at once: files of a folder or zip, or rows of an array in a file.
 
+All are array-like: len(), `shape`, `dtype`, indexing. Those that training can stream also have `read_many(ids)` for the
+threads that feed it, `first(n)` for the beginning of the set, and `streamed`, which tells them from arrays.
+"""
+
+import copy
 import hashlib
 import io
+import math
 import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -90,3 +96,110 @@ def folder_labels(names: list[str]) -> tuple[np.ndarray | None, tuple[str, ...]]
         return None, ()
     number = {name: i for i, name in enumerate(classes)}
     return np.array([number[parent] for parent in parents], np.int32), tuple(classes)
+
+
+class StreamedFiles(ImageFiles):
+    """Image files of a folder or zip, each brought to the configured channels, crop and size as it is read.
+
+    Args:
+      container: the folder or zip.
+      names: paths in it, in order.
+      where: its name, for messages.
+      config: `config.data`; without `channels` all must have those of the first image, without `image_size` its size.
+    """
+
+    streamed = True
+    _mend = "data.image_size and data.channels do"
+
+    def __init__(self, container: Container, names: list[str], where: str, config):
+        self._options = config
+        super().__init__(container, names, where, config.channels)
+
+    def first(self, count: int) -> "StreamedFiles":
+        """The first `count` images."""
+        return StreamedFiles(self._container, self.names[:count], self._where, self._options)
+
+    def read_many(self, ids: np.ndarray) -> np.ndarray:
+        """Images `ids`, one after the other on this thread: several threads read at a time."""
+        return np.stack([self.read(int(i)) for i in ids])
+
+    def prepared(self, pixels: np.ndarray) -> np.ndarray:
+        """Pixels as they are used."""
+        return image_options.apply(pixels[None], self._options)[0]
+
+
+class StreamedArray:
+    """Rows of a mapped array of bytes [N, H, W, C] (or [N, H, W]), as `StreamedFiles`; any number of threads may ask.
+
+    They are read from the file: pages of a map count as memory of the process that touched them, gigabytes after some
+    thousand random rows, and a map whose file was cut short kills the process.
+
+    Args:
+      mapped: uint8, as `numpy.load(file, mmap_mode="r")` gives it.
+      numbers: int [n], which rows; in order.
+      config: `config.data`.
+
+    Raises:
+      UserError: the file is in Fortran order, where the bytes of a row lie all over it; at indexing: the file ends
+        before a row, or cannot be read any more.
+    """
+
+    streamed = True
+    dtype = np.dtype(np.uint8)
+
+    def __init__(self, mapped: np.memmap, numbers: np.ndarray, config):
+        self._path, self._start, self._row = mapped.filename, mapped.offset, mapped.shape[1:]
+        self._numbers, self._options = numbers, config
+        if not mapped.flags.c_contiguous:
+            raise UserError(
+                f"{self._path} is in Fortran order and cannot be streamed: save numpy.ascontiguousarray of it, or use "
+                "data.streaming=never"
+            )
+        self.shape = (len(numbers), *self.read(0).shape)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __getitem__(self, ids) -> np.ndarray:
+        numbers, size = self._numbers[ids], math.prod(self._row)
+        rows = np.empty((len(numbers), size), np.uint8)
+        try:
+            with open(self._path, "rb", buffering=0) as file:
+                for row, number in zip(rows, numbers, strict=True):
+                    file.seek(self._start + int(number) * size)
+                    if file.readinto(row) != size:
+                        raise UserError(f"{self._path} ends before image {number}, which it had: restore it")
+        except OSError as error:
+            raise UserError(f"{self._path} cannot be read any more ({error.strerror}): restore it") from None
+        return image_options.apply(rows.reshape(len(numbers), *self._row[:2], -1), self._options)
+
+    def read(self, i: int) -> np.ndarray:
+        """Image i."""
+        return self[np.array([i])][0]
+
+    def read_many(self, ids: np.ndarray) -> np.ndarray:
+        """Images `ids`."""
+        return self[ids]
+
+    def first(self, count: int) -> "StreamedArray":
+        """The first `count` rows."""
+        part = copy.copy(self)
+        part._numbers = self._numbers[:count]
+        part.shape = (len(part), *self.shape[1:])
+        return part
+
+    def digest(self) -> str:
+        """SHA-256 of all pixels as they are used."""
+        digest = hashlib.sha256(repr(self.shape).encode())
+        for first in range(0, len(self), 1024):
+            digest.update(self[first : first + 1024])
+        return digest.hexdigest()
+
+
+def identity(images, labels: np.ndarray | None) -> str:
+    """A digest of what the files of a split are called (or of its shape) and of its labels; no pixel is read for it."""
+    digest = hashlib.sha256(repr(images.shape).encode())
+    digest.update("\n".join(getattr(images, "names", ())).encode())
+    if labels is not None:
+        digest.update(np.ascontiguousarray(labels).data)
+    return f"names:{digest.hexdigest()}"

@@ -1,6 +1,7 @@
 """Tables: columns with names and kinds, rows as float32, stratified splits, and CSV in the original units."""
 
 import csv
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,6 +10,7 @@ import numpy as np
 
 from jaxgen.data.base import Dataset, Split, wanted_splits
 from jaxgen.errors import UserError
+from jaxgen.files.workdir import write_atomic
 
 # Below so many rows neither a split nor any statistic says anything.
 MIN_ROWS = 20
@@ -102,12 +104,11 @@ def write_csv(path: Path, columns: Sequence[Column], rows: np.ndarray, places: n
     places: decimal places [C] of the numbers; -1: as many as float32 has.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}")
-    with temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow([column.name for column in columns])
-        writer.writerows([_cell(*cell) for cell in zip(columns, row, places, strict=True)] for row in rows)
-    temporary.replace(path)
+    file = io.StringIO(newline="")
+    writer = csv.writer(file)
+    writer.writerow([column.name for column in columns])
+    writer.writerows([_cell(*cell) for cell in zip(columns, row, places, strict=True)] for row in rows)
+    write_atomic(path, file.getvalue())
 
 
 def _cell(column: Column, value: np.float32, places: int) -> str:

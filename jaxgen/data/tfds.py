@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxgen.data import cache
 from jaxgen.data.base import Dataset, Split, wanted_splits
-from jaxgen.data.reading import read_images
+from jaxgen.data.image_options import read_images
 from jaxgen.errors import UserError
 
 # Random access without TensorFlow. Not parquet, the other such format: there 2,000 examples came back as 500.

@@ -20,8 +20,8 @@ from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from jaxgen.errors import UserError
+from jaxgen.ops.across_devices import shared_axis
 from jaxgen.ops.random import DATA_AXIS
-from jaxgen.ops.shares import shared_axis
 from jaxgen.recipes.base import Recipe
 
 PyTree = Any

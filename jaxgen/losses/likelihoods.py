@@ -52,15 +52,13 @@ def gaussian(sigma: float = 0.0) -> Likelihood:
     log p(x|z) = -D log sigma - SSE / (2 sigma^2) - D/2 log 2 pi; sigma = 0 learns it (sigma-VAE, Rybkin et al. 2021).
     """
 
-    def init():
-        return {} if sigma else {"log_sigma": jnp.zeros(())}
-
     def log_prob(parameters, outputs, observed):
         # The same bound on sigma as the paper's soft clipping has: a perfect fit would send the density to infinity.
         log_sigma = jnp.log(sigma) if sigma else jnp.maximum(parameters["log_sigma"], -6.0)
         error = (observed - outputs) * jnp.exp(-log_sigma)
         return _sum_pixels(-0.5 * jnp.square(error) - log_sigma - 0.5 * jnp.log(2 * jnp.pi))
 
+    init = dict if sigma else lambda: {"log_sigma": jnp.zeros(())}
     return Likelihood(init, _same_images, log_prob, lambda outputs: jnp.clip(outputs, -1, 1))
 
 

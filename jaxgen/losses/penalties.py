@@ -1,21 +1,22 @@
-"""Gradient penalties: what keeps a critic smooth where it matters.
+"""Gradient penalties: what keeps a critic smooth where it matters, and a generator (path length regularisation).
 
-Each is a pure function `(critic, reals, fakes, key, ids) -> [B]`, one number per example; the recipe takes the mean and
-multiplies it by `config.recipe.penalty_weight`. One of your own is a module with a function `penalty` of that form,
-named in the config by its import path.
+Those of a critic are pure functions `(critic, reals, fakes, key, ids) -> [B]`, one number per example; the recipe takes
+the mean and multiplies it by `config.recipe.penalty_weight`. One of your own is a module with a function `penalty` of
+that form, named in the config by its import path.
 
   critic: `images [B, ...] -> logits [B]`, each from its own image alone (no BatchNorm).
   reals, fakes: [B, ...]; no gradient goes into them.
   key, ids [B]: random numbers belong to the example of that number in the global batch, on any number of devices.
 """
 
+import math
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 
+from jaxgen.ops.across_devices import varying_axes
 from jaxgen.ops.random import DATA_AXIS, example_uniform
-from jaxgen.ops.varying import varying_axes
 from jaxgen.settings import lookup
 
 Critic = Callable[[jax.Array], jax.Array]
@@ -100,6 +101,38 @@ def _standard_deviation(images: jax.Array) -> jax.Array:
     if DATA_AXIS in varying_axes(moments):
         moments = jax.lax.pmean(moments, DATA_AXIS)
     return jnp.sqrt(jnp.maximum(moments[1] - jnp.square(moments[0]), 0))
+
+
+def path_lengths(synthesize: Callable, ws: jax.Array, noise: jax.Array) -> jax.Array:
+    """|J^T y| [N], the length of the gradient of <image, y> with respect to each image's styles.
+
+    Path length regularisation (Karras et al. 2020, section 3.2, equation 4): a step in w changes the image by a fixed
+    amount.
+
+    Args:
+      synthesize: `ws -> images [N, H, W, C]`, each from its own styles alone.
+      ws: [N, L, D], one w for each layer; lengths are over D, their squares averaged over L.
+      noise: y before its division by sqrt(H * W), standard normal [N, H, W, C].
+    """
+    _, height, width, _ = noise.shape
+    noise = noise / math.sqrt(height * width)
+    gradient = jax.grad(lambda ws: jnp.sum(synthesize(ws) * noise))(ws)
+    squared = jnp.mean(jnp.sum(jnp.square(gradient), axis=2), axis=1)
+    return root(squared)  # a saturated image has no gradient
+
+
+def path_length_penalty(lengths: jax.Array, mean: jax.Array, decay: float, batch_mean: jax.Array):
+    """(|J^T y| - a)^2 [N], and the new a.
+
+    Args:
+      lengths: [N]. mean: a so far, a scalar, 0 at the start. decay: share of the batch in the new a (0.01).
+      batch_mean: the mean of the lengths over all devices.
+
+    Returns:
+      The penalties, through whose a the gradient flows as through the lengths, and a without a gradient.
+    """
+    mean = mean + decay * (batch_mean - mean)
+    return jnp.square(lengths - mean), jax.lax.stop_gradient(mean)
 
 
 CHOICES = {"wgan_gp": wgan_gp, "dragan": dragan, "r1": r1, "r2": r2, "zero_centered": zero_centered}

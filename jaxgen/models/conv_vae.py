@@ -5,8 +5,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen.models.base import VAE, doublings, posterior
-from jaxgen.ops.batch_norm import BatchNorm
-from jaxgen.ops.layers import Conv, ConvTranspose
+from jaxgen.ops.layers import BatchNorm, Conv, ConvTranspose
 
 
 def build(

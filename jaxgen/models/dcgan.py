@@ -6,8 +6,7 @@ import jax.numpy as jnp
 
 from jaxgen.errors import UserError
 from jaxgen.models.base import GAN, doublings
-from jaxgen.ops.batch_norm import BatchNorm
-from jaxgen.ops.layers import ChannelDropout, Conv, ConvTranspose, UpsampleConv
+from jaxgen.ops.layers import BatchNorm, ChannelDropout, Conv, ConvTranspose, UpsampleConv
 from jaxgen.settings.lookup import unknown
 
 _NORMAL = nn.initializers.normal(0.02)

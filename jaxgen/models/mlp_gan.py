@@ -8,8 +8,7 @@ import jax.numpy as jnp
 
 from jaxgen.errors import UserError
 from jaxgen.models.base import GAN
-from jaxgen.ops.batch_norm import BatchNorm
-from jaxgen.ops.layers import ChannelDropout, Dense
+from jaxgen.ops.layers import BatchNorm, ChannelDropout, Dense
 from jaxgen.settings.lookup import unknown
 
 # torch's default for Linear: U(+-1/sqrt(fan_in)).

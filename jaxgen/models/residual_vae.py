@@ -8,8 +8,7 @@ import jax.numpy as jnp
 
 from jaxgen.errors import UserError
 from jaxgen.models.base import VAE, posterior
-from jaxgen.ops.batch_norm import BatchNorm
-from jaxgen.ops.layers import Conv, ConvTranspose
+from jaxgen.ops.layers import BatchNorm, Conv, ConvTranspose
 from jaxgen.settings.number_ranges import AT_LEAST_ONE, NOT_NEGATIVE, require
 
 

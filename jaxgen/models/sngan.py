@@ -10,8 +10,7 @@ import jax.numpy as jnp
 
 from jaxgen.errors import UserError
 from jaxgen.models.base import GAN, doublings
-from jaxgen.ops.batch_norm import BatchNorm
-from jaxgen.ops.layers import ConditionalBatchNorm, Conv, ConvPool, ConvTranspose, Dense, UpsampleConv
+from jaxgen.ops.layers import BatchNorm, ConditionalBatchNorm, Conv, ConvPool, ConvTranspose, Dense, UpsampleConv
 from jaxgen.settings.lookup import unknown
 
 _NORMAL = nn.initializers.normal(0.02)

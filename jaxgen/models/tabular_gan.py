@@ -10,8 +10,7 @@ import jax.numpy as jnp
 
 from jaxgen.errors import UserError
 from jaxgen.models.base import GAN
-from jaxgen.ops.batch_norm import BatchNorm
-from jaxgen.ops.layers import ChannelDropout, Dense
+from jaxgen.ops.layers import BatchNorm, ChannelDropout, Dense
 from jaxgen.settings.number_ranges import AT_LEAST_ONE, require
 
 VECTORS = TABLES = True

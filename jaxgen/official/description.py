@@ -13,7 +13,7 @@ from jaxgen.errors import UserError
 from jaxgen.models.stylegan2.official import FILTER
 from jaxgen.models.stylegan2.synthesis import width
 from jaxgen.official.network_pickle import Network
-from jaxgen.ops.ada import pipeline
+from jaxgen.ops import ada
 from jaxgen.settings.default import get_config
 from jaxgen.settings.experiments import experiment
 
@@ -219,6 +219,6 @@ def _training(description: Description, training_set: dict[str, Any]) -> ConfigD
     config.num_devices = 0
     config.model.bfloat16_resolutions = 0  # it would round coarser than their float16
     config.recipe.ema_ramp = 0.0
-    config.recipe.ada_pipeline = description.ada_pipeline if description.ada_pipeline in pipeline.CHOICES else ""
+    config.recipe.ada_pipeline = description.ada_pipeline if description.ada_pipeline in ada.CHOICES else ""
     config.data.flip = bool(training_set.get("xflip", False))
     return config

@@ -5,20 +5,22 @@ from collections.abc import Callable, Sequence
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax import lax
 
-from jaxgen.ops.batch_norm import BatchNorm
+from jaxgen.ops.backend import traced_for_cpu
 from jaxgen.ops.conv import conv
-from jaxgen.ops.random import example_ids, example_uniform
-from jaxgen.ops.spectral_norm import normalize_kernel
-from jaxgen.ops.upsample_conv import conv_3x3_average_pool, conv_transpose_4x4, upsample_conv_3x3
+from jaxgen.ops.random import DATA_AXIS, example_ids, example_uniform
 
 Initializer = nn.initializers.Initializer
+# The Flax collection of the singular vectors. Whoever applies a network decides by its mutability whether they move:
+# one power iteration where it is mutable, none where it is not (evaluation, and further passes of the same update).
+SPECTRAL_NORM = "spectral_norm"
 
 
 class _Linear(nn.Module):
     """The parameters that the layers below share: `kernel` [..., C_in, features] and `bias` [features].
 
-    With `spectral_norm` the kernel is divided by its largest singular value; see `jaxgen.ops.spectral_norm`.
+    With `spectral_norm` the kernel is divided by its largest singular value; see `normalize_kernel`.
     """
 
     features: int
@@ -83,6 +85,52 @@ class ConvPool(_Linear):
         return self.linear(x, (3, 3), conv_3x3_average_pool)
 
 
+class BatchNorm(nn.Module):
+    """Normalises each channel over the global batch (Ioffe & Szegedy, 2015); statistics in float32 in any `dtype`.
+
+    Running averages live in collection "batch_stats" as `mean` and `var` (biased variance, as in Flax; torch's is
+    unbiased). `momentum` 0.9 is torch's 0.1. With `train=True` it must run inside `shard_map` over `DATA_AXIS`, except
+    while initialising.
+    """
+
+    momentum: float = 0.9
+    epsilon: float = 1e-5
+    scale_init: Initializer = nn.initializers.ones
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+        channels = x.shape[-1]
+        scale = self.param("scale", self.scale_init, (channels,))
+        bias = self.param("bias", nn.initializers.zeros, (channels,))
+        running_mean = self.variable("batch_stats", "mean", jnp.zeros, (channels,))
+        running_var = self.variable("batch_stats", "var", jnp.ones, (channels,))
+        x = x.astype(jnp.float32)
+        if train:
+            mean, var = _statistics(x, lax.stop_gradient(running_mean.value), not self.is_initializing())
+            if not self.is_initializing() and self.is_mutable_collection("batch_stats"):
+                running_mean.value = self.momentum * running_mean.value + (1 - self.momentum) * lax.stop_gradient(mean)
+                running_var.value = self.momentum * running_var.value + (1 - self.momentum) * lax.stop_gradient(var)
+        else:
+            mean, var = running_mean.value, running_var.value
+        gain = scale * lax.rsqrt(var + self.epsilon)
+        return (x * gain + (bias - mean * gain)).astype(self.dtype)
+
+
+def _statistics(x, origin, over_devices: bool):
+    """Mean and biased variance of each channel over the global batch.
+
+    Both come from one pass and one all-reduce, as moments about `origin` (the running mean): near the true mean,
+    E[x^2] - E[x]^2 does not cancel.
+    """
+    shifted = x - origin
+    axes = tuple(range(x.ndim - 1))
+    moments = jnp.stack([shifted.mean(axes), jnp.square(shifted).mean(axes)])
+    if over_devices and lax.axis_size(DATA_AXIS) > 1:
+        moments = lax.pmean(moments, DATA_AXIS)
+    return moments[0] + origin, jnp.maximum(moments[1] - jnp.square(moments[0]), 0)
+
+
 class ConditionalBatchNorm(nn.Module):
     """Batch normalisation with a scale and bias for each class (Dumoulin et al. 2017, equation 5).
 
@@ -118,3 +166,63 @@ class ChannelDropout(nn.Module):
         uniform = example_uniform(self.make_rng("dropout"), example_ids(x.shape[0]), (x.shape[-1],))
         factor = jnp.where(uniform >= self.rate, 1 / (1 - self.rate), 0).astype(x.dtype)
         return x * factor.reshape(x.shape[0], *(1,) * (x.ndim - 2), x.shape[-1])
+
+
+def normalize_kernel(module: nn.Module, kernel: jax.Array) -> jax.Array:
+    """`kernel / sigma`, in float32, inside a compact `__call__` of `module` (Miyato et al. 2018, Algorithm 1).
+
+    The kernel [..., C_in, C_out] counts as a matrix with C_out columns, as in the paper. The estimates of its first
+    singular vectors, `u` [C_out] and `v` [the rest], live in collection `SPECTRAL_NORM`; the gradient flows through
+    sigma = u^T W v but not through them.
+    """
+    matrix = kernel.astype(jnp.float32).reshape(-1, kernel.shape[-1])
+    fixed = lax.stop_gradient(matrix)
+
+    if module.is_initializing():
+        first_u = _unit(jax.random.normal(module.make_rng("params"), (matrix.shape[1],)))
+        u = module.variable(SPECTRAL_NORM, "u", lambda: first_u)
+        v = module.variable(SPECTRAL_NORM, "v", lambda: _unit(fixed @ first_u))
+    else:
+        u, v = module.variable(SPECTRAL_NORM, "u"), module.variable(SPECTRAL_NORM, "v")
+        if module.is_mutable_collection(SPECTRAL_NORM):
+            v.value = _unit(fixed @ u.value)
+            u.value = _unit(v.value @ fixed)
+    return kernel / (v.value @ matrix @ u.value)
+
+
+def _unit(x: jax.Array) -> jax.Array:
+    return x * lax.rsqrt(jnp.sum(jnp.square(x)) + 1e-12)
+
+
+def conv_transpose_4x4(x, kernel):
+    """4x4 stride-2 transposed convolution, the same as `lax.conv_transpose(x, kernel, (2, 2), "SAME")`.
+
+    x: [N, H, W, C_in]; kernel: [4, 4, C_in, C_out]; returns [N, 2H, 2W, C_out].
+    """
+    return conv(x, kernel, padding=2, input_dilation=2)
+
+
+def upsample_conv_3x3(x, kernel):
+    """Nearest-neighbour 2x upsampling, then a 3x3 convolution with SAME padding; on CPUs at the low resolution.
+
+    x: [N, H, W, C_in]; kernel: [3, 3, C_in, C_out]; returns [N, 2H, 2W, C_out].
+    """
+    if not traced_for_cpu():
+        return conv(x.repeat(2, axis=1).repeat(2, axis=2), kernel, padding=1)
+    return conv_transpose_4x4(x, _folded(kernel))
+
+
+def conv_3x3_average_pool(x, kernel):
+    """3x3 convolution with SAME padding, then 2x2 average pooling, as one 4x4 stride-2 convolution (16 taps, not 36).
+
+    x: [N, H, W, C_in], H and W even; kernel: [3, 3, C_in, C_out]; returns [N, H/2, W/2, C_out].
+    """
+    return conv(x, _folded(kernel) / 4, stride=2, padding=1)
+
+
+def _folded(kernel):
+    """Both leading axes [a, b, c] convolved with [1, 1]: [a, a + b, b + c, c]."""
+    for edge in (((0, 1), (0, 0)), ((0, 0), (0, 1))):
+        edge = (*edge, (0, 0), (0, 0))
+        kernel = jnp.pad(kernel, edge) + jnp.pad(kernel, [pair[::-1] for pair in edge])
+    return kernel

@@ -33,3 +33,33 @@ def example_normal(key: jax.Array, ids: jax.Array, shape: tuple[int, ...]) -> ja
 def example_uniform(key: jax.Array, ids: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     """Uniform numbers in [0, 1), [len(ids), *shape], where row i depends on `key` and `ids[i]` alone."""
     return jax.vmap(lambda i: jax.random.uniform(jax.random.fold_in(key, i), shape))(ids)
+
+
+class Draw:
+    """Draws of augmentations for the examples `ids` of the global batch; every call, in order, has a key of its own.
+
+    Args:
+      key: of this use of the pipeline.
+      ids: [N] global example numbers.
+      strength: p, the probability of each augmentation; a traced scalar in [0, 1].
+    """
+
+    def __init__(self, key: jax.Array, ids: jax.Array, strength: jax.Array):
+        self._key, self._ids, self.strength, self._calls = key, ids, strength, 0
+
+    def _next(self) -> jax.Array:
+        self._calls += 1
+        return jax.random.fold_in(self._key, self._calls)
+
+    def uniform(self, *shape: int) -> jax.Array:
+        """[N, *shape] in [0, 1)."""
+        return example_uniform(self._next(), self._ids, shape)
+
+    def normal(self, *shape: int) -> jax.Array:
+        """[N, *shape], standard normal."""
+        return example_normal(self._next(), self._ids, shape)
+
+    def kept(self, values: jax.Array, otherwise: float, probability: jax.Array | None = None) -> jax.Array:
+        """Rows of `values` [N, ...] with probability p (or another), elsewhere what changes nothing."""
+        keep = self.uniform() < (self.strength if probability is None else probability)
+        return jnp.where(keep.reshape(-1, *[1] * (values.ndim - 1)), values, otherwise)

@@ -13,7 +13,7 @@ from itertools import pairwise
 import jax.numpy as jnp
 from jax import lax
 
-from jaxgen.ops import winograd
+from jaxgen.ops.winograd_3x3 import multiply
 
 # With fewer channels on either side, the additions cost more than the products saved.
 _MIN_CHANNELS = 32
@@ -28,7 +28,7 @@ def pays(image_shape, channels: int, dtype) -> bool:
 def conv_4x4_stride_2(x, kernel):
     """Convolution with padding 1: [N, H, W, C], [4, 4, C, O] -> [N, H/2, W/2, O]; H and W divisible by 4."""
     n, height, width, _ = x.shape
-    products = winograd.multiply(jnp.matmul, _image_terms(x), _kernel_terms(kernel))
+    products = multiply(jnp.matmul, _image_terms(x), _kernel_terms(kernel))
     rows = [[a + b for a, b in zip(*pair, strict=True)] for pair in pairwise(products)]
     tile = (n, height // 4, width // 4, kernel.shape[3])
     outputs = [jnp.stack([(a + b).reshape(tile) for a, b in pairwise(r)], 3) for r in rows]
@@ -43,7 +43,7 @@ def input_gradient(g, kernel):
     def product(a, b):
         return lax.dot_general(a, b, (((1,), (1,)), ((), ()))).reshape(block)
 
-    terms = winograd.multiply(product, _output_terms(g), _kernel_terms(kernel))
+    terms = multiply(product, _output_terms(g), _kernel_terms(kernel))
     columns = [_scatter(*row, axis=2) for row in terms]
     parities = [_scatter(*(column[b] for column in columns), axis=1) for b in (0, 1)]
     # [N, T + 1, row parity of the block, U + 1, column parity, 2, 2, C]
@@ -54,7 +54,7 @@ def input_gradient(g, kernel):
 
 def kernel_gradient(x, g, contract):
     """Gradient [4, 4, C, O] for x [N, H, W, C] and g [N, H/2, W/2, O]; `contract(a, b)` is a^T b, summed over rows."""
-    products = winograd.multiply(contract, _image_terms(x), _output_terms(g))
+    products = multiply(contract, _image_terms(x), _output_terms(g))
     rows = [[a + b for a, b in zip(*pair, strict=True)] for pair in pairwise(products)]
     shape = (2, 2, x.shape[-1], g.shape[-1])
     taps = [jnp.stack([(a + b).reshape(shape) for a, b in pairwise(r)], 1) for r in rows]

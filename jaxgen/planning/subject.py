@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 class StreamedShape(NamedTuple):
-    """The shape of images that a run would not keep in memory, in place of `jaxgen.data.streamed`."""
+    """The shape of images that a run would not keep in memory, in place of `jaxgen.data.image_files`."""
 
     shape: tuple[int, int, int, int]
     dtype: jnp.dtype = jnp.dtype(jnp.uint8)

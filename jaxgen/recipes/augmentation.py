@@ -8,8 +8,7 @@ import jax.numpy as jnp
 from flax import struct
 
 from jaxgen.errors import UserError
-from jaxgen.ops import diff_augment
-from jaxgen.ops.ada import pipeline
+from jaxgen.ops import ada, diff_augment
 from jaxgen.settings import lookup
 
 
@@ -85,8 +84,8 @@ def augmentation_of(settings, batch_size: int, image_shape: tuple[int, ...]) -> 
         return Augmentation(lambda x, key, ids, p: diff_augment.augment(x, key, ids, policies), 1.0, 0.0, 1, 1.0, 1)
     if not settings.ada_pipeline:
         return None
-    if settings.ada_pipeline not in pipeline.CHOICES:
-        raise UserError(lookup.unknown("config.recipe.ada_pipeline", settings.ada_pipeline, list(pipeline.CHOICES)))
+    if settings.ada_pipeline not in ada.CHOICES:
+        raise UserError(lookup.unknown("config.recipe.ada_pipeline", settings.ada_pipeline, list(ada.CHOICES)))
     if image_shape[-1] not in (1, 3):
         raise UserError(f"config.recipe.ada_pipeline: images have {image_shape[-1]} channels, it takes 1 or 3")
     if not 0 <= settings.ada_initial_p <= 1:
@@ -97,9 +96,9 @@ def augmentation_of(settings, batch_size: int, image_shape: tuple[int, ...]) -> 
         raise UserError("config.recipe.ada_interval and ada_kimg: they must be positive")
     if not settings.ada_target and not settings.ada_initial_p:
         raise UserError("config.recipe.ada_initial_p=0 with ada_target=0 never augments: set one of them")
-    groups = pipeline.CHOICES[settings.ada_pipeline]
+    groups = ada.CHOICES[settings.ada_pipeline]
     return Augmentation(
-        lambda x, key, ids, p: pipeline.augment(x, key, ids, p, groups),
+        lambda x, key, ids, p: ada.augment(x, key, ids, p, groups),
         settings.ada_initial_p,
         settings.ada_target,
         settings.ada_interval,

@@ -9,9 +9,8 @@ import optax
 from flax import linen as nn
 from flax import struct
 
+from jaxgen.ops.across_devices import share_of, shared_axis, varying_axes, whole
 from jaxgen.ops.random import DATA_AXIS
-from jaxgen.ops.shares import share_of, shared_axis, whole
-from jaxgen.ops.varying import varying_axes
 
 PyTree = Any
 

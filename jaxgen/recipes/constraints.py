@@ -78,12 +78,7 @@ def constraints_of(settings) -> Constraints:
             f"config.recipe.ada_pipeline={settings.ada_pipeline!r} belongs to recipe 'stylegan2': set it to '', or use "
             "config.recipe.diff_augment"
         )
-    return Constraints(
-        penalty_of(settings.penalty) if settings.penalty else None,
-        settings.penalty_weight,
-        settings.weight_clip,
-        settings.dequantize,
-        settings.instance_noise,
-        settings.instance_noise_steps,
-        diff_augment_policies(settings),
-    )
+    penalty = penalty_of(settings.penalty) if settings.penalty else None
+    same = ("penalty_weight", "weight_clip", "dequantize", "instance_noise", "instance_noise_steps")
+    numbers = {key: settings[key] for key in same}
+    return Constraints(penalty, augmentations=diff_augment_policies(settings), **numbers)

@@ -3,12 +3,13 @@
 import jax
 import jax.numpy as jnp
 import optax
+from ml_collections import ConfigDict
 
 from jaxgen.errors import UserError
 from jaxgen.losses.adversarial import AdversarialLoss, loss_of
 from jaxgen.models.base import GAN
+from jaxgen.ops.layers import SPECTRAL_NORM
 from jaxgen.ops.random import example_ids, example_normal
-from jaxgen.ops.spectral_norm import SPECTRAL_NORM
 from jaxgen.recipes import observations
 from jaxgen.recipes.base import (
     Average,
@@ -72,10 +73,7 @@ def build(config, image_shape: tuple[int, ...], num_classes: int, table: Table |
         optimizer_of(config.optimizers.generator, config.steps, "config.optimizers.generator"),
         optimizer_of(config.optimizers.discriminator, critic_steps, "config.optimizers.discriminator"),
         image_shape=image_shape,
-        n_critic=settings.n_critic,
-        share_fakes=settings.share_fakes,
-        generator_batch=settings.generator_batch,
-        ema_decay=settings.ema_decay,
+        settings=settings,
         table=table,
     )
 
@@ -112,13 +110,12 @@ def gan(
     tx_d: optax.GradientTransformation,
     *,
     image_shape: tuple[int, ...],
-    n_critic: int,
-    share_fakes: bool,
-    generator_batch: int,
-    ema_decay: float,
+    settings: ConfigDict,
     table: Table | None,
 ) -> Recipe:
-    """Adversarial recipe from its parts; see `build` for the config keys. State: `{g, d, ema}`."""
+    """Adversarial recipe from its parts; settings: `config.recipe`. State: `{g, d, ema}`."""
+    n_critic, generator_batch = settings.n_critic, settings.generator_batch
+    share_fakes, ema_decay = settings.share_fakes, settings.ema_decay
     observer = observations.Observer(loss.boundary, loss.distance, constraint.penalty is not None)
     generator, discriminator, latent_dim, pack = model
 

@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen.losses.penalties import interpolate, norm_of_gradient
+from jaxgen.ops.layers import SPECTRAL_NORM
 from jaxgen.ops.random import DATA_AXIS, example_ids, places_of
-from jaxgen.ops.spectral_norm import SPECTRAL_NORM
 
 # Points of a batch at which the critic's slope is taken: an eighth of a usual batch costs next to nothing.
 _POINTS = 8

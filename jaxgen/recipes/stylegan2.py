@@ -12,21 +12,20 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+from ml_collections import ConfigDict, FrozenConfigDict
 
 from jaxgen.errors import UserError
 from jaxgen.losses.adversarial import AdversarialLoss, loss_of
-from jaxgen.losses.path_length import path_length_penalty, path_lengths
-from jaxgen.losses.penalties import r1_and_logits
+from jaxgen.losses.penalties import path_length_penalty, path_lengths, r1_and_logits
 from jaxgen.models.stylegan2 import StyleGAN2
-from jaxgen.models.stylegan2.mapping import broadcast
+from jaxgen.models.stylegan2.layers import broadcast
 from jaxgen.models.stylegan2.synthesis import RandomNoise
 from jaxgen.ops.random import example_ids, example_normal
 from jaxgen.recipes import observations, stylegan2_views
 from jaxgen.recipes.augmentation import Augmentation, augmentation_of
 from jaxgen.recipes.base import Average, Batch, Outcome, Player, Recipe, average_over_devices, descend
-from jaxgen.recipes.frozen_layers import frozen_layers, stopped
 from jaxgen.recipes.lazy_regularization import LazyOptimizer, lazy_optimizer
-from jaxgen.recipes.stylegan2_settings import Settings, settings_of
+from jaxgen.recipes.stylegan2_settings import check_settings, frozen_layers, stopped
 from jaxgen.settings import lookup
 
 
@@ -49,17 +48,19 @@ def build(config, image_shape: tuple[int, int, int], num_classes: int) -> Recipe
     model = module.build(config.model, image_shape, num_classes, jnp.dtype(config.compute_dtype))
     if not isinstance(model, StyleGAN2):
         raise UserError(f"config.model.name={config.model.name!r} has no styles: recipe 'stylegan2' needs stylegan2")
-    settings = settings_of(config)
+    check_settings(config)
+    settings = config.recipe
     architecture = config.model.discriminator_architecture
-    frozen = frozen_layers(config.recipe.freeze_d_layers, architecture, image_shape[0])
+    frozen = frozen_layers(settings.freeze_d_layers, architecture, image_shape[0])
     return stylegan2(
         model,
-        loss_of(config.recipe),
+        loss_of(settings),
         lazy_optimizer(config, "generator", settings.path_length_interval, enters_linearly),
         lazy_optimizer(config, "discriminator", settings.r1_interval, enters_linearly, frozen),
         image_shape=image_shape,
+        batch_size=config.batch_size,
         settings=settings,
-        augment=augmentation_of(config.recipe, config.batch_size, image_shape),
+        augment=augmentation_of(settings, config.batch_size, image_shape),
         frozen=frozen,
     )
 
@@ -76,7 +77,8 @@ def stylegan2(
     tx_d: LazyOptimizer,
     *,
     image_shape: tuple[int, int, int],
-    settings: Settings,
+    batch_size: int,
+    settings: ConfigDict,
     draws: Draws | None = None,
     augment: Augmentation | None = None,
     frozen: frozenset[tuple[str, str]] = frozenset(),
@@ -84,7 +86,7 @@ def stylegan2(
     """The recipe from its parts. State: `{g, d, ema, path_length_mean, r1_penalty}`, with augmentation `strength`."""
     mapping, synthesis, discriminator, z_dim, num_ws = model
     observer = observations.Observer(loss.boundary, loss.distance)
-    draws = draws or Draws()
+    draws, settings = draws or Draws(), FrozenConfigDict(settings)
 
     def init(key):
         keys = jax.random.split(key, 3)
@@ -227,8 +229,8 @@ def stylegan2(
             signs += of_r1
         metrics = metrics_d | {f"{name}_g": value for name, value in metrics_g.items()}
         metrics |= {f"weight_norm_{name}": optax.tree.norm(player.params) for name, player in (("g", g), ("d", d))}
-        metrics |= {"r1_penalty": r1_penalty, "path_length_mean": mean, "kimg": (step + 1) * settings.batch_size / 1000}
-        ema = _ema(state["ema"], g, step, settings)
+        metrics |= {"r1_penalty": r1_penalty, "path_length_mean": mean, "kimg": (step + 1) * batch_size / 1000}
+        ema = _ema(state["ema"], g, step, batch_size, settings)
         state = {"g": g, "d": d, "ema": ema, "path_length_mean": mean, "r1_penalty": r1_penalty}
         if augment is not None:
             state["strength"] = augment.adapted(strength, *signs, step)
@@ -241,12 +243,12 @@ def stylegan2(
     return Recipe(init, update, views, facts={"synthesis": {"num_ws": num_ws}}, part_multiple=multiple)
 
 
-def _ema(ema: Average, g: Player, step: jax.Array, settings: Settings) -> Average:
+def _ema(ema: Average, g: Player, step: jax.Array, batch_size: int, settings: ConfigDict) -> Average:
     """The generator's moving average: its half-life grows with the images seen, up to ema_kimg; buffers are copied."""
     if not settings.ema_kimg:
         return Average(g.params, g.stats)
     half_life = 1000.0 * settings.ema_kimg
     if settings.ema_ramp:
-        half_life = jnp.minimum(half_life, step * (settings.batch_size * settings.ema_ramp))
-    beta = 0.5 ** (settings.batch_size / jnp.maximum(half_life, 1e-8))
+        half_life = jnp.minimum(half_life, step * (batch_size * settings.ema_ramp))
+    beta = 0.5 ** (batch_size / jnp.maximum(half_life, 1e-8))
     return Average(jax.tree.map(lambda a, p: p + beta * (a - p), ema.params, g.params), g.stats)

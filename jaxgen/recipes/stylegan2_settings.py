@@ -1,8 +1,11 @@
-"""The numbers of StyleGAN2's training, checked."""
+"""The numbers of StyleGAN2's training, checked; and FreezeD (Mo et al. 2020): some layers stay as they are."""
 
-from typing import NamedTuple
+import jax
+from ml_collections import ConfigDict
 
 from jaxgen.errors import UserError
+from jaxgen.models.stylegan2.synthesis import resolutions
+from jaxgen.recipes.base import PyTree
 from jaxgen.settings import divisibility
 from jaxgen.settings.number_ranges import AT_LEAST_ONE, NOT_NEGATIVE, require
 
@@ -19,28 +22,8 @@ _NOT_HERE = {
 }
 
 
-class Settings(NamedTuple):
-    """Numbers of `config.recipe`, and the global batch size."""
-
-    batch_size: int
-    r1_gamma: float
-    r1_interval: int
-    path_length_weight: float
-    path_length_interval: int
-    path_length_decay: float
-    path_length_shrink: int
-    style_mixing: float
-    w_avg_beta: float
-    ema_kimg: float
-    ema_ramp: float
-
-
-def settings_of(config) -> Settings:
-    """The numbers of `config.recipe`.
-
-    Raises:
-      UserError: one of them cannot be.
-    """
+def check_settings(config: ConfigDict) -> None:
+    """Refuses numbers of `config.recipe` that cannot be."""
     for key, off in _NOT_HERE.items():
         if config.recipe[key] != off:
             raise UserError(
@@ -54,8 +37,45 @@ def settings_of(config) -> Settings:
     divisibility.check_groups(config)
     require(config.recipe, "config.recipe", AT_LEAST_ONE, "r1_interval", "path_length_interval", "path_length_shrink")
     require(config.recipe, "config.recipe", NOT_NEGATIVE, "r1_gamma", "path_length_weight", "ema_kimg", "ema_ramp")
-    values = {name: config.recipe[name] for name in Settings._fields if name != "batch_size"}
     for key in ("style_mixing", "w_avg_beta", "path_length_decay"):
-        if not 0 <= values[key] <= 1:
-            raise UserError(f"config.recipe.{key}={values[key]}: it must lie between 0 and 1")
-    return Settings(config.batch_size, **values)
+        if not 0 <= config.recipe[key] <= 1:
+            raise UserError(f"config.recipe.{key}={config.recipe[key]}: it must lie between 0 and 1")
+
+
+def discriminator_layers(architecture: str, side: int) -> list[tuple[str, str]]:
+    """Paths of StyleGAN2's convolutions above 4x4, from the image on, in the order in which they are frozen.
+
+    In a block: fromrgb (of the first one, or of all in "skip"), conv0, conv1, skip (in "resnet").
+    """
+    layers = []
+    for resolution in reversed(resolutions(side)[1:]):
+        first = ["fromrgb"] if resolution == side or architecture == "skip" else []
+        last = ["skip"] if architecture == "resnet" else []
+        layers += [(f"b{resolution}", name) for name in (*first, "conv0", "conv1", *last)]
+    return layers
+
+
+def frozen_layers(count: int, architecture: str, side: int) -> frozenset[tuple[str, str]]:
+    """The first `count` of `discriminator_layers`.
+
+    Raises:
+      UserError: there are not so many.
+    """
+    layers = discriminator_layers(architecture, side)
+    if not 0 <= count <= len(layers):
+        raise UserError(
+            f"config.recipe.freeze_d_layers={count}: this discriminator has {len(layers)} layers that can be frozen; "
+            "it must lie between 0 and that"
+        )
+    return frozenset(layers[:count])
+
+
+def stopped(params: PyTree, frozen: frozenset[tuple[str, str]]) -> PyTree:
+    """The parameters, those of frozen layers without a gradient."""
+    if not frozen:
+        return params
+
+    def stop(path, leaf):
+        return jax.lax.stop_gradient(leaf) if tuple(part.key for part in path[:2]) in frozen else leaf
+
+    return jax.tree_util.tree_map_with_path(stop, params)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import jax
 
-from jaxgen.models.stylegan2.mapping import broadcast
+from jaxgen.models.stylegan2.layers import broadcast
 from jaxgen.models.stylegan2.synthesis import CONST_NOISE, NO_NOISE, RandomNoise
 from jaxgen.ops.random import example_normal
 

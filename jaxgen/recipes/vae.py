@@ -7,17 +7,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+from ml_collections import ConfigDict
 
 from jaxgen.errors import UserError
-from jaxgen.losses.elbo import (
-    beta_at,
-    free_bits_kl,
-    importance_weighted_bound,
-    kl_to_standard_normal,
-    log_prior_over_posterior,
-    negative_elbo,
-    reparameterize,
-)
+from jaxgen.losses import elbo
 from jaxgen.losses.likelihoods import Likelihood, likelihood_of
 from jaxgen.models.base import VAE
 from jaxgen.ops.pixels import GRAY_LEVEL
@@ -52,29 +45,26 @@ def build(config, image_shape: tuple[int, ...], num_classes: int, table: Table |
     model = model_of(config, image_shape, num_classes, likelihood, table)
     if not isinstance(model, VAE):
         raise UserError(f"config.model.name={config.model.name!r} is no VAE: recipe 'vae' needs encoder and decoder")
+    _check_objective(config.recipe)
     return vae(
         model,
         likelihood,
         optimizer_of(config.optimizers.vae, config.steps, "config.optimizers.vae"),
         image_shape=image_shape,
-        ema_decay=config.recipe.ema_decay,
+        settings=config.recipe,
         table=table,
-        **_objective_of(config.recipe),
     )
 
 
-def _objective_of(settings) -> dict:
-    """beta, beta_warmup, free_bits and iwae_samples, if they go together."""
+def _check_objective(settings: ConfigDict) -> None:
     require(settings, "config.recipe", AT_LEAST_ONE, "iwae_samples")
     require(settings, "config.recipe", NOT_NEGATIVE, "beta_warmup", "free_bits")
-    chosen = {key: settings[key] for key in ("beta", "beta_warmup", "free_bits", "iwae_samples")}
-    changed = [key for key, usual in (("beta", 1), ("beta_warmup", 0), ("free_bits", 0)) if chosen[key] != usual]
+    changed = [key for key, usual in (("beta", 1), ("beta_warmup", 0), ("free_bits", 0)) if settings[key] != usual]
     if settings.iwae_samples > 1 and changed:
         raise UserError(
             f"config.recipe.iwae_samples={settings.iwae_samples} trains an importance-weighted bound, which has no KL "
             f"term to change: leave config.recipe.{changed[0]} at its default, or iwae_samples at 1"
         )
-    return chosen
 
 
 def model_of(
@@ -111,16 +101,16 @@ def vae(
     tx: optax.GradientTransformation,
     *,
     image_shape: tuple[int, ...],
-    ema_decay: float,
-    beta: float = 1.0,
-    beta_warmup: int = 0,
-    free_bits: float = 0.0,
-    iwae_samples: int = 1,
-    table: Table | None = None,
+    settings: ConfigDict,
+    table: Table | None,
 ) -> Recipe:
-    """VAE recipe from its parts; see `build`. State: `{vae, ema}`, each with encoder, decoder and likelihood."""
+    """VAE recipe from its parts; settings: `config.recipe`.
+
+    State: `{vae, ema}`, each with encoder, decoder and likelihood.
+    """
     encoder, decoder, latent_dim, conditional = model
-    draws = iwae_samples  # of the latents of each example
+    beta, beta_warmup, free_bits = settings.beta, settings.beta_warmup, settings.free_bits
+    draws, ema_decay = settings.iwae_samples, settings.ema_decay  # draws of the latents of each example
 
     def init(key):
         key_e, key_d = jax.random.split(key)
@@ -148,12 +138,12 @@ def vae(
         drawn_mean, drawn_log_variance, target = (
             jnp.repeat(x, draws, axis=0) if draws > 1 else x for x in (mean, log_variance, observed)
         )
-        latents = reparameterize(noise, drawn_mean, drawn_log_variance)
+        latents = elbo.reparameterize(noise, drawn_mean, drawn_log_variance)
         inputs = (latents, *condition(labels, draws))
         outputs, decoder_stats = apply_train(decoder, params["decoder"], stats["decoder"], *inputs, key=keys[3])
         log_likelihood = likelihood.log_prob(params["likelihood"], outputs, target)
-        kl = kl_to_standard_normal(mean, log_variance)
-        log_weights = log_likelihood + log_prior_over_posterior(noise, latents, drawn_log_variance)
+        kl = elbo.kl_to_standard_normal(mean, log_variance)
+        log_weights = log_likelihood + elbo.log_prior_over_posterior(noise, latents, drawn_log_variance)
         stats = {"encoder": encoder_stats, "decoder": decoder_stats}
         return log_likelihood.reshape(-1, draws), kl, log_weights.reshape(-1, draws), stats
 
@@ -161,21 +151,21 @@ def vae(
         images = batch.images[0]
         labels = batch.labels[0] if conditional else None
         keys = jax.random.split(key, images.shape[0])
-        weight = beta_at(step, beta, beta_warmup)
+        weight = elbo.beta_at(step, beta, beta_warmup)
 
         def loss_fn(params, stats, part):
             log_likelihood, kl, log_weights, stats = forward(params, stats, *part)
             log_likelihood = jnp.mean(log_likelihood, axis=1)
             if draws > 1:
-                loss = -jnp.mean(importance_weighted_bound(log_weights, axis=1))
+                loss = -jnp.mean(elbo.importance_weighted_bound(log_weights, axis=1))
             elif free_bits:
                 mean_kl = average_over_devices(jnp.mean(kl, axis=0))
-                loss = weight * free_bits_kl(mean_kl, free_bits) - jnp.mean(log_likelihood)
+                loss = weight * elbo.free_bits_kl(mean_kl, free_bits) - jnp.mean(log_likelihood)
             else:
-                loss = jnp.mean(negative_elbo(log_likelihood, kl, weight))
+                loss = jnp.mean(elbo.negative_elbo(log_likelihood, kl, weight))
             metrics = {
                 "loss": loss,
-                "negative_elbo": jnp.mean(negative_elbo(log_likelihood, kl)),
+                "negative_elbo": jnp.mean(elbo.negative_elbo(log_likelihood, kl)),
                 "kl": jnp.mean(jnp.sum(kl, axis=-1)),
                 "log_likelihood": jnp.mean(log_likelihood),
             }
@@ -236,12 +226,12 @@ def vae(
 
         def weight(key):
             noise = example_normal(key, ids, (latent_dim,))
-            z = reparameterize(noise, mean, log_variance)
+            z = elbo.reparameterize(noise, mean, log_variance)
             outputs = apply_eval(decoder, ema.params["decoder"], ema.stats["decoder"], z)
             log_p = likelihood.log_prob(ema.params["likelihood"], outputs, observed)
-            return log_p + log_prior_over_posterior(noise, z, log_variance)
+            return log_p + elbo.log_prior_over_posterior(noise, z, log_variance)
 
-        return importance_weighted_bound(jax.lax.map(weight, keys[2:]), axis=0)
+        return elbo.importance_weighted_bound(jax.lax.map(weight, keys[2:]), axis=0)
 
     facts = likelihood_facts(likelihood, math.prod(image_shape), "importance-weighted lower bound (Burda et al. 2016)")
     views = {"sample": sample, "latents": latents, "decode": decode, "reconstruct": reconstruct}

@@ -5,20 +5,12 @@ import math
 import jax
 import jax.numpy as jnp
 import optax
+from ml_collections import ConfigDict
 
 from jaxgen.errors import UserError
+from jaxgen.losses import quantization
 from jaxgen.losses.likelihoods import Likelihood, likelihood_of
-from jaxgen.losses.quantization import (
-    commitment,
-    init_codebook,
-    move_codebook,
-    nearest,
-    perplexity,
-    shares,
-    straight_through,
-)
-from jaxgen.models.causal_transformer import sample_codes
-from jaxgen.models.vq_vae import VQVAE
+from jaxgen.models.vq_vae import VQVAE, sample_codes
 from jaxgen.ops.pixels import GRAY_LEVEL
 from jaxgen.ops.random import DATA_AXIS, example_ids, example_uniform, places_of
 from jaxgen.recipes.base import Average, Batch, Outcome, Player, Recipe, apply_eval, apply_train, descend, init_network
@@ -46,10 +38,7 @@ def build(config, image_shape: tuple[int, int, int], num_classes: int) -> Recipe
         optimizer_of(config.optimizers.vae, config.steps, "config.optimizers.vae"),
         optimizer_of(config.optimizers.prior, config.steps, "config.optimizers.prior"),
         image_shape=image_shape,
-        commitment_weight=settings.commitment,
-        codebook_decay=settings.codebook_decay,
-        revive_below=settings.revive_below,
-        ema_decay=settings.ema_decay,
+        settings=settings,
     )
 
 
@@ -60,17 +49,16 @@ def vq_vae(
     tx_prior: optax.GradientTransformation,
     *,
     image_shape: tuple[int, int, int],
-    commitment_weight: float,
-    codebook_decay: float,
-    revive_below: float,
-    ema_decay: float,
+    settings: ConfigDict,
 ) -> Recipe:
-    """VQ-VAE recipe from its parts; see `build`. State: `{vae, prior, ema}`.
+    """VQ-VAE recipe from its parts; settings: `config.recipe`. State: `{vae, prior, ema}`.
 
     The codebook lies in the VAE's stats, since no gradient reaches it. `prior` learns the codes that the encoder gives
     at each step, alongside; its gradients stop at the codes, so the VAE is trained as without it.
     """
     encoder, decoder, prior = model.encoder, model.decoder, model.prior
+    commitment_weight, ema_decay = settings.commitment, settings.ema_decay
+    moves = {"decay": settings.codebook_decay, "revive_below": settings.revive_below}
 
     def init(key):
         keys = jax.random.split(key, 4)
@@ -78,7 +66,7 @@ def vq_vae(
         code = jnp.zeros((1, *model.code_shape, model.code_dim))
         decoder_params, decoder_stats = init_network(decoder, keys[1], code)
         params = {"encoder": encoder_params, "decoder": decoder_params, "likelihood": likelihood.init()}
-        codebook = init_codebook(keys[2], model.num_codes, model.code_dim)
+        codebook = quantization.init_codebook(keys[2], model.num_codes, model.code_dim)
         stats = {"encoder": encoder_stats, "decoder": decoder_stats, "codebook": codebook}
         vae = Player.create(params, stats, tx)
         prior_params, _ = init_network(prior, keys[3], jnp.zeros((1, prior.length), jnp.int32))
@@ -95,10 +83,10 @@ def vq_vae(
         keys = [jax.random.fold_in(key, i) for i in range(3)]
         observed = likelihood.observe(images, keys[0], example_ids(images.shape[0]))
         encoded, encoder_stats = apply_train(encoder, params["encoder"], stats["encoder"], observed, key=keys[1])
-        codes = nearest(encoded, vectors)
+        codes = quantization.nearest(encoded, vectors)
         quantized = vectors[codes]
         outputs, decoder_stats = apply_train(
-            decoder, params["decoder"], stats["decoder"], straight_through(encoded, quantized), key=keys[2]
+            decoder, params["decoder"], stats["decoder"], quantization.straight_through(encoded, quantized), key=keys[2]
         )
         log_likelihood = likelihood.log_prob(params["likelihood"], outputs, observed)
         return encoded, codes, quantized, log_likelihood, {"encoder": encoder_stats, "decoder": decoder_stats}
@@ -110,19 +98,18 @@ def vq_vae(
         def loss_fn(params, stats, part):
             images, key, number = part
             encoded, codes, quantized, log_likelihood, networks = forward(params, stats, vectors, images, key)
-            committed = jnp.mean(commitment(encoded, quantized))
+            committed = jnp.mean(quantization.commitment(encoded, quantized))
             loss = commitment_weight * committed - jnp.mean(log_likelihood)
-            usage, sums = shares(encoded, codes, model.num_codes)
+            usage, sums = quantization.shares(encoded, codes, model.num_codes)
             candidates = _pick(encoded, jax.random.fold_in(key, 3), model.num_codes) * jnp.where(number == 0, parts, 0)
             metrics = {"loss": loss, "log_likelihood": jnp.mean(log_likelihood), "commitment": committed}
             return loss, Outcome({**stats, **networks}, metrics, codes, (usage, sums, candidates))
 
         vae, outcome = descend(loss_fn, vae, tx, (images, keys, jnp.arange(parts)))
         usage, sums, candidates = outcome.averages
-        metrics = outcome.metrics | {"perplexity": perplexity(usage), "code_usage": jnp.mean(usage > 0)}
-        codebook, metrics["codes_revived"] = move_codebook(
-            codebook, usage, sums, candidates, decay=codebook_decay, revive_below=revive_below, start=step == 0
-        )
+        metrics = outcome.metrics | {"perplexity": quantization.perplexity(usage), "code_usage": jnp.mean(usage > 0)}
+        moved = quantization.move_codebook(codebook, usage, sums, candidates, start=step == 0, **moves)
+        codebook, metrics["codes_revived"] = moved
         return vae.replace(stats={**vae.stats, "codebook": codebook}), metrics, outcome.outputs
 
     def update_prior(player: Player, codes):
@@ -154,7 +141,7 @@ def vq_vae(
 
     def encode(ema: Average, observed):
         encoded = apply_eval(encoder, ema.params["encoder"], ema.stats["encoder"], observed)
-        return nearest(encoded, ema.params["codebook"])
+        return quantization.nearest(encoded, ema.params["codebook"])
 
     def outputs_of(ema: Average, codes):
         """Decoder's outputs for codes [n, h, w]."""

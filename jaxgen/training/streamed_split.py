@@ -35,7 +35,7 @@ class StreamedSplit:
       batching: how batches are made.
       seed: of the run.
       mesh: where they go.
-      train: the training split, its images as in `jaxgen.data.streamed`.
+      train: the training split, its images as in `jaxgen.data.image_files`.
       steps: of a dispatch.
       workers: threads; 0: one a core.
     """

@@ -13,7 +13,7 @@ from jaxgen.devices import processes
 from jaxgen.errors import UserError
 from jaxgen.files import workdir
 from jaxgen.models import stylegan2
-from jaxgen.models.stylegan2.mapping import broadcast
+from jaxgen.models.stylegan2.layers import broadcast
 from jaxgen.official import tensor_files, weights
 from jaxgen.official.description import describe
 from jaxgen.official.network_pickle import Network

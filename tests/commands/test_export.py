@@ -13,7 +13,7 @@ import pytest
 from jaxgen import convert, export
 from jaxgen.commands import exported_sampler
 from jaxgen.errors import UserError
-from jaxgen.models.stylegan2.mapping import broadcast, truncate
+from jaxgen.models.stylegan2.layers import broadcast, truncate
 from jaxgen.ops.pixels import to_uint8
 from jaxgen.runs import arrays, session
 from jaxgen.settings import default, lookup, run_config

@@ -17,7 +17,7 @@ from jaxgen.commands import project, sample, sample_request, style_files, train
 from jaxgen.commands.painter import Painter, closed_path, kept_long, seeded_latents
 from jaxgen.devices import parallel, processes
 from jaxgen.errors import UserError
-from jaxgen.models.stylegan2.mapping import broadcast
+from jaxgen.models.stylegan2.layers import broadcast
 from jaxgen.ops.pixels import to_uint8
 from jaxgen.pictures import video
 from jaxgen.recipes import stylegan2_views

@@ -10,9 +10,7 @@ from jax.sharding import PartitionSpec as P
 
 from jaxgen.errors import UserError
 from jaxgen.models import sngan
-from jaxgen.ops.batch_norm import BatchNorm
-from jaxgen.ops.layers import ConditionalBatchNorm
-from jaxgen.ops.spectral_norm import SPECTRAL_NORM
+from jaxgen.ops.layers import SPECTRAL_NORM, BatchNorm, ConditionalBatchNorm
 from jaxgen.settings import default
 
 KEY = jax.random.key(0)

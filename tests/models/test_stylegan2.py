@@ -9,13 +9,11 @@ import pytest
 from jax.nn import softplus
 
 from jaxgen.errors import UserError
-from jaxgen.losses.path_length import path_length_penalty, path_lengths
-from jaxgen.losses.penalties import r1
+from jaxgen.losses.penalties import path_length_penalty, path_lengths, r1
 from jaxgen.models import stylegan2
 from jaxgen.models.stylegan2 import official
 from jaxgen.models.stylegan2.discriminator import DiscriminatorBlock
-from jaxgen.models.stylegan2.layers import Conv, FullyConnected, leaky_relu
-from jaxgen.models.stylegan2.mapping import Mapping, broadcast, truncate
+from jaxgen.models.stylegan2.layers import Conv, FullyConnected, Mapping, broadcast, leaky_relu, truncate
 from jaxgen.models.stylegan2.synthesis import RandomNoise, SynthesisBlock, SynthesisLayer, ToRGB, precision
 from jaxgen.ops.resample import downsample_conv, upsample_conv
 from jaxgen.settings import default

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
-from jaxgen.ops.ada import color, filtering, geometry, pipeline
-from jaxgen.ops.ada.draw import Draw
+from jaxgen.ops import ada, ada_geometry
+from jaxgen.ops.random import Draw
 
 KEY = jax.random.key(0)
-ALL = pipeline.CHOICES["bgcfnc"]
+ALL = ada.CHOICES["bgcfnc"]
 # One program each: run operation by operation, each would be compiled by itself.
-augment = jax.jit(pipeline.augment, static_argnums=4)
-transform = jax.jit(geometry.transform)
+augment = jax.jit(ada.augment, static_argnums=4)
+transform = jax.jit(ada_geometry.transform)
 
 
 def drawn(function):
@@ -23,7 +23,7 @@ def drawn(function):
     return jax.jit(lambda key, ids, p, *arrays: function(Draw(key, ids, p), *arrays))
 
 
-filter_bands = drawn(lambda draw, x: filtering.filter_bands(x, draw))
+filter_bands = drawn(lambda draw, x: ada.filter_bands(x, draw))
 
 
 def smooth_images(count=1, side=24, channels=3):
@@ -49,7 +49,7 @@ def test_the_identity_gives_the_image_back():
 
 def test_whole_pixel_shifts_mirror_what_comes_in():
     x = jax.random.normal(KEY, (1, 8, 10, 1))
-    y = transform(x, geometry.translation(one(-3), one(2)))
+    y = transform(x, ada_geometry.translation(one(-3), one(2)))
     wide = np.pad(np.asarray(x), ((0, 0), (0, 2), (3, 0), (0, 0)), mode="reflect")
     np.testing.assert_allclose(y, wide[:, 2:, :10], atol=1e-5)
 
@@ -57,7 +57,7 @@ def test_whole_pixel_shifts_mirror_what_comes_in():
 @pytest.mark.parametrize(("quarters", "turns"), [(1, 1), (2, 2), (3, 3)])
 def test_quarter_turns(quarters, turns):
     x = smooth_images()
-    y = transform(x, geometry.rotation(one(math.pi / 2 * quarters)))
+    y = transform(x, ada_geometry.rotation(one(math.pi / 2 * quarters)))
     inner = (slice(None), slice(4, -4), slice(4, -4))
     # The wavelet is not quite symmetric, so turned images are a tenth of a pixel off.
     np.testing.assert_allclose(y[inner], jnp.rot90(x, turns, (1, 2))[inner], atol=0.05)
@@ -65,7 +65,7 @@ def test_quarter_turns(quarters, turns):
 
 def test_scaling_by_two_about_the_centre():
     x = smooth_images(side=32)
-    y = transform(x, geometry.scaling(one(0.5), one(0.5)))
+    y = transform(x, ada_geometry.scaling(one(0.5), one(0.5)))
     # The middle half, enlarged; compared where pixels meet: mean of 2x2 of the large is a pixel of the small.
     pooled = np.asarray(y).reshape(1, 16, 2, 16, 2, 3).mean((2, 4))
     np.testing.assert_allclose(pooled, x[:, 8:24, 8:24], atol=0.06)
@@ -97,7 +97,7 @@ def test_each_augmentation_has_its_probability(strength):
     assert np.array_equal(kept[:, 0], kept[:, 1])
     assert abs(float(kept.mean()) - strength) < error
     # Rotated by any of the two rotations with probability p, and only then; other parts keep the axes.
-    matrices = drawn(lambda draw: geometry.general(draw, 16, 16))(KEY, jnp.arange(4000), jnp.float32(strength))
+    matrices = drawn(lambda draw: ada_geometry.general(draw, 16, 16))(KEY, jnp.arange(4000), jnp.float32(strength))
     matrices = np.asarray(matrices)
     rotated = np.abs(np.asarray(matrices[:, 0, 1])) > 1e-6
     assert abs(rotated.mean() - strength) < error
@@ -108,7 +108,7 @@ def test_each_augmentation_has_its_probability(strength):
 
 
 def test_blitting_moves_whole_pixels_only():
-    matrices = np.asarray(drawn(lambda draw: geometry.blitting(draw, 32, 32))(KEY, jnp.arange(500), 1.0))
+    matrices = np.asarray(drawn(lambda draw: ada_geometry.blitting(draw, 32, 32))(KEY, jnp.arange(500), 1.0))
     np.testing.assert_allclose(matrices, matrices.round(), atol=1e-5)
     np.testing.assert_allclose(np.abs(np.linalg.det(matrices[:, :2, :2])), 1, atol=1e-5)
     assert np.abs(matrices[:, :2, 2]).max() == pytest.approx(4, abs=1e-4)  # an eighth of 32
@@ -117,7 +117,7 @@ def test_blitting_moves_whole_pixels_only():
 
 def test_colors_by_hand():
     """Gray stays gray but for brightness, contrast and the flip of luma; each part of the map, one after the other."""
-    matrices = np.asarray(drawn(lambda draw: color.color_matrix(draw, 3))(KEY, jnp.arange(300), 1.0))
+    matrices = np.asarray(drawn(lambda draw: ada.color_matrix(draw, 3))(KEY, jnp.arange(300), 1.0))
     again = Draw(KEY, jnp.arange(300), jnp.float32(1))
     luma = np.full((3, 1), 3**-0.5)
     kept = [np.asarray(again.kept(f(), d)) for f, d in ((lambda: 0.2 * again.normal(), 0.0),)]
@@ -139,15 +139,15 @@ def test_colors_by_hand():
 
 def test_gray_images_stay_gray_images():
     x = smooth_images(5, channels=1)
-    matrices = drawn(lambda draw: color.color_matrix(draw, 1))(KEY, jnp.arange(5), 1.0)
-    y = color.transform_colors(x, matrices)
-    as_rgb = color.transform_colors(jnp.repeat(x, 3, -1), matrices)
+    matrices = drawn(lambda draw: ada.color_matrix(draw, 1))(KEY, jnp.arange(5), 1.0)
+    y = ada.transform_colors(x, matrices)
+    as_rgb = ada.transform_colors(jnp.repeat(x, 3, -1), matrices)
     np.testing.assert_allclose(jnp.repeat(y, 3, -1), as_rgb, rtol=1e-4, atol=1e-5)
 
 
 def test_bands_split_the_spectrum():
-    np.testing.assert_allclose(filtering.BANK.sum(0), np.eye(1, 43, 21)[0], atol=1e-9)
-    response = np.abs(np.fft.rfft(filtering.BANK, 512, axis=1))
+    np.testing.assert_allclose(ada.BANK.sum(0), np.eye(1, 43, 21)[0], atol=1e-9)
+    response = np.abs(np.fft.rfft(ada.BANK, 512, axis=1))
     centres = [0, 3 * np.pi / 16, 3 * np.pi / 8, np.pi]
     for band, centre in enumerate(centres):
         at = response[:, round(centre / np.pi * 256)]
@@ -165,10 +165,10 @@ def test_filtering_keeps_expected_power():
 
 def test_noise_and_cutout():
     x = jnp.full((400, 16, 16, 1), 5.0)
-    noisy = np.asarray(drawn(lambda draw, x: filtering.add_noise(x, draw))(KEY, jnp.arange(400), 1.0, x)) - 5
+    noisy = np.asarray(drawn(lambda draw, x: ada.add_noise(x, draw))(KEY, jnp.arange(400), 1.0, x)) - 5
     sigma = noisy.std((1, 2, 3))
     assert abs(np.sqrt(np.mean(sigma**2)) - 0.1) < 0.01
-    cut = np.asarray(drawn(lambda draw, x: filtering.cut_out(x, draw))(KEY, jnp.arange(400), 1.0, x)) == 0
+    cut = np.asarray(drawn(lambda draw, x: ada.cut_out(x, draw))(KEY, jnp.arange(400), 1.0, x)) == 0
     assert cut.sum((1, 2, 3)).max() == 64  # half of either side
     assert cut.sum((1, 2, 3)).min() >= 16  # a corner shows a quarter of it
 
@@ -178,6 +178,6 @@ def test_derivatives_against_differences(groups):
     x = jax.random.normal(KEY, (1, 5, 5, 3))
 
     def function(x):
-        return jnp.sin(pipeline.augment(x, KEY, jnp.arange(1), jnp.float32(1), pipeline.CHOICES[groups]))
+        return jnp.sin(ada.augment(x, KEY, jnp.arange(1), jnp.float32(1), ada.CHOICES[groups]))
 
     check_grads(jax.jit(function), (x,), order=2, modes=["rev"], atol=0.05, rtol=0.05)

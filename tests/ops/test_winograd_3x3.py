@@ -10,7 +10,7 @@ from jaxgen.ops.conv import conv
 from jaxgen.ops.conv_geometry import Geometry
 from tests.ops import against_lax
 
-SAME = Geometry((1, 1), ((1, 1), (1, 1)), (1, 1), (1, 1))
+SAME = Geometry((1, 1), ((1, 1), (1, 1)), (1, 1))
 
 
 def arrays(shape):

@@ -18,7 +18,7 @@ from jaxgen.commands import train
 from jaxgen.devices import parallel
 from jaxgen.errors import UserError
 from jaxgen.losses import adversarial
-from jaxgen.losses.path_length import path_length_penalty, path_lengths
+from jaxgen.losses.penalties import path_length_penalty, path_lengths
 from jaxgen.models import stylegan2 as networks
 from jaxgen.models.stylegan2 import official
 from jaxgen.models.stylegan2.synthesis import CONST_NOISE
@@ -26,7 +26,6 @@ from jaxgen.ops.backend import compile_for
 from jaxgen.recipes import stylegan2
 from jaxgen.recipes.base import Average, Batch, Player
 from jaxgen.recipes.lazy_regularization import lazy_optimizer
-from jaxgen.recipes.stylegan2_settings import settings_of
 from jaxgen.runs import session
 from jaxgen.settings import divisibility
 from jaxgen.training import compiled_steps
@@ -101,7 +100,8 @@ def ten_steps(golden, rounding=0.0):
         loss,
         *transforms,
         image_shape=(side, side, 3),
-        settings=settings_of(config),
+        batch_size=config.batch_size,
+        settings=config.recipe,
         draws=draws,
     )
     rng = np.random.default_rng(0)

@@ -14,7 +14,6 @@ from jaxgen.recipes import stylegan2
 from jaxgen.recipes.augmentation import Augmentation
 from jaxgen.recipes.base import Batch
 from jaxgen.recipes.lazy_regularization import lazy_optimizer
-from jaxgen.recipes.stylegan2_settings import settings_of
 from jaxgen.settings import default
 
 KEY = jax.random.key(0)
@@ -74,7 +73,8 @@ def updated(*, r1_gamma=0.0, path_length_weight=0.0, interval=4, augment=None, s
         adversarial.CHOICES["non_saturating"],
         *(lazy_optimizer(config, player, interval, lambda path: False) for player in ("generator", "discriminator")),
         image_shape=(SIDE, SIDE, 1),
-        settings=settings_of(config),
+        batch_size=config.batch_size,
+        settings=config.recipe,
         draws=draws,
         augment=augment,
     )

@@ -115,7 +115,7 @@ def test_a_divided_optimiser_gathers_its_parameters_whole(tiny_config):
     for name in ("g", "d"):
         leaves = jax.tree.leaves(state.players[name].params)
         share = sum(leaf.size for leaf in leaves if any(size % 4 == 0 for size in leaf.shape)) // 4
-        assert 0 < share < 1024  # one of a TPU's tiles, which ops/shares.py fills up
+        assert 0 < share < 1024  # one of a TPU's tiles, which ops/across_devices.py fills up
     assert gathered == 2 * 4 * 1024 * 4  # two players, four devices, float32
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from jaxgen.errors import UserError
 from jaxgen.models.stylegan2.discriminator import Discriminator
-from jaxgen.models.stylegan2.mapping import Mapping
+from jaxgen.models.stylegan2.layers import Mapping
 from jaxgen.models.stylegan2.synthesis import Synthesis
 from jaxgen.settings.lookup import unknown
 from jaxgen.settings.number_ranges import AT_LEAST_ONE, require
@@ -66,12 +66,7 @@ def build(config, image_shape: tuple[int, int, int], num_classes: int, dtype) ->
     }
     synthesis = Synthesis(side, channels, architecture=config.architecture, fused=config.fused_modulation, **shared)
     return StyleGAN2(
-        Mapping(
-            config.latent_dim,
-            num_layers=config.mapping_layers,
-            num_classes=classes,
-            lr_multiplier=config.mapping_lr_multiplier,
-        ),
+        Mapping(config.latent_dim, config.mapping_layers, classes, config.mapping_lr_multiplier),
         synthesis,
         Discriminator(
             architecture=config.discriminator_architecture,

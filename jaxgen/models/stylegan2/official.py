@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 
 import numpy as np
+from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jaxgen.ops.resample import BINOMIAL
 
@@ -15,6 +16,8 @@ from jaxgen.ops.resample import BINOMIAL
 FILTER = np.outer(BINOMIAL, BINOMIAL).astype(np.float32)
 _BUFFERS = {"w_avg": "w_avg", "noise_const": "noise"}  # their name -> our collection
 _SKIPPED = "resample_filter"
+# Where an axis of ours stands among theirs, by a tensor's name and number of axes.
+_AXES = {("const", 3): (1, 2, 0), ("weight", 4): (2, 3, 1, 0), ("weight", 2): (1, 0)}
 
 
 def from_official(tensors: Mapping[str, np.ndarray]) -> dict[str, dict]:
@@ -24,23 +27,22 @@ def from_official(tensors: Mapping[str, np.ndarray]) -> dict[str, dict]:
     """
     collections: dict[str, dict] = {"params": {}}
     for name, tensor in tensors.items():
-        *path, leaf = name.split(".")
-        if leaf == _SKIPPED:
-            continue
-        branch = collections.setdefault(_BUFFERS.get(leaf, "params"), {})
-        for part in path:
-            branch = branch.setdefault(part, {})
-        branch[leaf] = _ours(leaf, np.asarray(tensor))
-    return collections
+        leaf = name.split(".")[-1]
+        if leaf != _SKIPPED:
+            order = _AXES.get((leaf, np.ndim(tensor)))
+            array = np.asarray(tensor).transpose(order) if order else np.asarray(tensor)
+            collections.setdefault(_BUFFERS.get(leaf, "params"), {})[name] = array
+    return {name: unflatten_dict(flat, sep=".") for name, flat in collections.items()}
 
 
 def to_official(collections: Mapping[str, Mapping]) -> dict[str, np.ndarray]:
     """The inverse of `from_official`, without the filters."""
-    return {
-        ".".join(path): _theirs(path[-1], np.asarray(array))
-        for tree in collections.values()
-        for path, array in _leaves(tree, ())
-    }
+    tensors = {}
+    for tree in collections.values():
+        for name, array in flatten_dict(tree, sep=".").items():
+            order = _AXES.get((name.split(".")[-1], np.ndim(array)))
+            tensors[name] = np.asarray(array).transpose(np.argsort(order)) if order else np.asarray(array)
+    return tensors
 
 
 def with_filters(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -54,27 +56,3 @@ def with_filters(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     }
     blocks = {match[0] for name in tensors if (match := re.match(r"synthesis\.b\d+(?=\.)|b(?!4\.)\d+(?=\.)", name))}
     return {**tensors, **{f"{path}.{_SKIPPED}": FILTER for path in sorted(layers | blocks)}}
-
-
-def _leaves(tree: Mapping, path: tuple[str, ...]):
-    for name, value in tree.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, (*path, name))
-        else:
-            yield (*path, name), value
-
-
-def _ours(leaf: str, tensor: np.ndarray) -> np.ndarray:
-    if leaf == "const":
-        return tensor.transpose(1, 2, 0)
-    if leaf == "weight":
-        return tensor.transpose(2, 3, 1, 0) if tensor.ndim == 4 else tensor.T
-    return tensor
-
-
-def _theirs(leaf: str, array: np.ndarray) -> np.ndarray:
-    if leaf == "const":
-        return array.transpose(2, 0, 1)
-    if leaf == "weight":
-        return array.transpose(3, 2, 0, 1) if array.ndim == 4 else array.T
-    return array

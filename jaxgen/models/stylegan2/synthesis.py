@@ -7,8 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxgen.models.stylegan2.layers import Conv, FullyConnected, leaky_relu
-from jaxgen.ops.modulated_conv import modulated_conv
+from jaxgen.models.stylegan2.layers import Conv, FullyConnected, leaky_relu, modulated_conv
 from jaxgen.ops.random import example_normal
 from jaxgen.ops.resample import upsample
 

@@ -7,7 +7,7 @@ import pytest
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
-from jaxgen.ops.minibatch_stddev import minibatch_stddev
+from jaxgen.models.stylegan2.discriminator import minibatch_stddev
 from jaxgen.ops.random import example_ids
 from tests.helpers.devices import gathered
 

@@ -7,7 +7,7 @@ import pytest
 from jax import lax
 
 from jaxgen.ops.backend import compile_for
-from jaxgen.ops.upsample_conv import conv_3x3_average_pool, conv_transpose_4x4, upsample_conv_3x3
+from jaxgen.ops.layers import conv_3x3_average_pool, conv_transpose_4x4, upsample_conv_3x3
 
 DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 

@@ -6,8 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgen.ops.layers import Conv, ConvPool, ConvTranspose, Dense, UpsampleConv
-from jaxgen.ops.spectral_norm import SPECTRAL_NORM
+from jaxgen.ops.layers import SPECTRAL_NORM, Conv, ConvPool, ConvTranspose, Dense, UpsampleConv
 
 KEY = jax.random.key(0)
 LAYERS = {

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgen.models.causal_transformer import CausalTransformer, sample_codes
+from jaxgen.models.vq_vae import CausalTransformer, sample_codes
 
 KEY = jax.random.key(0)
 

@@ -1,4 +1,4 @@
-"""Arrays of which each device of `DATA_AXIS` holds a share, put together again where all of it is needed."""
+"""Values inside `shard_map`: over which mesh axes they vary, and arrays of which each device holds a share."""
 
 import math
 
@@ -10,6 +10,27 @@ from jaxgen.ops.random import DATA_AXIS
 # Numbers in a TPU's tile. Of a gather of shares that do not fill whole tiles libtpu makes an all-reduce, of twice the
 # traffic (docs/scaling.md).
 _TILE = 1024
+
+
+def varying_axes(a: jax.Array) -> frozenset[str]:
+    """Mesh axes over which `a` may differ between devices; empty outside `shard_map`."""
+    kind = jax.typeof(a)
+    # JAX renamed `vma` to `manual_axis_type.varying` in the 0.10 series; both are in the range we support.
+    return kind.manual_axis_type.varying if hasattr(kind, "manual_axis_type") else kind.vma
+
+
+def same_varying(*arrays: jax.Array) -> tuple[jax.Array, ...]:
+    """The arrays, each marked as varying over every mesh axis that any of them varies over, as a `custom_vjp` wants.
+
+    The mark's own derivative is the sum over devices, so an operand equal on all devices still gets its whole gradient.
+    """
+    axes = frozenset().union(*map(varying_axes, arrays))
+
+    def mark(a):
+        missing = tuple(sorted(axes - varying_axes(a)))
+        return jax.lax.pcast(a, missing, to="varying") if missing else a
+
+    return tuple(map(mark, arrays))
 
 
 def shared_axis(shape: tuple[int, ...], devices: int) -> int:

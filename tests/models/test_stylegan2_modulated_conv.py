@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
+from jaxgen.models.stylegan2 import layers
 from jaxgen.ops import conv as ops_conv
-from jaxgen.ops import modulated_conv as ops_modulated_conv
 from jaxgen.ops import resample
 
-modulated_conv = jax.jit(ops_modulated_conv.modulated_conv, static_argnames=("demodulate", "up", "fused"))
+modulated_conv = jax.jit(layers.modulated_conv, static_argnames=("demodulate", "up", "fused"))
 upsample_conv = jax.jit(resample.upsample_conv)
 conv = jax.jit(ops_conv.conv, static_argnames="padding")
 KEYS = jax.random.split(jax.random.key(0), 3)

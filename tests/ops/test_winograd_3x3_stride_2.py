@@ -5,12 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgen.ops import winograd_stride_2
+from jaxgen.ops import winograd_3x3
 from jaxgen.ops.conv import conv
 from jaxgen.ops.conv_geometry import Geometry
 from tests.ops import against_lax
 
-HALVES = Geometry((2, 2), ((1, 1), (1, 1)), (1, 1), (1, 1))
+HALVES = Geometry((2, 2), ((1, 1), (1, 1)), (1, 1))
 
 
 def arrays(shape):
@@ -32,7 +32,7 @@ CASES = [
 @pytest.mark.parametrize(("shape", "padding"), CASES)
 @pytest.mark.parametrize("transposed", [False, True])
 def test_equals_lax_up_to_double_backward(shape, padding, transposed, monkeypatch):
-    monkeypatch.setattr(winograd_stride_2, "MIN_PIXELS_OF_GRADIENT", 64)
+    monkeypatch.setattr(winograd_3x3, "MIN_PIXELS_OF_GRADIENT_STRIDE_2", 64)
     x, kernel = arrays(shape)
 
     def operation(x, kernel):
@@ -71,4 +71,4 @@ def test_conv_multiplies_twenty_five_times_for_thirty_six():
 def test_where_it_pays(changes, expected):
     case = {"kernel_size": (3, 3), "geometry": HALVES, "image_shape": (4, 8, 8, 32), "output_shape": (4, 4, 4, 32)}
     case |= {"dtype": jnp.float32, "min_pixels": 64, **changes}
-    assert winograd_stride_2.pays(**case) == expected
+    assert winograd_3x3.pays_stride_2(**case) == expected

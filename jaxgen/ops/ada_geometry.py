@@ -1,4 +1,4 @@
-"""Pixel blitting and general geometric transformations (appendix B.1): one affine map for each image, no aliasing.
+"""Pixel blitting and general geometric transformations of ADA (appendix B.1): one affine map an image, no aliasing.
 
 Matrices [N, 3, 3] act on columns (x, y, 1) in pixels from the image's centre and lead from the output to the input.
 """
@@ -8,7 +8,7 @@ import math
 import jax
 import jax.numpy as jnp
 
-from jaxgen.ops.ada.draw import Draw
+from jaxgen.ops.random import Draw
 from jaxgen.ops.resample import upfirdn, upsample
 
 # Daubechies' least asymmetric wavelet with six vanishing moments ("sym6"), the low-pass filter, brought to sum 1.

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from jaxgen.errors import UserError
-from jaxgen.recipes.frozen_layers import discriminator_layers, frozen_layers, stopped
 from jaxgen.recipes.lazy_regularization import lazy_optimizer
 from jaxgen.recipes.stylegan2 import enters_linearly
+from jaxgen.recipes.stylegan2_settings import discriminator_layers, frozen_layers, stopped
 from tests.recipes.test_stylegan2 import tiny, trained
 
 

@@ -8,7 +8,7 @@ from flax import linen as nn
 from jax.sharding import AxisType
 from jax.sharding import PartitionSpec as P
 
-from jaxgen.ops.batch_norm import BatchNorm
+from jaxgen.ops.layers import BatchNorm
 
 
 def mesh(count):
