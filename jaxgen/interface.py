@@ -22,10 +22,11 @@ from jaxgen.recipes.base import PyTree
 from jaxgen.runs import restoring, run_views
 from jaxgen.runs.restoring import Trained
 from jaxgen.runs.session import Session
-from jaxgen.runs.trained_run import Options, open_run
+from jaxgen.runs.sources import Options, open_run
 from jaxgen.settings import checks, default
 from jaxgen.study import definition
-from jaxgen.training import lanes
+from jaxgen.training.lanes import folder_of, seeds_of
+from jaxgen.views.views import in_batches
 
 __all__ = ["Run", "load", "train"]
 
@@ -193,7 +194,7 @@ def load(folder: str | Path, checkpoint: str | int = "latest", *, seed: int | No
     folder = Path(folder).expanduser()
     if (folder / "study.json").exists():
         raise UserError(f"{folder} is a study: load one of its runs, whose folders lie in it")
-    if seed is not None and (of_seed := lanes.folder_of(folder, seed)).is_dir():
+    if seed is not None and (of_seed := folder_of(folder, seed)).is_dir():
         folder = of_seed
     run = Run(folder, restoring.load(folder, str(checkpoint), data_dir))
     if seed not in (None, run.config.seed):
@@ -231,7 +232,7 @@ def train(config: ConfigDict, folder: str | Path) -> Run | tuple[Run, ...]:
     train_command.train(config, folder)
     if config.num_seeds == 1:
         return load(folder)
-    return tuple(load(folder, seed=seed) for seed in lanes.seeds_of(config))
+    return tuple(load(folder, seed=seed) for seed in seeds_of(config))
 
 
 def _at_least_one(n: int, name: str) -> int:
@@ -241,10 +242,6 @@ def _at_least_one(n: int, name: str) -> int:
 
 
 def _batched(view: Callable, batch_size: int, *arrays: np.ndarray) -> PyTree:
-    """`view` of `batch_size` rows of the arrays at a time, the last ones repeated to fill up; NumPy."""
-    count, parts = len(arrays[0]), []
-    for first in range(0, count, _at_least_one(batch_size, "batch_size")):
-        rows = np.minimum(np.arange(first, first + batch_size), count - 1)
-        outcome = view(*(array[rows] for array in arrays))
-        parts.append(jax.tree.map(lambda array, kept=count - first: np.asarray(array)[:kept], outcome))
+    """`view` of `batch_size` rows of the arrays at a time; NumPy."""
+    parts = in_batches(view, _at_least_one(batch_size, "batch_size"), *arrays)
     return jax.tree.map(lambda *rows: np.concatenate(rows), *parts)

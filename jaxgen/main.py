@@ -97,8 +97,6 @@ def _value_of(flag: str, argv: list[str]) -> tuple[str | None, slice | None]:
 
 
 def _main(argv: list[str]) -> None:
-    if not flags.FLAGS["verbosity"].present:
-        logging.set_verbosity(logging.WARNING)  # orbax tells of every file it writes; --verbosity=0 shows it
     if len(argv) > 1:
         raise UserError(f"unknown argument {argv[1]!r}: flags start with --; see --help")
     if _CONFIG.value is None and _WORKDIR.value and (Path(_WORKDIR.value) / "study.json").exists():

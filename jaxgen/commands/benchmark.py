@@ -13,17 +13,18 @@ from jaxgen.devices import parallel
 from jaxgen.errors import UserError
 from jaxgen.files.logs import start_log
 from jaxgen.runs import session
-from jaxgen.settings import divisibility
-from jaxgen.training import lanes, timing
+from jaxgen.settings import checks
+from jaxgen.training.lanes import seed_argument
+from jaxgen.training.run import host_peak_memory_mb
 
 
 def benchmark(config, folder: Path) -> str:
     """Times the compiled training step, and gives what it found as one line of JSON. Writes nothing."""
     del folder
     opened = session.open_session(config)
-    divisibility.check_path_lengths(config, opened.recipe.part_multiple, parallel.data_devices(opened.mesh))
+    checks.check_path_lengths(config, opened.recipe.part_multiple, parallel.data_devices(opened.mesh))
     start_log(None, show=True)
-    state = parallel.init_state(opened.recipe, opened.mesh, lanes.seed_argument(config))
+    state = parallel.init_state(opened.recipe, opened.mesh, seed_argument(config))
     data = session.training_data(opened)
     compiled = session.compile_steps(opened, state)
     seconds = time_dispatches(compiled, state, data, config.steps_per_dispatch)
@@ -36,7 +37,7 @@ def benchmark(config, folder: Path) -> str:
         "step_ms_max": round(1000 * max(seconds), 3),
         "images_per_s": round(1000 * config.batch_size * config.num_seeds / step_ms, 1),
         "streamed": is_streamed(opened.train.images),
-        "peak_memory_mb": round(device_peak if device_peak is not None else timing.host_peak_memory_mb(), 1),
+        "peak_memory_mb": round(device_peak if device_peak is not None else host_peak_memory_mb(), 1),
         "peak_memory_of": "host" if device_peak is None else "device",
         "flops_per_step": compiled.flops_per_step,
         "all_reduces": compiled.collectives,

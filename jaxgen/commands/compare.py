@@ -29,7 +29,7 @@ from jaxgen.metrics.records import record, timed
 from jaxgen.metrics.selection import Extractors, Selected, few_samples
 from jaxgen.metrics.streaming import ExampleStream
 from jaxgen.runs.sources import Options, open_source, same_kind
-from jaxgen.training import timing
+from jaxgen.training.run import host_peak_memory_mb
 
 log = logging.getLogger(__name__)
 _OF_RUN = 10_000
@@ -52,22 +52,15 @@ def run(arguments: argparse.Namespace, command: Sequence[str] = ()) -> dict[str,
     mesh = parallel.make_mesh(0)
     if arguments.batch_size % mesh.size:
         mesh = parallel.make_mesh(1)  # batches that do not divide stay whole
-    options = Options(
-        channels=arguments.channels,
-        data_dir=arguments.data_dir,
-        cache_dir=arguments.cache_dir,
-        samples=arguments.num_samples or _OF_RUN,
-        batch_size=arguments.batch_size,
-        num_devices=mesh.size,
-        seed=arguments.seed,
-        checkpoint=arguments.checkpoint,
-        latent_sampler=arguments.latent_sampler,
-    )
+    given = {name: value for name, value in vars(arguments).items() if name in Options._fields}
+    options = Options(samples=arguments.num_samples or _OF_RUN, num_devices=mesh.size, **given)
     settings = _settings(arguments)
     real = open_source(arguments.real, options, "--real")
     comparison = _Comparison(settings, lambda batch: placement.place(mesh, batch), arguments.cache_dir)
     if real.images is not None and is_vectors(real.images):
-        _check_vectors(arguments)
+        for flag in ("pairs", "save_statistics"):
+            if getattr(arguments, flag):
+                raise UserError(f"--{flag} is for images, and --real={arguments.real} has vectors")
     if arguments.save_statistics:
         comparison.save_statistics(arguments.save_statistics, real)
     if not arguments.fake:
@@ -82,7 +75,7 @@ def run(arguments: argparse.Namespace, command: Sequence[str] = ()) -> dict[str,
         "real": str(arguments.real),
         "fake": str(arguments.fake),
         "seconds": round(time.perf_counter() - begun, 1),
-        "peak_memory_mb": round(timing.host_peak_memory_mb(), 1),
+        "peak_memory_mb": round(host_peak_memory_mb(), 1),
         "device": parallel.describe_devices(mesh),
         "settings": json.loads(settings.to_json()),
         **provenance.software(),
@@ -106,12 +99,6 @@ def _check(arguments: argparse.Namespace) -> None:
             raise UserError(f"--{name}={getattr(arguments, name)}: it must be 0 or more")
     if arguments.batch_size < 1:
         raise UserError(f"--batch_size={arguments.batch_size}: it must be at least 1")
-
-
-def _check_vectors(arguments: argparse.Namespace) -> None:
-    for flag in ("pairs", "save_statistics"):
-        if getattr(arguments, flag):
-            raise UserError(f"--{flag} is for images, and --real={arguments.real} has vectors")
 
 
 def _settings(arguments: argparse.Namespace) -> ConfigDict:

@@ -20,7 +20,7 @@ from jaxgen.files import workdir
 from jaxgen.official import tensor_files, weights
 from jaxgen.official.description import Description, converted_config, describe
 from jaxgen.recipes.base import PyTree
-from jaxgen.runs import arrays, restoring, session
+from jaxgen.runs import restoring, session
 from jaxgen.settings import checks, run_config
 from jaxgen.training import alarms
 
@@ -54,7 +54,10 @@ def convert(arguments: argparse.Namespace, overrides: list[str]) -> None:
         given = networks, np.float32(description.ada_p)
         state = parallel.init_state(opened.recipe, opened.mesh, config.seed, _filled, given)
         checkpoints = restoring.open_checkpoints(config, folder)
-        checkpoints.save(0, state, _meta(config))
+        # What the training loop wants to know of the moment before its first step.
+        watched = alarms.Watch(config.alarms).state()
+        meta = {"step": 0, "window": {}, "alarms": watched, "seconds": {}, "flops_per_step": math.nan}
+        checkpoints.save(0, state, meta)
         checkpoints.close()
         # Last, since a work directory without it is none.
         workdir.bind(
@@ -73,7 +76,7 @@ def export_weights(folder: Path, checkpoint: str, out: Path) -> None:
         raise UserError(f"--export_weights={out}: weights are written as {' or '.join(tensor_files.WRITTEN)}")
     if not out.absolute().parent.is_dir():
         raise UserError(f"--export_weights={out}: there is no folder {out.parent}; make it first")
-    run = arrays.load(folder, checkpoint)
+    run = restoring.load_arrays(folder, checkpoint)
     if run.config.recipe.name != "stylegan2":
         raise UserError(f"--workdir={folder}: a run of the recipe {run.config.recipe.name!r}, not of stylegan2")
     tensors = weights.tensors_of(run.players)
@@ -89,17 +92,6 @@ def _filled(players: dict[str, PyTree], given: tuple[Mapping[str, dict], jax.Arr
     if "strength" in filled:
         filled["strength"] = filled["strength"].replace(p=jnp.where(p > 0, p, filled["strength"].p))
     return filled
-
-
-def _meta(config: ConfigDict) -> dict[str, Any]:
-    """What the training loop wants to know of the moment before its first step."""
-    return {
-        "step": 0,
-        "window": {},
-        "alarms": alarms.Watch(config.alarms).state(),
-        "seconds": {},
-        "flops_per_step": math.nan,
-    }
 
 
 def _origin(source: Path, contents: tensor_files.Contents, description: Description) -> dict[str, Any]:

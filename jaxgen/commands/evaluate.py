@@ -1,14 +1,47 @@
-"""`--mode=evaluate`: a checkpoint measured again, into evaluation.json."""
+"""`--mode=evaluate`, and the end of a training: the last pictures, the evaluation of each seed and of all together."""
 
+import contextlib
 import json
+import logging
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
-from jaxgen.commands import finishing
-from jaxgen.devices import lost_processes, processes
-from jaxgen.devices.stopping import Stop
-from jaxgen.runs import restoring
-from jaxgen.settings import run_config
-from jaxgen.training import lanes, timing
+import jax
+
+from jaxgen.commands.sample import draw_fitted
+from jaxgen.devices import parallel, processes
+from jaxgen.devices.stopping import Stop, watch_processes
+from jaxgen.evaluation import aggregate, baseline_evaluation, engine, latent_samplers
+from jaxgen.files import evaluation_file, workdir
+from jaxgen.files.logs import TensorBoard
+from jaxgen.metrics.records import format_table
+from jaxgen.pictures import image_grids
+from jaxgen.runs import restoring, run_views, session
+from jaxgen.runs.session import Session
+from jaxgen.settings import configuration, run_config
+from jaxgen.training import alarms
+from jaxgen.training.lanes import Lane, container_of, make_lanes
+from jaxgen.training.run import TrainingRun, board_of, share_of_lane, summary, write_timing
+from jaxgen.views import sample_grids, traversal
+
+log = logging.getLogger(__name__)
+
+
+class Evaluated(NamedTuple):
+    """An evaluation.json, {} in all processes but the primary; and the baselines that were measured beside it."""
+
+    results: dict[str, Any]
+    baselines: Mapping[str, dict] = MappingProxyType({})
+
+    @property
+    def table(self) -> str:
+        """Both as lines of text; "" where there is nothing."""
+        tables = [format_table(self.results)] if self.results else []
+        if self.baselines:
+            tables.append(baseline_evaluation.format_table(self.results, self.baselines))
+        return "\n\n".join(tables)
 
 
 def evaluate(config, folder: Path, checkpoint: str) -> str:
@@ -17,16 +50,178 @@ def evaluate(config, folder: Path, checkpoint: str) -> str:
     Returns:
       The table of the evaluation; "" where it was asked to stop, and in all processes but the primary one.
     """
-    lost_processes.start(folder)
+    watch_processes(folder)
     with restoring.open_finished(config, folder, checkpoint) as (opened, state, _):
-        container, stop = lanes.container_of(folder), Stop()  # several processes listen to JAX's notices alone
+        container, stop = container_of(folder), Stop()  # several processes listen to JAX's notices alone
         timing_file = (container or folder) / "timing.json"
         measured = json.loads(timing_file.read_text()) if timing_file.exists() else {}
         if container is not None:
-            measured = timing.share(measured, run_config.read(container).num_seeds)
-        seeds = lanes.make_lanes(config, folder, None)
-        evaluated = finishing.evaluate_seeds(opened, folder, state, seeds, measured, stop)
+            measured = share_of_lane(measured, run_config.read(container).num_seeds)
+        lanes = make_lanes(config, folder, None)
+        evaluated = evaluate_seeds(opened, folder, state, lanes, measured, stop)
         if evaluated is None:
             return ""
         processes.wait_for_all("evaluated")
         return evaluated.table
+
+
+def finish(opened: Session, run: TrainingRun, state: parallel.TrainState, lanes: tuple[Lane, ...]) -> str:
+    """Last pictures and the evaluation of each seed, and of all together; gives the evaluation's table.
+
+    All processes share the evaluations; what is drawn and written is of the primary one alone.
+    """
+    step, primary = int(state.step), processes.is_primary()
+    measured = write_timing(run, step) if primary else summary(run, step)
+    log.info(
+        "trained %d steps: %s images/s, %.1f s in steps, %.1f s compiling",
+        step,
+        measured["images_per_s"],
+        run.clock.seconds["step"],
+        run.clock.seconds["compile"],
+    )
+    for lane in lanes if primary else ():
+        _draw_last(session.of_lane(opened, lane), lane, lane.players(run.mesh, state.players))
+        _log_alarms(lane, step)
+        log.info("%ssamples: %s", lane.prefix, lane.folder / "samples")
+    evaluated = evaluate_seeds(opened, run.workdir, state, lanes, measured, run.stop, keep_current=True)
+    if primary and evaluated is not None:
+        write_timing(run, step)  # again, with the seconds of the evaluation
+    return "" if evaluated is None else evaluated.table
+
+
+def evaluate_seeds(
+    opened: Session,
+    folder: Path,
+    state: parallel.TrainState,
+    lanes: tuple[Lane, ...],
+    measured: dict[str, Any],
+    stop: Callable[[], bool],
+    keep_current: bool = False,
+) -> Evaluated | None:
+    """Evaluates each seed into the evaluation.json of its folder, and several together into that of `folder`.
+
+    Args:
+      measured: times and memory of the training, of all seeds together.
+      keep_current: an evaluation.json of this step and these settings is not made again.
+
+    Returns:
+      The evaluation of the only seed, or of all together; None where `stop()` was true.
+    """
+    step, by_seed, evaluated = int(state.step), {}, Evaluated({})
+    for lane in lanes:
+        alone, own = session.of_lane(opened, lane), state.replace(players=lane.players(opened.mesh, state.players))
+        share = measured if lane.index is None else share_of_lane(measured, len(lanes))
+        path = lane.folder / "evaluation.json"
+        if keep_current and processes.share(processes.is_primary() and _is_evaluated(lane.folder, alone.config, step)):
+            log.info("%s%s is of this step and these settings already", lane.prefix, path)
+            evaluated = Evaluated(json.loads(path.read_text()) if processes.is_primary() else {})
+        else:
+            with contextlib.nullcontext() if alone is opened else opened.clock.measure("evaluation"):
+                evaluated = evaluate_to_file(alone, path, own, step, share, stop)
+            if evaluated is None:
+                return None
+            if evaluated.results:
+                to_tensorboard(alone, board_of(folder, lane), step, evaluated.results)
+        by_seed[lane.seed] = evaluated.results
+    if len(lanes) == 1 or not processes.is_primary():
+        return evaluated
+    return Evaluated(aggregate_to_file(opened, folder, step, measured, by_seed))
+
+
+def _draw_last(opened: Session, lane: Lane, players) -> None:
+    if {"sample", "latents"} <= set(opened.views.names):
+        picture = sample_grids.interpolation_grid(opened.config, opened.views, opened.views.decode.bind(state=players))
+        image_grids.save(picture, lane.folder / "samples" / "interpolation.png")
+    traversal.write(opened, players, lane.folder / "samples" / "traversal.png")
+
+
+def _is_evaluated(folder: Path, config, step: int) -> bool:
+    before = evaluation_file.evaluated(folder)
+    return before is not None and before["step"] == step and evaluation_file.is_current(folder, config)
+
+
+def to_tensorboard(opened: Session, folder: Path, step: int, results: dict[str, Any]) -> None:
+    """The evaluation's numbers, and the hyperparameters that led to them."""
+    board = TensorBoard(folder, 0)
+    plain = run_views.results_of(results)
+    board.scalars(step, {f"final/{name}": value for name, value in plain.items()})
+    board.hparams(configuration.flatten(configuration.to_dict(opened.config)), plain)
+    board.close()
+
+
+def aggregate_to_file(
+    opened: Session, folder: Path, step: int, measured: dict, by_seed: dict[int, dict]
+) -> dict[str, Any]:
+    """Writes the evaluation.json of several seeds, from the contents of their own, and gives what it wrote."""
+    results = aggregate.over_seeds(by_seed)
+    runs = {seed: evaluation["_run"] for seed, evaluation in by_seed.items()}
+    alarmed = {seed: run["alarms"] for seed, run in runs.items() if run["alarms"] is not None}
+    seconds = sum(run["timing"]["evaluation_seconds"] for run in runs.values())
+    results["_run"] = {
+        "config": configuration.to_dict(opened.config),
+        "step": step,
+        "num_seeds": opened.config.num_seeds,
+        "parameters": next(iter(runs.values()))["parameters"],
+        "timing": {**measured, "evaluation_seconds": round(seconds, 3)},
+        "alarms": [{"seed": seed, **event} for seed, events in alarmed.items() for event in events],
+        **session.provenance(opened),
+    }
+    path = folder / "evaluation.json"
+    workdir.write_atomic(path, json.dumps(results, indent=1) + "\n")
+    log.info("%d seeds, means and standard deviations: %s; each by itself beside it", len(by_seed), path)
+    return results
+
+
+def _log_alarms(lane: Lane, step: int) -> None:
+    events = alarms.recorded(lane.folder, step) or []
+    if not events:
+        log.info("%salarms: none", lane.prefix)
+    for event in events:
+        end = "still on" if event["ended"] is None else f"ended at step {event['ended']}"
+        log.info("%salarm (%s): %s", lane.prefix, end, event["message"])
+
+
+def evaluate_to_file(
+    opened: Session, path: Path, state: parallel.TrainState, step: int, measured: dict, stop: Callable[[], bool]
+) -> Evaluated | None:
+    """Evaluates with all processes, and writes evaluation.json in the primary one.
+
+    Returns:
+      What it wrote; None where `stop()`, which must be alike in all processes, was true.
+    """
+    settings = opened.config.evaluation
+    log.info("evaluating %d samples against %s ...", settings.num_samples, opened.config.data.test_split)
+    try:
+        with opened.clock.measure("evaluation"):
+            gallery = path.parent / "evaluation" if settings.pictures else None
+            samplers = latent_samplers.fitted(
+                opened, state.players, step, path.parent, settings.latent_samplers, run_views.workers()
+            )
+            if processes.is_primary():
+                draw_fitted(opened, state.players, samplers, path.parent)
+            results = run_views.evaluate(
+                opened, state.players, settings.num_samples, stop, samplers=samplers, gallery=gallery
+            )
+            if not processes.is_primary():
+                return Evaluated({})
+            # `stop` is asked by all processes at once, and tables are small.
+            baselines = run_views.evaluate_baselines(opened, (lambda: False) if processes.are_several() else stop)
+    except engine.Stopped:
+        log.info("stopped while evaluating: the same command evaluates again")
+        return None
+    trained = {name: player.params for name, player in state.players.items() if hasattr(player, "opt_state")}
+    results["_run"] = {
+        "config": configuration.to_dict(opened.config),
+        "step": step,
+        "parameters": {name: sum(leaf.size for leaf in jax.tree.leaves(params)) for name, params in trained.items()},
+        "timing": {**measured, "evaluation_seconds": round(opened.clock.seconds["evaluation"], 3)},
+        "alarms": alarms.recorded(path.parent, step),
+        **session.provenance(opened),
+    }
+    if baselines:
+        baseline_evaluation.write(path.with_name(baseline_evaluation.NAME), baselines, results["_run"])
+    workdir.write_atomic(path, json.dumps(results, indent=1) + "\n")
+    if not baselines:  # what an earlier evaluation left would stand beside this one's numbers
+        path.with_name(baseline_evaluation.NAME).unlink(missing_ok=True)
+    log.info("written to %s", path)
+    return Evaluated(results, baselines)

@@ -160,18 +160,10 @@ def lowered(sampler: Sampler, players: PyTree, platforms: tuple[str, ...], batch
 
 def _by_platform(function: Callable, platforms: tuple[str, ...]) -> Callable:
     """The function with the form of each operation that is fast on the platform it will run on."""
-
-    def traced_as(kind):
-        def traced(*inputs):
-            with compile_for(kind):
-                return function(*inputs)
-
-        return traced
-
-    kinds = {_TRACED_AS[platform] for platform in platforms}
-    if len(kinds) == 1:
-        return traced_as(*kinds)
-    return lambda *inputs: jax.lax.platform_dependent(*inputs, cpu=traced_as("cpu"), default=traced_as("gpu"))
+    forms = {kind: compile_for(kind)(function) for kind in {_TRACED_AS[platform] for platform in platforms}}
+    if len(forms) == 1:
+        return next(iter(forms.values()))
+    return lambda *inputs: jax.lax.platform_dependent(*inputs, cpu=forms["cpu"], default=forms["gpu"])
 
 
 def _read(closed: ClosedJaxpr) -> set:

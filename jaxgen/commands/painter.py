@@ -1,6 +1,6 @@
 """Images of chosen latents: seeds, truncation, classes, noise, style mixing, and ways between latents."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import jax
 import numpy as np
@@ -12,7 +12,7 @@ from jaxgen.models.stylegan2.layers import broadcast, truncate
 from jaxgen.recipes.base import PyTree
 from jaxgen.runs import run_views
 from jaxgen.runs.session import Session
-from jaxgen.views.paths import slerp
+from jaxgen.views.views import in_batches, slerp
 
 _BATCH = 16
 
@@ -80,16 +80,13 @@ class Painter:
 
     def w(self, latents: np.ndarray, classes: np.ndarray) -> np.ndarray:
         """w [n, D] of latents [n, Z], before truncation."""
-        parts = _batches(self._size, lambda *part: self._views.mapping(self._players, *part), latents, classes)
+        parts = in_batches(lambda *part: self._views.mapping(self._players, *part), self._size, latents, classes)
         return np.concatenate(list(parts))
 
     def styles(self, w: np.ndarray) -> np.ndarray:
         """Truncated styles [n, L, D] of w [n, D]."""
-        ws, average = (
-            broadcast(np.asarray(w, np.float32), self.num_ws),
-            np.asarray(self._views.w_average(self._players)),
-        )
-        return np.asarray(truncate(ws, average, self._request.truncation, self._request.cutoff))
+        ws, average = broadcast(np.asarray(w, np.float32), self.num_ws), self._views.w_average(self._players)
+        return np.asarray(truncate(ws, np.asarray(average), self._request.truncation, self._request.cutoff))
 
     def of_styles(self, ws: np.ndarray, numbers, usual_noise: str = "const") -> Iterator[np.ndarray]:
         """Images of styles [n, L, D] in batches; `numbers`: whose random noise."""
@@ -98,7 +95,7 @@ class Painter:
         def synthesis(ws, ids):
             return self._views.synthesis(self._players, ws, noise, self._noise_key, ids)
 
-        return _batches(self._size, synthesis, ws, np.asarray(numbers, np.int64))
+        return in_batches(synthesis, self._size, ws, np.asarray(numbers, np.int64))
 
     def of_latents(
         self, latents: np.ndarray, classes: np.ndarray, numbers, usual_noise: str = "const"
@@ -106,7 +103,7 @@ class Painter:
         """Images of latents [n, Z] in batches, uint8 [b, H, W, C]."""
         if self.has_styles:
             return self.of_styles(self.styles(self.w(latents, classes)), numbers, usual_noise)
-        return _batches(self._size, lambda *part: self._views.decode(self._players, *part), latents, classes)
+        return in_batches(lambda *part: self._views.decode(self._players, *part), self._size, latents, classes)
 
     def of_seeds(self, seeds) -> np.ndarray:
         """Images of seeds, uint8 [n, H, W, C]."""
@@ -148,11 +145,3 @@ class Painter:
             batches = self.of_latents(path.astype(np.float32), classes, numbers)
         for batch in batches:
             yield from batch
-
-
-def _batches(size: int, compute: Callable, *arrays: np.ndarray) -> Iterator[np.ndarray]:
-    """`compute` of `size` rows at a time, the last ones repeated to fill up, so that it is compiled once."""
-    count = len(arrays[0])
-    for first in range(0, count, size):
-        rows = np.minimum(np.arange(first, first + size), count - 1)
-        yield np.asarray(compute(*(array[rows] for array in arrays)))[: count - first]

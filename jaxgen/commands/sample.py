@@ -1,12 +1,13 @@
 """`--mode=sample`: pictures from a checkpoint."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+import zipfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 
-from jaxgen.commands import sample_request, style_files
+from jaxgen.commands import sample_request
 from jaxgen.commands.painter import Painter
 from jaxgen.commands.sample_request import Request
 from jaxgen.data.table import write_csv
@@ -16,12 +17,12 @@ from jaxgen.evaluation.latent_samplers import LatentSampler
 from jaxgen.pictures import image_grids, video
 from jaxgen.runs import restoring, run_views
 from jaxgen.runs.session import Session
-from jaxgen.views import point_samples, sample_grids, traversal
-from jaxgen.views.paths import slerp
+from jaxgen.views import sample_grids, traversal
+from jaxgen.views.views import in_batches
 
 log = logging.getLogger(__name__)
 BATCH = 64  # numbered images at a time
-_INTERPOLATED = 10  # images of a row
+_STYLES = ("w_plus", "w")  # arrays of this projector; the published one's `w` is [1, L, D]
 
 
 def sample(config, folder: Path, checkpoint: str) -> None:
@@ -67,10 +68,10 @@ def _points(opened: Session, players, step: int, folder: Path) -> None:
     config, key, folder = opened.config, run_views.evaluation_key(opened.config), folder / "samples"
     if opened.table is None:
         path = folder / "points.csv"
-        point_samples.write_table(path, opened.views, players, key, config.sample.num_images)
+        sample_grids.write_table(path, opened.views, players, key, config.sample.num_images)
     else:
         path = folder / "rows.csv"
-        rows = point_samples.points(opened.views, players, key, config.sample.num_images)
+        rows = sample_grids.points(opened.views, players, key, config.sample.num_images)
         write_csv(path, opened.table.columns, rows, opened.table.places)
     sample_grids.write_samples(config, opened.views, players, folder, step, opened.test.images)
     log.info("%d rows in %s, their picture beside it", config.sample.num_images, path)
@@ -85,15 +86,15 @@ def _plain(opened: Session, players, step: int, folder: Path) -> None:
     view = run_views.bound_views(opened, players, samplers)[f"sample_{sampler}" if samplers else "sample"]
     images = samples / (f"images_{sampler}" if samplers else "images")
     count = config.sample.num_images
-    for start in range(0, count, BATCH):
-        ids = np.arange(start, start + BATCH)  # one shape for all batches: compiled once
-        _save_each(np.asarray(view(ids))[: count - start], images, map("{:06d}".format, ids))
+    batches = in_batches(view, BATCH, np.arange(count))
+    _save_each((image for batch in batches for image in batch), images, map("{:06d}".format, range(count)))
     draw_fitted(opened, players, samplers, folder)
     image_grids.save(sample_grids.sample_grid(config, opened.views, players), samples / f"step_{step:07d}.png")
     if "latents" in opened.views.names:
-        picture = sample_grids.interpolation_grid(config, opened.views, players)
+        decode = opened.views.decode.bind(state=players)
+        picture = sample_grids.interpolation_grid(config, opened.views, decode)
         image_grids.save(picture, samples / "interpolation.png")
-    draw_traversal(opened, players, samples / "traversal.png")
+    traversal.write(opened, players, samples / "traversal.png")
     log.info("%d images in %s, grids in %s", count, images, samples)
 
 
@@ -105,36 +106,27 @@ def _numbered(opened: Session, players, painter: Painter, request: Request, fold
     latents = np.asarray(views.latents(run_views.evaluation_key(config), ids))
     batches = painter.of_latents(latents, painter.classes(ids), ids, usual_noise="random")
     _save_each((image for batch in batches for image in batch), images, map("{:06d}".format, ids))
-    rows, columns = config.sample.rows, config.sample.columns
 
-    def decode(latents, classes):
-        return np.concatenate(list(painter.of_latents(latents, classes, np.zeros(len(latents), int))))
+    def decode(latents, ids):
+        return np.concatenate(list(painter.of_latents(latents, painter.classes(ids), np.zeros(len(latents), int))))
 
-    def save(name, latents, classes, columns):
-        image_grids.save(image_grids.grid(decode(latents, classes), columns), folder / f"{name}{suffix}.png")
-
-    ids = np.arange(rows * columns)
-    fixed = sample_grids.fixed_key(config)
-    save("grid", np.asarray(views.latents(fixed, ids)), painter.classes(ids), columns)
-    ends = np.asarray(views.latents(fixed, np.arange(2 * rows)), np.float64).reshape(2, rows, -1)
-    path = slerp(*ends, np.linspace(0, 1, _INTERPOLATED)).reshape(rows * _INTERPOLATED, -1)
-    save("interpolation", path, np.repeat(painter.classes(np.arange(rows)), _INTERPOLATED), _INTERPOLATED)
-
-    def decode_alike(latents):
-        return decode(latents, painter.classes(np.zeros(len(latents))))
-
-    draw_traversal(opened, players, folder / f"traversal{suffix}.png", decode_alike)
+    ids = np.arange(config.sample.rows * config.sample.columns)
+    fixed = decode(np.asarray(views.latents(sample_grids.fixed_key(config), ids)), ids)
+    image_grids.save(image_grids.grid(fixed, config.sample.columns), folder / f"grid{suffix}.png")
+    picture = sample_grids.interpolation_grid(config, views, decode)
+    image_grids.save(picture, folder / f"interpolation{suffix}.png")
+    path = folder / f"traversal{suffix}.png"
+    traversal.write(opened, players, path, lambda latents: decode(latents, np.zeros(len(latents))))
     log.info("%d images in %s, grids in %s", count, images, folder)
 
 
 def _seeded(config, painter: Painter, request: Request, folder: Path) -> None:
     """Images of seeds and a grid of them, the style-mixing matrix, the video: what was asked for."""
     if request.seeds:
-        images, single = painter.of_seeds(request.seeds), folder / f"seeds{request.suffix}"
-        _save_each(images, single, map("seed{:04d}".format, request.seeds))
-        picture = image_grids.grid(images, min(config.sample.columns, len(images)))
-        image_grids.save(picture, folder / f"seeds{request.suffix}.png")
-        log.info("%d images in %s, a grid in %s.png", len(images), single, single)
+        names = map("seed{:04d}".format, request.seeds)
+        _save_with_grid(
+            painter.of_seeds(request.seeds), f"{folder}/seeds{request.suffix}", names, config.sample.columns
+        )
     if request.rows:
         matrix = painter.style_mixing()
         path = folder / f"style_mixing_{'-'.join(map(str, request.layers))}{request.suffix}.png"
@@ -149,11 +141,45 @@ def _seeded(config, painter: Painter, request: Request, folder: Path) -> None:
 def _of_file(config, painter: Painter, request: Request, folder: Path) -> None:
     """Images of styles that a projection left in a file, as they are: truncation is for styles that a seed gave."""
     name = Path(request.styles).stem + (f"_noise_{request.noise_mode}" if request.noise_mode else "")
-    styles = style_files.read(request.styles, painter.num_ws, painter.w_dim, "config.sample.styles")
+    styles = read_styles(request.styles, painter.num_ws, painter.w_dim)
     images = np.concatenate(list(painter.of_styles(styles, np.arange(len(styles)))))
-    _save_each(images, folder / name, map("{:06d}".format, range(len(images))))
-    image_grids.save(image_grids.grid(images, min(config.sample.columns, len(images))), folder / f"{name}.png")
-    log.info("%d images in %s, a grid in %s.png", len(images), folder / name, folder / name)
+    _save_with_grid(images, f"{folder}/{name}", map("{:06d}".format, range(len(images))), config.sample.columns)
+
+
+def read_styles(path: str, num_ws: int, w_dim: int) -> np.ndarray:
+    """Styles [n, L, D] that a projection left in a .npz, as `w_plus` or `w`: [n, L, D], or [n, D] for all layers alike.
+
+    Args:
+      path: such as projections_w.npz, or the projected_w.npz of NVIDIA's scripts.
+      num_ws, w_dim: L and D of the network.
+
+    Raises:
+      UserError: no such file, no such arrays, or of another network.
+    """
+    where = f"config.sample.styles={path!r}"
+    if not Path(path).is_file():
+        raise UserError(f"{where}: no such file")
+    try:
+        arrays = np.load(path, allow_pickle=False)
+        if not isinstance(arrays, np.lib.npyio.NpzFile):
+            raise UserError(f"{where} is a single array: a .npz with the array 'w' or 'w_plus' is wanted")
+        with arrays:
+            name = next((name for name in _STYLES if name in arrays), None)
+            if name is None:
+                raise UserError(f"{where} holds {', '.join(arrays)}: no array 'w' or 'w_plus'")
+            styles = arrays[name]
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(f"{where} cannot be read ({error}): it must be a .npz of plain arrays") from None
+    if styles.ndim == 2:
+        styles = np.repeat(styles[:, None], num_ws, axis=1)
+    if styles.ndim != 3 or styles.shape[1:] != (num_ws, w_dim) or not len(styles):
+        raise UserError(
+            f"{where}: {name} is {list(styles.shape)}, and this network's styles are [n, {num_ws}, {w_dim}] "
+            f"or [n, {w_dim}]"
+        )
+    if not np.isfinite(styles).all():
+        raise UserError(f"{where}: {name} is not finite")
+    return styles.astype(np.float32)
 
 
 def _save_each(images: Iterable[np.ndarray], folder: Path, names: Iterable[str]) -> None:
@@ -162,21 +188,11 @@ def _save_each(images: Iterable[np.ndarray], folder: Path, names: Iterable[str])
         image_grids.save(image_grids.single(image), folder / f"{name}.png")
 
 
-def draw_traversal(opened: Session, players, path: Path, decode: Callable | None = None) -> None:
-    """Writes a picture of latents that are walked in, where there are such; `decode`: of `traversal.draw`.
-
-    With an encoder the walk starts at a test image: without the data there is no picture, and the log says so.
-    """
-    if not traversal.offered(opened):
-        return
-    if "encode" in opened.views.names:
-        try:
-            opened.open_data()
-        except UserError as error:
-            log.warning("%s is left out, since it starts at a test image: %s", path.name, error)
-            return
-    if (picture := traversal.draw(opened, players, decode)) is not None:
-        image_grids.save(picture, path)
+def _save_with_grid(images: np.ndarray, path: str, names: Iterable[str], columns: int) -> None:
+    """Writes <path>/<name>.png of each image [H, W, C], and all of them as <path>.png."""
+    _save_each(images, Path(path), names)
+    image_grids.save(image_grids.grid(images, min(columns, len(images))), Path(f"{path}.png"))
+    log.info("%d images in %s, a grid in %s.png", len(images), path, path)
 
 
 def draw_fitted(opened: Session, players, samplers: Mapping[str, LatentSampler], folder: Path) -> None:

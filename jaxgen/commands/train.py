@@ -7,20 +7,19 @@ from pathlib import Path
 
 from clu import parameter_overview
 
-from jaxgen.commands import finishing
-from jaxgen.devices import lost_processes, parallel, processes
-from jaxgen.devices.stopping import Stop
+from jaxgen.commands.evaluate import finish
+from jaxgen.devices import parallel, processes
+from jaxgen.devices.stopping import Stop, watch_processes
 from jaxgen.errors import UserError
 from jaxgen.files import evaluation_file, workdir
 from jaxgen.files.logs import TensorBoard, end_log, error_kept, start_log
-from jaxgen.runs import initial_weights, restoring, session
+from jaxgen.runs import initial_weights, restoring, run_views, session
 from jaxgen.runs.initial_weights import Start
 from jaxgen.runs.session import Session
-from jaxgen.settings import configuration, divisibility
-from jaxgen.training import lanes, loop
-from jaxgen.training.lanes import Lane
-from jaxgen.training.run import TrainingRun, goal_of, is_over
-from jaxgen.training.run_files import board_of
+from jaxgen.settings import checks
+from jaxgen.training import loop
+from jaxgen.training.lanes import Lane, container_of, make_folders, make_lanes, seed_argument, stopping
+from jaxgen.training.run import TrainingRun, board_of, goal_of, is_over
 
 log = logging.getLogger(__name__)
 
@@ -31,11 +30,11 @@ def train(config, folder: Path) -> str:
     Returns:
       The table of the evaluation; "" where the run was asked to stop, and in all processes but the primary one.
     """
-    if (container := lanes.container_of(folder)) is not None:
+    if (container := container_of(folder)) is not None:
         raise UserError(f"--workdir={folder} is one of several seeds: train them all, --workdir={container}")
-    lost_processes.start(folder)
+    watch_processes(folder)
     opened = session.open_session(config)
-    divisibility.check_path_lengths(config, opened.recipe.part_multiple, parallel.data_devices(opened.mesh))
+    checks.check_path_lengths(config, opened.recipe.part_multiple, parallel.data_devices(opened.mesh))
     start = initial_weights.find(opened, folder)
     primary = processes.is_primary()
     with contextlib.ExitStack() as stack:
@@ -50,11 +49,11 @@ def train(config, folder: Path) -> str:
         stack.enter_context(error_kept(folder / "log.txt" if primary else None))
         stop = Stop()
         stack.enter_context(stop.listening())
-        run, state, seeds = _prepare(opened, folder, stop, start)
+        run, state, lanes = _prepare(opened, folder, stop, start)
         if primary and int(state.step) == 0:
-            _describe(run, state, seeds)
+            _describe(run, state, lanes)
         try:
-            state, complete = loop.train(run, state, seeds)
+            state, complete = loop.train(run, state, lanes)
         except UserError:
             with contextlib.suppress(UserError):  # a full disk is told once
                 run.checkpoints.close()  # the last good checkpoint may still be on its way to the disk
@@ -64,7 +63,7 @@ def train(config, folder: Path) -> str:
             goal = goal_of(config)
             log.info("stopped at step %d of %s, saved: the same command goes on from here", state.step, goal)
             return ""
-        table = finishing.finish(opened, run, state, seeds)
+        table = finish(opened, run, state, lanes)
         processes.wait_for_all("finished")
         return table
 
@@ -74,29 +73,29 @@ def _prepare(
 ) -> tuple[TrainingRun, parallel.TrainState, tuple[Lane, ...]]:
     config = opened.config
     checkpoints = restoring.open_checkpoints(config, folder)
-    argument = lanes.seed_argument(config)
+    argument = seed_argument(config)
     restored = checkpoints.restore(parallel.abstract_state(opened.recipe, opened.mesh, argument))
     compiled, flops = None, math.nan
     if restored is None:
         state = _initial_state(opened, folder, start)
-        seeds = lanes.make_lanes(config, folder, None)
+        lanes = make_lanes(config, folder, None)
     else:
         state, meta = restored
         flops = meta["flops_per_step"] or math.nan
-        opened.clock.seconds = _added(opened.clock.seconds, meta["seconds"])
-        seeds = lanes.make_lanes(config, folder, meta)
+        for kind, spent in meta["seconds"].items():
+            opened.clock.seconds[kind] = opened.clock.seconds.get(kind, 0.0) + spent
+        lanes = make_lanes(config, folder, meta)
         checkpoints.set_aside_after(int(state.step))
         log.info("resuming at step %d of %s", state.step, goal_of(config))
-        if not is_over(config, int(state.step), opened.clock) and (reason := lanes.stopping(seeds)):
+        if not is_over(config, int(state.step), opened.clock) and (reason := stopping(lanes)):
             checkpoints.close()
             raise UserError(reason)
     if processes.is_primary():
-        settings = {lane.seed: configuration.to_dict(lane.config) for lane in seeds}
-        lanes.make_folders(seeds, settings, session.provenance(opened))
+        make_folders(lanes, session.provenance(opened))
     data = session.training_data(opened)
     if not is_over(config, int(state.step), opened.clock):
         if processes.is_primary():
-            for evaluated in dict.fromkeys((folder, *(lane.folder for lane in seeds))):
+            for evaluated in dict.fromkeys((folder, *(lane.folder for lane in lanes))):
                 evaluation_file.set_aside(evaluated)
         compiled = session.compile_steps(opened, state)
         opened.clock.seconds["compile"] += compiled.compile_seconds
@@ -104,8 +103,8 @@ def _prepare(
         processes.meet("compiled")
 
     def evaluate(lane, players, num_samples):
-        alone, metrics = session.of_lane(opened, lane.config), config.evaluation.metrics_in_training
-        return session.results_of(session.evaluate(alone, players, num_samples, metrics=metrics))
+        alone, metrics = session.of_lane(opened, lane), config.evaluation.metrics_in_training
+        return run_views.results_of(run_views.evaluate(alone, players, num_samples, metrics=metrics))
 
     run = TrainingRun(
         config=config,
@@ -121,11 +120,11 @@ def _prepare(
         evaluate=evaluate,
         stop=stop,
     )
-    return run, state, seeds
+    return run, state, lanes
 
 
 def _initial_state(opened: Session, folder: Path, start: Start | None) -> parallel.TrainState:
-    recipe, mesh, seed = opened.recipe, opened.mesh, lanes.seed_argument(opened.config)
+    recipe, mesh, seed = opened.recipe, opened.mesh, seed_argument(opened.config)
     if start is None:
         return parallel.init_state(recipe, mesh, seed)
     initial_weights.tell(start)
@@ -134,14 +133,10 @@ def _initial_state(opened: Session, folder: Path, start: Start | None) -> parall
     return parallel.init_state(recipe, mesh, seed, initial_weights.placed, start.weights)
 
 
-def _added(now: dict[str, float], before: dict[str, float]) -> dict[str, float]:
-    return {kind: now.get(kind, 0.0) + before.get(kind, 0.0) for kind in set(now) | set(before)}
-
-
-def _describe(run: TrainingRun, state: parallel.TrainState, seeds: tuple[Lane, ...]) -> None:
+def _describe(run: TrainingRun, state: parallel.TrainState, lanes: tuple[Lane, ...]) -> None:
     """The parameter table, into the log and TensorBoard."""
-    board = TensorBoard(board_of(run.workdir, seeds[0]), 0)
-    for name, player in parallel.local(seeds[0].players(run.mesh, state.players)).items():
+    board = TensorBoard(board_of(run.workdir, lanes[0]), 0)
+    for name, player in parallel.local(lanes[0].players(run.mesh, state.players)).items():
         if hasattr(player, "opt_state"):
             table = parameter_overview.get_parameter_overview(player.params, include_stats=False)
             log.info("parameters of %s\n%s", name, table)

@@ -100,16 +100,6 @@ def data_mesh(devices: Sequence) -> Mesh:
     return Mesh(np.array(devices), (DATA_AXIS,), axis_types=(AxisType.Auto,))
 
 
-def everywhere(mesh: Mesh) -> NamedSharding:
-    """The sharding of an array that every device of the mesh holds whole."""
-    return NamedSharding(mesh, P())
-
-
-def along_data(mesh: Mesh) -> NamedSharding:
-    """The sharding of an array whose first axis is spread over the axis "data"."""
-    return NamedSharding(mesh, P(DATA_AXIS))
-
-
 def use_cores(num_seeds: int, seed_devices: int) -> None:
     """Makes as many devices of the CPU as it has cores for lanes; before JAX is first used.
 
@@ -137,13 +127,11 @@ def mesh_of_others(devices: Sequence | int) -> Mesh | AbstractMesh:
 
 def replicate(mesh: Mesh, tree: PyTree) -> PyTree:
     """Host arrays as device arrays that every device of the mesh holds whole."""
-    sharding = everywhere(mesh)
 
     def put(leaf):
-        leaf = np.asarray(leaf)
-        return jax.make_array_from_callback(leaf.shape, sharding, lambda index: leaf[index])
+        return spread(mesh, P(), leaf.shape, lambda index: leaf[index])
 
-    return jax.tree.map(put, tree)
+    return jax.tree.map(put, jax.tree.map(np.asarray, tree))
 
 
 def spread(mesh: Mesh, spec: P, shape: tuple[int, ...], part: Callable[[tuple], np.ndarray]) -> jax.Array:

@@ -5,10 +5,22 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import NamedSharding
+from jax.sharding import PartitionSpec as P
 
 from jaxgen.devices import parallel
+from jaxgen.ops.random import DATA_AXIS
 
 PyTree = Any
+
+
+def without_optimizers(players: PyTree) -> PyTree:
+    """Players without what their optimisers keep."""
+
+    def bare(node):
+        return node.replace(opt_state=()) if hasattr(node, "opt_state") else node
+
+    return jax.tree.map(bare, players, is_leaf=lambda node: hasattr(node, "opt_state"))
 
 
 def viewable(players: PyTree) -> PyTree:
@@ -22,14 +34,11 @@ def viewable(players: PyTree) -> PyTree:
     def here(leaf):
         if leaf.is_fully_addressable:
             return leaf
-        sharding = parallel.everywhere(parallel.own(leaf.sharding.mesh))
+        sharding = NamedSharding(parallel.own(leaf.sharding.mesh), P())
         parts = [shard.data for shard in leaf.addressable_shards]
         return jax.make_array_from_single_device_arrays(leaf.shape, sharding, parts)
 
-    def seen(node):
-        return node.replace(opt_state=()) if hasattr(node, "opt_state") else node
-
-    return jax.tree.map(here, jax.tree.map(seen, players, is_leaf=lambda node: hasattr(node, "opt_state")))
+    return jax.tree.map(here, without_optimizers(players))
 
 
 def place(mesh: jax.sharding.Mesh, batch: np.ndarray) -> jax.Array:
@@ -40,7 +49,7 @@ def place(mesh: jax.sharding.Mesh, batch: np.ndarray) -> jax.Array:
     mesh = parallel.own(mesh)
     if mesh.size == 1 or len(batch) % mesh.size:
         return jnp.asarray(batch)
-    return jax.device_put(batch, parallel.along_data(mesh))
+    return jax.device_put(batch, NamedSharding(mesh, P(DATA_AXIS)))
 
 
 def lane(mesh: jax.sharding.Mesh, players: PyTree, index: int) -> PyTree:
@@ -58,7 +67,7 @@ def lane(mesh: jax.sharding.Mesh, players: PyTree, index: int) -> PyTree:
         return next(shard.data for shard in leaf.addressable_shards if shard.device == groups[group, 0])
 
     own_players = _pick(jax.tree.map(lies_there, players), index)
-    return jax.device_put(own_players, parallel.everywhere(parallel.flat(mesh)))
+    return jax.device_put(own_players, NamedSharding(parallel.flat(mesh), P()))
 
 
 @jax.jit

@@ -39,8 +39,7 @@ def start_processes(coordinator_address: str | None, num_processes: int | None, 
     Raises:
       UserError: a value is wrong, nobody tells one that is missing, or process 0 cannot listen at its port.
     """
-    _check_address(coordinator_address)
-    _check_numbers(num_processes, process_id)
+    _check_flags(coordinator_address, num_processes, process_id)
     given = {"coordinator_address": coordinator_address, "num_processes": num_processes, "process_id": process_id}
     missing = [f"--{name}" for name, value in given.items() if value is None]
     if not missing and process_id == 0:
@@ -66,17 +65,12 @@ def start_processes(coordinator_address: str | None, num_processes: int | None, 
         ) from error
 
 
-def _check_address(address: str | None) -> None:
-    if address is None:
-        return
-    match = re.fullmatch(r"(?:\[[^\]]+\]|[^:\[\]\s]+):(\d+)", address)
-    if not match or not 0 < int(match[1]) < 2**16:
+def _check_flags(address: str | None, num_processes: int | None, process_id: int | None) -> None:
+    match = re.fullmatch(r"(?:\[[^\]]+\]|[^:\[\]\s]+):(\d+)", address or "")
+    if address is not None and not (match and 0 < int(match[1]) < 2**16):
         raise UserError(
             f"--coordinator_address={address}: not host:port, such as 10.0.0.1:8476, or [fd00::1]:8476 for IPv6"
         )
-
-
-def _check_numbers(num_processes: int | None, process_id: int | None) -> None:
     if num_processes is not None and num_processes < 1:
         raise UserError(f"--num_processes={num_processes}: at least 1, the number of all processes")
     if process_id is not None and process_id < 0:
@@ -90,12 +84,16 @@ def _check_numbers(num_processes: int | None, process_id: int | None) -> None:
 
 def _check_port(address: str, setting: str, mend: str) -> None:
     """Listens at the coordinator's port for a moment: JAX's runtime may crash where it is taken."""
-    both = socket.has_dualstack_ipv6()
-    family = socket.AF_INET6 if both else socket.AF_INET
     try:
-        socket.create_server(("", int(address.rpartition(":")[2])), family=family, dualstack_ipv6=both).close()
+        listener(int(address.rpartition(":")[2])).close()
     except OSError as error:
         raise UserError(f"{setting}: process 0 cannot listen at this port ({error.strerror}): {mend}") from error
+
+
+def listener(port: int = 0) -> socket.socket:
+    """A server at a port, 0 for any that is free, of IPv6 and IPv4 where both can be had."""
+    both = socket.has_dualstack_ipv6()
+    return socket.create_server(("", port), family=socket.AF_INET6 if both else socket.AF_INET, dualstack_ipv6=both)
 
 
 def are_several() -> bool:

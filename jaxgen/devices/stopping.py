@@ -1,12 +1,36 @@
-"""Being asked to save and end, by a signal or, where there are several processes, by any notice that JAX gets."""
+"""How a run ends before its time: it is asked to, or another of its processes is gone without a word.
 
+A collective mostly fails by itself then. In a long phase on the host none does, and JAX notices by missing heartbeats,
+after 100 s, and aborts. Here each process holds a connection to the primary one, which the system closes when either
+ends, however it ends. There is no timeout, so that a process that is slow, busy or stopped in a debugger is never taken
+for dead. A machine that loses its power or network closes nothing, and is left to JAX's heartbeats.
+"""
+
+import atexit
 import contextlib
+import ctypes
+import hmac
+import logging
 import os
+import secrets
 import signal
+import socket
 import threading
+import time
 from collections.abc import Iterator
+from pathlib import Path
+
+import jax
+from jax._src import distributed
 
 from jaxgen.devices import processes
+
+log = logging.getLogger(__name__)
+_CONNECT_WITHIN = 60.0
+# Seconds in which a process may end by itself, with a better reason: JAX aborts the others soon after the primary one.
+_PATIENCE, _PATIENCE_WITH_PRIMARY = 5.0, 2.0
+_BYE, _LOST = b"b", b"l"
+_TOKEN = 16
 
 
 class Stop:
@@ -53,3 +77,102 @@ class Stop:
             os.kill(os.getpid(), signal.SIGTERM)
         else:
             self._asked = True
+
+
+class _Connections:
+    """Connections of this process: of the primary one to each other one, of these to the primary one."""
+
+    def __init__(self, folder: Path):
+        self._folder, self._over = folder, False
+        self._connections: dict[int, socket.socket] = {}
+
+    def follow(self, index: int, connection: socket.socket) -> None:
+        """Watches process `index` in a thread of its own."""
+        connection.settimeout(None)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # or routers forget a silent connection
+        self._connections[index] = connection
+        threading.Thread(target=self._listen, args=(index, connection), daemon=True).start()
+
+    def close(self) -> None:
+        """Says good-bye: whatever ends now, ends as it should."""
+        self._over = True
+        self._tell(_BYE)
+
+    def _tell(self, word: bytes) -> None:
+        for connection in self._connections.values():
+            with contextlib.suppress(OSError):
+                connection.sendall(word)
+
+    def _listen(self, index: int, connection: socket.socket) -> None:
+        try:
+            word = connection.recv(1)
+        except OSError:
+            word = b""
+        if word == _BYE or self._over:
+            return
+        which = "another process is lost" if word == _LOST else f"process {index} has closed its connection"
+        if processes.is_primary():
+            self._tell(_LOST)  # before the primary process ends: JAX aborts the others then
+        time.sleep(_PATIENCE if processes.is_primary() else _PATIENCE_WITH_PRIMARY)
+        if not self._over:
+            processes.leave(f"jaxgen: error: {processes.how_to_go_on(which, self._folder)}", 1)
+
+
+def watch_processes(folder: Path) -> None:
+    """From here on a lost process ends the others, which all call this; it does nothing where there is one only.
+
+    Args:
+      folder: the work directory, to tell where the same command goes on.
+    """
+    if not processes.are_several():
+        return
+    connections = _Connections(folder)
+    if processes.is_primary():
+        listener = processes.listener()
+        _, token = processes.share((listener.getsockname()[1], secrets.token_bytes(_TOKEN)))
+        threading.Thread(target=_accept, args=(connections, listener, token), daemon=True).start()
+    else:
+        _connect(connections, *processes.share(None))
+    atexit.register(connections.close)  # before JAX's own end, where processes wait for each other
+
+
+def _accept(connections: _Connections, listener: socket.socket, token: bytes) -> None:
+    """Takes the others' connections; what does not know the token is none of them."""
+    missing, deadline = set(range(1, jax.process_count())), time.monotonic() + _CONNECT_WITHIN
+    with listener:
+        while missing and (left := deadline - time.monotonic()) > 0:
+            listener.settimeout(left)
+            with contextlib.suppress(OSError, ValueError):
+                connection, _ = listener.accept()
+                connection.settimeout(5)
+                greeting = connection.recv(_TOKEN + 4, socket.MSG_WAITALL)
+                index = int.from_bytes(greeting[_TOKEN:], "big")
+                if hmac.compare_digest(greeting[:_TOKEN], token) and index in missing:
+                    missing.remove(index)
+                    connections.follow(index, connection)
+                else:
+                    connection.close()
+    if missing:
+        log.warning("processes %s have not connected: their loss may be noticed late", sorted(missing))
+
+
+def _connect(connections: _Connections, port: int, token: bytes) -> None:
+    host = distributed.global_state.coordinator_address.rsplit(":", 1)[0].strip("[]")
+    try:
+        connection = socket.create_connection((host, port), timeout=_CONNECT_WITHIN / 2)
+        connection.sendall(token + jax.process_index().to_bytes(4, "big"))
+    except OSError:
+        return  # the primary process tells
+    connections.follow(0, connection)
+    _delay_aborts()
+
+
+def _delay_aborts() -> None:
+    """JAX aborts a process at once when the primary one is gone: six seconds later the line has been said.
+
+    The handler is the C library's sleep(), which takes the signal's number, 6, for seconds; then the abort goes on. One
+    in Python could not run there, nor may it: memory may be what the abort is about.
+    """
+    library = ctypes.CDLL(None)
+    library.signal.argtypes, library.signal.restype = (ctypes.c_int, ctypes.c_void_p), ctypes.c_void_p
+    library.signal(signal.SIGABRT, ctypes.cast(library.sleep, ctypes.c_void_p))

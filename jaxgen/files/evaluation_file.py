@@ -4,7 +4,7 @@ import json
 import logging
 from pathlib import Path
 
-from jaxgen.settings import budget, configuration
+from jaxgen.settings import configuration
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,8 @@ def is_finished(folder: Path, config) -> bool:
     if run is None or not is_current(folder, config):
         return False
     step, spent = run["step"], (run.get("timing") or {}).get("step_seconds", 0.0)
-    return step >= config.steps or budget.is_spent(config.budget.seconds, spent, step, config.steps_per_dispatch)
+    limit, per_dispatch = config.budget.seconds, config.steps_per_dispatch
+    return step >= config.steps or configuration.is_budget_spent(limit, spent, step, per_dispatch)
 
 
 def set_aside(folder: Path) -> None:

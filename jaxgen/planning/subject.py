@@ -16,7 +16,7 @@ from jaxgen.devices import parallel
 from jaxgen.errors import UserError
 from jaxgen.recipes.base import Recipe
 from jaxgen.runs import session
-from jaxgen.settings import divisibility, lookup
+from jaxgen.settings import checks, lookup
 from jaxgen.training import objective
 from jaxgen.training.batches import Batching, DispatchData, shapes_of
 
@@ -101,11 +101,11 @@ def build(config, examples: Examples, batch_size: int, mesh: Mesh) -> Subject:
     """
     config = config.copy_and_resolve_references()
     config.batch_size, config.num_devices = batch_size, mesh.size  # recipes look at both
-    divisibility.check_devices(config, mesh.size)
+    checks.check_devices(config, mesh.size)
     module = lookup.module("recipes", config.recipe.name, "config.recipe.name")
     parts = examples.split, examples.num_classes, examples.table
     recipe, batching = objective.recipe_and_batching(config, module, *parts)
-    divisibility.check_path_lengths(config, recipe.part_multiple, mesh.size)
+    checks.check_path_lengths(config, recipe.part_multiple, mesh.size)
     return Subject(recipe, batching, examples, parallel.abstract_state(recipe, mesh, config.seed))
 
 

@@ -66,7 +66,7 @@ class Recipe(NamedTuple):
     facts: what evaluation must know of a view, by its name, such as {"log_likelihood": {"dimensions": 784, ...}}.
     batches: how many batches of reals one update takes (n_critic for a GAN).
     part_multiple: where a batch is spread over devices, the examples of a part on each must be a multiple of this
-      (`jaxgen.settings.divisibility`).
+      (`jaxgen.settings.checks`).
     shard_optimizer: whether the optimisers' arrays are to be shared out over the devices (`descend` sees it by them).
     """
 

@@ -26,7 +26,7 @@ from jaxgen.recipes.base import (
 from jaxgen.recipes.constraints import Constraints, constraints_of
 from jaxgen.recipes.optimizers import optimizer_of
 from jaxgen.recipes.tables import layout_for, packed, views_of_table
-from jaxgen.settings import divisibility, lookup
+from jaxgen.settings import checks, lookup
 from jaxgen.settings.number_ranges import AT_LEAST_ONE, require
 
 VECTORS = TABLES = True
@@ -64,7 +64,7 @@ def build(config, image_shape: tuple[int, ...], num_classes: int, table: Table |
     if constraint.penalty is not None:
         _check_examples_apart(model, image_shape, settings.penalty)
     if model.pack > 1:
-        divisibility.check_packs(config, model.pack)
+        checks.check_packs(config, model.pack)
     critic_steps = config.steps * settings.n_critic
     return gan(
         model,

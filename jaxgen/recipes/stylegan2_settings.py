@@ -6,7 +6,7 @@ from ml_collections import ConfigDict
 from jaxgen.errors import UserError
 from jaxgen.models.stylegan2.synthesis import resolutions
 from jaxgen.recipes.base import PyTree
-from jaxgen.settings import divisibility
+from jaxgen.settings import checks
 from jaxgen.settings.number_ranges import AT_LEAST_ONE, NOT_NEGATIVE, require
 
 # Settings of other GANs that would change nothing here.
@@ -34,7 +34,7 @@ def check_settings(config: ConfigDict) -> None:
             f"config.compute_dtype={config.compute_dtype!r}: StyleGAN2 computes in bfloat16 at its highest resolutions "
             "only, config.model.bfloat16_resolutions; leave compute_dtype 'float32'"
         )
-    divisibility.check_groups(config)
+    checks.check_groups(config)
     require(config.recipe, "config.recipe", AT_LEAST_ONE, "r1_interval", "path_length_interval", "path_length_shrink")
     require(config.recipe, "config.recipe", NOT_NEGATIVE, "r1_gamma", "path_length_weight", "ema_kimg", "ema_ramp")
     for key in ("style_mixing", "w_avg_beta", "path_length_decay"):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxgen.settings import budget
+from jaxgen.settings.configuration import is_budget_spent
 
 # How bad a finding is, the worst first.
 LEVELS = ("bad", "warning", "note")
@@ -122,7 +122,7 @@ class RunRecord:
         spent = self.timing.get("step_seconds")
         per_dispatch = self.config.get("steps_per_dispatch") or 1
         return self.step >= self.config.get("steps", math.inf) or (
-            isinstance(spent, int | float) and budget.is_spent(limit, spent, self.step, per_dispatch)
+            isinstance(spent, int | float) and is_budget_spent(limit, spent, self.step, per_dispatch)
         )
 
     def earlier(self, key: str) -> int | None:

@@ -9,11 +9,10 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jaxgen.errors import UserError
-from jaxgen.runs import arrays
+from jaxgen.runs.restoring import KINDS_OF_ARRAYS, load_arrays
 from jaxgen.runs.session import Session
 
 log = logging.getLogger(__name__)
-_KINDS = ("params", "stats")
 _SHOWN = 12
 
 
@@ -42,7 +41,7 @@ def find(opened: Session, folder: Path) -> Start | None:
     source = Path(name).expanduser()
     by_step = source.parent.name == "checkpoints" and source.name.isdigit()
     try:
-        source_run = arrays.load(source.parents[1], source.name) if by_step else arrays.load(source)
+        source_run = load_arrays(source.parents[1], source.name) if by_step else load_arrays(source)
     except UserError as error:
         raise UserError(f"config.init_from={name!r}: {error}") from None
     players = jax.eval_shape(opened.recipe.init, jax.random.key(0))
@@ -50,8 +49,8 @@ def find(opened: Session, folder: Path) -> Start | None:
     weights, anew, taken = {}, [], 0
     for player, state in players.items():
         given = source_run.players.get(player) or source_run.players.get(_trained(players, player)) or {}
-        params, missing = _layers_that_fit(_flat(state.params), _flat(given.get("params", {})))
-        there, stats = _flat(given.get("stats", {})), _flat(state.stats)
+        params, missing = _layers_that_fit(flatten_dict(state.params), flatten_dict(given.get("params", {})))
+        there, stats = flatten_dict(given.get("stats", {})), flatten_dict(state.stats)
         fitting = {
             path: there[path]
             for path, leaf in stats.items()
@@ -73,7 +72,7 @@ def placed(players: dict[str, Any], weights: dict) -> dict[str, Any]:
     """The fresh state's players with `Start.weights` in their places; optimisers stay fresh."""
     filled = dict(players)
     for name, given in weights.items():
-        trees = {kind: flatten_dict(getattr(players[name], kind), keep_empty_nodes=True) for kind in _KINDS}
+        trees = {kind: flatten_dict(getattr(players[name], kind), keep_empty_nodes=True) for kind in KINDS_OF_ARRAYS}
         filled[name] = players[name].replace(
             **{kind: unflatten_dict({**tree, **given[kind]}) for kind, tree in trees.items()}
         )
@@ -86,10 +85,6 @@ def tell(start: Start) -> None:
     if start.anew:
         more = f" and {len(start.anew) - _SHOWN} more" if len(start.anew) > _SHOWN else ""
         log.warning("layers of other shapes start anew: %s%s", ", ".join(start.anew[:_SHOWN]), more)
-
-
-def _flat(tree: Any) -> dict[tuple[str, ...], Any]:
-    return flatten_dict(tree) if tree else {}
 
 
 def _trained(players: dict[str, Any], average: str) -> str | None:

@@ -1,4 +1,4 @@
-"""A work directory becomes a state again: the checkpoint that is asked for, of a run or of one of its seeds."""
+"""A work directory becomes a state again, or bare arrays: the checkpoint asked for, of a run or of one of its seeds."""
 
 import contextlib
 import json
@@ -6,8 +6,11 @@ import logging
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
 from ml_collections import ConfigDict
 
 from jaxgen.devices import parallel, placement, processes
@@ -18,10 +21,12 @@ from jaxgen.recipes.base import PyTree
 from jaxgen.runs import session
 from jaxgen.runs.session import Session
 from jaxgen.settings import lookup, run_config
-from jaxgen.training import lanes
-from jaxgen.training.checkpoint import Checkpoints
+from jaxgen.training.checkpoint import Checkpoints, array_checksum
+from jaxgen.training.lanes import container_of, folder_of, make_lanes, seed_argument
 
 log = logging.getLogger(__name__)
+# What a checkpoint holds of a network, beside what its optimiser keeps.
+KINDS_OF_ARRAYS = ("params", "stats")
 
 
 def open_checkpoints(config: ConfigDict, folder: Path, read_only: bool = False) -> Checkpoints:
@@ -53,7 +58,7 @@ def config_of_one_seed(folder: Path) -> ConfigDict:
     except UserError as error:
         raise UserError(f"{folder}: {error}") from None
     if config.num_seeds > 1:
-        first = lanes.folder_of(folder, config.seed)
+        first = folder_of(folder, config.seed)
         raise UserError(f"{folder} holds {config.num_seeds} seeds: name one of them, such as {first}")
     return config
 
@@ -66,11 +71,11 @@ def restore(opened: Session, folder: Path, which: str) -> tuple[parallel.TrainSt
     Raises:
       UserError: no such checkpoint, or damaged.
     """
-    container = lanes.container_of(folder)
+    container = container_of(folder)
     if container is not None:
         return _restore_lane(opened, container, which)
     checkpoints = open_finished_checkpoints(folder)
-    abstract = parallel.abstract_state(opened.recipe, opened.mesh, lanes.seed_argument(opened.config))
+    abstract = parallel.abstract_state(opened.recipe, opened.mesh, seed_argument(opened.config))
     state, _ = checkpoints.restore(abstract, checkpoints.step_of(which))
     checkpoints.close()
     return state, int(state.step)
@@ -97,7 +102,7 @@ def open_finished(
     contents = workdir.check(folder, config)
     opened = session.open_session(config, needs_images, None if needs_images else session.data_shape_of(contents))
     with contextlib.ExitStack() as stack:
-        processes.together(lambda: stack.enter_context(workdir.lock(lanes.container_of(folder) or folder)))
+        processes.together(lambda: stack.enter_context(workdir.lock(container_of(folder) or folder)))
         start_log(None, show=processes.is_primary())
         stack.callback(end_log)
         state, step = restore(opened, folder, checkpoint)
@@ -117,12 +122,14 @@ class Trained(NamedTuple):
     step: int
 
 
-def load(folder: Path, checkpoint: str, data_dir: str = "") -> Trained:
+def load(folder: Path, checkpoint: str, data_dir: str = "", batches: tuple[int, int] | None = None) -> Trained:
     """The state of a checkpoint, on the devices that are here; the data set stays closed as with `open_finished`.
 
     Args:
       folder: a work directory, or the folder of one of several seeds in it.
       data_dir: where the data lie now; "": where the config says.
+      batches: examples of a batch, and devices for them, in place of those that fit the training; the data set is
+        opened then, for what metrics must know of it.
 
     Raises:
       UserError: no run or checkpoint there, a damaged one, or several seeds of which none is named.
@@ -133,14 +140,12 @@ def load(folder: Path, checkpoint: str, data_dir: str = "") -> Trained:
         changed.evaluation.update({"metrics": (), "metrics_in_training": ()})
         changed.update({"best_metric": "", "eval_every": 0, "num_devices": _devices_for(config)})
         changed.data.dir = data_dir or config.data.dir
-    known = session.data_shape_of(json.loads((folder / "config.json").read_text()))
+        if batches is not None:
+            changed.update({"batch_size": batches[0], "num_devices": batches[1], "grad_accum_steps": 1})
+    known = None if batches else session.data_shape_of(json.loads((folder / "config.json").read_text()))
     opened = session.open_session(changed, needs_images=False, known=known)
     state, step = restore(opened, folder, checkpoint)
-    players = {
-        name: player.replace(opt_state=()) if hasattr(player, "opt_state") else player
-        for name, player in state.players.items()
-    }
-    return Trained(config, opened, players, step)
+    return Trained(config, opened, placement.without_optimizers(state.players), step)
 
 
 def _devices_for(config: ConfigDict) -> int:
@@ -158,5 +163,59 @@ def each_seed(config, folder: Path) -> Iterator[tuple[ConfigDict, Path]]:
     """
     if processes.are_several():
         raise UserError("--distributed: files of samples and projections are made by one process; leave it out")
-    for lane in lanes.make_lanes(config, folder, None):
+    for lane in make_lanes(config, folder, None):
         yield lane.config, lane.folder
+
+
+class Arrays(NamedTuple):
+    """One checkpoint: {player: {"params": ..., "stats": ...}}, its step, and the run's config."""
+
+    players: dict[str, dict[str, Any]]
+    step: int
+    config: ConfigDict
+
+
+def load_arrays(folder: Path, which: str = "") -> Arrays:
+    """Parameters and statistics of a checkpoint, verified; no data set is opened for it, and no network is built.
+
+    Args:
+      folder: a work directory, or the folder of one of several seeds in it.
+      which: latest, best, the number of a step; "": the best if checkpoints were ranked, else the newest.
+
+    Raises:
+      UserError: no run, no such checkpoint, or a damaged one (the newest falls back to the one before); or a run of
+        several seeds, of which one must be named.
+    """
+    config, container = config_of_one_seed(folder), container_of(folder)
+    lane = None if container is None else config.seed - run_config.read(container).seed
+    checkpoints = open_finished_checkpoints(container or folder)
+    step = checkpoints.step_of(which) if which else checkpoints.best_step()
+    folder = checkpoints.folder
+    players, step = checkpoints.first_whole(lambda step: (_read_arrays(folder / str(step), lane), step), step)
+    return Arrays(players, step, config)
+
+
+def _read_arrays(folder: Path, lane: int | None) -> dict[str, dict[str, Any]]:
+    def placeholder(path, _):
+        names = [getattr(part, "key", None) for part in path]
+        is_network = len(names) > 2 and names[0] == "players" and names[2] in KINDS_OF_ARRAYS
+        return 0 if is_network else ocp.PLACEHOLDER
+
+    with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as reader:
+        known = reader.metadata(folder.absolute() / "state").item_metadata.tree
+        wanted = jax.tree_util.tree_map_with_path(placeholder, known)
+        as_arrays = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), known)
+        arguments = ocp.args.PyTreeRestore(item=wanted, restore_args=as_arrays)
+        restored = reader.restore(folder.absolute() / "state", args=arguments)
+    checksums = json.loads((folder / "meta" / "metadata").read_text())["checksums"]
+    players = {
+        name: {kind: player.get(kind) or {} for kind in KINDS_OF_ARRAYS}
+        for name, player in restored["players"].items()
+        if isinstance(player, dict) and "params" in player
+    }
+    for path, array in jax.tree_util.tree_flatten_with_path(players)[0]:
+        player, kind, *names = (part.key for part in path)
+        name = f".players['{player}'].{kind}" + "".join(f"['{part}']" for part in names)
+        if checksums.get(name) != array_checksum(array):
+            raise ValueError(f"checksum of {name} differs")
+    return players if lane is None else jax.tree.map(lambda array: array[lane], players)

@@ -1,36 +1,23 @@
-"""What a trained state of a session offers to evaluation: its views with keys and settings filled in."""
+"""What a trained state of a session offers to evaluation, its views with keys and settings, and its evaluation."""
 
 import inspect
-from collections.abc import Callable, Mapping
-from typing import Protocol
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import jax
 from ml_collections import ConfigDict
 
-from jaxgen.devices import processes
-from jaxgen.errors import UserError
+from jaxgen.data import cache
+from jaxgen.devices import placement, processes
+from jaxgen.evaluation import baseline_evaluation, engine
 from jaxgen.evaluation.latent_samplers import LatentSampler
-from jaxgen.metrics.base import path_view
+from jaxgen.metrics.base import SAMPLE_VIEWS, path_view
+from jaxgen.metrics.image_set import ImageSource
 from jaxgen.metrics.streaming import Workers
-from jaxgen.recipes.base import PyTree, Recipe
-from jaxgen.settings import lookup
-from jaxgen.views import paths
-from jaxgen.views.views import Views
-
-# Views that make images between two latents.
-_PATH_NEEDS = {"sample", "latents", "decode"}
-# What there is to call a view with.
-_KNOWN = {"state", "key", "ids", "labels", "images", "samples"}
-
-
-class Session(Protocol):
-    """Those parts of a `runs.session.Session` that evaluation needs."""
-
-    config: ConfigDict
-    example_shape: tuple[int, ...]
-    facts: Mapping[str, dict]
-    recipe: Recipe
-    views: Views
+from jaxgen.recipes.base import PyTree
+from jaxgen.runs.session import PATH_NEEDS, Session, evaluated_views, real_split
 
 
 def evaluation_key(config: ConfigDict) -> jax.Array:
@@ -50,14 +37,14 @@ def bound_views(
     """
     settings, views, key = session.config.evaluation, session.views, evaluation_key(session.config)
     bound = {}
-    for name in _evaluated(session.recipe):
+    for name in evaluated_views(session.recipe):
         view = getattr(views, name)
         takes = inspect.signature(view).parameters.keys()
         # Noise on real images is not that of samples.
         given = {"state": players, "key": jax.random.fold_in(key, 1) if "images" in takes else key}
         given["samples"] = settings.likelihood_samples
         bound[name] = view.bind(**{name: value for name, value in given.items() if name in takes})
-    if set(views.names) >= _PATH_NEEDS:
+    if set(views.names) >= PATH_NEEDS:
         way = {"space": settings.path_space, "sampling": settings.path_sampling}
         bound[path_view(**way)] = views.path.bind(state=players, key=jax.random.fold_in(key, 2), **way)
     for name, sampler in (samplers or {}).items():
@@ -65,34 +52,6 @@ def bound_views(
             players, sampler.draw(jax.random.fold_in(key, 3), ids), ids
         )
     return bound
-
-
-def _evaluated(recipe: Recipe) -> dict[str, Callable]:
-    """Views that make something of example numbers or of real images, and need nothing that evaluation has not."""
-    views = {}
-    for name, view in recipe.views.items():
-        parameters = inspect.signature(view).parameters
-        needs = {p.name for p in parameters.values() if p.default is p.empty}
-        if needs <= _KNOWN and "state" in parameters and parameters.keys() & {"ids", "images"}:
-            views[name] = view
-    return views
-
-
-def offered_views(recipe: Recipe, settings: ConfigDict) -> dict[str, Callable]:
-    """What `bound_views` will give, by name, not bound yet; `settings`: `config.evaluation`.
-
-    Raises:
-      UserError: paths in a space that there is not.
-    """
-    for key, choices in (("path_space", ["z", "w"]), ("path_sampling", ["full", "end"])):
-        if settings[key] not in choices:
-            raise UserError(lookup.unknown(f"config.evaluation.{key}", settings[key], choices))
-    if settings.path_space == "w" and "mapping" not in recipe.views:
-        raise UserError("config.evaluation.path_space='w': only stylegan2 maps its latents to w; use 'z'")
-    offered = _evaluated(recipe)
-    if set(recipe.views) >= _PATH_NEEDS:
-        offered[path_view(settings.path_space, settings.path_sampling)] = paths.near_images(recipe.views)
-    return offered
 
 
 def facts_of(session: Session, samplers: Mapping[str, LatentSampler] | None = None) -> dict[str, dict]:
@@ -111,3 +70,67 @@ def facts_of(session: Session, samplers: Mapping[str, LatentSampler] | None = No
 def workers() -> Workers:
     """The processes of the run as an evaluation divides itself over them."""
     return Workers(jax.process_index(), jax.process_count(), processes.gather, processes.share)
+
+
+def evaluate(
+    session: Session,
+    players,
+    num_samples: int,
+    stop=lambda: False,
+    *,
+    metrics: Sequence[str] = (),
+    real: ImageSource | None = None,
+    views=None,
+    samplers: Mapping[str, Any] | None = None,
+    gallery: Path | None = None,
+) -> dict[str, Any]:
+    """Runs the metrics of the config on what the recipe offers (or on `views`); see `evaluation.engine.evaluate`.
+
+    All processes of the run must call it; the primary one gets the results, the others {}.
+
+    real: what it is measured against; None: the test split. metrics: only these; (): all of the config.
+    """
+    settings = session.config.evaluation.copy_and_resolve_references()
+    settings.num_samples = num_samples
+    settings.metrics = tuple(metrics) or settings.metrics
+    return engine.evaluate(
+        settings,
+        real_split(session, session.config.data.test_split) if real is None else real,
+        bound_views(session, players, samplers) if views is None else views,
+        train=real_split(session, session.config.data.train_split),
+        facts=facts_of(session, samplers),
+        place=lambda batch: placement.place(session.mesh, batch),
+        progress=sys.stderr.isatty(),
+        stop=stop,
+        cache_dir=_statistics_folder(session),
+        gallery=gallery,
+        workers=workers(),
+    )
+
+
+def evaluate_baselines(session: Session, stop=lambda: False) -> dict[str, dict]:
+    """`config.evaluation.baselines` measured as the run is; {} where it names none."""
+    return baseline_evaluation.measure(
+        session.config.evaluation,
+        real_split(session, session.config.data.test_split),
+        real_split(session, session.config.data.train_split),
+        facts_of(session),
+        _statistics_folder(session),
+        stop,
+    )
+
+
+def _statistics_folder(session: Session) -> Path:
+    """Where feature statistics of data sets are kept between runs."""
+    return cache.root(session.config.data) / "statistics"
+
+
+def results_of(evaluated: dict[str, Any]) -> dict[str, float]:
+    """The plain numbers of an evaluation: metric -> value, by the name in the config too where that differs."""
+    numbers = {}
+    for name, entry in evaluated.items():
+        if not name.startswith("_") and isinstance(entry.get("value"), int | float):
+            numbers[name] = entry["value"]
+            if entry["view"] not in ("project", *SAMPLE_VIEWS[1:]):
+                numbers.setdefault(entry["metric"], entry["value"])
+    return numbers

@@ -1,43 +1,43 @@
-"""A config becomes objects: data, mesh, recipe, views, steps; and what they evaluate."""
+"""A config becomes objects: data, mesh, recipe, views, steps."""
 
 import functools
+import inspect
 import json
-import logging
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from jaxgen.data import cache, none, table_codec
+from jaxgen.data import none, table_codec
 from jaxgen.data.base import Dataset, Split, is_streamed, open_dataset
 from jaxgen.data.table import columns_of
 from jaxgen.data.table_codec import TableCodec
-from jaxgen.devices import parallel, placement
+from jaxgen.devices import parallel
 from jaxgen.errors import UserError
 from jaxgen.evaluation import baseline_evaluation, engine, latent_samplers
 from jaxgen.files.provenance import software
-from jaxgen.metrics.base import SAMPLE_VIEWS
+from jaxgen.metrics.base import path_view
 from jaxgen.metrics.image_set import ImageSource
 from jaxgen.recipes.base import Recipe
-from jaxgen.runs.run_views import bound_views, facts_of, offered_views, workers
-from jaxgen.settings import configuration, divisibility, lookup
-from jaxgen.training import alarms, compiled_steps, lanes, objective, timing
+from jaxgen.settings import checks, lookup
+from jaxgen.training import alarms, compiled_steps, objective
 from jaxgen.training.batches import Batching, ResidentSplit, shapes_of
+from jaxgen.training.lanes import Lane, seeds_of
+from jaxgen.training.run import Clock
 from jaxgen.training.streamed_split import StreamedSplit, TrainingData
-from jaxgen.views.views import Views
+from jaxgen.views.views import Views, near_images
 
-log = logging.getLogger(__name__)
+# Views that make images between two latents.
+PATH_NEEDS = {"sample", "latents", "decode"}
+# What there is to call a view with.
+_KNOWN = {"state", "key", "ids", "labels", "images", "samples"}
 
 
-class DataShape(NamedTuple):
-    """What networks must know of the data, but for a table: (H, W, C) or (D,), and classes, 0 without labels."""
-
-    example_shape: tuple[int, ...]
-    num_classes: int
+# What networks must know of the data, but for a table: (H, W, C) or (D,), and the number of classes, 0 without labels.
+DataShape = tuple[tuple[int, ...], int]
 
 
 class Session(NamedTuple):
@@ -58,7 +58,7 @@ class Session(NamedTuple):
     recipe: Recipe
     batching: Batching
     views: Views
-    clock: timing.Clock
+    clock: Clock
     table: TableCodec | None = None
 
     @property
@@ -81,7 +81,7 @@ def data_shape_of(contents: Mapping[str, Any]) -> DataShape | None:
     """
     if "example_shape" not in contents or "columns" in contents["data"]:
         return None
-    return DataShape(tuple(contents["example_shape"]), contents["num_classes"])
+    return tuple(contents["example_shape"]), contents["num_classes"]
 
 
 def open_session(config, needs_images: bool = True, known: DataShape | None = None) -> Session:
@@ -102,9 +102,9 @@ def open_session(config, needs_images: bool = True, known: DataShape | None = No
     if not config.data.test_split:
         raise UserError("config.data.test_split='': evaluation needs a reference split; name one")
     alarms.check(config.alarms)
-    clock = timing.Clock()
+    clock = Clock()
     mesh = parallel.make_mesh(config.num_devices, num_seeds=config.num_seeds, seed_devices=config.seed_devices)
-    divisibility.check_devices(config, parallel.data_devices(mesh))
+    checks.check_devices(config, parallel.data_devices(mesh))
     # A mistake in the name shows before data are fetched for nothing.
     recipe_module = lookup.module("recipes", config.recipe.name, "config.recipe.name")
     data = data_of(config)
@@ -145,6 +145,34 @@ def open_session(config, needs_images: bool = True, known: DataShape | None = No
     return Session(config, shape, num_classes, dataset.facts, open_data, mesh, recipe, batching, views, clock, table)
 
 
+def evaluated_views(recipe: Recipe) -> dict[str, Callable]:
+    """Views that make something of example numbers or of real images, and need nothing that evaluation has not."""
+    views = {}
+    for name, view in recipe.views.items():
+        parameters = inspect.signature(view).parameters
+        needs = {p.name for p in parameters.values() if p.default is p.empty}
+        if needs <= _KNOWN and "state" in parameters and parameters.keys() & {"ids", "images"}:
+            views[name] = view
+    return views
+
+
+def offered_views(recipe: Recipe, settings: ConfigDict) -> dict[str, Callable]:
+    """What `run_views.bound_views` will give, by name, not bound yet; `settings`: `config.evaluation`.
+
+    Raises:
+      UserError: paths in a space that there is not.
+    """
+    for key, choices in (("path_space", ["z", "w"]), ("path_sampling", ["full", "end"])):
+        if settings[key] not in choices:
+            raise UserError(lookup.unknown(f"config.evaluation.{key}", settings[key], choices))
+    if settings.path_space == "w" and "mapping" not in recipe.views:
+        raise UserError("config.evaluation.path_space='w': only stylegan2 maps its latents to w; use 'z'")
+    offered = evaluated_views(recipe)
+    if set(recipe.views) >= PATH_NEEDS:
+        offered[path_view(settings.path_space, settings.path_sampling)] = near_images(recipe.views)
+    return offered
+
+
 def data_of(config):
     """`config.data`, with the run's own seed where `data.seed` says so."""
     if config.data.seed != -1:
@@ -172,9 +200,11 @@ def _check_data(config, train: Split, num_classes: int, needs_images: bool) -> N
         )
 
 
-def of_lane(session: Session, lane_config) -> Session:
-    """The session of a run of one of the seeds alone: the same objects, with its config and a clock of its own."""
-    return session._replace(config=lane_config, mesh=parallel.flat(session.mesh), clock=timing.Clock())
+def of_lane(session: Session, lane: Lane) -> Session:
+    """The session of a run of this seed alone: of several, the same objects with its config and a clock of its own."""
+    if lane.index is None:
+        return session
+    return session._replace(config=lane.config, mesh=parallel.flat(session.mesh), clock=Clock())
 
 
 def training_data(session: Session) -> TrainingData:
@@ -203,91 +233,13 @@ def compile_steps(session: Session, state: parallel.TrainState) -> compiled_step
     return compiled_steps.compile_steps(*parts, state, data, steps=steps, seed_program=seed_program)
 
 
-def evaluate(
-    session: Session,
-    players,
-    num_samples: int,
-    stop=lambda: False,
-    *,
-    metrics: Sequence[str] = (),
-    real: ImageSource | None = None,
-    views=None,
-    samplers: Mapping[str, Any] | None = None,
-    gallery: Path | None = None,
-) -> dict[str, Any]:
-    """Runs the metrics of the config on what the recipe offers (or on `views`); see `evaluation.engine.evaluate`.
-
-    All processes of the run must call it; the primary one gets the results, the others {}.
-
-    real: what it is measured against; None: the test split. metrics: only these; (): all of the config.
-    """
-    settings = session.config.evaluation.copy_and_resolve_references()
-    settings.num_samples = num_samples
-    settings.metrics = tuple(metrics) or settings.metrics
-    return engine.evaluate(
-        settings,
-        real_split(session, session.config.data.test_split) if real is None else real,
-        bound_views(session, players, samplers) if views is None else views,
-        train=real_split(session, session.config.data.train_split),
-        facts=facts_of(session, samplers),
-        place=lambda batch: placement.place(session.mesh, batch),
-        progress=sys.stderr.isatty(),
-        stop=stop,
-        cache_dir=statistics_folder(session.config),
-        gallery=gallery,
-        workers=workers(),
-    )
-
-
-def evaluate_baselines(session: Session, stop=lambda: False) -> dict[str, dict]:
-    """`config.evaluation.baselines` measured as the run is; {} where it names none."""
-    return baseline_evaluation.measure(
-        session.config.evaluation,
-        real_split(session, session.config.data.test_split),
-        real_split(session, session.config.data.train_split),
-        facts_of(session),
-        statistics_folder(session.config),
-        stop,
-    )
-
-
-def statistics_folder(config) -> Path:
-    """Where feature statistics of data sets are kept between runs."""
-    return cache.root(config.data) / "statistics"
-
-
 def provenance(session: Session) -> dict[str, Any]:
     """What is needed to do the run again: versions, commit, device, data."""
     return {
         **software(),
         "device": parallel.describe_devices(session.mesh),
-        "seeds": list(lanes.seeds_of(session.config)),
+        "seeds": list(seeds_of(session.config)),
         "example_shape": list(session.example_shape),
         "num_classes": session.num_classes,
         "data": json.loads(json.dumps(session.dataset.info, default=str)),
     }
-
-
-def results_of(evaluated: dict[str, Any]) -> dict[str, float]:
-    """The plain numbers of an evaluation: metric -> value, by the name in the config too where that differs."""
-    numbers = {}
-    for name, entry in evaluated.items():
-        if not name.startswith("_") and isinstance(entry.get("value"), int | float):
-            numbers[name] = entry["value"]
-            if entry["view"] not in ("project", *SAMPLE_VIEWS[1:]):
-                numbers.setdefault(entry["metric"], entry["value"])
-    return numbers
-
-
-def parameter_counts(state: parallel.TrainState) -> dict[str, int]:
-    """Trained parameters of each player."""
-    counts = {}
-    for name, player in state.players.items():
-        if hasattr(player, "opt_state"):
-            counts[name] = sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(player.params))
-    return counts
-
-
-def settings_of(session: Session) -> dict[str, Any]:
-    """The config as plain types."""
-    return configuration.to_dict(session.config)

@@ -2,8 +2,9 @@
 
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -12,16 +13,36 @@ from jaxgen.data.base import is_vectors, open_dataset
 from jaxgen.data.container import IMAGE_SUFFIXES, open_container
 from jaxgen.data.image_files import ImageFiles, folder_labels
 from jaxgen.errors import UserError
+from jaxgen.evaluation import latent_samplers
 from jaxgen.metrics.extractors import statistics_file
 from jaxgen.metrics.image_set import ImageSource, Pixels
-from jaxgen.runs.trained_run import Options, open_run
+from jaxgen.runs import restoring, run_views
 from jaxgen.settings import default, lookup
+from jaxgen.views.views import in_batches
 
 KINDS = (
     "a folder or zip of images (FOLDER:part or FILE.zip:part for what lies below it), an .npz or .npy of uint8 "
     "[N, H, W, C] (or of vectors, float32 [N, D]), dataset:split (mnist:test), run:DIR, or a statistics file (.npz "
     "with mu and sigma)"
 )
+
+
+class Options(NamedTuple):
+    """How sources are read.
+
+    channels: 0 as they come. samples: drawn from a run, batch_size at a time on num_devices (0: all), from latents of
+    latent_sampler (prior, normal, gaussian_mixture).
+    """
+
+    channels: int = 0
+    data_dir: str = ""
+    cache_dir: str = ""
+    samples: int = 10_000
+    batch_size: int = 100
+    num_devices: int = 0
+    seed: int = 0
+    checkpoint: str = "latest"
+    latent_sampler: str = "prior"
 
 
 class Opens(Protocol):
@@ -152,3 +173,51 @@ def same_kind(real: Pixels, fake: Pixels, real_spec: str, fake_spec: str) -> Non
             f"--real={real_spec} has images of {width}x{height} and --fake={fake_spec} of {fake_width}x{fake_height}: "
             "bring them to one size first; the way of resizing changes every number"
         )
+
+
+class Samples:
+    """The first `count` samples of a run, generated when indexed; the same number, the same image.
+
+    Args:
+      sample: ids int32 [n] -> images uint8 [n, H, W, C] or points float32 [n, D], for any n.
+      batch_size: images generated at a time, so that one compiled program does for all.
+    """
+
+    def __init__(self, sample: Callable, count: int, batch_size: int):
+        self._sample, self._batch_size = sample, batch_size
+        first = np.asarray(sample(np.zeros(batch_size, np.int32)))
+        self.shape, self.dtype = (count, *first.shape[1:]), first.dtype
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, ids) -> np.ndarray:
+        ids = np.arange(len(self), dtype=np.int32)[ids]
+        images = list(in_batches(self._sample, self._batch_size, ids))
+        return np.concatenate(images) if images else np.zeros((0, *self.shape[1:]), self.dtype)
+
+
+def open_run(folder: Path, options: Options, flag: str) -> ImageSource:
+    """A trained run as a source: samples drawn as they are asked for, and whatever else its model offers.
+
+    Raises:
+      UserError: no run, no checkpoint, or one that cannot be restored.
+    """
+    try:
+        restoring.config_of_one_seed(folder)
+    except UserError as error:
+        raise UserError(f"{flag}=run:{error}") from None
+    batches = options.batch_size, options.num_devices
+    config, opened, players, step = restoring.load(folder, options.checkpoint, options.data_dir, batches)
+    opened.config.evaluation.seed, name = options.seed, options.latent_sampler
+    latent_samplers.check((name,), opened.views.names, f"--latent_sampler for {flag}=run:{folder}")
+    samplers = latent_samplers.fitted(opened, players, step, folder, (name,))
+    views = run_views.bound_views(opened, players, samplers)
+    prior = next((views[view] for view in ("sample", "points") if view in views), None)
+    if prior is None:
+        raise UserError(f"{flag}=run:{folder}: its recipe {config.recipe.name!r} offers no samples")
+    if samplers:
+        del views["sample"]  # only what was asked for is measured, under a name that says so
+    images = Samples(views.get(f"sample_{name}", prior), options.samples, options.batch_size)
+    split = f"run:{folder} step {step}{f', {name} latents' if samplers else ''}"
+    return ImageSource(images, split=split, views=views, facts=run_views.facts_of(opened, samplers))

@@ -1,15 +1,18 @@
-"""Checks of a config before anything is built from it."""
+"""Checks of a config before anything is built from it, and every rule of what divides a batch.
+
+A step takes `batch_size` examples in `grad_accum_steps` parts, one after the other; each part is spread over devices.
+"""
 
 import math
 
 from ml_collections import ConfigDict
 
 from jaxgen.errors import UserError
-from jaxgen.settings import default, divisibility, number_ranges
+from jaxgen.settings import default, number_ranges
 from jaxgen.settings.configuration import flatten, to_dict
 from jaxgen.settings.number_ranges import AT_LEAST_ONE
 
-_CADENCES = ("log_every", "sample_every", "checkpoint_every", "eval_every", "histogram_every")
+CADENCES = ("log_every", "sample_every", "checkpoint_every", "eval_every", "histogram_every")
 
 
 def check(config: ConfigDict) -> None:
@@ -21,14 +24,14 @@ def check(config: ConfigDict) -> None:
     _check_complete(config)
     at_least_one = ("steps", "batch_size", "grad_accum_steps", "steps_per_dispatch", "keep_checkpoints", "num_seeds")
     number_ranges.require(config, "config", AT_LEAST_ONE, *at_least_one)
-    for key in (*_CADENCES, "num_devices", "seed_devices"):
+    for key in (*CADENCES, "num_devices", "seed_devices"):
         if config[key] < 0:
             raise UserError(f"config.{key}={config[key]}: it must be 0 (never) or more")
     _check_seeds(config)
     if not config.log_every:
         raise UserError("config.log_every=0: it must be at least 1 (a run without metrics.jsonl cannot be read later)")
     per_dispatch = config.steps_per_dispatch
-    for key in ("steps", *_CADENCES):
+    for key in ("steps", *CADENCES):
         if config[key] % per_dispatch:
             near = max(per_dispatch, round(config[key] / per_dispatch) * per_dispatch)
             raise UserError(
@@ -36,7 +39,7 @@ def check(config: ConfigDict) -> None:
                 f"use {near}, or change steps_per_dispatch"
             )
     _check_budget(config)
-    divisibility.check_parts(config)
+    check_parts(config)
     if config.eval_every and config.checkpoint_every and config.eval_every % config.checkpoint_every:
         raise UserError(
             f"config.eval_every={config.eval_every} is no multiple of config.checkpoint_every="
@@ -94,3 +97,59 @@ def _check_complete(config: ConfigDict) -> None:
     missing = sorted(set(flatten(to_dict(default.get_config()))) - set(flatten(to_dict(config))))
     if missing:
         raise UserError(f"config.{missing[0]} is missing ({len(missing)} key(s) in all): {start}")
+
+
+def check_parts(config: ConfigDict) -> None:
+    """Refuses a batch that gradient accumulation does not divide into parts of one size."""
+    if config.batch_size % config.grad_accum_steps:
+        raise UserError(
+            f"config.batch_size={config.batch_size} does not divide into config.grad_accum_steps="
+            f"{config.grad_accum_steps} parts"
+        )
+
+
+def check_devices(config: ConfigDict, devices: int) -> None:
+    """Refuses a batch whose parts do not divide over the devices that share it."""
+    parts, unit = config.grad_accum_steps, config.grad_accum_steps * devices
+    if config.batch_size % unit:
+        in_parts = f" in config.grad_accum_steps={parts} parts" if parts > 1 else ""
+        below = config.batch_size // unit * unit
+        fitting = f"{below} or {below + unit}" if below else f"{unit}"
+        raise UserError(
+            f"config.batch_size={config.batch_size}{in_parts} does not divide over {devices} devices: use {fitting}, "
+            "or another number of devices (config.num_devices)"
+        )
+
+
+def check_packs(config: ConfigDict, pack: int) -> None:
+    """Refuses a part that is not made of whole packs of rows on each device."""
+    rows, devices = config.batch_size // config.grad_accum_steps, max(config.num_devices, 1)
+    if rows % (pack * devices):
+        raise UserError(
+            f"config.model.pack={pack}: {rows} rows of a batch (or of a part of it) on {devices} device(s) are not so "
+            "many whole packs: change config.batch_size"
+        )
+
+
+def check_groups(config: ConfigDict) -> None:
+    """Refuses groups of minibatch standard deviation that do not divide a part: all must be of the same size."""
+    part = config.batch_size // config.grad_accum_steps
+    group = min(config.model.stddev_group, part)
+    if group >= 1 and part % group:
+        fitting = max(size for size in range(1, group) if part % size == 0)
+        raise UserError(
+            f"config.model.stddev_group={config.model.stddev_group} does not divide the {part} images of a "
+            f"part (config.batch_size={config.batch_size} in config.grad_accum_steps={config.grad_accum_steps}): "
+            f"use stddev_group={fitting}, or batch_size={config.grad_accum_steps * group * -(-part // group)}"
+        )
+
+
+def check_path_lengths(config: ConfigDict, shrink: int, devices: int) -> None:
+    """Refuses a part of which each of several devices has no multiple of `shrink` (`Recipe.part_multiple`)."""
+    examples = config.batch_size // config.grad_accum_steps // devices
+    if devices > 1 and examples % shrink:
+        raise UserError(
+            f"config.batch_size={config.batch_size} gives each of {devices} devices {examples} example(s) of a part, "
+            f"which config.recipe.path_length_shrink={shrink} does not divide: use a batch_size of "
+            f"{config.grad_accum_steps * devices * shrink} or a multiple of it"
+        )

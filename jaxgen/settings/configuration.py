@@ -1,6 +1,7 @@
-"""A config as plain types and back, and what tells one config from another."""
+"""A config as plain types and back, what tells one config from another, and when its budget of seconds is spent."""
 
 import json
+import math
 from typing import Any
 
 from ml_collections import ConfigDict
@@ -23,6 +24,8 @@ _FREE = (
     "data.cache_dir",
     "data.download",
 )
+# Files tell seconds in milliseconds.
+_ROUNDING = 1e-3
 # Keys of the data that a network is made for.
 _OF_NETWORK = ("data.image_size", "data.channels", "data.num_classes")
 
@@ -105,3 +108,20 @@ def longer(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
 def _is_longer(seconds: float, before: float) -> bool:
     """Whether one `budget.seconds` ends a run later than another; 0 never does."""
     return bool(before) and (not seconds or seconds > before)
+
+
+def is_budget_spent(budget: float, seconds: float, step: int, steps_per_dispatch: int, under_way: int = 0) -> bool:
+    """Whether a run ends here: half of one more dispatch would go beyond the budget.
+
+    Args:
+      budget: seconds of training steps, 0 for none.
+      seconds: spent so far.
+      step: how many steps there are.
+      steps_per_dispatch: how many go on at once.
+      under_way: of them those that `seconds` does not know yet; they are taken to be like those before.
+    """
+    if not budget or not step:
+        return False
+    done = step - under_way
+    expected = (seconds + _ROUNDING) * (step + steps_per_dispatch / 2) / done if done else math.inf
+    return expected >= budget

@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 Line = Mapping[str, float]
 
@@ -35,10 +35,6 @@ def _growth(line: Line, history: Mapping[str, list[float]]) -> float | None:
         if name in line
     ]
     return max(sizes, default=None)
-
-
-def _metric(name: str) -> Callable[[Line, Any], float | None]:
-    return lambda line, history: line.get(name)
 
 
 def _alike(line: Line, history) -> float | None:
@@ -91,13 +87,13 @@ RULES = {
         "non_saturating or hinge, label smoothing or instance noise, or a lower learning rate of the discriminator",
     ),
     "posterior_collapse": Rule(
-        _metric("posterior_collapse"),
+        lambda line, history: line.get("posterior_collapse"),
         True,
         _says_posterior,
         "The decoder ignores its latents: try a smaller recipe.beta, recipe.beta_warmup or recipe.free_bits",
     ),
     "codebook_collapse": Rule(
-        _metric("perplexity"),
+        lambda line, history: line.get("perplexity"),
         False,
         lambda value, line: f"the codes' perplexity is {value:.3g}",
         "Nearly all positions take the same code: try a larger recipe.revive_below or a lower learning rate",

@@ -80,7 +80,7 @@ def lanes_one_by_one(state: parallel.TrainState) -> bool:
     return convolutions or jax.default_backend() == "cpu"
 
 
-def program(
+def lower_steps(
     recipe: Recipe,
     batching: Batching,
     mesh: Mesh,
@@ -90,8 +90,10 @@ def program(
     steps: int,
     unroll: int = 1,
     mapped: bool = False,
-) -> Callable:
-    """`steps` training steps as one function for the mesh, `(state, data) -> state, metrics`.
+) -> jax.stages.Lowered:
+    """`steps` training steps as one program for the mesh, `(state, data) -> state, metrics`; not compiled.
+
+    It is that of the arrays' shapes, so that a fresh and a restored state get the same.
 
     Args:
       recipe: what a step does.
@@ -110,16 +112,8 @@ def program(
         return jax.lax.scan(body, state, data.each_step, length=steps, unroll=min(unroll, steps))
 
     run = over_lanes(run, mapped) if parallel.SEED_AXIS in mesh.axis_names else run
-    return _on_each_device(run, mesh, state, data)
-
-
-def lower_steps(
-    recipe: Recipe, batching: Batching, mesh: Mesh, state: parallel.TrainState, data: DispatchData, **options
-) -> jax.stages.Lowered:
-    """`program` for these shapes of state and data, so that a fresh and a restored state get the same; not compiled."""
-    run = program(recipe, batching, mesh, state, data, **options)
     shapes = parallel.placed_shapes(mesh, state), parallel.shapes_on(mesh, data.spec, data)
-    return jax.jit(run, donate_argnums=0).lower(*shapes)
+    return jax.jit(_on_each_device(run, mesh, state, data), donate_argnums=0).lower(*shapes)
 
 
 def _on_each_device(run: Callable, mesh: Mesh, state: parallel.TrainState, data: DispatchData) -> Callable:
@@ -145,7 +139,7 @@ def compile_steps(
     seed_program: str = "auto",
     **options,
 ) -> CompiledSteps:
-    """Compiles `steps` training steps into one program for the mesh; see `program`, and `config.seed_program`."""
+    """Compiles `steps` training steps into one program for the mesh; see `lower_steps`, and `config.seed_program`."""
     lanes = 1
     if parallel.SEED_AXIS in mesh.axis_names:
         lanes = state.key.shape[0]

@@ -5,7 +5,7 @@ A lane is to be what a run of its seed alone is: its numbers, alarms, pictures a
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,8 +13,8 @@ from ml_collections import ConfigDict
 
 from jaxgen.devices import placement
 from jaxgen.files.workdir import grow, write_atomic
-from jaxgen.training import diagnostics
-from jaxgen.training.alarms import Watch
+from jaxgen.settings import configuration
+from jaxgen.training.alarms import Watch, check_finite
 
 _PREFIX = "seed_"
 
@@ -59,17 +59,6 @@ def seed_argument(config) -> int | tuple[int, ...]:
     return seeds_of(config) if config.num_seeds > 1 else config.seed
 
 
-def each_config(config) -> Iterator[tuple[int | None, ConfigDict]]:
-    """Index and config of each seed, as of a run of it alone; (None, config) where there is one."""
-    if config.num_seeds == 1:
-        yield None, config
-        return
-    for index, seed in enumerate(seeds_of(config)):
-        alone = config.copy_and_resolve_references()
-        alone.update({"seed": seed, "num_seeds": 1, "seed_devices": 0, "seed_program": "auto"})
-        yield index, alone
-
-
 def folder_of(workdir: Path, seed: int) -> Path:
     """Where what belongs to one of several seeds lies."""
     return workdir / f"{_PREFIX}{seed}"
@@ -86,15 +75,17 @@ def container_of(folder: Path) -> Path | None:
 
 def make_lanes(config, workdir: Path, meta: Mapping[str, Any] | None) -> tuple[Lane, ...]:
     """The lanes of a run, as the checkpoint's `meta` knows them (None: at the start)."""
+    window, state = {}, None
+    if meta is not None:
+        window, state = meta["window"], meta.get("alarms")  # no alarms in checkpoints of earlier versions
+    if config.num_seeds == 1:
+        return (Lane(config, workdir, None, window, Watch(config.alarms, state)),)
     made = []
-    for index, alone in each_config(config):
-        folder, window, state = workdir, {}, None
-        if meta is not None:
-            window, state = meta["window"], meta.get("alarms")  # no alarms in checkpoints of earlier versions
-        if index is not None:
-            folder, key = folder_of(workdir, alone.seed), str(alone.seed)
-            window, state = window.get(key, {}), (state or {}).get(key)
-        made.append(Lane(alone, folder, index, window, Watch(alone.alarms, state)))
+    for index, seed in enumerate(seeds_of(config)):
+        alone, key = config.copy_and_resolve_references(), str(seed)
+        alone.update({"seed": seed, "num_seeds": 1, "seed_devices": 0, "seed_program": "auto"})
+        watch = Watch(alone.alarms, (state or {}).get(key))
+        made.append(Lane(alone, folder_of(workdir, seed), index, window.get(key, {}), watch))
     return tuple(made)
 
 
@@ -124,7 +115,7 @@ def take_note(lanes: tuple[Lane, ...], first_step: int, metrics: Mapping[str, An
     rows = {name: value.reshape(len(lanes), -1).tolist() for name, value in metrics.items()}
     for i, lane in enumerate(lanes):
         numbers = {name: row[i] for name, row in rows.items()}
-        diagnostics.check_finite(first_step, numbers, kept, lane.seed, lane.prefix)
+        check_finite(first_step, numbers, kept, lane.seed, lane.prefix)
     for i, lane in enumerate(lanes):
         for name, row in rows.items():
             lane.window.setdefault(name, []).extend(row[i])
@@ -140,8 +131,8 @@ def mean(by_seed: Mapping[int, Mapping[str, float]]) -> dict[str, float]:
 
 def active_alarms(lanes: tuple[Lane, ...]) -> tuple[str, ...]:
     """Names of the alarms that are on, with the seed where there are several."""
-    suffix = {lane.seed: "" if lane.index is None else f" (seed {lane.seed})" for lane in lanes}
-    return tuple(f"{name}{suffix[lane.seed]}" for lane in lanes for name in lane.watch.active)
+    active = ((lane, name) for lane in lanes for name in lane.watch.active)
+    return tuple(name if lane.index is None else f"{name} (seed {lane.seed})" for lane, name in active)
 
 
 def stopping(lanes: tuple[Lane, ...]) -> str | None:
@@ -149,19 +140,19 @@ def stopping(lanes: tuple[Lane, ...]) -> str | None:
     return next((f"{lane.prefix}{reason}" for lane in lanes if (reason := lane.watch.stopping())), None)
 
 
-def make_folders(lanes: tuple[Lane, ...], settings: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+def make_folders(lanes: tuple[Lane, ...], facts: Mapping[str, Any]) -> None:
     """The folders of several seeds, each with a config.json of its own, which keeps up with a run that grew.
 
     Args:
-      settings: seed -> its config as plain types.
       facts: what config.json holds beside the config.
     """
     for lane in lanes:
         if lane.index is None:
             continue
-        if (lane.folder / "config.json").exists():
-            grow(lane.folder / "config.json", settings[lane.seed])
+        path, settings = lane.folder / "config.json", configuration.to_dict(lane.config)
+        if path.exists():
+            grow(path, settings)
             continue
         lane.folder.mkdir(exist_ok=True)
-        content = {"config": settings[lane.seed], "lane_of": "..", **facts, "seeds": [lane.seed]}
-        write_atomic(lane.folder / "config.json", json.dumps(content, indent=1) + "\n")
+        content = {"config": settings, "lane_of": "..", **facts, "seeds": [lane.seed]}
+        write_atomic(path, json.dumps(content, indent=1) + "\n")

@@ -9,11 +9,10 @@ import numpy as np
 from jaxgen.devices import parallel, processes
 from jaxgen.errors import UserError
 from jaxgen.files.logs import Progress
-from jaxgen.training import lanes as of_lanes
-from jaxgen.training.diagnostics import NotFinite, forget_failure, record_failure
-from jaxgen.training.lanes import Lane
-from jaxgen.training.run import TrainingRun, is_over
-from jaxgen.training.run_files import RunFiles
+from jaxgen.settings.checks import CADENCES
+from jaxgen.training.alarms import NotFinite, forget_failure, record_failure
+from jaxgen.training.lanes import Lane, active_alarms, mean, stopping, take_note, to_save
+from jaxgen.training.run import RunFiles, TrainingRun, is_over
 
 
 def train(run: TrainingRun, state: parallel.TrainState, lanes: tuple[Lane, ...]) -> tuple[parallel.TrainState, bool]:
@@ -48,10 +47,12 @@ def train(run: TrainingRun, state: parallel.TrainState, lanes: tuple[Lane, ...])
         while len(pending) > leave:
             first, metrics = pending.pop(0)
             values = {name: np.asarray(value, np.float64) for name, value in jax.device_get(metrics).items()}
-            last = of_lanes.take_note(lanes, first, values, _what_is_kept(run))
+            saved = run.checkpoints.steps()
+            kept = f"the last good checkpoint is step {saved[-1]}" if saved else "there is no checkpoint yet"
+            last = take_note(lanes, first, values, kept)
             if progress is not None:
                 count = next(iter(values.values())).shape[-1]
-                progress.update(first + count - 1, last, of_lanes.active_alarms(lanes), spent=run.clock.seconds["step"])
+                progress.update(first + count - 1, last, active_alarms(lanes), spent=run.clock.seconds["step"])
 
     try:
         while not over:
@@ -63,38 +64,38 @@ def train(run: TrainingRun, state: parallel.TrainState, lanes: tuple[Lane, ...])
                 if is_over(config, step, run.clock, under_way=len(pending) * config.steps_per_dispatch):
                     drain(0)  # to know the seconds
             over, asked = _is_over_everywhere(run, step), run.stop(step)
-            due = {name: _due(step, every, over) for name, every in _cadences(config).items()}
-            due["checkpoint"] |= over  # the end is always kept
+            due = {key: config[key] > 0 and (step % config[key] == 0 or over) for key in CADENCES}
+            due["checkpoint_every"] |= over  # the end is always kept
             if asked or any(due.values()):
                 with run.clock.measure("step"):
                     drain(0)
-            if due["log"]:
+            if due["log_every"]:
                 values, news = _judge(lanes, step)
                 # Each process judges the same numbers; where their rounding may differ, one is enough to stop all.
-                why = of_lanes.stopping(lanes) if not over and config.alarms.stop else None
+                why = stopping(lanes) if not over and config.alarms.stop else None
                 stopped = not over and bool(config.alarms.stop) and processes.anywhere(bool(why))
                 if files is not None:
                     files.lines(step, values)
                     files.alarms(step, news)
-            if due["samples"] and files is not None:
+            if due["sample_every"] and files is not None:
                 with run.clock.measure("samples"):
                     files.samples(step, state.players)
-            if due["histograms"] and files is not None:
+            if due["histogram_every"] and files is not None:
                 files.histograms(step, state.players)
             results = {}
-            if due["evaluation"] and not over:
+            if due["eval_every"] and not over:
                 with run.clock.measure("evaluation"):
                     measured = _evaluate_everywhere(run, lanes, state.players)
-                results = of_lanes.mean(measured)
+                results = mean(measured)
                 if files is not None:
                     files.lines(step, measured)
-            if due["checkpoint"] or asked or stopped:
+            if due["checkpoint_every"] or asked or stopped:
                 with run.clock.measure("checkpoint"):
                     if files is not None:
                         files.metrics.sync()
                     meta = {
                         "step": step,
-                        **of_lanes.to_save(lanes),
+                        **to_save(lanes),
                         "seconds": run.clock.seconds,
                         "flops_per_step": run.flops_per_step,
                     }
@@ -115,7 +116,7 @@ def train(run: TrainingRun, state: parallel.TrainState, lanes: tuple[Lane, ...])
             files.close(step)
         _record(lanes, step, primary)
     if stopped:
-        raise UserError(of_lanes.stopping(lanes) or "stopped by an alarm of another process; the state is saved")
+        raise UserError(stopping(lanes) or "stopped by an alarm of another process; the state is saved")
     return state, over
 
 
@@ -134,20 +135,6 @@ def _record(lanes: tuple[Lane, ...], step: int, primary: bool) -> None:
         lane.watch.record(lane.folder, step)
 
 
-def _cadences(config) -> dict[str, int]:
-    return {
-        "log": config.log_every,
-        "samples": config.sample_every,
-        "histograms": config.histogram_every,
-        "evaluation": config.eval_every,
-        "checkpoint": config.checkpoint_every,
-    }
-
-
-def _due(step: int, every: int, over: bool) -> bool:
-    return bool(every) and (step % every == 0 or over)
-
-
 def _is_over_everywhere(run: TrainingRun, step: int) -> bool:
     """`is_over`; where the processes' clocks differ, one is enough, and they agree at log steps only."""
     if step < run.config.steps and jax.process_count() > 1 and run.config.budget.seconds:
@@ -162,8 +149,3 @@ def _evaluate_everywhere(run: TrainingRun, lanes: tuple[Lane, ...], players) -> 
         results = run.evaluate(lane, lane.players(run.mesh, players), run.config.evaluation.num_samples_in_training)
         measured[lane.seed] = processes.share(results)
     return measured
-
-
-def _what_is_kept(run: TrainingRun) -> str:
-    steps = run.checkpoints.steps()
-    return f"the last good checkpoint is step {steps[-1]}" if steps else "there is no checkpoint yet"

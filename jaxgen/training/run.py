@@ -1,8 +1,13 @@
-"""What a training run is made of, when it is over, and how fast it is."""
+"""A training run: what it is made of, when it is over, how fast it is, and what it writes beside checkpoints."""
 
 import json
+import logging
 import math
-from collections.abc import Callable
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,12 +17,35 @@ from ml_collections import ConfigDict
 
 from jaxgen.devices import parallel
 from jaxgen.devices.stopping import Stop
+from jaxgen.files.logs import MetricsFile, TensorBoard
 from jaxgen.files.workdir import write_atomic
-from jaxgen.settings import budget
-from jaxgen.training import compiled_steps, timing
+from jaxgen.pictures import image_grids
+from jaxgen.settings.configuration import is_budget_spent
 from jaxgen.training.checkpoint import Checkpoints
+from jaxgen.training.compiled_steps import CompiledSteps
+from jaxgen.training.lanes import Lane, mean
 from jaxgen.training.streamed_split import TrainingData
+from jaxgen.views.sample_grids import reconstruction_grid, write_samples
 from jaxgen.views.views import Views
+
+log = logging.getLogger(__name__)
+_KINDS = ("compile", "step", "data", "evaluation", "samples", "checkpoint")
+
+
+class Clock:
+    """Seconds spent on each kind of work, over all restarts of the run."""
+
+    def __init__(self):
+        self.seconds = dict.fromkeys(_KINDS, 0.0)
+
+    @contextmanager
+    def measure(self, kind: str) -> Iterator[None]:
+        """Adds the block's wall time to `kind`."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[kind] += time.perf_counter() - start
 
 
 class TrainingRun(NamedTuple):
@@ -37,25 +65,25 @@ class TrainingRun(NamedTuple):
     config: ConfigDict
     workdir: Path
     mesh: jax.sharding.Mesh
-    steps: compiled_steps.CompiledSteps | None
+    steps: CompiledSteps | None
     flops_per_step: float
     data: TrainingData
     test_images: np.ndarray
     views: Views
     checkpoints: Checkpoints
-    clock: timing.Clock
+    clock: Clock
     evaluate: Callable
     stop: Stop
 
 
-def is_over(config, step: int, clock: timing.Clock, under_way: int = 0) -> bool:
+def is_over(config, step: int, clock: Clock, under_way: int = 0) -> bool:
     """Whether training has come to its end: the last step is done, or `budget.seconds` of steps are spent.
 
     Args:
       under_way: of the `step` steps those whose seconds the clock does not know yet.
     """
     limit, spent = config.budget.seconds, clock.seconds["step"]
-    return step >= config.steps or budget.is_spent(limit, spent, step, config.steps_per_dispatch, under_way)
+    return step >= config.steps or is_budget_spent(limit, spent, step, config.steps_per_dispatch, under_way)
 
 
 def goal_of(config) -> str:
@@ -72,13 +100,85 @@ def summary(run: TrainingRun, step: int) -> dict[str, float | None]:
         "step_ms": round(1000 * seconds / step, 3) if step else None,
         "images_per_s": round(examples / seconds, 1) if seconds and step else None,
         "flops_per_step": None if math.isnan(flops) else flops,
-        "host_peak_memory_mb": round(timing.host_peak_memory_mb(), 1),
+        "host_peak_memory_mb": round(host_peak_memory_mb(), 1),
         "device_peak_memory_mb": parallel.device_peak_memory_mb(),
     }
 
 
 def write_timing(run: TrainingRun, step: int) -> dict[str, float | None]:
-    """timing.json: seconds by kind, speed, memory; returns the same."""
+    """json: seconds by kind, speed, memory; returns the same."""
     values = summary(run, step)
     write_atomic(run.workdir / "timing.json", json.dumps(values, indent=1) + "\n")
     return values
+
+
+def share_of_lane(values: dict[str, float | None], lanes: int) -> dict[str, float | None]:
+    """A run's `summary` for each of its seeds: an equal share of seconds, steps and arithmetic.
+
+    Speed and memory are the program's own; `lanes` says of how many seeds.
+    """
+    shared = {
+        name: None if value is None else value / lanes
+        for name, value in values.items()
+        if name.endswith("_seconds") or name in ("step_ms", "flops_per_step")
+    }
+    return {**values, **shared, "lanes": lanes}
+
+
+def host_peak_memory_mb() -> float:
+    """Largest resident size of this process so far, in MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+
+
+class RunFiles:
+    """What the loop writes beside checkpoints."""
+
+    def __init__(self, run: TrainingRun, lanes: tuple[Lane, ...], resumed_at: int):
+        self._run, self._lanes = run, lanes
+        self.metrics = MetricsFile(run.workdir / "metrics.jsonl", resumed_at, run.config.seed)
+        self._boards = {lane.seed: TensorBoard(board_of(run.workdir, lane), resumed_at) for lane in lanes}
+        self._mean = TensorBoard(run.workdir / "tensorboard" / "mean", resumed_at) if len(lanes) > 1 else None
+
+    def lines(self, step: int, values: dict[int, dict[str, float]]) -> None:
+        """A line for each seed, and in TensorBoard their mean too."""
+        speed = summary(self._run, step)["images_per_s"]
+        for seed, numbers in values.items():
+            self.metrics.write(step, numbers, seed)
+            self._boards[seed].scalars(step, {**numbers, "speed/images_per_s": speed / len(values)})
+        if self._mean is not None:
+            self._mean.scalars(step, {**mean(values), "speed/images_per_s": speed})
+
+    def samples(self, step: int, players) -> None:
+        run = self._run
+        for lane in self._lanes:
+            own, folder = lane.players(run.mesh, players), lane.folder / "samples"
+            board = self._boards[lane.seed]
+            board.image(step, "samples", write_samples(lane.config, run.views, own, folder, step, run.test_images))
+            if "reconstruct" in run.views.names:
+                picture = reconstruction_grid(run.views, own, run.test_images)
+                image_grids.save(picture, folder / f"reconstructions_{step:07d}.png")
+                board.image(step, "reconstructions", picture)
+
+    def histograms(self, step: int, players) -> None:
+        for lane in self._lanes:
+            self._boards[lane.seed].histograms(step, parallel.local(lane.players(self._run.mesh, players)))
+
+    def alarms(self, step: int, news: dict[int, list[str]]) -> None:
+        for lane in self._lanes:
+            for text in news[lane.seed]:
+                log.warning("%s%s", lane.prefix, text)
+            if news[lane.seed]:
+                lane.watch.record(lane.folder, step)
+
+    def close(self, step: int) -> None:
+        self.metrics.sync()
+        self.metrics.close()
+        for board in (*self._boards.values(), *filter(None, [self._mean])):
+            board.close()
+        write_timing(self._run, step)
+
+
+def board_of(workdir: Path, lane: Lane) -> Path:
+    """Where TensorBoard looks for the curves of a seed; each of several is a run of its own there."""
+    return workdir / "tensorboard" / ("" if lane.index is None else f"seed_{lane.seed}")

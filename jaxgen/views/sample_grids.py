@@ -1,14 +1,18 @@
-"""Pictures of a run from its fixed latents: samples, reconstructions, interpolations."""
+"""Pictures of a run from its fixed latents: samples, points, reconstructions, interpolations."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
 import numpy as np
+from PIL import Image
 
-from jaxgen.pictures import image_grids
-from jaxgen.views import point_samples
-from jaxgen.views.paths import slerp
-from jaxgen.views.views import Views
+from jaxgen.files.workdir import write_atomic
+from jaxgen.pictures import image_grids, point_pictures
+from jaxgen.views.views import Views, in_batches, slerp
+
+# Points of a picture, and points drawn at a time for a file.
+_DRAWN, _AT_ONCE = 2000, 1024
 
 
 def fixed_key(config) -> jax.Array:
@@ -16,10 +20,10 @@ def fixed_key(config) -> jax.Array:
     return jax.random.fold_in(jax.random.key(config.seed), 3)
 
 
-def write_samples(config, views: Views, players, folder: Path, step: int, real: np.ndarray):
-    """Writes step_*.png into `folder`: a grid of images, or what there is to see of points (beside the `real` ones)."""
+def write_samples(config, views: Views, players, folder: Path, step: int, real: np.ndarray) -> Image.Image:
+    """Writes step_*.png into `folder`: a grid of images, or points beside `real` ones [N, D], which set the axes."""
     if "points" in views.names:
-        return point_samples.write(folder, step, views, players, fixed_key(config), real)
+        return _write_points(folder, step, views, players, fixed_key(config), real)
     picture = sample_grid(config, views, players)
     image_grids.save(picture, folder / f"step_{step:07d}.png")
     return picture
@@ -38,11 +42,71 @@ def reconstruction_grid(views: Views, players, images: np.ndarray, count: int = 
     return image_grids.pairs(images, np.asarray(views.reconstruct(players, images)))
 
 
-def interpolation_grid(config, views: Views, players, columns: int = 10):
-    """Each row leads from one random latent to another, along the great circle."""
+def interpolation_grid(config, views: Views, decode: Callable, columns: int = 10) -> Image.Image:
+    """Each row leads from one random latent to another, along the great circle; `decode`: (latents, ids) -> images."""
     rows = config.sample.rows
     ids = np.arange(2 * rows)
     latents = np.asarray(views.latents(fixed_key(config), ids), np.float64).reshape(2, rows, -1)
     path = slerp(*latents, np.linspace(0, 1, columns)).reshape(rows * columns, -1)
-    images = views.decode(players, path, np.repeat(ids[:rows], columns))
-    return image_grids.grid(np.asarray(images), columns)
+    return image_grids.grid(np.asarray(decode(path, np.repeat(ids[:rows], columns))), columns)
+
+
+def _write_points(folder: Path, step: int, views: Views, players, key, real: np.ndarray) -> Image.Image:
+    """Writes step_*.png into `folder`; for one dimension also figure1.png and figure1.gif of all steps so far."""
+    picture = _draw_points(step, views, players, key, real)
+    image_grids.save(picture, folder / f"step_{step:07d}.png")
+    if _has_figure1(views, real):
+        # Of a run that was killed pictures of later steps may lie there; they will be drawn again.
+        frames = [path for path in sorted(folder.glob("step_*.png")) if int(path.stem.removeprefix("step_")) <= step]
+        point_pictures.strip(frames, folder / "figure1.png")
+        point_pictures.animation(frames, folder / "figure1.gif")
+    return picture
+
+
+def _draw_points(step: int, views: Views, players, key, real: np.ndarray) -> Image.Image:
+    """A cloud of real and generated points; for one dimension the densities with D and the lines from z to x.
+
+    Of more than two dimensions it shows the plane of the first two principal components of the real points.
+    """
+    ids, title = np.arange(_DRAWN), f"step {step}"
+    fake = np.asarray(views.points(players, key, ids))
+    if real.shape[1] > 2:
+        return point_pictures.cloud(*_in_plane(real, fake), title)
+    if not _has_figure1(views, real):
+        return point_pictures.cloud(real, fake, title)
+    places = point_pictures.places(real)
+    z = point_pictures.quantiles(views.latents(key, ids[:1]).shape[1])
+    return point_pictures.figure1(
+        real,
+        fake,
+        mapped=np.asarray(views.decode(players, z, np.arange(len(z))))[:, 0],
+        logits=np.asarray(views.discriminate(players, places[:, None])),
+        probability=views.probability,
+        title=title,
+    )
+
+
+def _in_plane(real: np.ndarray, fake: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both on the first two principal components of the real points, each dimension in its standard deviations."""
+    centre, scale = real.mean(0, dtype=np.float64), real.std(0, dtype=np.float64)
+    standard = [(points - centre) / np.where(scale > 0, scale, 1.0) for points in (real, fake)]
+    _, axes = np.linalg.eigh(standard[0].T @ standard[0])
+    return tuple((points @ axes[:, :-3:-1]).astype(np.float32) for points in standard)
+
+
+def _has_figure1(views: Views, real: np.ndarray) -> bool:
+    return real.shape[1] == 1 and {"latents", "decode", "discriminate"} <= set(views.names)
+
+
+def points(views: Views, players, key, count: int) -> np.ndarray:
+    """The points 0 to `count` - 1 of the key, float32 [count, D]."""
+    parts = in_batches(lambda ids: views.points(players, key, ids), _AT_ONCE, np.arange(count))
+    return np.concatenate(list(parts))
+
+
+def write_table(path: Path, views: Views, players, key, count: int) -> None:
+    """Writes the points 0 to `count` - 1 of the key as CSV: a header, then one point a line."""
+    rows = points(views, players, key, count)
+    lines = [",".join(f"x{i}" for i in range(rows.shape[1])), *(",".join(map(repr, row)) for row in rows.tolist())]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, "\n".join(lines) + "\n")

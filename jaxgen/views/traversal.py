@@ -1,22 +1,39 @@
 """Latent traversals: one latent moves through -3 to 3 while the others stay (Higgins et al. 2017, figure 1)."""
 
+import logging
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from jaxgen.errors import UserError
 from jaxgen.metrics.active_units import kl_per_dimension
-from jaxgen.pictures import evaluation_pictures
+from jaxgen.pictures import evaluation_pictures, image_grids
 from jaxgen.views.sample_grids import fixed_key
+from jaxgen.views.views import in_batches
 
+log = logging.getLogger(__name__)
 REACH, COLUMNS = 3.0, 9
 # Test images that the KL of each dimension is a mean over.
 _ENCODED = 1000
 
 
-def offered(opened) -> bool:
-    """Whether the run's recipe has latents to walk in: vectors that it decodes to images."""
-    return {"latents", "decode"} <= set(opened.views.names) and len(opened.example_shape) == 3
+def write(opened, players, path: Path, decode: Callable | None = None) -> None:
+    """Saves `draw`'s picture, where the run's recipe has latents to walk in: vectors that it decodes to images.
+
+    With an encoder the walk starts at a test image: without the data there is no picture, and the log says so.
+    """
+    if not {"latents", "decode"} <= set(opened.views.names) or len(opened.example_shape) != 3:
+        return
+    if "encode" in opened.views.names:
+        try:
+            opened.open_data()
+        except UserError as error:
+            log.warning("%s is left out, since it starts at a test image: %s", path.name, error)
+            return
+    if (picture := draw(opened, players, decode)) is not None:
+        image_grids.save(picture, path)
 
 
 def draw(opened, players, decode: Callable | None = None) -> Image.Image | None:
@@ -65,19 +82,16 @@ def _encoded(opened, players) -> tuple[np.ndarray, np.ndarray]:
     """Posterior mean of the first test image [Z], and the KL of each dimension [Z]."""
     images, batch = opened.test.images, opened.config.evaluation.batch_size
     count = min(_ENCODED, len(images))
-    parts = []
-    for first in range(0, count, batch):
-        ids = np.minimum(np.arange(first, first + batch), count - 1)  # one shape for all batches: compiled once
-        parts.append([np.asarray(part)[: count - first] for part in opened.views.encode(players, images[ids])])
+    parts = in_batches(lambda ids: opened.views.encode(players, images[ids]), batch, np.arange(count))
     mean, log_variance = (np.concatenate(part) for part in zip(*parts, strict=True))
     return mean[0], kl_per_dimension(mean, log_variance)
 
 
 def _change(decode: Callable, start: np.ndarray, batch: int) -> np.ndarray:
     """Mean absolute difference of the images at both ends of each axis, in gray levels [Z]."""
-    changes = []
-    for first in range(0, len(start), batch):
-        axes = np.minimum(np.arange(first, first + batch), len(start) - 1)
-        ends = [decode(walk(start, axes, [end])).astype(float) for end in (-REACH, REACH)]
-        changes.append(np.abs(ends[1] - ends[0]).mean((1, 2, 3))[: len(start) - first])
-    return np.concatenate(changes)
+
+    def change(axes):
+        low, high = (decode(walk(start, axes, [end])).astype(float) for end in (-REACH, REACH))
+        return np.abs(high - low).mean((1, 2, 3))
+
+    return np.concatenate(list(in_batches(change, batch, np.arange(len(start)))))

@@ -1,8 +1,8 @@
-"""What a recipe's trained state can do, compiled: any view that the recipe offers, on all devices."""
+"""What a recipe's trained state can do, compiled: any view that the recipe offers, paths between latents."""
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -11,8 +11,9 @@ import numpy as np
 
 from jaxgen.devices import placement
 from jaxgen.ops.pixels import from_uint8, to_uint8
+from jaxgen.ops.random import example_uniform
 from jaxgen.recipes.base import PyTree, Recipe
-from jaxgen.views import paths, projection
+from jaxgen.views import projection
 
 _GOLDEN = (5**0.5 - 1) / 2
 
@@ -82,21 +83,33 @@ class View:
 
 
 def _without_labels(signature: inspect.Signature) -> inspect.Signature:
-    parameters = dict(signature.parameters)
-    labels = parameters.get("labels")
-    ids = () if labels is None or "ids" in parameters else (labels.replace(name="ids"),)
-    kept = [(p,) if name != "labels" else ids for name, p in parameters.items()]
-    return signature.replace(parameters=[p for group in kept for p in group])
+    parameters = signature.parameters
+    if "ids" in parameters:
+        return signature.replace(parameters=[p for name, p in parameters.items() if name != "labels"])
+    renamed = [p.replace(name="ids") if name == "labels" else p for name, p in parameters.items()]
+    return signature.replace(parameters=renamed)
 
 
 def _as_float32(array: jax.Array) -> jax.Array:
     return array.astype(jnp.float32) if jnp.issubdtype(array.dtype, jnp.floating) else array
 
 
+def in_batches(compute: Callable, size: int, *arrays: np.ndarray) -> Iterator[PyTree]:
+    """`compute` of `size` rows of the arrays at a time, in NumPy.
+
+    The last rows are repeated to fill up the last batch, so that one compiled program does for all.
+    """
+    count = len(arrays[0])
+    for first in range(0, count, size):
+        rows = np.minimum(np.arange(first, first + size), count - 1)
+        outcome = compute(*(array[rows] for array in arrays))
+        yield jax.tree.map(lambda part, kept=count - first: np.asarray(part)[:kept], outcome)
+
+
 class Views:
     """The views of a recipe, each an attribute by its name: `views.sample(players, key, ids)`.
 
-    Beside what the recipe offers there are, of any recipe with latents and decode, `path` (`paths.near_images`) and
+    Beside what the recipe offers there are, of any recipe with latents and decode, `path` (`near_images`) and
     `project` (`projection.project`, with images in [-1, 1]).
 
     Args:
@@ -145,4 +158,57 @@ def _compositions(recipe: Recipe) -> dict[str, Callable]:
 
         return projection.project(decode, views["latents"], images, key, ids, budget)
 
-    return {"path": paths.near_images(views), "project": project}
+    return {"path": near_images(views), "project": project}
+
+
+def near_images(views: Mapping[str, Callable]) -> Callable:
+    """`(state, key, ids, epsilon, labels, space="z", sampling="full")` -> images at t and t + epsilon of random paths.
+
+    Images are [n, H, W, C] in [-1, 1]. Paths lead between two random latents each.
+
+    space: "z", great circles; "w", straight lines between what the latents are mapped to.
+    sampling: t is uniform in [0, 1] ("full"), or 0 ("end").
+
+    Args:
+      views: of a recipe: latents and decode; for "w" mapping and synthesis.
+    """
+
+    def path(state, key, ids, epsilon, labels, space="z", sampling="full"):
+        start, end = (views["latents"](jax.random.fold_in(key, i), ids) for i in (0, 1))
+        t = jnp.zeros(ids.shape)
+        if sampling == "full":
+            t = example_uniform(jax.random.fold_in(key, 2), ids, ())
+        fractions = jnp.stack([t, t + epsilon], axis=1)
+        if space == "w":
+            start, end = (views["mapping"](state, latents, labels) for latents in (start, end))
+            both = start[:, None] + fractions[..., None] * (end - start)[:, None]
+            return tuple(views["synthesis"](state, both[:, i]) for i in (0, 1))
+        flat = (latents.reshape(len(latents), -1) for latents in (start, end))
+        both = slerp(*flat, fractions).reshape(len(start), 2, *start.shape[1:])
+        return tuple(views["decode"](state, both[:, i], labels) for i in (0, 1))
+
+    return path
+
+
+def slerp(start, end, fractions):
+    """Spherical interpolation between rows of `start` and `end` [rows, D] (White 2016), in NumPy or JAX as they are.
+
+    A straight line between two Gaussian latents passes near the origin, where no training latent ever lies.
+
+    Args:
+      fractions: of the way, [T] for all rows or [rows, T] for each its own.
+
+    Returns:
+      [rows, T, D].
+    """
+    xp = jnp if isinstance(start, jax.Array) else np
+    norms = xp.linalg.norm(start, axis=-1) * xp.linalg.norm(end, axis=-1)
+    angle = xp.arccos(xp.clip(xp.sum(start * end, -1) / norms, -1, 1))[:, None, None]
+    weight = xp.broadcast_to(fractions, (len(start), fractions.shape[-1]))[..., None]
+    sine = xp.sin(angle)
+    # Parallel latents have no circle between them: the straight line is its limit.
+    straight = xp.abs(sine) < 1e-6
+    sine = xp.where(straight, 1.0, sine)
+    first = xp.where(straight, 1 - weight, xp.sin((1 - weight) * angle) / sine)
+    second = xp.where(straight, weight, xp.sin(weight * angle) / sine)
+    return first * start[:, None] + second * end[:, None]

@@ -17,7 +17,7 @@ from jaxgen.models.stylegan2.layers import broadcast
 from jaxgen.official import tensor_files, weights
 from jaxgen.official.description import describe
 from jaxgen.official.network_pickle import Network
-from jaxgen.runs import arrays, restoring, session
+from jaxgen.runs import restoring, session
 from jaxgen.settings import default, run_config
 from tests.helpers import official_pickles as pickles
 from tests.helpers import stylegan2_golden as golden_arrays
@@ -180,7 +180,7 @@ def test_a_pickle_becomes_a_work_directory(converted, tensors):
     origin = told["converted"]
     assert (origin["kimg"], origin["half_precision_resolutions"], origin["augmentation_p"]) == (123, 4, 0.25)
     assert origin["training_set"]["path"] == "digits.zip"
-    found = arrays.load(converted)
+    found = restoring.load_arrays(converted)
     assert found.step == 0
     written = weights.tensors_of(found.players)
     assert written.keys() == tensors.keys()

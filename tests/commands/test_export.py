@@ -15,7 +15,7 @@ from jaxgen.commands import exported_sampler
 from jaxgen.errors import UserError
 from jaxgen.models.stylegan2.layers import broadcast, truncate
 from jaxgen.ops.pixels import to_uint8
-from jaxgen.runs import arrays, session
+from jaxgen.runs import restoring, session
 from jaxgen.settings import default, lookup, run_config
 from tests.commands.test_convert import tiny_tensors
 
@@ -61,7 +61,7 @@ def test_the_documented_loader_gives_the_samplers_bytes_where_there_is_no_jaxgen
     config = run_config.read(run).unlock()
     config.num_devices = 1
     opened = session.open_session(config, needs_images=False)
-    found = arrays.load(run).players["ema"]
+    found = restoring.load_arrays(run).players["ema"]
     ema = jax.eval_shape(opened.recipe.init, jax.random.key(0))["ema"].replace(**found)
     expected = np.asarray(opened.views.decode({"ema": ema}, latents, np.arange(3)))
     assert (images.shape, images.dtype) == ((3, 8, 8, 1), np.uint8)

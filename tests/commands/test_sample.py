@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from jaxgen.commands import painter as painter_module
-from jaxgen.commands import project, sample, sample_request, style_files, train
+from jaxgen.commands import project, sample, sample_request, train
 from jaxgen.commands.painter import Painter, closed_path, kept_long, seeded_latents
 from jaxgen.devices import parallel, processes
 from jaxgen.errors import UserError
@@ -338,7 +338,7 @@ def test_a_file_of_other_things_is_refused(tmp_path, arrays, words):
         with path.open("wb") as file:
             np.save(file, arrays)
     with pytest.raises(UserError, match=f"config.sample.styles=.*{words}"):
-        style_files.read(str(path), 4, 8, "config.sample.styles")
+        sample.read_styles(str(path), 4, 8)
 
 
 def test_numbered_samples_with_options_share_latents_and_noise_with_those_without(run, write):

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from jaxgen.commands import project
-from jaxgen.commands.projection import targets_of
+from jaxgen.commands.project import targets_of
 from jaxgen.errors import UserError
 from jaxgen.metrics import feature_distance
 from jaxgen.metrics.extractors import lpips_vgg
@@ -97,10 +97,10 @@ class _Nothing:
 
 
 def test_the_start_is_the_mean_w_of_the_target_s_own_class(run):
-    from jaxgen.commands.style_projection import _Search
+    from jaxgen.commands.style_projection import StyleSearch
 
     opened = run.opened._replace(config=_config(space="w"))
-    search = _Search(opened, run.players, targets_of(opened))
+    search = StyleSearch(opened, run.players, targets_of(opened))
     labels = run.opened.test.labels
     assert list(search._labels(np.array([0, 3, 1]))) == [labels[0], labels[3], labels[1]]
     z = np.random.RandomState(123).randn(50, 8)

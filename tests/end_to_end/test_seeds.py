@@ -11,7 +11,7 @@ import pytest
 from jaxgen.commands import evaluate, sample, train
 from jaxgen.errors import UserError
 from jaxgen.files import evaluation_file
-from jaxgen.runs import arrays, session, trained_run
+from jaxgen.runs import restoring, session, sources
 from jaxgen.runs.sources import Options
 from jaxgen.settings import run_config
 from jaxgen.training import loop
@@ -165,15 +165,15 @@ def test_a_seed_is_a_run_of_its_own_for_everything_that_reads_runs(folders):
     for folder in (lane, solo):
         sample.sample(run_config.read(folder), folder, "latest")
     assert (lane / "samples" / "points.csv").read_bytes() == (solo / "samples" / "points.csv").read_bytes()
-    mine, alone = arrays.load(lane), arrays.load(solo)
+    mine, alone = restoring.load_arrays(lane), restoring.load_arrays(solo)
     assert mine.step == alone.step == 20
     assert all(np.array_equal(a, b) for a, b in zip(*map(jax.tree.leaves, (mine.players, alone.players)), strict=True))
     with pytest.raises(UserError, match=r"is one of several seeds: train them all, --workdir=.*whole$"):
         train.train(run_config.read(lane), lane)
     with pytest.raises(UserError, match=r"whole holds 2 seeds: name one of them, such as .*whole/seed_3$"):
-        arrays.load(folders / "whole")
+        restoring.load_arrays(folders / "whole")
     with pytest.raises(UserError, match=r"run:.*whole holds 2 seeds: name one of them, such as run:.*seed_3$"):
-        trained_run.open_run(folders / "whole", Options(), "--fake")
+        sources.open_run(folders / "whole", Options(), "--fake")
 
 
 def test_evaluated_again_with_other_settings_and_sampled_all_seeds_change(folders, several):

@@ -13,7 +13,7 @@ from jaxgen.errors import UserError
 from jaxgen.evaluation import latent_samplers
 from jaxgen.metrics import fid, psnr
 from jaxgen.metrics.base import result_name
-from jaxgen.runs import restoring, session
+from jaxgen.runs import restoring, run_views, session
 from jaxgen.runs.sources import Options, open_source
 
 KEY = jax.random.key(0)
@@ -160,7 +160,7 @@ def test_numbers_of_fitted_samplers_stand_beside_those_of_the_prior(trained):
     assert record["fitted_to"] == "digits:train"
     assert "latent_sampler" not in results["parzen"]
     assert results["parzen_normal"]["components"] == 1
-    assert session.results_of(results)["parzen"] == results["parzen"]["value"]
+    assert run_views.results_of(results)["parzen"] == results["parzen"]["value"]
     assert {path.name for path in (folder / "samples").glob("[ng]*.png")} == {"normal.png", "gaussian_mixture.png"}
 
 

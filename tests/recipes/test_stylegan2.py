@@ -27,7 +27,7 @@ from jaxgen.recipes import stylegan2
 from jaxgen.recipes.base import Average, Batch, Player
 from jaxgen.recipes.lazy_regularization import lazy_optimizer
 from jaxgen.runs import session
-from jaxgen.settings import divisibility
+from jaxgen.settings import checks
 from jaxgen.training import compiled_steps
 from jaxgen.training.batches import shapes_of
 from jaxgen.training.checkpoint import Checkpoints, checksums
@@ -428,9 +428,9 @@ def test_refuses_path_length_batches_that_depend_on_the_number_of_devices(tmp_pa
     assert not (tmp_path / "run").exists()
     opened = session.open_session(config)  # it can be looked at
     config.recipe.path_length_shrink = 1
-    divisibility.check_path_lengths(config, session.open_session(config).recipe.part_multiple, 4)
+    checks.check_path_lengths(config, session.open_session(config).recipe.part_multiple, 4)
     with pytest.raises(UserError, match="path_length_shrink=2 does not divide"):
-        divisibility.check_path_lengths(config, opened.recipe.part_multiple, 4)
+        checks.check_path_lengths(config, opened.recipe.part_multiple, 4)
 
 
 def test_refuses_half_precision_everywhere():

@@ -13,7 +13,7 @@ from jaxgen.commands import train
 from jaxgen.devices import parallel
 from jaxgen.errors import UserError
 from jaxgen.files import workdir
-from jaxgen.runs import arrays, initial_weights, restoring, session
+from jaxgen.runs import initial_weights, restoring, session
 from jaxgen.settings import default, lookup
 from jaxgen.settings.configuration import from_dict, to_dict
 from jaxgen.training import alarms
@@ -90,14 +90,14 @@ def test_a_run_starts_from_it_once(source, tmp_path):
     told = json.loads((tmp_path / "run" / "config.json").read_text())
     assert told["config"]["init_from"] == str(copy)
     assert (told["init_from"]["step"], told["init_from"]["layers_anew"]) == (40, [])
-    found = arrays.load(tmp_path / "run")
+    found = restoring.load_arrays(tmp_path / "run")
     assert found.step == 5
     assert same(found.players["d"]["params"], source[1]["d"].params)  # which has not learnt anything here
     assert not same(found.players["g"]["params"], source[1]["g"].params)
     shutil.rmtree(copy)
     longer = from_dict({**to_dict(config), "steps": 10})
     train.train(longer, tmp_path / "run")  # resumes, and does not look for the folder that has gone
-    assert arrays.load(tmp_path / "run").step == 10
+    assert restoring.load_arrays(tmp_path / "run").step == 10
     with pytest.raises(UserError, match=r"belongs to another config \(config.init_from"):
         train.train(point_config(), tmp_path / "run")
 
@@ -136,7 +136,9 @@ def test_other_data_sets_start_only_the_layers_of_other_shapes_anew(
         if hasattr(state, "params")
     }
     monkeypatch.setattr(
-        arrays, "load", lambda *_: arrays.Arrays(given, 9, ConfigDict({"model": {"name": "stylegan2"}}))
+        initial_weights,
+        "load_arrays",
+        lambda *_: restoring.Arrays(given, 9, ConfigDict({"model": {"name": "stylegan2"}})),
     )
     config, recipe = stylegan2(side, channels, classes)
     config.init_from = "there"

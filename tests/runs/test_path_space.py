@@ -13,8 +13,7 @@ from jaxgen.metrics.base import VIEWS, path_view, result_name
 from jaxgen.ops.random import example_normal, example_uniform
 from jaxgen.recipes.base import Recipe
 from jaxgen.runs import run_views, session
-from jaxgen.views.paths import slerp
-from jaxgen.views.views import Views
+from jaxgen.views.views import Views, slerp
 from tests.helpers import stylegan2_runs
 
 KEY, IDS = jax.random.key(3), np.arange(6)
@@ -105,7 +104,7 @@ def test_each_way_of_measuring_has_a_view_and_a_name():
 
 def test_the_config_chooses():
     run = stylegan2_runs.run(stylegan2_runs.tiny(evaluation__path_space="w", evaluation__path_sampling="end"))
-    offered = run_views.offered_views(run.opened.recipe, run.opened.config.evaluation)
+    offered = session.offered_views(run.opened.recipe, run.opened.config.evaluation)
     bound = run_views.bound_views(run.opened, run.players)
     assert {name for name in bound if name.startswith("path")} == {"path_w_end"}
     assert "path_w_end" in offered

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from jaxgen.runs import session
-from jaxgen.runs.session import DataShape
 
 
 @pytest.fixture
@@ -24,7 +23,7 @@ def opened_data(monkeypatch):
 def test_a_session_of_known_data_is_the_same_and_opens_them_once_they_are_asked_for(tiny_config, opened_data, recipe):
     usual = session.open_session(tiny_config(recipe))
     assert (usual.example_shape, usual.num_classes, opened_data) == ((8, 8, 1), 10, ["digits"])
-    closed = session.open_session(tiny_config(recipe), needs_images=False, known=DataShape((8, 8, 1), 10))
+    closed = session.open_session(tiny_config(recipe), needs_images=False, known=((8, 8, 1), 10))
     assert opened_data == ["digits"]
     assert (closed.example_shape, closed.num_classes, closed.views.names) == ((8, 8, 1), 10, usual.views.names)
     np.testing.assert_array_equal(closed.test.images, usual.test.images)
@@ -35,6 +34,6 @@ def test_a_session_of_known_data_is_the_same_and_opens_them_once_they_are_asked_
 
 def test_vectors_are_known_too_and_a_table_is_not():
     contents = {"example_shape": [2], "num_classes": 0, "data": {"files": []}}
-    assert session.data_shape_of(contents) == DataShape((2,), 0)
+    assert session.data_shape_of(contents) == ((2,), 0)
     assert session.data_shape_of({**contents, "data": {"columns": [["age", [], False]]}}) is None
     assert session.data_shape_of({"data": {}}) is None  # of an earlier version

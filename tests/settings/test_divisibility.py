@@ -3,7 +3,7 @@
 import pytest
 
 from jaxgen.errors import UserError
-from jaxgen.settings import default, divisibility
+from jaxgen.settings import checks, default
 
 
 def batch(size, parts=1, devices=0, group=4):
@@ -14,13 +14,13 @@ def batch(size, parts=1, devices=0, group=4):
 
 
 def over_four(config):
-    divisibility.check_devices(config, 4)
+    checks.check_devices(config, 4)
 
 
 @pytest.mark.parametrize(
     ("check", "fits", "refused", "line"),
     [
-        (divisibility.check_parts, (18, 3), (16, 3), "batch_size=16 does not divide into config.grad_accum_steps=3"),
+        (checks.check_parts, (18, 3), (16, 3), "batch_size=16 does not divide into config.grad_accum_steps=3"),
         (
             over_four,
             (16,),
@@ -34,12 +34,12 @@ def over_four(config):
             (18, 3),
             "batch_size=18 in config.grad_accum_steps=3 parts does not divide over 4 devices: use 12 or 24",
         ),
-        (lambda c: divisibility.check_packs(c, 5), (20, 1, 2), (20, 1, 3), "pack=5: 20 rows .* on 3 device"),
-        (lambda c: divisibility.check_packs(c, 5), (20, 2), (15, 2), "pack=5: 7 rows of a batch .* on 1 device"),
-        (divisibility.check_groups, (16,), (36, 3, 0, 8), "the 12 images .* use stddev_group=6, or batch_size=48"),
-        (lambda c: divisibility.check_path_lengths(c, 2, 1), (3,), None, ""),
+        (lambda c: checks.check_packs(c, 5), (20, 1, 2), (20, 1, 3), "pack=5: 20 rows .* on 3 device"),
+        (lambda c: checks.check_packs(c, 5), (20, 2), (15, 2), "pack=5: 7 rows of a batch .* on 1 device"),
+        (checks.check_groups, (16,), (36, 3, 0, 8), "the 12 images .* use stddev_group=6, or batch_size=48"),
+        (lambda c: checks.check_path_lengths(c, 2, 1), (3,), None, ""),
         (
-            lambda c: divisibility.check_path_lengths(c, 2, 4),
+            lambda c: checks.check_path_lengths(c, 2, 4),
             (8,),
             (4,),
             "4 devices 1 example.*batch_size of 8",

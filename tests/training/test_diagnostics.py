@@ -5,7 +5,7 @@ import json
 import pytest
 
 from jaxgen.errors import UserError
-from jaxgen.training.diagnostics import NotFinite, check_finite, forget_failure, record_failure
+from jaxgen.training.alarms import NotFinite, check_finite, forget_failure, record_failure
 
 
 def test_finite_values_pass():

@@ -10,7 +10,7 @@ import pytest
 from jaxgen.devices import parallel
 from jaxgen.errors import UserError
 from jaxgen.runs import session
-from jaxgen.settings import checks, configuration, default
+from jaxgen.settings import checks, default
 from jaxgen.training import compiled_steps, lanes
 from jaxgen.training.batches import shapes_of
 
@@ -124,8 +124,7 @@ def test_other_recipes_trace_as_lanes_over_devices(tiny_config, recipe, model, m
     state = parallel.abstract_state(opened.recipe, opened.mesh, SEEDS)
     data = shapes_of(opened.batching, opened.train, None, 2)
     parts = opened.recipe, opened.batching, opened.mesh, state, data
-    run = compiled_steps.program(*parts, steps=2, mapped=mapped)
-    after, metrics = jax.eval_shape(run, state, data)
+    after, metrics = compiled_steps.lower_steps(*parts, steps=2, mapped=mapped).out_info
     assert jax.tree.map(lambda x: (x.shape, x.dtype), after) == jax.tree.map(lambda x: (x.shape, x.dtype), state)
     assert {value.shape for value in metrics.values()} == {(2, 2)}
 
@@ -212,7 +211,7 @@ def test_the_folders_of_seeds_say_that_a_run_goes_on_for_longer(tiny_config, tmp
     for steps in (20, 120):
         config.steps = steps
         made = lanes.make_lanes(config, tmp_path, None)
-        lanes.make_folders(made, {lane.seed: configuration.to_dict(lane.config) for lane in made}, {"commit": steps})
+        lanes.make_folders(made, {"commit": steps})
     for seed in SEEDS:
         told = json.loads((tmp_path / f"seed_{seed}" / "config.json").read_text())
         assert (told["config"]["steps"], told["config"]["seed"], told["commit"]) == (120, seed, 20)

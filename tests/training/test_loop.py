@@ -11,8 +11,8 @@ from PIL import Image
 from jaxgen.commands import train
 from jaxgen.errors import UserError
 from jaxgen.runs import restoring, session
-from jaxgen.training import timing
-from jaxgen.training.run import is_over
+from jaxgen.training import run as training_run
+from jaxgen.training.run import Clock, is_over
 
 
 def rows(folder):
@@ -121,12 +121,14 @@ def checksums(folder, step):
 def test_time_ends_a_run_at_the_dispatch_nearest_to_its_budget(tiny_config, step, seconds, under_way, over):
     config = tiny_config("vae")
     config.steps, config.steps_per_dispatch, config.budget.seconds = 10_000, 5, 200.0
-    assert is_over(config, step, timing.Clock({"step": seconds}), under_way) is over
+    clock = Clock()
+    clock.seconds["step"] = seconds
+    assert is_over(config, step, clock, under_way) is over
 
 
 def test_time_ends_a_run_with_all_that_an_end_has(tiny_config, tmp_path, monkeypatch):
     """With a clock that ticks once when it is looked at: every block of work takes a second."""
-    monkeypatch.setattr(timing, "time", types.SimpleNamespace(perf_counter=itertools.count().__next__))
+    monkeypatch.setattr(training_run, "time", types.SimpleNamespace(perf_counter=itertools.count().__next__))
     config = tiny_config("vae")
     config.compilation_cache = ""
     config.steps, config.budget.seconds = 10_000, 7.0

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxgen.ops.pixels import to_uint8
-from jaxgen.views.paths import slerp
+from jaxgen.views.views import slerp
 
 
 def test_to_uint8_is_the_convention_of_fid_tools():
