@@ -47,8 +47,11 @@ def open_finished_checkpoints(folder: Path) -> Checkpoints:
     return open_checkpoints(run_config.read(folder), folder, read_only=True)
 
 
-def config_of_one_seed(folder: Path) -> ConfigDict:
+def config_of_one_seed(folder: Path, prefix: str = "") -> ConfigDict:
     """The config of a run of one seed, or of one of several in its own folder; locked.
+
+    Args:
+      prefix: what folders begin with in error lines, such as "run:".
 
     Raises:
       UserError: no run there, or one of several seeds, of which one must be named.
@@ -56,10 +59,10 @@ def config_of_one_seed(folder: Path) -> ConfigDict:
     try:
         config = run_config.read(folder)
     except UserError as error:
-        raise UserError(f"{folder}: {error}") from None
+        raise UserError(f"{prefix}{folder}: {error}") from None
     if config.num_seeds > 1:
         first = folder_of(folder, config.seed)
-        raise UserError(f"{folder} holds {config.num_seeds} seeds: name one of them, such as {first}")
+        raise UserError(f"{prefix}{folder} holds {config.num_seeds} seeds: name one of them, such as {prefix}{first}")
     return config
 
 

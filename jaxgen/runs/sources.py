@@ -204,9 +204,9 @@ def open_run(folder: Path, options: Options, flag: str) -> ImageSource:
       UserError: no run, no checkpoint, or one that cannot be restored.
     """
     try:
-        restoring.config_of_one_seed(folder)
+        restoring.config_of_one_seed(folder, "run:")
     except UserError as error:
-        raise UserError(f"{flag}=run:{error}") from None
+        raise UserError(f"{flag}={error}") from None
     batches = options.batch_size, options.num_devices
     config, opened, players, step = restoring.load(folder, options.checkpoint, options.data_dir, batches)
     opened.config.evaluation.seed, name = options.seed, options.latent_sampler
