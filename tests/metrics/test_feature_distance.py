@@ -18,6 +18,11 @@ def test_equal_scipy():
     np.testing.assert_allclose(euclidean_distance(a, b), [euclidean(x, y) for x, y in pairs], rtol=1e-9)
 
 
+def test_distance_is_of_directions():
+    a, b = np.array([[3.0, 0.0], [1.0, 1.0], [0, 0]]), np.array([[0.0, 5.0], [2.0, 2.0], [0, 0]])
+    np.testing.assert_allclose(cosine_distance(a, b), [1, 0, 0], atol=1e-15)
+
+
 def test_close_pairs_keep_their_digits():
     angle = 1e-7
     a, b = np.array([[1.0, 0.0]]), np.array([[np.cos(angle), np.sin(angle)]])

@@ -10,11 +10,6 @@ from jaxgen.metrics.feature_path_length import EPSILON
 from jaxgen.metrics.perceptual_path_length import filtered_mean
 
 
-def test_distance_is_of_directions():
-    a, b = np.array([[3.0, 0.0], [1.0, 1.0], [0, 0]]), np.array([[0.0, 5.0], [2.0, 2.0], [0, 0]])
-    np.testing.assert_allclose(2 * cosine_distance(a, b), [2, 0, 0], atol=1e-15)
-
-
 def test_features_on_a_circle_have_their_squared_angular_speed():
     """The extractor turns a pixel's grey level into an angle, so lengths are known: (127.5 speed)^2."""
     r = np.random.default_rng(0)
