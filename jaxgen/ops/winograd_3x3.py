@@ -50,12 +50,23 @@ class _Form(NamedTuple):
     step: int
 
 
+# Functions, so that each half is computed once: said twice, XLA would round its sums in another order.
+def _kernel_stride_1(w0, w1, w2):
+    outer, inner = 0.5 * (w0 + w2), 0.5 * w1
+    return w0, outer + inner, outer - inner, w2
+
+
+def _taps_stride_1(u0, u1, u2, u3):
+    outer = 0.5 * (u1 + u2)
+    return u0 + outer, 0.5 * (u1 - u2), outer + u3
+
+
 _STRIDE_1 = _Form(
     image=lambda d0, d1, d2, d3: (d0 - d2, d1 + d2, d2 - d1, d1 - d3),
-    kernel=lambda w0, w1, w2: (w0, 0.5 * (w0 + w2) + 0.5 * w1, 0.5 * (w0 + w2) - 0.5 * w1, w2),
+    kernel=_kernel_stride_1,
     outputs=lambda m0, m1, m2, m3: (m0 + m1 + m2, m1 - m2 - m3),
     of_outputs=lambda g0, g1: (g0, g0 + g1, g0 - g1, -g1),
-    taps=lambda u0, u1, u2, u3: (u0 + 0.5 * (u1 + u2), 0.5 * (u1 - u2), 0.5 * (u1 + u2) + u3),
+    taps=_taps_stride_1,
     pixels=4,
     step=2,
 )
