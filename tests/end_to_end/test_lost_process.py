@@ -96,7 +96,7 @@ def test_an_error_of_the_program_in_one_process_ends_all_at_once(slow_run, tmp_p
     assert [process.wait(timeout=60) for process in running] == [1, 1]  # JAX's end would wait 300 s for the other
     found, other = ((tmp_path / f"{i}.log").read_text() for i in (1, 0))
     assert "ValueError: planted" in found
-    assert found.rstrip().endswith("jaxgen: error: process 1 ended by an error of the program, told above")
+    assert found.rstrip().endswith("jaxgen: error: process 1 ended by an error of the program, shown above")
     assert "jaxgen: error: process 0 has lost another one of the 2 (process 1 has closed its connection)" in other
 
 

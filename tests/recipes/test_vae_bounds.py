@@ -17,6 +17,7 @@ from jaxgen.models.base import VAE
 from jaxgen.ops.random import DATA_AXIS
 from jaxgen.recipes.base import Batch
 from jaxgen.recipes.vae import vae
+from jaxgen.settings import default
 from tests.helpers.devices import spread
 
 SIGMA, SHAPE = 0.6, (2, 2, 1)
@@ -59,11 +60,16 @@ def exact():
     return stats.multivariate_normal(np.zeros(4), covariance).logpdf(images().reshape(EXAMPLES, 4))
 
 
+def recipe_of(posterior, likelihood, learning_rate=0.0, **options):
+    settings = default.get_config().recipe
+    settings.update({"ema_decay": 0.0, **options})
+    model, tx = VAE(posterior, Linear(), 2), optax.sgd(learning_rate)
+    return vae(model, likelihood, tx, image_shape=SHAPE, settings=settings, table=None)
+
+
 def one_step(posterior, *, devices=1, key=0, step=0, learning_rate=0.0, parts=1, **options):
     likelihood = gaussian(SIGMA)
-    recipe = vae(
-        VAE(posterior, Linear(), 2), likelihood, optax.sgd(learning_rate), image_shape=SHAPE, ema_decay=0.0, **options
-    )
+    recipe = recipe_of(posterior, likelihood, learning_rate, **options)
     mesh = make_mesh(devices)
     x = images().reshape(1, parts, EXAMPLES // parts, *SHAPE)
     x = x[:, :, spread(np.arange(x.shape[2]), devices)]
@@ -117,7 +123,7 @@ def test_importance_weighting_trains_the_decoder_towards_the_exact_gradient():
 
 def test_the_view_is_the_same_bound():
     likelihood = gaussian(SIGMA)._replace(discrete=True)  # no noise is added to the images
-    recipe = vae(VAE(Posterior(), Linear(), 2), likelihood, optax.sgd(0.0), image_shape=SHAPE, ema_decay=0.0)
+    recipe = recipe_of(Posterior(), likelihood)
     state, ids = recipe.init(jax.random.key(0)), jnp.arange(EXAMPLES)
     nats = recipe.views["log_likelihood"](state, images()[0, 0], jax.random.key(1), ids, 3)
     np.testing.assert_allclose(nats, exact(), rtol=1e-4)
