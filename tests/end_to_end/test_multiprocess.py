@@ -89,7 +89,8 @@ def trained_here(tmp_path):
     data = session.training_data(opened)
     compiled = compiled_steps.compile_steps(opened.recipe, opened.batching, opened.mesh, state, data, steps=5)
     for _ in range(config.steps // 5):
-        state, _ = compiled.run(state, data)
+        # One at a time, as the loop does: queued programs of four devices can starve each other on two cores.
+        state, _ = jax.block_until_ready(compiled.run(state, data))
     return jax.device_get(state.players)
 
 
