@@ -101,7 +101,7 @@ def _main(argv: list[str]) -> None:
         raise UserError(f"unknown argument {argv[1]!r}: flags start with --; see --help")
     if _CONFIG.value is None and _WORKDIR.value and (Path(_WORKDIR.value) / "study.json").exists():
         raise UserError(f"--workdir={_WORKDIR.value} is a study: name its --config too, as study.json has it")
-    if _CONFIG.value is None:
+    if _CONFIG.value is None and not flags.FLAGS["config"].present:
         raise UserError("--config is missing: name an experiment, such as --config configs/dcgan_digits.py")
     if _MODE.value not in MODES:
         from jaxgen.settings.lookup import unknown

@@ -180,6 +180,7 @@ def test_impossible_combinations_are_one_line(refused, arguments, words):
         ("    return open('/no/such')\n", [":6: FileNotFoundError", "/no/such"]),
         ("    return c +\n", [":6: SyntaxError"]),
         ("    return 3\n", ["returned int", "jaxgen.settings.default"]),
+        ("    return None\n", ["returned NoneType", "jaxgen.settings.default"]),
         ("    return ConfigDict({'steps': 20})\n", ["is missing", "jaxgen.settings.default"]),
     ],
 )
