@@ -7,7 +7,7 @@ beside: 4 to 5 hours on any machine.
 
 Paper: Radford et al. 2016 to Karras et al. 2020, as in the entries' own files.
 Published: A study of our own; no published table has these settings.
-Reached: not trained at full length. 540 s a run, one seed (commit a0f4fcc): docs/studies.md.
+Reached: not trained at full length. 540 s a run, one seed (commit a0f4fcc): docs/evidence/studies.md.
 """
 
 from jaxgen.settings import default_study, presets

@@ -7,7 +7,7 @@ minutes, and compilation and evaluation beside: about 4 hours on any machine.
 
 Paper: Radford et al. 2016 to Karras et al. 2020, as in the entries' own files.
 Published: A study of our own; no published table has these settings.
-Reached: not trained at full length. 150 s a run at 32x32, two seeds (commit ca14554): docs/studies.md.
+Reached: not trained at full length. 150 s a run at 32x32, two seeds (commit ca14554): docs/evidence/studies.md.
 """
 
 from jaxgen.settings import default_study, presets

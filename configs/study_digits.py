@@ -6,7 +6,7 @@ widths halved. No download. Meant for two cores in less than half an hour, repor
 Paper: Goodfellow et al. 2014 to van den Oord et al. 2017, as in the entries' own files.
 Published: A study of our own; no published table has these settings.
 Reached: fd_efficientnet_lite0 from 11.2 +- 1.4 (VQ-VAE) to 117 +- 21 (GAN) after 1,500 steps, 19 min 42 s in all
-  (commit 6bd453c): docs/studies.md.
+  (commit 6bd453c): docs/evidence/studies.md.
 """
 
 from jaxgen.settings import default_study, presets

@@ -6,7 +6,7 @@ width. 21 runs of 5 minutes, and compilation and evaluation beside: 2 to 3 hours
 
 Paper: Goodfellow et al. 2014 to van den Oord et al. 2017, as in the entries' own files.
 Published: A study of our own; no published table has these settings.
-Reached: not trained at full length. 150 s a run, two seeds (commit 81846bb): docs/studies.md.
+Reached: not trained at full length. 150 s a run, two seeds (commit 81846bb): docs/evidence/studies.md.
 """
 
 from jaxgen.settings import default_study, presets

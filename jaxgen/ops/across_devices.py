@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxgen.ops.random import DATA_AXIS
 
 # Numbers in a TPU's tile. Of a gather of shares that do not fill whole tiles libtpu makes an all-reduce, of twice the
-# traffic (docs/scaling.md).
+# traffic (docs/evidence/scaling.md).
 _TILE = 1024
 
 

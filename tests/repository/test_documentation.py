@@ -59,7 +59,7 @@ WALKS = {"a": 8, "b": 8, "c": 9, "d": 9}  # at most so many files
 
 
 def steps_of_walks():
-    """(walk, file, names in it) of each numbered line of docs/architecture.md."""
+    """(walk, file, names in it) of each numbered line of docs/concepts/architecture.md."""
     walk, steps = "", []
     for line in (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").splitlines():
         if heading := re.match(r"### \((\w)\)", line):
