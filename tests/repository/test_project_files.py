@@ -24,10 +24,10 @@ PAIR = re.compile(r"^\s*(\w+)\s*=\s*\{+(.+?)\}+,?$", re.MULTILINE)
 
 
 def lint(program, *arguments, text=None):
-    """(exit code, output) of a linter of the extra `test`, which finds shellcheck beside itself."""
+    """(exit code, output) of a linter of the extra `lint`, which finds shellcheck beside itself."""
     found = shutil.which(program, path=WITH_TOOLS)
     if found is None:
-        pytest.skip(f"{program} is not installed; the extra test has it for Linux")
+        pytest.skip(f"{program} is not installed; the extra lint has it for Linux")
     command = [found, *map(str, arguments)]
     done = subprocess.run(
         command, input=text, cwd=ROOT, env={"PATH": WITH_TOOLS}, capture_output=True, text=True, timeout=60
