@@ -30,8 +30,21 @@ def lines_of_pages():
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
         for block in re.findall(r"^```bash\n(.*?)^```", text.replace("\\\n", " "), re.DOTALL | re.MULTILINE):
-            for line in block.splitlines():
+            for line in whole_lines(block):
                 yield page, text, shlex.split(line, comments=True)
+
+
+def whole_lines(block):
+    """The lines of a block; what stands in quotes over several lines is one."""
+    line = ""
+    for part in block.splitlines():
+        line += part
+        if len(re.findall(r"(?<!\\)\"", line)) % 2 == 0:
+            yield line
+            line = ""
+        else:
+            line += "\n"
+    assert not line, f"an open quotation: {line}"
 
 
 def commands(*names):
