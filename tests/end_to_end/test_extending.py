@@ -15,7 +15,9 @@ import jaxgen
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs" / "extend").glob("*.md"))
+# The distance by the page's own feature network costs next to nothing.
 SMALL = {
+    "evaluation.extractor": "mine.tiles",
     "steps": 20,
     "log_every": 10,
     "sample_every": 20,
@@ -94,7 +96,7 @@ def test_own_model_by_the_command_of_its_page(home):
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.5",
         "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
     }
-    flags = [f"--config.{key}={value}" for key, value in SMALL.items()]
+    flags = [f"--config.{key}={value}" for key, value in SMALL.items()] + ["--config.evaluation.metrics=('fid',)"]
     done = subprocess.run(
         [*command, *flags], cwd=home, env=environment, capture_output=True, text=True, timeout=300, check=False
     )
@@ -102,7 +104,7 @@ def test_own_model_by_the_command_of_its_page(home):
     evaluation = json.loads((home / "runs" / "my_model" / "evaluation.json").read_text())
     # D: (8 * 8) * 32 + 32 weights and biases, then 32 + 1; G: 100 * 32 + 32, then 32 * 64 + 64.
     assert evaluation["_run"]["parameters"] == {"d": 64 * 32 + 32 + 33, "g": 100 * 32 + 32 + 32 * 64 + 64}
-    assert evaluation["fd_efficientnet_lite0"]["n_fake"] == 32
+    assert evaluation["fd_tiles"]["n_fake"] == 32
 
 
 def test_own_loss_and_penalty(home):
@@ -119,9 +121,9 @@ def test_own_likelihood(home):
 
 
 def test_own_data(home):
-    _, evaluation, run = trained(home, "my_data.py", model__width=8)
-    assert evaluation["fd_efficientnet_lite0"]["split"] == "mine.bars:test"
-    assert evaluation["fd_efficientnet_lite0"]["n_real"] == 64
+    _, evaluation, run = trained(home, "my_data.py", model__width=8, evaluation__metrics=("fid",))
+    assert evaluation["fd_tiles"]["split"] == "mine.bars:test"
+    assert evaluation["fd_tiles"]["n_real"] == 64
     assert run.sample(2).shape == (2, 8, 8, 1)
 
 
@@ -137,10 +139,12 @@ def test_own_metric_and_feature_network(home):
 
 def test_own_recipe_trains_reconstructs_samples_and_is_evaluated(home):
     longer = {"steps": 200, "log_every": 100, "sample_every": 200, "checkpoint_every": 200}
-    (first, last), evaluation, run = trained(home, "my_denoising.py", **longer)
+    metrics = ("psnr", "ssim", "fid")
+    (first, last), evaluation, run = trained(home, "my_denoising.py", evaluation__metrics=metrics, **longer)
     assert last["loss"] < 0.5 * first["loss"]
     assert evaluation["psnr"]["value"] > 15
-    assert evaluation["fd_efficientnet_lite0"]["n_fake"] == 32
+    assert evaluation["ssim"]["value"] > 0.5
+    assert evaluation["fd_tiles"]["n_fake"] == 32
     assert (run.folder / "samples" / "step_0000200.png").exists()
     images = run.sample(4, seed=1)
     assert images.shape == (4, 8, 8, 1)
