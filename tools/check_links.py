@@ -45,7 +45,7 @@ def of_sources(root: Path, generated: Mapping[str, str | bytes]) -> list[str]:
         for target in links(text):
             path, _, anchor = target.partition("#")
             path = posixpath.normpath(posixpath.join(posixpath.dirname(uri), unquote(path))) if path else uri
-            if path not in generated and not (docs / path).is_file():
+            if path not in generated and (path.startswith("..") or not (docs / path).is_file()):
                 bad.append(f"docs/{uri}: {target}: no such page or picture in docs/")
             elif anchor and path in pages and not _has_anchor(pages[path], anchor, anchors(pages[path])):
                 bad.append(f"docs/{uri}: {target}: no such heading")

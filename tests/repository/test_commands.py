@@ -94,6 +94,7 @@ def config_file(arguments, text, folder):
 def test_a_command_of_main_can_be_run(word, arguments, text, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     rest = re.sub(r"--config[= ]\S+", "", shlex.join(arguments))
+    rest = re.sub(r"(--(?:num_processes|process_id)[= ])[A-Z]\b", r"\g<1>1", rest)  # the reader's own number
     argv = [word, f"--config={config_file(arguments, text, tmp_path)}", *shlex.split(rest)]
     monkeypatch.setattr(sys, "argv", argv)  # ml_collections looks for overrides there
     values = flags.FlagValues()

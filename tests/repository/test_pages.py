@@ -231,6 +231,31 @@ def test_a_style_from_another_server_is_found(tmp_path):
     assert check_links.of_site(tmp_path) == ["x.css: https://example.org/font.css: a file from another server"]
 
 
+def test_docstrings_name_each_field_and_argument():
+    pytest.importorskip("griffe", reason="mkdocstrings is missing: pip install -e '.[docs]'")
+    from tools.pages import docstrings
+
+    text = """A part.
+
+More of it.
+
+folder: where it lies. step: its number, as
+  in `a["b"]["c"]` and d["e"]["f"].
+views: functions:
+  "one": the first,
+  "two": the second.
+"""
+    assert docstrings.of_class(text, ["folder", "step", "views"]).split("Attributes:\n")[1] == (
+        "    folder: where it lies.\n"
+        '    step: its number, as\n      in `a["b"]["c"]` and d["e"]\\["f"].\n'
+        '    views: functions:\n\n      - "one": the first,\n      - "two": the second.'
+    )
+    assert docstrings.of_class("A part: small.", ["folder"]) == "A part: small."
+    text = "Does it.\n\nArgs:\n  a, b: both.\n  c: the last.\n\nReturns:\n  All."
+    expected = "Does it.\n\nArgs:\n    a: both.\n    b: both.\n    c: the last.\n\nReturns:\n  All."
+    assert docstrings.of_function(text) == expected
+
+
 @pytest.mark.skipif(not importlib.util.find_spec("mkdocs"), reason="mkdocs is missing: pip install -e '.[docs]'")
 def test_the_site_is_built_and_its_links_lead_somewhere(tmp_path):
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]

@@ -23,7 +23,7 @@ A config has the keys of this page. `jaxgen/settings/default.py` sets their defa
 file that changes some of them, and the command line can change any key:
 
 ```bash
-python -m jaxgen.main --config configs/dcgan_digits.py --config.batch_size=32 \
+python -m jaxgen.main --config configs/dcgan_digits.py --config.batch_size=32 \\
   --config.evaluation.metrics="('psnr','ssim')"
 ```
 
