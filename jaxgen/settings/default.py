@@ -126,7 +126,8 @@ def get_config() -> ConfigDict:
     config.data.download = True  # A missing archive is downloaded, and its SHA-256 is checked.
     config.data.image_size = 16  # The side of an image in pixels. 0: the size of the data.
     config.data.channels = 1  # 1 (gray) or 3 (colour). 0: the channels of the data.
-    config.data.crop = "center"  # `center`: the middle square. `none`: images that are not square are refused.
+    # `center`: the middle square. `none`: the whole image, so that `image_size` changes its proportions.
+    config.data.crop = "center"
     # How Pillow resizes images: `lanczos`, `bicubic`, `bilinear` or `nearest`. All are antialiased.
     config.data.resize = "lanczos"
     config.data.train_split = "train"  # The split that trains the networks.
