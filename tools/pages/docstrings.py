@@ -73,7 +73,7 @@ def _alone(item: str) -> list[str]:
             text.append(f"- {line}")
         else:
             text.append(f"  {line}" if in_list else line)
-    body = "\n".join(f"      {line}".rstrip() for line in text).lstrip()
+    body = "\n".join(f"        {line}".rstrip() for line in text).lstrip()
     return [f"    {name}: {body}" for name in match[2].split(", ")]
 
 
