@@ -91,7 +91,7 @@ def get_config() -> ConfigDict:
     config.data.download = True  # fetch a missing archive (SHA-256 checked)
     config.data.image_size = 16  # side in pixels; 0: as it comes
     config.data.channels = 1  # 1 | 3; 0: as they come
-    config.data.crop = "center"  # center (to a square) | none (non-square images are refused)
+    config.data.crop = "center"  # center (to a square) | none (the whole image: image_size changes its proportions)
     config.data.resize = "lanczos"  # lanczos | bicubic | bilinear | nearest (all antialiased, by Pillow)
     config.data.train_split = "train"  # the split that is trained on
     config.data.test_split = "test"  # the split that samples are measured against
