@@ -43,7 +43,7 @@ def write_tensors(path: Path, tensors: Mapping[str, np.ndarray], metadata: Mappi
     Raises:
       UserError: another suffix, or safetensors is not installed.
     """
-    # Not ascontiguousarray: it gives single numbers, such as noise_strength, an axis that the official ones do not have.
+    # Not ascontiguousarray: it gives an axis to single numbers such as noise_strength, which official files lack.
     arrays = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
     if path.suffix not in WRITTEN:
         raise UserError(f"{path}: weights are written as {' or '.join(WRITTEN)}; name such a file")
