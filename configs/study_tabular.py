@@ -5,8 +5,8 @@ baselines of baselines.json are (`config.evaluation.baselines`), which the repor
 
 Paper: Xu et al. 2019, Modeling tabular data using conditional GAN, and others as in the entries' own files.
 Published: A study of our own; no published table has these settings.
-Reached: C2ST forest AUC from .597 +- .018 (VAE) to .616 +- .038 (WGAN-GP) after 2,000 to 5,000 steps (README; no
-  seconds and no commit noted).
+Reached: C2ST forest AUC from .597 +- .018 (VAE) to .616 +- .038 (WGAN-GP) after 2,000 to 5,000 steps
+  (docs/evidence/studies.md; no seconds and no commit noted).
 """
 
 from jaxgen.settings import default_study

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-WALKS = {"a": 8, "b": 8, "c": 9, "d": 9}  # at most so many files
+WALKS = {"a": 8, "b": 8, "c": 9, "d": 9, "e": 9}  # at most so many files
 
 
 def steps_of_walks():
