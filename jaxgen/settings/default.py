@@ -55,12 +55,15 @@ def get_config() -> ConfigDict:
     config.compilation_cache = "auto"  # folder of compiled programs; auto: ~/.cache/jaxgen/xla; "": none
 
     # What is written, and how often (in steps; 0: never; the last step has all of them).
-    config.log_every = 100  # a line in metrics.jsonl (means over the steps since the last), TensorBoard scalars
+    config.log_every = 100  # a line in metrics.jsonl (means over the steps since the last), numbers for the trackers
     config.sample_every = 500  # a PNG grid from fixed latents
     config.checkpoint_every = 500  # the whole state; the same command goes on from the newest
     config.keep_checkpoints = 2  # the newest N are kept ...
     config.best_metric = ""  # ... and the best by this metric of the evaluations during training ("": none)
     config.histogram_every = 1_000  # parameter histograms for TensorBoard
+    # Where numbers and pictures are shown as well: tensorboard | wandb | mlflow (extras of these names) | import path;
+    # () shows them nowhere else. A run can go on with other trackers.
+    config.trackers = ("tensorboard",)
     config.eval_every = 0  # evaluate during training as well, on `evaluation.num_samples_in_training`
 
     # Alarms: told when they go off, in the progress line while they are on, kept in alarms.json. Each has a threshold
