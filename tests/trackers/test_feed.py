@@ -11,6 +11,7 @@ from jaxgen.errors import UserError
 from jaxgen.settings import checks, configuration, default
 from jaxgen.trackers import base, feed
 from jaxgen.trackers.base import TrackedRun, Tracker
+from tests.helpers.event_files import shown
 
 OWN = "own_trackers_package.tracker"
 
@@ -141,19 +142,14 @@ def test_a_tracker_that_fails_is_told_of_once_and_the_others_go_on(tmp_path, sto
     broken = type("Broken", (Recorder,), {"__init__" if where == "open_tracker" else where: fail})
     monkeypatch.setattr(module, "make", broken)
     with caplog.at_level(logging.WARNING, "jaxgen"):
-        trackers = go_on(tmp_path, [], 0)
-        names = [OWN, "tensorboard"]
-        trackers = feed.Trackers(names, one(tmp_path))
+        trackers = feed.Trackers([OWN, "tensorboard"], one(tmp_path))
         for step in (10, 20):
             trackers.numbers(step, {0: {"loss": 1.0}})
             trackers.send()
         trackers.final(20, 0, {"_run": {"timing": {}}}, {"psnr": 1.0}, False)
         trackers.close(True)
     told = [record.getMessage() for record in caplog.records]
-    line = f"tracker {OWN} failed, and the run goes on without it: OSError: no route to host"
-    assert told == [line] * (2 if where == "open_tracker" else 1)  # both openings failed
-    from tests.helpers.event_files import shown
-
+    assert told == [f"tracker {OWN} failed, and the run goes on without it: OSError: no route to host"]
     assert shown(tmp_path / "tensorboard")["loss"] == [(10, 1.0), (20, 1.0)]
     assert shown(tmp_path / "tensorboard")["final/psnr"] == [(20, 1.0)]
 
