@@ -136,6 +136,8 @@ def get_config() -> ConfigDict:
     config.model.latent_dim = 100  # size of z
     config.model.width = 64  # channels of the widest-resolution layer; deeper layers double
     config.model.batch_norm = True  # statistics over all devices; False: no BatchNorm in any network
+    # dcgan's radford: the generator's last layer has a bias, so that a black ground is within reach; the paper's has none
+    config.model.output_bias = False
     config.model.dropout = 0.25  # discriminators of dcgan's pytorch_gan, mlp_gan's goodfellow and tabular_gan
     config.model.discriminator_width = 0  # sngan, point_gan, tabular_gan: of the discriminator; 0: as `width`
     config.model.spectral_norm = False  # the discriminators of sngan, point_gan and tabular_gan
