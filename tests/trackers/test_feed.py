@@ -2,6 +2,8 @@
 
 import json
 import logging
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from jaxgen.trackers import base, feed
 from jaxgen.trackers.base import TrackedRun, Tracker
 from tests.helpers.event_files import shown
 
+ROOT = Path(__file__).parents[2]
 OWN = "own_trackers_package.tracker"
 
 
@@ -188,3 +191,23 @@ def test_an_identity_stays_and_differs_for_each_part_and_run(tmp_path):
     first = [base.identity(run) for run in runs]
     assert len(set(first)) == 4
     assert [base.identity(run) for run in runs] == first
+
+
+def test_the_tracker_of_the_page_works(tmp_path, monkeypatch):
+    page = (ROOT / "docs" / "guides" / "trackers.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    package = tmp_path / "page_example"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "text_file.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    base.check(["page_example.text_file"])
+    for steps, resumed_at in (([10, 20, 30], 0), ([20, 30, 40], 10)):
+        trackers = feed.Trackers(["page_example.text_file"], one(tmp_path, resumed_at))
+        for step in steps:
+            trackers.numbers(step, {0: {"loss": step / 2}})
+            trackers.send()
+        trackers.final(40, 0, {"_run": {"timing": {}}}, {"psnr": 1.0}, False)
+        trackers.close(True)
+    lines = (tmp_path / "losses.txt").read_text().splitlines()
+    assert lines == [f"{step} {{'loss': {step / 2}}}" for step in (10, 20, 30, 40)]
