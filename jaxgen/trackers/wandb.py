@@ -30,7 +30,7 @@ class WeightsAndBiases(Tracker):
         import wandb
 
         own = identity(run)
-        before = last_offline_step(run.workdir, own)
+        before = last_step_on_disk(run.workdir, own)
         self._image, self._folder = wandb.Image, run.folder
         self._run = wandb.init(
             project=os.environ.get("WANDB_PROJECT", "jaxgen"),
@@ -64,12 +64,12 @@ class WeightsAndBiases(Tracker):
         self._run.finish(exit_code=255 if complete is False else 0)  # 255: killed, to be resumed
 
 
-def last_offline_step(workdir: Path, own: str) -> int:
-    """The last step in the files that offline runs of this identity left in a work directory; -1: none."""
+def last_step_on_disk(workdir: Path, own: str) -> int:
+    """The last step in the files that runs of this identity left in a work directory; -1: none."""
     from wandb.proto.wandb_internal_pb2 import Record
 
     last = -1
-    for path in workdir.glob(f"wandb/offline-run-*-{own}/run-{own}.wandb"):
+    for path in workdir.glob(f"wandb/*run-*-{own}/run-{own}.wandb"):
         for record in map(Record.FromString, records(path)):
             if record.WhichOneof("record_type") == "history":
                 last = max(last, record.history.step.num)

@@ -29,9 +29,10 @@ def lines(folder):
 
 
 def wait_for_lines(process, folder, count):
-    end = time.monotonic() + 400
+    end = time.monotonic() + 900
     while lines(folder) < count and process.poll() is None and time.monotonic() < end:
         time.sleep(0.01)
+    assert lines(folder) >= count, "too slow"
     assert process.poll() is None, process.communicate()[1]
 
 
@@ -54,12 +55,12 @@ def run(tmp_path_factory, write_tiny, start_process):
         process = start()
         wait_for_lines(process, folder, count)
         process.send_signal(signals)
-        messages = process.communicate(timeout=300)[1]
+        messages = process.communicate(timeout=900)[1]
         assert process.returncode == (0 if signals == signal.SIGTERM else -signal.SIGKILL), messages
     assert "stopped at step" in messages
     for _ in range(2):  # the second finds everything done
         process = start()
-        messages = process.communicate(timeout=600)[1]
+        messages = process.communicate(timeout=900)[1]
         assert process.returncode == 0, messages
         assert "the run goes on without it" not in messages
     return folder

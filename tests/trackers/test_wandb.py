@@ -68,8 +68,8 @@ def test_a_run_is_read_whole_and_goes_on_behind_its_last_step(tmp_path):
     final = {(item.key or item.nested_key[0]): json.loads(item.value_json) for item in summary}
     assert (final["final/psnr"], final["timing/step_ms"]) == (20.5, 3.0)
     assert json.loads((path.parent / "files" / "evaluation.json").read_text()) == {"psnr": 1}
-    assert tracker.last_offline_step(tmp_path, f"{own}-seed_1") == 499
-    assert tracker.last_offline_step(tmp_path, own) == -1
+    assert tracker.last_step_on_disk(tmp_path, f"{own}-seed_1") == 499
+    assert tracker.last_step_on_disk(tmp_path, own) == -1
     assert write(tmp_path, 500, 501) == 499
 
 
@@ -92,8 +92,8 @@ def test_what_a_killed_run_had_not_written_is_asked_for_again(tmp_path):
     held = write(tmp_path, 0, 5, ends=False)
     assert held == -1
     own = json.loads((tmp_path / "trackers.json").read_text())["id"]
-    kept = tracker.last_offline_step(tmp_path, f"{own}-seed_1")
+    kept = tracker.last_step_on_disk(tmp_path, f"{own}-seed_1")
     assert kept < 4  # the package keeps small files in memory: this run is lost, or its tail
     (tmp_path / "evaluation.json").write_text("{}")
     assert write(tmp_path, kept + 1, 6) == kept
-    assert tracker.last_offline_step(tmp_path, f"{own}-seed_1") == 5
+    assert tracker.last_step_on_disk(tmp_path, f"{own}-seed_1") == 5
