@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.full, pytest.mark.filterwarnings("ignore")]  # warning
 INSTALLED = tuple(name for name in ("wandb", "mlflow") if importlib.util.find_spec(name))
 STEPS, EVERY, PICTURES = 300, 10, 50
 VAE = (
-    "config.recipe.name, config.model.name, config.model.batch_norm = 'vae', 'conv_vae', False",
+    "config.recipe.name, config.model.name, config.model.batch_norm = 'vae', 'mlp_vae', False",
     "config.num_devices = 1",
     f"config.steps, config.log_every, config.sample_every = {STEPS}, {EVERY}, {PICTURES}",
     "config.checkpoint_every = config.eval_every = 100",
@@ -32,8 +32,8 @@ def wait_for_lines(process, folder, count):
     end = time.monotonic() + 900
     while lines(folder) < count and process.poll() is None and time.monotonic() < end:
         time.sleep(0.01)
-    assert lines(folder) >= count, "too slow"
     assert process.poll() is None, process.communicate()[1]
+    assert lines(folder) >= count, "too slow"
 
 
 @pytest.fixture(scope="module")
