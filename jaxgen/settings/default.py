@@ -92,6 +92,9 @@ def get_config() -> ConfigDict:
     # The checkpoint that is best by this metric is kept too. It needs `eval_every`. "": no such checkpoint.
     config.best_metric = ""
     config.histogram_every = 1_000  # Steps between two histograms of the parameters in TensorBoard.
+    # Trackers show numbers and pictures: `tensorboard`, `wandb`, `mlflow` or an import path. `wandb` and `mlflow` need
+    # the extras of these names. A run can go on with other trackers. `()`: no tracker.
+    config.trackers = ("tensorboard",)
     # Steps between two evaluations during training. They use `evaluation.num_samples_in_training` samples.
     config.eval_every = 0
 

@@ -26,7 +26,10 @@ ALLOWED = {
     "pictures": {"metrics"},
     "views": {"devices", "files", "metrics", "ops", "pictures", "recipes"},
     "evaluation": {"data", "files", "metrics", "ops", "pictures", "settings"},
-    "training": {"data", "devices", "files", "metrics", "ops", "pictures", "recipes", "settings", "views"},
+    "trackers": {"files", "settings"},
+    "training": {
+        *("data", "devices", "files", "metrics", "ops", "pictures", "recipes", "settings", "trackers", "views"),
+    },
     "runs": {
         *("data", "devices", "evaluation", "files", "metrics", "recipes", "settings", "training", "views"),
     },
