@@ -41,23 +41,21 @@ def entries() -> Mapping[str, _Entry]:
 
 
 def listed() -> str:
-    """A table: each network, what it is for, whether its weights are here, and from where."""
+    """For each network: whether its weights are here, where they are or come from, and what uses them."""
     from jaxgen.metrics.extractors.weights import local_copy, local_source, weights_folder
-    from jaxgen.metrics.records import aligned
 
-    rows = [("weights", "here", "from", "used by")]
+    lines = [f"Weights in {weights_folder()}:"]
     for name, entry in entries().items():
         source = local_source(entry.weights)
-        origin = source or entry.weights.sources[0]
-        note = " (without the classifier)" if source and source.lacks else ""
-        rows.append((name, "yes" if source else "no", " and ".join(f.origin for f in origin.files) + note, entry.use))
+        lines.append(f"{name:20}{'here' if source else 'not here'}, used by {entry.use}")
         if source:
-            rows += [("", "", str(local_copy(file)), "") for file in source.files]
-    return "\n".join([f"Folder: {weights_folder()}", *_table(rows, aligned)])
-
-
-def _table(rows: Sequence[Sequence[str]], aligned: Callable) -> list[str]:
-    return [line.rstrip() for line in aligned(rows)]
+            lines += [f"{'':20}{local_copy(file)}, from {file.origin}" for file in source.files]
+            if source.lacks:
+                lines.append(f"{'':20}without the classifier: inception_score needs the publisher's full file")
+        else:
+            origins = [" and ".join(file.origin for file in s.files) for s in entry.weights.sources]
+            lines.append(f"{'':20}from {', or '.join(origins)}")
+    return "\n".join(lines)
 
 
 def fetch(names: Sequence[str]) -> None:

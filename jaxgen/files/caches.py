@@ -24,7 +24,9 @@ def writable(place: Path) -> Path:
         with tempfile.TemporaryFile(dir=place):
             return place
     except OSError as error:
-        return _temporary(f"{place} cannot be written ({error.strerror})") / place.name
+        other = _temporary(f"{place} cannot be written ({error.strerror})") / place.name
+        other.mkdir(exist_ok=True)
+        return other
 
 
 @functools.cache
