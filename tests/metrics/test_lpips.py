@@ -11,7 +11,8 @@ from jaxgen.metrics.base import Context
 from jaxgen.metrics.extractors import lpips
 from jaxgen.metrics.image_set import OutputBatch
 from jaxgen.settings.default import get_config
-from tests.metrics.stand_ins import projection
+
+from .stand_ins import projection
 
 MODULES = ["lpips_alex", "lpips_vgg"]
 
@@ -45,9 +46,8 @@ def test_the_mean_over_pairs_of_what_the_network_says(monkeypatch, name):
 def test_images_that_the_network_cannot_judge(monkeypatch, name, side):
     metric = importlib.import_module(f"jaxgen.metrics.{name}")
     monkeypatch.setattr(lpips, "obstacle", lambda weights: None)
-    assert f"needs {side} pixels a side; the images have {side - 1}x{side - 1}" in metric.unsuitable(
-        (side - 1,) * 2 + (3,)
-    )
+    reason = metric.unsuitable((side - 1, side - 1, 3))
+    assert f"needs {side} pixels a side; the images have {side - 1}x{side - 1}" in reason
     assert "4 channels" in metric.unsuitable((64, 64, 4))
     assert metric.unsuitable((side, side, 1)) is None
     monkeypatch.setattr(lpips, "obstacle", lambda weights: "no weights")
