@@ -27,6 +27,8 @@ class Extractor(NamedTuple):
       [B, classes]), float32; the same for any B, and on any number of devices.
     label: what its numbers are named for: "inception", "inception_clean", "efficientnet_lite0".
     canonical: whether numbers from it may carry a metric's plain name (`fid`).
+    classes: number of logits; 0 where the weights have no classifier.
+    weights_from: the publisher's address, or the package that the weights came in.
     """
 
     name: str
@@ -38,6 +40,8 @@ class Extractor(NamedTuple):
     apply: Callable[[jax.Array], tuple[jax.Array, jax.Array]]
     label: str = ""
     canonical: bool = False
+    classes: int = 1000
+    weights_from: str = ""
 
     def metadata(self) -> dict:
         """All that a saved statistic must share with another to be comparable."""
