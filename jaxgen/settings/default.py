@@ -92,6 +92,7 @@ def get_config() -> ConfigDict:
     # The checkpoint that is best by this metric is kept too. It needs `eval_every`. "": no such checkpoint.
     config.best_metric = ""
     config.histogram_every = 1_000  # Steps between two histograms of the parameters in TensorBoard.
+    config.report = True  # At its end the run writes report/index.html. Runs of a study leave the page to the study.
     # Trackers show numbers and pictures: `tensorboard`, `wandb`, `mlflow` or an import path. `wandb` and `mlflow` need
     # the extras of these names. A run can go on with other trackers. `()`: no tracker.
     config.trackers = ("tensorboard",)
