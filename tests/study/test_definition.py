@@ -163,6 +163,12 @@ def test_keys_of_all_runs_and_of_one_entry_on_the_command_line():
     assert {run.config.data.dir for run in found.runs()} == {"there"}
 
 
+def test_runs_of_a_study_leave_the_page_to_the_study_unless_they_are_told_to():
+    for overrides, pages in (([], {False}), (["--config.report=True"], {True})):
+        found = read(run_config.load("configs/study_digits.py", overrides))
+        assert {run.config.report for run in found.runs()} == pages
+
+
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_the_studies_of_configs_can_be_run(path):
     text = path.read_text()
