@@ -19,7 +19,8 @@ def build(config, image_shape: tuple[int, int, int], num_classes: int, dtype) ->
 
     Config keys: architecture ("radford" | "pytorch_gan"), latent_dim, width (channels of the generator's last hidden
     layer), dropout (pytorch_gan only), batch_norm (False removes it from both networks), output_bias (radford only: the
-    generator's last layer has a bias beside BatchNorm too).
+    generator's last layer has a bias beside BatchNorm too), spectral_norm (radford only: of the discriminator, in place
+    of its BatchNorm), discriminator_width (radford only; 0: as `width`).
 
     Raises:
       UserError: unknown architecture, or an image size that it cannot make.
@@ -28,7 +29,9 @@ def build(config, image_shape: tuple[int, int, int], num_classes: int, dtype) ->
     if config.architecture == "radford":
         doublings(image_shape)
         generator = RadfordGenerator(image_shape=image_shape, output_bias=config.output_bias, **options)
-        networks = generator, RadfordDiscriminator(**options)
+        options["width"] = config.discriminator_width or config.width
+        options["batch_norm"] &= not config.spectral_norm
+        networks = generator, RadfordDiscriminator(spectral_norm=config.spectral_norm, **options)
     elif config.architecture == "pytorch_gan":
         _check_quarters(image_shape, config.batch_norm)
         networks = (
@@ -102,13 +105,19 @@ class RadfordGenerator(_Network):
 
 
 class RadfordDiscriminator(_Network):
-    """4x4 stride-2 convolutions that double the channels, LeakyReLU 0.2, batch normalisation except on the first."""
+    """4x4 stride-2 convolutions that double the channels, LeakyReLU 0.2, batch normalisation except on the first.
+
+    `spectral_norm` (Miyato et al. 2018) is not the paper's. It bounds each layer's slope.
+    """
+
+    spectral_norm: bool = False
 
     @nn.compact
     def __call__(self, images: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:
         del labels
         start, count = doublings(images.shape[1:])
         options = {"use_bias": not self.batch_norm, "kernel_init": _NORMAL, "dtype": self.dtype}
+        options["spectral_norm"] = self.spectral_norm
         x = images
         for stage in range(count):
             x = Conv(self.width << stage, kernel_size=4, stride=2, padding=1, **options)(x)

@@ -184,9 +184,13 @@ def get_config() -> ConfigDict:
     config.model.batch_norm = True
     # The dropout rate in the discriminators of `tabular_gan`, `dcgan` (`pytorch_gan`) and `mlp_gan` (`goodfellow`).
     config.model.dropout = 0.25
-    # For `sngan`, `point_gan`, `tabular_gan`: the width of the discriminator. 0: the same as `width`.
+    # For `dcgan` (`radford`): the last layer of the generator has a bias, so that the ground of images can be black. The
+    # paper has no bias there.
+    config.model.output_bias = False
+    # For `dcgan` (`radford`), `sngan`, `point_gan`, `tabular_gan`: the width of the discriminator. 0: the same as
+    # `width`.
     config.model.discriminator_width = 0
-    # For `sngan`, `point_gan`, `tabular_gan`: the discriminator has spectral normalisation.
+    # For `dcgan` (`radford`), `sngan`, `point_gan`, `tabular_gan`: the discriminator has spectral normalisation.
     config.model.spectral_norm = False
     config.model.layer_norm = False  # For `sngan`: the discriminator has LayerNorm, for gradient penalties.
     config.model.conditional = False  # For `sngan`, `stylegan2`: both networks know the class.
