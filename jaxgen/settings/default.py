@@ -184,7 +184,7 @@ def get_config() -> ConfigDict:
     config.model.batch_norm = True
     # The dropout rate in the discriminators of `tabular_gan`, `dcgan` (`pytorch_gan`) and `mlp_gan` (`goodfellow`).
     config.model.dropout = 0.25
-    # For `dcgan` (`radford`): the last layer of the generator has a bias, so that the ground of images can be black. The
+    # For `dcgan` (`radford`): the last layer of the generator has a bias, and the ground of images can be black. The
     # paper has no bias there.
     config.model.output_bias = False
     # For `dcgan` (`radford`), `sngan`, `point_gan`, `tabular_gan`: the width of the discriminator. 0: the same as
