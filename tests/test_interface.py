@@ -151,20 +151,20 @@ def test_what_a_vae_says_of_images_is_what_evaluation_is_given(vae):
 def test_inputs_that_cannot_be_are_named(vae, gan, styles):
     images = test_images(vae)[:2]
     refused = [
-        (lambda: gan.encode(images), "dcgan trained by the recipe 'gan' has no encode; it offers decode"),
+        (lambda: gan.encode(images), "dcgan trained by the recipe 'gan' has no encode. It offers decode"),
         (lambda: gan.reconstruct(images), "no reconstruct"),
         (lambda: gan.log_likelihood(images), "no log_likelihood"),
         (lambda: gan.sample(0), "n=0"),
         (lambda: gan.sample(2, batch_size=0), "batch_size=0"),
-        (lambda: gan.sample(2, latents=np.zeros((3, 8))), "leave n out"),
-        (lambda: gan.sample(latents=np.zeros((3, 9))), r"\[3, 9\]; this run takes float32 \[n, 8\]"),
-        (lambda: gan.sample(2, labels=1), "leave labels out"),
+        (lambda: gan.sample(2, latents=np.zeros((3, 8))), "Leave n out"),
+        (lambda: gan.sample(latents=np.zeros((3, 9))), r"\[3, 9\]. This run takes float32 \[n, 8\]"),
+        (lambda: gan.sample(2, labels=1), "Leave labels out"),
         (lambda: gan.sample(2, truncation=0.5), "truncation=0.5 is for models with styles"),
         (lambda: styles.sample(2, labels=10), "the classes 0 to 9|classes are 0 to 9"),
         (lambda: styles.sample(2, labels=[1, 2, 3]), r"\[3\]; they must be an integer, or 2|one integer, or 2"),
         (lambda: styles.sample(2, labels=1.5), "integer"),
         (lambda: styles.sample(2, truncation=float("nan")), "finite"),
-        (lambda: vae.reconstruct(images / 255), r"float64 \[2, 8, 8, 1\]; this run takes uint8 \[n, 8, 8, 1\]"),
+        (lambda: vae.reconstruct(images / 255), r"float64 \[2, 8, 8, 1\]. This run takes uint8 \[n, 8, 8, 1\]"),
         (lambda: vae.encode(images[:, :4]), r"uint8 \[2, 4, 8, 1\]"),
         (lambda: vae.encode(images[:0]), r"uint8 \[0, 8, 8, 1\]"),
     ]

@@ -17,6 +17,8 @@ LONGEST = 25  # words in a sentence
 _FENCE = re.compile(r"^\s*(```|~~~)")
 _ITEM = re.compile(r"^\s*([-*+]|\d+\.)\s+")
 _SENTENCE_END = re.compile(r"(?<=[.!?:])[\"')\]*_]*\s+(?=[\"'(\[*_`]*[A-Z0-9`])")
+_SECTION = re.compile(r"(Args|Attributes|Raises|Returns|Yields):")
+_NAMES = re.compile(r"(?:(?<=^ {2})|(?<=\. ))[a-z]\w*(?:, \w+)*: ")
 _ABBREVIATIONS = ("e.g.", "i.e.", "et al.", "vs.", "cf.", "Fig.", "eq.", "Eq.", "p.")
 
 
@@ -61,7 +63,7 @@ def sentences(text: str) -> list[str]:
 def python_paragraphs(source: str):
     """Yields (line number, text) for each paragraph of the public docstrings and of the strings of a Python file.
 
-    Indented lines of a docstring are code or equations, and are left out.
+    Indented blocks of a docstring are code or equations, and are left out. An argument's description is an item.
     """
     tree = ast.parse(source)
     docstrings = {id(node.body[0].value): public for node, public in _documented(tree, True)}
@@ -69,8 +71,16 @@ def python_paragraphs(source: str):
         if public is None:
             yield from ((first + number - 1, paragraph) for number, paragraph in paragraphs(text))
         elif public:
-            prose = re.sub(r"(?m)^(?: {4}|\t).*$", "", inspect.cleandoc(text))
-            yield from ((first + number - 1, paragraph) for number, paragraph in paragraphs(prose))
+            yield from ((first + number - 1, paragraph) for number, paragraph in paragraphs(_as_markdown(text)))
+
+
+def _as_markdown(docstring: str) -> str:
+    lines = [""]
+    for line in inspect.cleandoc(docstring).splitlines():
+        code = line.startswith("    ") and not lines[-1]
+        line = "" if code or _SECTION.fullmatch(line) else _NAMES.sub("CODE: ", line)
+        lines.append("- " + line.strip() if re.match(r" {2}\S", line) else line)
+    return "\n".join(lines[1:])
 
 
 def _documented(node: ast.AST, public: bool):

@@ -342,7 +342,7 @@ def test_command_lines_that_cannot_be(tmp_path, capsys, converted):
         ((source, "--workdir", tmp_path / "r"), "holds D; a generator"),
         (("--workdir", tmp_path / "r"), "give either"),
         ((source, "--workdir", tmp_path / "r", "--export_weights", "b.npz"), "give either"),
-        ((source, "--workdir", tmp_path / "r", "--config.steps=3"), "name it with --config"),
+        ((source, "--workdir", tmp_path / "r", "--config.steps=3"), "Name it with --config"),
         ((source, "--workdir", tmp_path / "r", "--confg=3"), "unknown argument '--confg=3'"),
         ((source, "--workdir", tmp_path / "r", "--config", "no.py"), "no such file"),
         ((source,), "--workdir"),

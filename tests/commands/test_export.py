@@ -33,7 +33,7 @@ def run(tmp_path_factory):
 
 def loader():
     """The documented lines."""
-    lines = export.__doc__.split("What loads it needs jax and flatbuffers alone:")[1].strip("\n")
+    lines = export.__doc__.split("A program that loads the file needs jax and flatbuffers alone:")[1].strip("\n")
     code = textwrap.dedent(lines).strip()
     assert len(code.splitlines()) == 5
     return code

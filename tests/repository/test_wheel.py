@@ -154,7 +154,7 @@ def test_what_is_imported_is_the_wheel(call, environment, flags):
 
 def test_an_unknown_name_lists_near_ones(call):
     line = call("jaxgen", "--config", "dcgan_mnits", rc=2)
-    assert line.startswith("jaxgen: error: --config=dcgan_mnits: no file and no experiment of that name; near: ")
+    assert line.startswith("jaxgen: error: --config=dcgan_mnits: no file and no experiment of that name. Similar: ")
     assert "dcgan_mnist" in line
 
 

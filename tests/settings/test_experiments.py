@@ -292,9 +292,9 @@ def test_a_mistake_in_a_file_is_one_line_with_its_place(tmp_path, text, line):
 
 
 def test_an_unknown_name_lists_near_ones():
-    with pytest.raises(UserError, match=r"experiment\('dcgan_mnits'\): no file .*; near: dcgan_mnist, "):
+    with pytest.raises(UserError, match=r"experiment\('dcgan_mnits'\): no file .*. Similar: dcgan_mnist, "):
         experiment("dcgan_mnits")
-    with pytest.raises(UserError, match="jaxgen is called vae_mnist, without folder"):
+    with pytest.raises(UserError, match="Write vae_mnist alone for the experiment of jaxgen"):
         experiment("elsewhere/vae_mnist.py")
     with pytest.raises(UserError, match=rf"{FOLDER} holds all {len(experiments.names())} experiments"):
         experiment("qqqqqqqq")

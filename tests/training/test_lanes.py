@@ -140,7 +140,7 @@ def checked_and_opened(config):
         ({"num_seeds": 0}, "config.num_seeds=0: it must be at least 1"),
         ({"seed_program": "loop"}, "config.seed_program='loop': choices: auto, vmap, map"),
         ({"seed_devices": 2}, "config.seed_devices=2 spreads several seeds: set config.num_seeds"),
-        ({"num_seeds": 2, "seed": -1}, "seeds lie between 0 and"),
+        ({"num_seeds": 2, "seed": -1}, "seeds must be between 0 and"),
         ({"num_seeds": 3, "seed_devices": 2}, "does not divide config.num_seeds=3 over 4 device.s.: use 1"),
         ({"num_seeds": 2, "batch_size": 17}, "batch_size=17 does not divide over 2 devices: use 16"),
     ],
