@@ -62,7 +62,7 @@ def torch_training(name: str, images: np.ndarray):
 
 
 class JaxTraining:
-    """jaxgen's compiled step on one device; `step` runs one dispatch."""
+    """jaxgen's compiled step on one device. `step` runs one dispatch."""
 
     def __init__(self, name: str, images: np.ndarray, steps: int, unroll: int):
         config = config_of(name)

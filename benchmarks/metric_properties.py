@@ -79,7 +79,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
     add("--real", default="mnist:test", help="as of jaxgen.evaluate")
-    add("--train", default="mnist:train", help="as of jaxgen.evaluate; with class labels")
+    add("--train", default="mnist:train", help="as of jaxgen.evaluate. With class labels")
     add("--data_dir", default="")
     add("--extractor", default="efficientnet_lite0")
     add("--samples", type=int, default=4000, help="images in a row")
@@ -117,7 +117,7 @@ def main() -> None:
 
 
 def line(name: str, records: dict) -> str:
-    """One row of the Markdown table; duplicates and memorisation in per cent, with a mark where they are found."""
+    """One row of the Markdown table. Duplicates and memorisation in per cent, with a mark where they are found."""
     cells = []
     for metric in METRICS:
         record = records[metric]

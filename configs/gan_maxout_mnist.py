@@ -2,7 +2,7 @@
 
 Their mnist.yaml (goodfeli/adversarial): 1,200 units in both layers of both networks (240 of five pieces in maxout), 100
 uniform latents, batch 100, SGD at 0.1 with momentum 0.5 (rising to 0.7 there), dropout 0.5 and 0.2 on the pixels, one
-update of the discriminator, then one of the generator; no moving average. Algorithm 1 with k = 1.
+update of the discriminator, then one of the generator. No moving average. Algorithm 1 with k = 1.
 
 Paper: Goodfellow et al. 2014, Generative adversarial nets.
 Published: Parzen log-likelihood 225 +- 2 (table 1).

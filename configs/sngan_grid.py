@@ -1,4 +1,4 @@
-"""SN-GAN (Miyato et al. 2018; hinge loss, spectral normalisation) on a grid of 25 Gaussians (Srivastava et al. 2017).
+"""SN-GAN (Miyato et al. 2018, hinge loss, spectral normalisation) on a grid of 25 Gaussians (Srivastava et al. 2017).
 
 Settings by trying, those of sngan_ring with 5 critic updates a step: with one, and Adam (0.5, 0.999), it collapsed. The
 discriminator sees the points divided by 0.15: by 0.3, as on the ring, its slope (1 at most, after spectral

@@ -6,7 +6,7 @@ few images by heart. Distances are to the whole test split. p may go from 0 to 1
 has 154.
 
 Paper: Karras et al. 2020, Training generative adversarial networks with limited data.
-Published: Figures 1 and 7 show both cases; no number for this size.
+Published: Figures 1 and 7 show both cases. No number for this size.
 Reached: fd_efficientnet_lite0 41.5 +- 3.2 with ADA, 46.5 +- 0.7 without, after 4,800 steps, seconds not noted (commit
   7c49ca3): docs/evidence/studies.md.
 """

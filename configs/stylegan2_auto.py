@@ -4,10 +4,10 @@
     --config=configs/stylegan2_auto.py:256,8,32    the same with a batch of 32 in all
 
 The rules are those of "auto" in the paper's code: batch, R1 gamma 0.0002 r^2 / batch, moving average, channels, rate.
-The data are --config.data.name and --config.data.dir (unless told, CIFAR-10); the steps make 25,000 kimg.
+The data are --config.data.name and --config.data.dir (unless told, CIFAR-10). The steps make 25,000 kimg.
 
 Paper: Karras et al. 2020, Training generative adversarial networks with limited data.
-Published: It depends on the images; none are named here.
+Published: It depends on the images. None are named here.
 Reached: not trained at full length.
 """
 

@@ -5,7 +5,7 @@ with more of either the rows lay too near to training rows. Columns are normal s
 
 Paper: Xu et al. 2019, Modeling tabular data using conditional GAN.
 Published: The paper gives no number for this data set.
-Reached: C2ST forest AUC .597 +- .018, TSTR accuracy .929 +- .011 for five seeds after 2,000 steps (README; no seconds
+Reached: C2ST forest AUC .597 +- .018, TSTR accuracy .929 +- .011 for five seeds after 2,000 steps (README. No seconds
   and no commit noted).
 """
 

@@ -1,6 +1,6 @@
 """Convolutional VAE on dynamically binarised MNIST (Salakhutdinov and Murray 2008), 28x28: 10 epochs.
 
-Bernoulli likelihood and Adam 1e-3 as in Burda et al. 2016; their networks are MLPs with 50 latents, this is
+Bernoulli likelihood and Adam 1e-3 as in Burda et al. 2016. Their networks are MLPs with 50 latents, this is
 convolutional with 32.
 
 Paper: Kingma and Welling 2014, Auto-encoding variational Bayes.

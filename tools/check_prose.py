@@ -129,7 +129,7 @@ def complaints(text: str, python: bool = False) -> list[str]:
             words = [word for word in re.split(r"[\s\u00a0]+", sentence) if re.search(r"\w", word)]
             if len(words) > LONGEST:
                 lines.append(f"{number}: {len(words)} words: {sentence}")
-            if ";" in sentence:
+            if ";" in sentence and words:
                 lines.append(f"{number}: a semicolon: {sentence}")
     return lines
 

@@ -2,7 +2,7 @@
 
     python tools/mutate_stylegan2.py
 
-Works on a copy of the repository in a temporary folder. Prints a line a mutation; exit code 1 if one goes unnoticed.
+Works on a copy of the repository in a temporary folder. Prints a line a mutation. Exit code 1 if one goes unnoticed.
 """
 
 # ruff: noqa: E501 (a table)

@@ -49,7 +49,7 @@ def benchmark(config, folder: Path) -> str:
 
 
 def time_dispatches(compiled, state, data, per_dispatch: int, at_least: float = 10.0) -> list[float]:
-    """Seconds a step for each of several dispatches, after one to warm up; at least five, and `at_least` seconds.
+    """Seconds a step for each of several dispatches, after one to warm up. At least five, and `at_least` seconds.
 
     Streamed images are read meanwhile, and waited for if need be, as in training.
     """

@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace, command: Sequence[str] = ()) -> dict[str,
       command: as it was typed, for the record.
 
     Returns:
-      The results as --out has them; {} where nothing is compared.
+      The results as --out has them. {} where nothing is compared.
 
     Raises:
       UserError: bad input.
@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace, command: Sequence[str] = ()) -> dict[str,
     fake = open_source(arguments.fake, options, "--fake")
     train = open_source(arguments.train, options, "--train") if arguments.train else None
     if train is not None and train.images is None:
-        raise UserError(f"--train={arguments.train}: statistics only; training images are needed")
+        raise UserError(f"--train={arguments.train}: statistics only. Training images are needed")
     results = comparison.of_sources(arguments, real, fake, train)
     about = {
         "command": list(command),
@@ -93,7 +93,7 @@ def _check(arguments: argparse.Namespace) -> None:
         raise UserError("--fake is missing: name the images to judge, or --save_statistics to keep those of --real")
     for path in (arguments.out, arguments.save_statistics):
         if path is not None and not path.parent.is_dir():
-            raise UserError(f"{path}: there is no folder {path.parent}; make it first")
+            raise UserError(f"{path}: there is no folder {path.parent}. Make it first")
     for name in ("num_samples", "num_train", "seed"):
         if getattr(arguments, name) < 0:
             raise UserError(f"--{name}={getattr(arguments, name)}: it must be 0 or more")

@@ -75,7 +75,7 @@ def export_weights(folder: Path, checkpoint: str, out: Path) -> None:
     if out.suffix not in tensor_files.WRITTEN:
         raise UserError(f"--export_weights={out}: weights are written as {' or '.join(tensor_files.WRITTEN)}")
     if not out.absolute().parent.is_dir():
-        raise UserError(f"--export_weights={out}: there is no folder {out.parent}; make it first")
+        raise UserError(f"--export_weights={out}: there is no folder {out.parent}. Make it first")
     run = restoring.load_arrays(folder, checkpoint)
     if run.config.recipe.name != "stylegan2":
         raise UserError(f"--workdir={folder}: a run of the recipe {run.config.recipe.name!r}, not of stylegan2")
@@ -118,10 +118,10 @@ def _tell(
     log.info("%s: %s of %s%s, now in %s", source, ", ".join(sorted(networks)), size, classes, folder)
     for missing, instead in (("D", "starts at random"), ("G", "is a copy of G_ema"), ("G_ema", "is a copy of G")):
         if missing not in networks:
-            log.warning("%s: no %s in it; it %s", source, missing, instead)
+            log.warning("%s: no %s in it. It %s", source, missing, instead)
     if not any(network.attributes for network in networks.values()):
         assumed = ", ".join(f"{key}={config.model[key]}" for key in _NOT_IN_TENSORS)
         log.warning("%s: tensors do not tell these, so they are as in --config or its defaults: %s", source, assumed)
     if description.half_precision_resolutions and not config.model.bfloat16_resolutions:
-        log.info("trained with float16 at %d resolutions; float32 here", description.half_precision_resolutions)
+        log.info("trained with float16 at %d resolutions. float32 here", description.half_precision_resolutions)
     log.info("next: python -m jaxgen.main --workdir %s --mode=sample", folder)

@@ -30,14 +30,14 @@ log = logging.getLogger(__name__)
 
 
 class Evaluated(NamedTuple):
-    """An evaluation.json, {} in all processes but the primary; and the baselines that were measured beside it."""
+    """An evaluation.json, {} in all processes but the primary, and the baselines that were measured beside it."""
 
     results: dict[str, Any]
     baselines: Mapping[str, dict] = MappingProxyType({})
 
     @property
     def table(self) -> str:
-        """Both as lines of text; "" where there is nothing."""
+        """Both as lines of text, "" where there is nothing."""
         tables = [format_table(self.results)] if self.results else []
         if self.baselines:
             tables.append(baseline_evaluation.format_table(self.results, self.baselines))
@@ -45,10 +45,10 @@ class Evaluated(NamedTuple):
 
 
 def evaluate(config, folder: Path, checkpoint: str) -> str:
-    """Evaluates a checkpoint again, into evaluation.json; the folder may be that of one of several seeds.
+    """Evaluates a checkpoint again, into evaluation.json. The folder may be that of one of several seeds.
 
     Returns:
-      The table of the evaluation; "" where it was asked to stop, and in all processes but the primary one.
+      The table of the evaluation, "" where it was asked to stop, and in all processes but the primary one.
     """
     watch_processes(folder)
     with restoring.open_finished(config, folder, checkpoint) as (opened, state, _):
@@ -66,9 +66,9 @@ def evaluate(config, folder: Path, checkpoint: str) -> str:
 
 
 def finish(opened: Session, run: TrainingRun, state: parallel.TrainState, lanes: tuple[Lane, ...]) -> str:
-    """Last pictures and the evaluation of each seed, and of all together; gives the evaluation's table.
+    """Last pictures and the evaluation of each seed, and of all together. Gives the evaluation's table.
 
-    All processes share the evaluations; what is drawn and written is of the primary one alone.
+    All processes share the evaluations. What is drawn and written is of the primary one alone.
     """
     step, primary = int(state.step), processes.is_primary()
     measured = write_timing(run, step) if primary else summary(run, step)
@@ -105,7 +105,7 @@ def evaluate_seeds(
       keep_current: an evaluation.json of this step and these settings is not made again.
 
     Returns:
-      The evaluation of the only seed, or of all together; None where `stop()` was true.
+      The evaluation of the only seed, or of all together. None where `stop()` was true.
     """
     step, by_seed, evaluated = int(state.step), {}, Evaluated({})
     for lane in lanes:
@@ -168,7 +168,7 @@ def aggregate_to_file(
     }
     path = folder / "evaluation.json"
     workdir.write_atomic(path, json.dumps(results, indent=1) + "\n")
-    log.info("%d seeds, means and standard deviations: %s; each by itself beside it", len(by_seed), path)
+    log.info("%d seeds, means and standard deviations: %s. Each by itself beside it", len(by_seed), path)
     return results
 
 
@@ -187,7 +187,7 @@ def evaluate_to_file(
     """Evaluates with all processes, and writes evaluation.json in the primary one.
 
     Returns:
-      What it wrote; None where `stop()`, which must be alike in all processes, was true.
+      What it wrote. None where `stop()`, which must be alike in all processes, was true.
     """
     settings = opened.config.evaluation
     log.info("evaluating %d samples against %s ...", settings.num_samples, opened.config.data.test_split)

@@ -31,7 +31,7 @@ class Sampler(NamedTuple):
     """What is exported.
 
     function: `(players, *inputs) -> images uint8 [n, H, W, C]`, or points float32 [n, D].
-    inputs: shape and type of each input for n = 1, by its name; those that begin with n say so by that 1.
+    inputs: shape and type of each input for n = 1, by its name. Those that begin with n say so by that 1.
     """
 
     function: Callable
@@ -68,7 +68,7 @@ def export(arguments: argparse.Namespace) -> None:
     path = Path(f"{arguments.out}.json")
     write_atomic(path, json.dumps(described, indent=1) + "\n")
     log.info("%s: %s -> %s", arguments.out, ", ".join(takes), described["gives"][0])
-    log.info("%.1f MB for %s; described in %s", len(data) / 1e6, ", ".join(exported.platforms), path)
+    log.info("%.1f MB for %s. Described in %s", len(data) / 1e6, ", ".join(exported.platforms), path)
 
 
 def sampler_of(recipe: Recipe, players: PyTree, num_classes: int, truncation: float = 1.0) -> Sampler:
@@ -110,7 +110,7 @@ def sampler_of(recipe: Recipe, players: PyTree, num_classes: int, truncation: fl
 
 def _truncated(views: Mapping[str, Callable], psi: float) -> Callable:
     if not {"mapping", "synthesis", "w_average"} <= set(views):
-        raise UserError(f"--truncation={psi}: this run's recipe has no styles to truncate; leave it out")
+        raise UserError(f"--truncation={psi}: this run's recipe has no styles to truncate. Leave it out")
 
     def decode(players, latents, labels):
         average = views["w_average"](players)
@@ -123,7 +123,7 @@ def lowered(sampler: Sampler, players: PyTree, platforms: tuple[str, ...], batch
     """The sampler for all platforms, with those weights that it reads.
 
     Args:
-      batch_size: n; 0: any.
+      batch_size: n, 0: any.
 
     Raises:
       UserError: it cannot be lowered for any n.

@@ -23,10 +23,10 @@ def seeded_latents(seeds, z_dim: int) -> np.ndarray:
 
 
 def closed_path(points: np.ndarray, frames: int, kind: str) -> np.ndarray:
-    """A closed way through `points` [K, D] and back to the first, [K * frames, D]; each `frames`-th one is a point.
+    """A closed way through `points` [K, D] and back to the first, [K * frames, D]. Each `frames`-th one is a point.
 
     Args:
-      kind: "spline", periodic and cubic, so that speed and direction change smoothly at the points; or "slerp", great
+      kind: "spline", periodic and cubic, so that speed and direction change smoothly at the points, or "slerp", great
         circles.
     """
     ends = np.concatenate([points, points[:1]]).astype(np.float64)
@@ -39,7 +39,7 @@ def closed_path(points: np.ndarray, frames: int, kind: str) -> np.ndarray:
 def kept_long(path: np.ndarray, points: np.ndarray, frames: int) -> np.ndarray:
     """The path with each of its points scaled to the length between those of its neighbours among `points`.
 
-    Latents of a Gaussian prior all have nearly the same length; a spline between them passes through shorter ones.
+    Latents of a Gaussian prior all have nearly the same length. A spline between them passes through shorter ones.
     """
     lengths = np.linalg.norm(np.concatenate([points, points[:1]]), axis=1)
     wanted = np.interp(np.arange(len(path)) / frames, np.arange(len(lengths)), lengths)
@@ -69,7 +69,7 @@ class Painter:
 
     @property
     def w_dim(self) -> int:
-        """Size of w; of models with styles only."""
+        """Size of w. Of models with styles only."""
         return self._views.w_average(self._players).shape[-1]
 
     def classes(self, numbers) -> np.ndarray:
@@ -89,7 +89,7 @@ class Painter:
         return np.asarray(truncate(ws, np.asarray(average), self._request.truncation, self._request.cutoff))
 
     def of_styles(self, ws: np.ndarray, numbers, usual_noise: str = "const") -> Iterator[np.ndarray]:
-        """Images of styles [n, L, D] in batches; `numbers`: whose random noise."""
+        """Images of styles [n, L, D] in batches, `numbers`: whose random noise."""
         noise = self._request.noise_mode or usual_noise
 
         def synthesis(ws, ids):
@@ -113,7 +113,7 @@ class Painter:
     def style_mixing(self) -> np.ndarray:
         """The matrix of Karras et al. 2019, figure 3, uint8 [rows + 1, columns + 1, H, W, C].
 
-        Row and column 0 hold the sources (white in the corner); elsewhere are the row's styles with those of `layers`
+        Row and column 0 hold the sources (white in the corner). Elsewhere are the row's styles with those of `layers`
         taken from the column.
         """
         rows, columns = self._request.rows, self._request.columns

@@ -7,12 +7,12 @@ from jaxgen.planning import plan as planning
 
 
 def plan(config, folder: Path, topology: str | None) -> None:
-    """Plans the training; the last line of stdout is JSON. Writes nothing.
+    """Plans the training. The last line of stdout is JSON. Writes nothing.
 
     Raises:
       UserError: several seeds, or what `jaxgen.planning.plan` refuses.
     """
     del folder
     if config.num_seeds > 1:
-        raise UserError(f"config.num_seeds={config.num_seeds}: --mode=plan plans the step of one seed; set it to 1")
+        raise UserError(f"config.num_seeds={config.num_seeds}: --mode=plan plans the step of one seed. Set it to 1")
     planning.plan(config, topology)

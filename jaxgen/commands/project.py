@@ -33,18 +33,18 @@ _METRICS = ("psnr", "ssim", "feature_distance")
 
 
 def project(config: ConfigDict, folder: Path, checkpoint: str) -> str:
-    """Inverts images in the space that `config.project.space` names; of several seeds in the folder of each.
+    """Inverts images in the space that `config.project.space` names. Of several seeds in the folder of each.
 
     Writes projection.json (metrics named `..._inversion`), projections.npz (targets, images, latents, error) and a
     picture of the pairs. In w or W+ they are projection_<space>.json (`psnr_inversion_w`), projections_<space>.npz and
-    pictures of pairs and progress; the file of arrays holds distance, w [n, D] or w_plus [n, L, D], and every noise map
+    pictures of pairs and progress. The file of arrays holds distance, w [n, D] or w_plus [n, L, D], and every noise map
     under its layer's name, `noise/b8.conv0` [n, 8, 8].
 
     Returns:
       The table of each seed.
 
     Raises:
-      UserError: no such space, or none of the model's; settings or images that cannot be; no checkpoint.
+      UserError: no such space, or none of the model's. Settings or images that cannot be. No checkpoint.
     """
     space = config.project.space
     if space not in SPACES:
@@ -102,7 +102,7 @@ def _check_model(opened: Session) -> None:
     config, views = opened.config, opened.views.names
     if config.project.space != "z" and "mapping" not in views:
         raise UserError(
-            f"config.project.space={config.project.space!r} is for models with styles (stylegan2); "
+            f"config.project.space={config.project.space!r} is for models with styles (stylegan2). "
             f"{config.model.name} has none: z"
         )
     if "points" in views:

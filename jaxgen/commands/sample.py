@@ -26,13 +26,13 @@ _STYLES = ("w_plus", "w")  # arrays of this projector; the published one's `w` i
 
 
 def sample(config, folder: Path, checkpoint: str) -> None:
-    """Writes single PNG files, a grid and an interpolation from a checkpoint into samples/; of vectors points.csv.
+    """Writes single PNG files, a grid and an interpolation from a checkpoint into samples/. Of vectors points.csv.
 
     Of a table it writes rows.csv, with its columns' names and in their units. Of several seeds it writes into the
     folder of each.
 
     With `config.sample.latent_sampler` they are of that density of latents: samples/images_<name>, samples/<name>.png.
-    With seeds, a file of styles, a style-mixing matrix or a video in `config.sample` it writes these instead; settings
+    With seeds, a file of styles, a style-mixing matrix or a video in `config.sample` it writes these instead. Settings
     such as truncation are in the files' names.
 
     The data set of a run on images stays closed, but for a fitted density of latents, and for the traversal of a model

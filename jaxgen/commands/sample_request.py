@@ -44,7 +44,7 @@ class Request(NamedTuple):
 
     @property
     def suffix(self) -> str:
-        """What tells the files of one setting from those of another; "" for the model's own."""
+        """What tells the files of one setting from those of another, "" for the model's own."""
         parts = []
         if self.truncation != 1:
             parts.append(f"_truncation{self.truncation:g}" + (f"_cutoff{self.cutoff}" if self.cutoff else ""))
@@ -79,7 +79,7 @@ def request_of(settings) -> Request:
     if settings.label < -1:
         raise UserError(f"config.sample.label={settings.label}: a class from 0 up, or -1 for all in turn")
     if not math.isfinite(settings.truncation):
-        raise UserError(f"config.sample.truncation={settings.truncation}: a finite number such as 0.7; 1 is off")
+        raise UserError(f"config.sample.truncation={settings.truncation}: a finite number such as 0.7, 1 is off")
     if settings.truncation_cutoff < 0:
         raise UserError(f"config.sample.truncation_cutoff={settings.truncation_cutoff}: it must be 0 (all) or more")
     if settings.truncation_cutoff and settings.truncation == 1:
@@ -140,14 +140,14 @@ def check(request: Request, opened: Session) -> None:
     for key in asked:
         if key in _OF_STYLES and "mapping" not in views:
             raise UserError(
-                f"config.sample.{key}={settings[key]!r} is for models with styles (stylegan2); "
+                f"config.sample.{key}={settings[key]!r} is for models with styles (stylegan2). "
                 f"{config.model.name} has none"
             )
     if request.label != -1:
         if not (config.model.conditional and num_classes):
-            raise UserError(f"config.sample.label={request.label}: the model knows no classes; use -1")
+            raise UserError(f"config.sample.label={request.label}: the model knows no classes. Use -1")
         if request.label >= num_classes:
-            raise UserError(f"config.sample.label={request.label}: classes are 0 to {num_classes - 1}; -1: all in turn")
+            raise UserError(f"config.sample.label={request.label}: classes are 0 to {num_classes - 1}, -1: all in turn")
     if request.rows and request.layers[1] >= num_ws:
         raise UserError(
             f"config.sample.style_mixing_layers={settings.style_mixing_layers!r}: this network's layers are 0 to "

@@ -64,7 +64,7 @@ class StyleSearch:
         }
 
     def view(self, images: jax.Array, ids: np.ndarray) -> np.ndarray:
-        """Projections of targets number `ids`, uint8; as "project" of `metrics.base.VIEWS`."""
+        """Projections of targets number `ids`, uint8. As "project" of `metrics.base.VIEWS`."""
         images, total = np.asarray(images), len(self._targets.images)
         wanted = min(len(images), total - ids[0])  # what fills up the last batch is not projected again
         # Every device has as many; all batches have one size, so that the step is compiled once.

@@ -1,7 +1,7 @@
 """Adversarial losses: how a discriminator tells real from fake and how a generator answers.
 
-Each is a pair of functions of logits [B] that return one number per example [B]; the recipe takes the mean.
-A loss of your own is a module with the same two functions, named in the config by its import path; a third,
+Each is a pair of functions of logits [B] that return one number per example [B]. The recipe takes the mean.
+A loss of your own is a module with the same two functions, named in the config by its import path. A third,
 `smoothed_discriminator_loss`, lets it take label smoothing, and `boundary` and `distance` let more be logged.
 """
 
@@ -21,10 +21,10 @@ class AdversarialLoss(NamedTuple):
     discriminator_loss: `(real_logits [B], fake_logits [B]) -> [B]`, to be minimised by the discriminator.
     generator_loss: `(fake_logits [B]) -> [B]`, to be minimised by the generator.
     smoothed_discriminator_loss: `(real_logits [B], fake_logits [B], smoothing) -> [B]`, the discriminator's with the
-      target of reals lowered from 1 to 1 - smoothing (one-sided; Salimans et al. 2016, section 3.4); None where reals
+      target of reals lowered from 1 to 1 - smoothing (one-sided. Salimans et al. 2016, section 3.4). None where reals
       have no target.
     probability: whether the sigmoid of a logit is the probability of a real image.
-    boundary: the logit above which an image counts as taken for real; None where logits have no such value.
+    boundary: the logit above which an image counts as taken for real. None where logits have no such value.
     distance: whether mean D(real) - mean D(fake) estimates a distance between the distributions.
     """
 
@@ -95,11 +95,11 @@ def loss_of(settings) -> AdversarialLoss:
     if not smoothing:
         return loss
     if not 0 < smoothing < 0.5:
-        raise UserError(f"config.recipe.label_smoothing={smoothing}: it must be in [0, 0.5); 0 is none")
+        raise UserError(f"config.recipe.label_smoothing={smoothing}: it must be in [0, 0.5), 0 is none")
     smoothed = loss.smoothed_discriminator_loss
     if smoothed is None:
         raise UserError(
-            f"config.recipe.label_smoothing={smoothing}: this loss has no target for real images to lower; "
-            "use non_saturating, saturating or least_squares, or set label_smoothing=0"
+            f"config.recipe.label_smoothing={smoothing}: this loss has no target for real images to lower. "
+            "Use non_saturating, saturating or least_squares, or set label_smoothing=0"
         )
     return loss._replace(discriminator_loss=lambda real, fake: smoothed(real, fake, smoothing))

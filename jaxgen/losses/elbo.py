@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 
 def kl_to_standard_normal(mean: jax.Array, log_variance: jax.Array) -> jax.Array:
-    """KL(N(mean, exp(log_variance)) || N(0, 1)) in nats per latent, [B, D] -> [B, D]; Kingma and Welling 2014, app. B.
+    """KL(N(mean, exp(log_variance)) || N(0, 1)) in nats per latent, [B, D] -> [B, D]. Kingma and Welling 2014, app. B.
 
     Never negative: exp(v) - 1 - v is computed by `expm1`, without cancellation near v = 0.
     """
@@ -13,7 +13,7 @@ def kl_to_standard_normal(mean: jax.Array, log_variance: jax.Array) -> jax.Array
 
 
 def reparameterize(noise: jax.Array, mean: jax.Array, log_variance: jax.Array) -> jax.Array:
-    """z = mean + sigma * noise, all [B, D]; Kingma and Welling 2014, equation 10."""
+    """z = mean + sigma * noise, all [B, D]. Kingma and Welling 2014, equation 10."""
     return mean + jnp.exp(0.5 * log_variance) * noise
 
 
@@ -23,13 +23,13 @@ def negative_elbo(log_likelihood: jax.Array, kl: jax.Array, beta: float | jax.Ar
     Args:
       log_likelihood: [B], summed over pixels.
       kl: [B, D], summed here over the latents.
-      beta: weight of the KL term (Higgins et al. 2017, equation 4); the bound itself has beta = 1.
+      beta: weight of the KL term (Higgins et al. 2017, equation 4). The bound itself has beta = 1.
     """
     return -log_likelihood + beta * jnp.sum(kl, axis=-1)
 
 
 def beta_at(step: jax.Array, beta: float, warmup: int) -> float | jax.Array:
-    """`beta` after a linear warm-up from 0 over `warmup` steps (Bowman et al. 2016; Soenderby et al. 2016)."""
+    """`beta` after a linear warm-up from 0 over `warmup` steps (Bowman et al. 2016, Soenderby et al. 2016)."""
     return beta * jnp.minimum(1.0, step / warmup) if warmup else beta
 
 

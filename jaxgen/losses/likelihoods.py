@@ -1,6 +1,6 @@
 """Likelihoods of a VAE's decoder: the log-density of an image given what the decoder says.
 
-A likelihood is a NamedTuple of pure functions; it may own parameters (a learned sigma). One of your own is a module
+A likelihood is a NamedTuple of pure functions. It may own parameters (a learned sigma). One of your own is a module
 with the same four functions (and `discrete`, if it is), named in `config.recipe.likelihood` by its import path.
 """
 
@@ -23,13 +23,13 @@ class Likelihood(NamedTuple):
     """p(x | z) for images x [B, H, W, C] and decoder outputs [B, H, W, output_channels(C)].
 
     init: `() -> parameters`, a dict of arrays (empty if there is nothing to learn).
-    observe: `(images in [-1, 1], key, ids [B]) -> what is modelled`, in [-1, 1] too; the encoder sees the same.
+    observe: `(images in [-1, 1], key, ids [B]) -> what is modelled`, in [-1, 1] too. The encoder sees the same.
     log_prob: `(parameters, outputs, observed) -> [B]` in nats, summed over pixels.
     mean: `(outputs) -> images [B, H, W, C] in [-1, 1]`: what is shown as reconstruction or sample.
     discrete: whether log_prob is of outcomes (a mass), not a density.
     levels: where discrete, how many values an observed pixel can take: 2 binarised, 256 gray levels.
-    output_channels: `(C) -> channels that the decoder must give`; None: C of them.
-    draw: `(parameters, outputs, key, ids [B]) -> x` from p(x | z); None where samples show the mean.
+    output_channels: `(C) -> channels that the decoder must give`, None: C of them.
+    draw: `(parameters, outputs, key, ids [B]) -> x` from p(x | z). None where samples show the mean.
     """
 
     init: Callable
@@ -49,7 +49,7 @@ def _sum_pixels(values: jax.Array) -> jax.Array:
 def gaussian(sigma: float = 0.0) -> Likelihood:
     """Gaussian with one standard deviation for all pixels, in units of the range [-1, 1].
 
-    log p(x|z) = -D log sigma - SSE / (2 sigma^2) - D/2 log 2 pi; sigma = 0 learns it (sigma-VAE, Rybkin et al. 2021).
+    log p(x|z) = -D log sigma - SSE / (2 sigma^2) - D/2 log 2 pi. Sigma = 0 learns it (sigma-VAE, Rybkin et al. 2021).
     """
 
     def log_prob(parameters, outputs, observed):
@@ -66,7 +66,7 @@ def bernoulli(binarize: str = "dynamic") -> Likelihood:
     """Bernoulli on binarised images, from logits: finite at any logit.
 
     Gray values are no outcomes of a coin: `dynamic` draws each pixel with its gray value as the probability, anew at
-    every visit (Salakhutdinov and Murray 2008); `threshold` cuts at one half.
+    every visit (Salakhutdinov and Murray 2008). `threshold` cuts at one half.
     """
 
     def observe(images, key, ids):
@@ -128,7 +128,7 @@ def logistic_mixture(mixtures: int = 10) -> Likelihood:
 
     The decoder gives each pixel K mixture logits, then C means and C log-scales for each component, then C (C - 1) / 2
     coefficients for each: within a component the mean of a channel moves linearly with the channels before it.
-    The means start spread over [-1, 1]; equal components would get equal gradients.
+    The means start spread over [-1, 1]. Equal components would get equal gradients.
     """
 
     def unpack(outputs, channels):
@@ -175,7 +175,7 @@ def logistic_mixture(mixtures: int = 10) -> Likelihood:
 def tabular(layout: tuple[tuple[str, int], ...]) -> Likelihood:
     """Of rows [B, D] of a table: a Gaussian for each number, a categorical for each one-hot part.
 
-    Each number has a standard deviation of its own, learned (TVAE, Xu et al. 2019, section 4.4); the mean of a "tanh"
+    Each number has a standard deviation of its own, learned (TVAE, Xu et al. 2019, section 4.4). The mean of a "tanh"
     number is the tangent of the decoder's output. Samples are drawn, not shown at the mean: without their noise rows
     would lie too close to what the latents say.
 
@@ -233,7 +233,7 @@ CHOICES = {
 
 
 def likelihood_of(settings, layout: tuple[tuple[str, int], ...] | None) -> Likelihood:
-    """The likelihood that `config.recipe.likelihood` names; layout: of the rows, where the data are a table.
+    """The likelihood that `config.recipe.likelihood` names, layout: of the rows, where the data are a table.
 
     Raises:
       UserError: an unknown name, one for other data, a module that lacks a function, or a number that cannot be.

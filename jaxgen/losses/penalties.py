@@ -1,11 +1,11 @@
 """Gradient penalties: what keeps a critic smooth where it matters, and a generator (path length regularisation).
 
-Those of a critic are pure functions `(critic, reals, fakes, key, ids) -> [B]`, one number per example; the recipe takes
+Those of a critic are pure functions `(critic, reals, fakes, key, ids) -> [B]`, one number per example. The recipe takes
 the mean and multiplies it by `config.recipe.penalty_weight`. One of your own is a module with a function `penalty` of
 that form, named in the config by its import path.
 
   critic: `images [B, ...] -> logits [B]`, each from its own image alone (no BatchNorm).
-  reals, fakes: [B, ...]; no gradient goes into them.
+  reals, fakes: [B, ...]. No gradient goes into them.
   key, ids [B]: random numbers belong to the example of that number in the global batch, on any number of devices.
 """
 
@@ -39,7 +39,7 @@ def _squared_norm_and_logits(critic: Critic, images: jax.Array) -> tuple[jax.Arr
 
 
 def norm_of_gradient(critic: Critic, images: jax.Array) -> jax.Array:
-    """The Euclidean norm [B]; where it is 0 its derivative counts as 0 instead of infinity."""
+    """The Euclidean norm [B]. Where it is 0 its derivative counts as 0 instead of infinity."""
     return root(squared_norm_of_gradient(critic, images))
 
 
@@ -50,12 +50,12 @@ def root(squared: jax.Array) -> jax.Array:
 
 
 def wgan_gp(critic: Critic, reals, fakes, key, ids) -> jax.Array:
-    """(||grad D(x)|| - 1)^2 between real and fake images; Gulrajani et al. 2017, equation 3 (weight 10)."""
+    """(||grad D(x)|| - 1)^2 between real and fake images. Gulrajani et al. 2017, equation 3 (weight 10)."""
     return jnp.square(norm_of_gradient(critic, interpolate(reals, fakes, key, ids)) - 1)
 
 
 def dragan(critic: Critic, reals, fakes, key, ids) -> jax.Array:
-    """(||grad D(x)|| - 1)^2 around real images; Kodali et al. 2017, section 2.3 (weight 10).
+    """(||grad D(x)|| - 1)^2 around real images. Kodali et al. 2017, section 2.3 (weight 10).
 
     Noise as in the authors' code: uniform in [0, s/2) on every pixel, s the standard deviation of the batch, and x
     anywhere between the image and its noisy version.
@@ -67,7 +67,7 @@ def dragan(critic: Critic, reals, fakes, key, ids) -> jax.Array:
 
 
 def r1(critic: Critic, reals, fakes, key, ids) -> jax.Array:
-    """||grad D(x)||^2 / 2 on real images; Mescheder et al. 2018, equation 9 (the weight is their gamma)."""
+    """||grad D(x)||^2 / 2 on real images. Mescheder et al. 2018, equation 9 (the weight is their gamma)."""
     del fakes, key, ids
     return r1_and_logits(critic, reals)[0]
 
@@ -79,13 +79,13 @@ def r1_and_logits(critic: Critic, reals: jax.Array) -> tuple[jax.Array, jax.Arra
 
 
 def r2(critic: Critic, reals, fakes, key, ids) -> jax.Array:
-    """||grad D(x)||^2 / 2 on fake images; Mescheder et al. 2018, equation 10."""
+    """||grad D(x)||^2 / 2 on fake images. Mescheder et al. 2018, equation 10."""
     del reals, key, ids
     return 0.5 * squared_norm_of_gradient(critic, fakes)
 
 
 def zero_centered(critic: Critic, reals, fakes, key, ids) -> jax.Array:
-    """||grad D(x)||^2 between real and fake images; Thanh-Tung et al. 2019, section 5."""
+    """||grad D(x)||^2 between real and fake images. Thanh-Tung et al. 2019, section 5."""
     return squared_norm_of_gradient(critic, interpolate(reals, fakes, key, ids))
 
 
@@ -111,7 +111,7 @@ def path_lengths(synthesize: Callable, ws: jax.Array, noise: jax.Array) -> jax.A
 
     Args:
       synthesize: `ws -> images [N, H, W, C]`, each from its own styles alone.
-      ws: [N, L, D], one w for each layer; lengths are over D, their squares averaged over L.
+      ws: [N, L, D], one w for each layer. Lengths are over D, their squares averaged over L.
       noise: y before its division by sqrt(H * W), standard normal [N, H, W, C].
     """
     _, height, width, _ = noise.shape

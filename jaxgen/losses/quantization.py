@@ -24,7 +24,7 @@ class Codebook(NamedTuple):
 
 
 def init_codebook(key: jax.Array, num_codes: int, code_dim: int) -> Codebook:
-    """Standard normal vectors, all used equally; the first batch replaces them."""
+    """Standard normal vectors, all used equally. The first batch replaces them."""
     return Codebook(jnp.full((num_codes,), 1 / num_codes), jax.random.normal(key, (num_codes, code_dim)) / num_codes)
 
 
@@ -75,7 +75,7 @@ def move_codebook(
       candidates: [K, D] encoder outputs, picked at random from the whole batch.
       decay: of the averages.
       revive_below: a code used less than this fraction of an even share, 1/K, takes its candidate's place with an even
-        share to start from (as in Jukebox, Dhariwal et al. 2020, section 3); 0: none does.
+        share to start from (as in Jukebox, Dhariwal et al. 2020, section 3), 0: none does.
       start: whether all codes take their candidates' places: a codebook far from the encoder's outputs would begin
         with one code used by all.
 

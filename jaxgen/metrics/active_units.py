@@ -8,7 +8,7 @@ from jaxgen.metrics.collected import Collected
 NEEDS = "encode"
 DIRECTION = "higher"
 TITLE, UNIT = "active units", ""
-MEANING = "Latent dimensions that the encoder uses; the others carry nothing."
+MEANING = "Latent dimensions that the encoder uses. The others carry nothing."
 SETTINGS = ("units", "threshold")
 MIN_SAMPLES = 100
 EXTRACTOR = None

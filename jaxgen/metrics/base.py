@@ -2,21 +2,21 @@
 
 A metric `name` is a module `jaxgen.metrics.<name>` (or the user's own, by import path) with
 
-- `NEEDS`: the view it measures: one of `VIEWS`, or a view of another name that the user's own recipe offers;
-- `DIRECTION`: "lower" or "higher", whichever is better, or the best value ("0.5": the nearer to it the better; "none":
-  neither);
-- `MIN_SAMPLES`: below so many images on either side evaluation refuses, or computes and marks the number;
+- `NEEDS`: the view it measures: one of `VIEWS`, or a view of another name that the user's own recipe offers,
+- `DIRECTION`: "lower" or "higher", whichever is better, or the best value ("0.5": the nearer to it the better, "none":
+  neither),
+- `MIN_SAMPLES`: below so many images on either side evaluation refuses, or computes and marks the number,
 - `EXTRACTOR`: the name of the feature network it is bound to (`jaxgen.metrics.extractors.<name>`), `CHOSEN` for the
-  one that the user chose, or None;
+  one that the user chose, or None,
 - `start(context) -> accumulator` with `update(batch)` for each batch and `result()` at the end, which gives
-  `{"value": float, "spread": float or None, "spread_kind": str, ...}`, further keys as it likes; of several processes
+  `{"value": float, "spread": float or None, "spread_kind": str, ...}`, further keys as it likes. Of several processes
   all start and update alike, each with its rows of the batch, and the first alone makes the result: what takes long,
-  such as the real sets' features, is asked for in `start` or `update`;
-- optionally `USES`: what else it reads, any of `USES_KNOWN`; it is skipped, with the reason, where that is missing;
-- optionally `unsuitable(image_shape) -> reason or None`: why images [H, W, C] cannot be measured; it is then skipped;
-- optionally `PREFIX` and `LABELLED`: see `result_name`; `EPSILON`: what a view that takes `epsilon` is given;
-- for reports: `TITLE`, the name that people know it by; `UNIT` ("" for a plain number); `MEANING`, one sentence of what
-  the number says; optionally `CANONICAL_TITLE`, which only the canonical network's number has, and `SETTINGS`, those
+  such as the real sets' features, is asked for in `start` or `update`,
+- optionally `USES`: what else it reads, any of `USES_KNOWN`. It is skipped, with the reason, where that is missing,
+- optionally `unsuitable(image_shape) -> reason or None`: why images [H, W, C] cannot be measured. It is then skipped,
+- optionally `PREFIX` and `LABELLED`: see `result_name`, `EPSILON`: what a view that takes `epsilon` is given,
+- for reports: `TITLE`, the name that people know it by. `UNIT` ("" for a plain number). `MEANING`, one sentence of what
+  the number says. Optionally `CANONICAL_TITLE`, which only the canonical network's number has, and `SETTINGS`, those
   keys of its result that are settings: numbers under different ones do not compare.
 """
 
@@ -63,10 +63,10 @@ USES_KNOWN = (
 class Context(NamedTuple):
     """What a metric may know before the first batch.
 
-    extractor: the name to hand to `batch.features`, `real.features` and so on; for EXTRACTOR = None it is None.
+    extractor: the name to hand to `batch.features`, `real.features` and so on. For EXTRACTOR = None it is None.
     real: the reference split. train: the training split, where there is one.
-    image_shape: (H, W, C) of the generated images; (D,) of points.
-    info: further facts about the model, by view; such as info["points"]["centres"], info["log_likelihood"]["units"].
+    image_shape: (H, W, C) of the generated images, (D,) of points.
+    info: further facts about the model, by view. Such as info["points"]["centres"], info["log_likelihood"]["units"].
     extract: uint8 images [n, H, W, C] of any count -> (features, logits) under `extractor`, for images that are in
       no batch.
     """
@@ -98,10 +98,10 @@ def path_view(space: str, sampling: str) -> str:
 def result_name(name: str, module: ModuleType, view: str, extractor: Extractor | None) -> str:
     """The key of a number in evaluation.json, which says what it is of.
 
-    With the canonical network on its canonical input path (and for a fixed or no extractor) the metric's own name;
-    with another that name, or the module's `PREFIX`, and the extractor's label: `fd_efficientnet_lite0`. Pairs that
-    come from projection are no reconstructions: `psnr_inversion`; nor are samples from a fitted density of latents
-    those of the model's prior: `fid_gaussian_mixture`; nor are paths in w those in z: `perceptual_path_length_w_full`.
+    With the canonical network on its canonical input path (and for a fixed or no extractor) the metric's own name.
+    With another that name, or the module's `PREFIX`, and the extractor's label: `fd_efficientnet_lite0`. Pairs that
+    come from projection are no reconstructions: `psnr_inversion`. Nor are samples from a fitted density of latents
+    those of the model's prior: `fid_gaussian_mixture`. Nor are paths in w those in z: `perceptual_path_length_w_full`.
     With LABELLED the name always says the network.
     """
     label = name

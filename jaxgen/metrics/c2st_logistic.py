@@ -5,7 +5,7 @@ from jaxgen.metrics import tabular
 NEEDS = "points"
 DIRECTION = "0.5"
 TITLE, UNIT = "C2ST logistic AUC", ""
-MEANING = "How well a linear classifier tells generated from unseen real rows; shuffled columns pass it at 0.5."
+MEANING = "How well a linear classifier tells generated from unseen real rows. Shuffled columns pass it at 0.5."
 SETTINGS = ("rows_of_each", "folds")
 MIN_SAMPLES, USES = tabular.MIN_ROWS, tabular.USES
 EXTRACTOR = None

@@ -8,7 +8,7 @@ from jaxgen.metrics import tabular
 NEEDS = "points"
 DIRECTION = "lower"
 TITLE, UNIT = "class ratio error", ""
-MEANING = "How far class shares of generated rows are from those of real rows, 0 to 1; models told the class keep them."
+MEANING = "How far class shares of generated rows are from those of real rows, 0 to 1. Models told the class keep them."
 MIN_SAMPLES = tabular.MIN_ROWS
 EXTRACTOR = None
 USES = (*tabular.USES, "real.labels")
@@ -18,7 +18,7 @@ USES = (*tabular.USES, "real.labels")
 def start(tables: tabular.Tables) -> dict:
     """The total variation distance between class shares.
 
-    `agreement`: how often a forest trained on the training rows finds a generated row's class to be what it says;
+    `agreement`: how often a forest trained on the training rows finds a generated row's class to be what it says,
     `agreement_real`: the same of the real rows.
     """
     count = tables.categories[tables.label]

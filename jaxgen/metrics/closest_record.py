@@ -1,6 +1,6 @@
 """Distance to the closest record: whether generated rows keep closer to training rows than to rows never seen.
 
-Both sides of the comparison have as many rows, since the nearest of many is nearer than the nearest of few; what is
+Both sides of the comparison have as many rows, since the nearest of many is nearer than the nearest of few. What is
 left out of the larger side is drawn anew 20 times. `found` sums it up: more than three standard errors above one half,
 or more rows than chance has within the distance at which unseen rows hardly ever come to a training row.
 """
@@ -23,7 +23,7 @@ _QUANTILE, _LEVEL, _ERRORS = 0.05, 0.01, 3.0
 
 
 def nearer_to_train(train: np.ndarray, held_out: np.ndarray, fake: np.ndarray, seed: int) -> dict:
-    """The share of `fake` nearer to `train` than to `held_out`, and how near; features [n, D] each."""
+    """The share of `fake` nearer to `train` than to `held_out`, and how near. Features [n, D] each."""
     rng = np.random.default_rng(seed)
     count = min(len(train), len(held_out))
     shares = []

@@ -48,7 +48,7 @@ def indices(total: int, keep: int, seed: int) -> np.ndarray:
 
 
 class StreamSubset(Collected):
-    """The same of such a subset only; the batch size changes nothing.
+    """The same of such a subset only. The batch size changes nothing.
 
     Args:
       total, keep, seed: see `indices`.
@@ -106,7 +106,7 @@ def of_features_and_digests(extractor: str, finish: Callable[[np.ndarray, list[b
 
 
 def digests(images: Pixels) -> list[bytes]:
-    """A fingerprint of each image's pixels, [N]; images: [N, ...], an array or what streams from disk."""
+    """A fingerprint of each image's pixels, [N], images: [N, ...], an array or what streams from disk."""
     return [
         hashlib.blake2b(np.ascontiguousarray(image), digest_size=16).digest()
         for first in range(0, len(images), _AT_ONCE)

@@ -7,7 +7,7 @@ from jaxgen.metrics import tabular
 NEEDS = "points"
 DIRECTION = "higher"
 TITLE, UNIT = "correlation similarity", ""
-MEANING = "How alike the correlations of all pairs of columns are, 1 at best; unrelated columns do not come to 0."
+MEANING = "How alike the correlations of all pairs of columns are, 1 at best. Unrelated columns do not come to 0."
 MIN_SAMPLES, USES = tabular.MIN_ROWS, tabular.USES
 EXTRACTOR = None
 

@@ -41,7 +41,7 @@ class Closeness(NamedTuple):
     Pairs within a small distance become rarer by a power law whose exponent is the local dimension, which the closest
     pairs tell (Hill 1975). So the distance at which pairs have some rarity is known for more images than there are
     real ones, too, and does not hang on the one or two closest pairs. `floor`: below it images count as identical,
-    since the same image may come out of a network a rounding apart; so many pairs are: `identical`.
+    since the same image may come out of a network a rounding apart. So many pairs are: `identical`.
     """
 
     n: int
@@ -56,7 +56,7 @@ class Closeness(NamedTuple):
         """From real features [n, D], n at least 4."""
         n = len(features)
         if n < 4:
-            raise UserError(f"duplicates: {n} real images have too few pairs to compare with; use more")
+            raise UserError(f"duplicates: {n} real images have too few pairs to compare with. Use more")
         distances = close_pairs(features)[1]
         floor = max(1e-4 * np.median(distances), np.finfo(np.float32).tiny)
         pairs = min(max(_PAIRS, round(_SHARE * n)), len(distances))
@@ -68,8 +68,8 @@ class Closeness(NamedTuple):
         """What counts as a near-duplicate among n images, n * EXPECTED / 2 pairs of which are to be expected.
 
         Returns:
-          distance; expected number of pairs within it, more than that if real images repeat themselves more often;
-          the variance of the logarithm of that number.
+          distance. Expected number of pairs within it, more than that if real images repeat themselves more often.
+          The variance of the logarithm of that number.
         """
         expected, ratio = n * EXPECTED / 2, math.comb(n, 2) / math.comb(self.n, 2)
         excess = np.log(self.pairs * ratio / expected)
@@ -141,8 +141,8 @@ def _spread(pairs: np.ndarray, n: int, seed: int) -> float | None:
 def start(context: Context) -> Collected:
     """An accumulator of the share of samples with a near-duplicate.
 
-    `found` sums it up; `identical` counts samples that repeat the pixels of an earlier one; `support` is the number
-    of equally likely images that would give as many pairs; `closest_pairs` holds sample numbers.
+    `found` sums it up. `identical` counts samples that repeat the pixels of an earlier one. `support` is the number
+    of equally likely images that would give as many pairs. `closest_pairs` holds sample numbers.
     """
     real = context.real.features(context.extractor)
 

@@ -15,5 +15,5 @@ USES = ("real.statistics",)
 
 
 def start(context: Context) -> Distance:
-    """An accumulator of the distance; the spread is that of `frechet.distance_and_spread`."""
+    """An accumulator of the distance. The spread is that of `frechet.distance_and_spread`."""
     return Distance(EXTRACTOR, context.real.statistics(EXTRACTOR), context.n_fake, context.seed)

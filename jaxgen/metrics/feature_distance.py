@@ -16,7 +16,7 @@ LABELLED = True  # no network is the canonical one for it
 
 
 def cosine_distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """1 - cos(a, b) of each row of [N, D], float64 [N], in [0, 2]; 1 where just one is zero, 0 where both are."""
+    """1 - cos(a, b) of each row of [N, D], float64 [N], in [0, 2], 1 where just one is zero, 0 where both are."""
     # Half the squared distance of unit vectors is the same number, without the cancellation near 0.
     rows = (np.asarray(x, np.float64) for x in (a, b))
     units = [x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-300) for x in rows]

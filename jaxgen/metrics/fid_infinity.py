@@ -1,8 +1,8 @@
 """The Frechet distance of infinitely many samples (FID-infinity, Chong and Forsyth 2020), by extrapolation.
 
 With N samples the distance is too large by about c / N, and c depends on the model, so that even models at one N may
-be ranked wrongly. Removed is the bias from the number of *samples*; that from the number of real images stays.
-Cost: 20 distances and one decomposition; at 2,048 features about a minute on one core.
+be ranked wrongly. Removed is the bias from the number of *samples*. That from the number of real images stays.
+Cost: 20 distances and one decomposition. At 2,048 features about a minute on one core.
 """
 
 import numpy as np
@@ -29,7 +29,7 @@ _AT_ONCE = 5000
 
 
 def sizes(n: int, feature_size: int) -> np.ndarray:
-    """Sample sizes to fit through, evenly from n / 10 to n; none below twice the features unless n / 2 is less.
+    """Sample sizes to fit through, evenly from n / 10 to n. None below twice the features unless n / 2 is less.
 
     Below the number of features the covariance is rank-deficient and the distance no longer linear in 1 / N.
     """
@@ -55,7 +55,7 @@ def distance_at_infinity(real: frechet.Reference, features: np.ndarray, seed: in
     """
     counts = sizes(*features.shape)
     if len(counts) < 3:
-        raise UserError(f"fid_infinity: {len(features)} samples have too few sizes to fit a line through; use more")
+        raise UserError(f"fid_infinity: {len(features)} samples have too few sizes to fit a line through. Use more")
     random = np.random.default_rng(seed)
     distances = [real.distance(_statistics(features, random.permutation(len(features))[:n])) for n in counts[:-1]]
     stream = frechet.GroupedStatistics(len(features), seed)

@@ -46,7 +46,7 @@ class FeatureStatistics(NamedTuple):
         return FeatureStatistics(n, mean, scatter)
 
     def covariance(self) -> np.ndarray:
-        """Unbiased covariance [D, D] (ddof = 1); needs two examples."""
+        """Unbiased covariance [D, D] (ddof = 1). Needs two examples."""
         if self.n < 2:
             raise ValueError(f"a covariance needs at least 2 examples, not {self.n}")
         return self.scatter / (self.n - 1)
@@ -73,7 +73,7 @@ class Reference:
         self.mean, self.trace = statistics.mean, np.trace(covariance)
 
     def distance(self, other: FeatureStatistics) -> float:
-        """|m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)), Heusel et al. 2017, eq. 6; rounding below 0 gives 0.
+        """|m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)), Heusel et al. 2017, eq. 6. Rounding below 0 gives 0.
 
         The trace of the root is the sum of the square roots of the eigenvalues of the symmetric R S2 R^T, R^T R = S1.
         """
@@ -153,7 +153,7 @@ def distance_and_spread(reference: Reference, parts: list[FeatureStatistics]) ->
     """The distance of all parts together and its standard deviation over draws of the fake set, real set fixed.
 
     The spread is the delete-a-group `jackknife`. All distances without a group share one sample size, so the
-    distance's bias, which falls with the sample size, cancels; separate fifths of the samples would each show a far
+    distance's bias, which falls with the sample size, cancels. Separate fifths of the samples would each show a far
     larger one. None below 3 groups or where a remainder has fewer than 2 examples.
     """
     whole, groups = merged(parts), len(parts)

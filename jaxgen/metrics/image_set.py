@@ -1,4 +1,4 @@
-"""Images with their features: of sets streamed through a network once, statistics kept on disk; and of batches."""
+"""Images with their features: of sets streamed through a network once, statistics kept on disk, and of batches."""
 
 import hashlib
 import logging
@@ -40,9 +40,9 @@ class Pixels(Protocol):
 class ImageSource(NamedTuple):
     """Images (or vectors) and what is known of them, or saved feature statistics that stand in for them.
 
-    images: None with statistics. labels: int32 [N] or None; class_names: of the labels.
+    images: None with statistics. labels: int32 [N] or None, class_names: of the labels.
     split: the source's name, for records and the cache.
-    views: where a trained model made the images, what else it offers (`metrics.base.VIEWS`); None otherwise.
+    views: where a trained model made the images, what else it offers (`metrics.base.VIEWS`). None otherwise.
     facts: what metrics must know of views and data, by the view's name.
     """
 
@@ -56,14 +56,14 @@ class ImageSource(NamedTuple):
 
 
 class ImageSet:
-    """A set of images as metrics see it; features are computed once, when first asked for, and shared.
+    """A set of images as metrics see it. Features are computed once, when first asked for, and shared.
 
     Args:
-      source: whose `images`, `labels`, `class_names` and `split` it has; saved statistics are its `statistics_file`.
+      source: whose `images`, `labels`, `class_names` and `split` it has. Saved statistics are its `statistics_file`.
       extractor: name -> extractor.
-      stream: of the batches; the first of its processes keeps the cache, and reads from it for all.
+      stream: of the batches. The first of its processes keeps the cache, and reads from it for all.
       place: puts a host batch on the devices.
-      cache_dir: where statistics and, of sets that are small enough, features are kept; None keeps none.
+      cache_dir: where statistics and, of sets that are small enough, features are kept. None keeps none.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class ImageSet:
         self._keep.add(extractor)
 
     def features(self, extractor: str) -> np.ndarray:
-        """Features of all images, float32 [N, D], from the cache or computed; of large sets they are not kept there."""
+        """Features of all images, float32 [N, D], from the cache or computed. Of large sets they are not kept there."""
         if extractor not in self._features:
             size = len(self.images) * self._extractor(extractor).metadata()["feature_size"] * 4
             known = extractor in self._outputs or size > _LARGEST_CACHED
@@ -127,7 +127,7 @@ class ImageSet:
                 self._statistics[extractor] = statistics_file.matching(self.statistics_file, metadata)
             except statistics_file.Mismatch as error:
                 raise UserError(
-                    f"{self.split}: {error}; choose the extractor and resize it was made with, or make it anew"
+                    f"{self.split}: {error}. Choose the extractor and resize it was made with, or make it anew"
                 ) from None
         return self._statistics[extractor]
 
@@ -183,13 +183,13 @@ class ImageSet:
 
 
 class OutputBatch:
-    """One batch on the device; only the first `count` of its B examples count, the rest is padding.
+    """One batch on the device. Only the first `count` of its B examples count, the rest is padding.
 
     With several processes the arrays here hold B / processes of the examples, and `host` and `features` give all of
-    them; `count` is of all. Every process must ask for the same things in the same order.
+    them. `count` is of all. Every process must ask for the same things in the same order.
 
     output: what the view gave. fake: the same, where that is images uint8 [B, H, W, C].
-    real: the real images uint8 [B, H, W, C] that the view was given; None in views that are given none.
+    real: the real images uint8 [B, H, W, C] that the view was given. None in views that are given none.
     """
 
     def __init__(
@@ -210,7 +210,7 @@ class OutputBatch:
         return self._gather(values, self.count)
 
     def features(self, name: str, of: str = "fake") -> tuple[np.ndarray, np.ndarray]:
-        """Features and logits [count, ...] of `fake` (or of `real`) under an extractor; all metrics share them."""
+        """Features and logits [count, ...] of `fake` (or of `real`) under an extractor. All metrics share them."""
         if (name, of) not in self._features:
             features, logits = self._extractor(name).apply(getattr(self, of))
             self._features[name, of] = self.host(features), self.host(logits)

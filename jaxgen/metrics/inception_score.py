@@ -14,7 +14,7 @@ NEEDS = "sample"
 DIRECTION = "higher"
 TITLE, UNIT = "classifier score", ""
 CANONICAL_TITLE = "Inception Score"
-MEANING = "Whether a classifier is sure of each sample and sees many classes; it knows no real image."
+MEANING = "Whether a classifier is sure of each sample and sees many classes. It knows no real image."
 SETTINGS = ("splits",)
 SPLITS = 10
 # A tenth must show the share of each of about 1,000 classes; with fewer the score is too low.

@@ -40,11 +40,11 @@ def _row_sums(x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array, jax.Arr
 def squared_mmd(x: np.ndarray, y: np.ndarray) -> float:
     """Unbiased squared maximum mean discrepancy with the kernel (x.y / D + 1)^3, eq. 4 and section 3.3.
 
-    The kernel's constant 1 cancels between the three means and is left out, so that float32 rounds less; sums over
+    The kernel's constant 1 cancels between the three means and is left out, so that float32 rounds less. Sums over
     rows are in float64.
 
     Args:
-      x, y: features [m, D], [n, D]; m and n at least 2.
+      x, y: features [m, D], [n, D]. M and n at least 2.
     """
     of_rows = _row_sums(jnp.asarray(x), jnp.asarray(y))
     within_x, within_y, between = (np.asarray(sums, np.float64).sum() for sums in of_rows)

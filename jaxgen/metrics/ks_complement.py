@@ -8,7 +8,7 @@ from jaxgen.metrics import tabular
 NEEDS = "points"
 DIRECTION = "higher"
 TITLE, UNIT = "KS complement", ""
-MEANING = "How alike each column's own values are, 1 at best; it says nothing of how columns hang together."
+MEANING = "How alike each column's own values are, 1 at best. It says nothing of how columns hang together."
 MIN_SAMPLES, USES = tabular.MIN_ROWS, tabular.USES
 EXTRACTOR = None
 

@@ -37,9 +37,9 @@ MAX_REAL = 50_000
 class Manifolds(NamedTuple):
     """How real and generated images lie in each other's manifolds, the unions of balls to k-th neighbours.
 
-    in_real: bool [n_fake], in the real manifold (Kynkaanniemi et al. 2019, eq. 2; k = 3, boundary included).
+    in_real: bool [n_fake], in the real manifold (Kynkaanniemi et al. 2019, eq. 2. K = 3, boundary included).
     in_fake: bool [n_real], in the manifold of the samples (the same).
-    balls: int [n_fake], real balls around each sample (Naeem et al. 2020, eq. 3; k = 5, boundary excluded).
+    balls: int [n_fake], real balls around each sample (Naeem et al. 2020, eq. 3. K = 5, boundary excluded).
     covered: bool [n_real], some sample is in this image's ball (eq. 4, the same).
     """
 
@@ -53,7 +53,7 @@ def nearest(a: np.ndarray, b: np.ndarray | None = None, k: int = 1) -> tuple[np.
     """The k nearest rows of b to each row of a, nearest first, by Euclidean distance.
 
     Args:
-      a: features [n, D]. b: features [m, D]; None: a itself, each row's others.
+      a: features [n, D]. b: features [m, D], None: a itself, each row's others.
 
     Returns:
       indices int [n, k] into b, distances float64 [n, k].
@@ -63,7 +63,7 @@ def nearest(a: np.ndarray, b: np.ndarray | None = None, k: int = 1) -> tuple[np.
     """
     others = len(a) - 1 if b is None else len(b)
     if others < k:
-        raise UserError(f"the {k} nearest of {others} images cannot be found; give more images")
+        raise UserError(f"the {k} nearest of {others} images cannot be found. Give more images")
     indices, squared = _neighbours(a, b, kept=max(_KEPT, k + 3))
     return indices[:, :k], np.sqrt(squared[:, :k])
 
@@ -97,7 +97,7 @@ def measured(context: Context, share: Callable[[Manifolds], np.ndarray], over: s
 
     The numbers depend on how many images there are on either side, so compare at equal numbers. Of more than MAX_REAL
     real images a seeded choice is taken. The spread is the standard error of the mean over `over`, the other side as
-    it is; it leaves out that the manifolds are themselves of a finite draw.
+    it is. It leaves out that the manifolds are themselves of a finite draw.
     """
     real = context.real.features(context.extractor)
     if len(real) > MAX_REAL:

@@ -70,14 +70,14 @@ def nearness(train: np.ndarray, held_out: np.ndarray, fake: np.ndarray) -> dict:
     }
     if out["median_distance_held_out"] <= 1e-4 * out["median_distance"]:
         out |= {"value": float("nan"), "spread": None, "found": False}
-        out["note"] = "most of the real images are training images; memorisation needs a split the model never saw"
+        out["note"] = "most of the real images are training images. Memorisation needs a split the model never saw"
     return out
 
 
 def start(context: Context) -> Collected:
     """An accumulator of the share of samples that lie unusually near to a training image.
 
-    `found` sums it up; `exact_copies` counts samples with the pixels of a training image; `closest_pairs` holds
+    `found` sums it up. `exact_copies` counts samples with the pixels of a training image. `closest_pairs` holds
     numbers of samples and of training images.
     """
     train, real = (images.features(context.extractor) for images in (context.train, context.real))

@@ -1,7 +1,7 @@
 """Modes covered and share of high-quality samples on mixtures of Gaussians whose centres are known.
 
 The ring of 8 and the grid of 25 of Srivastava et al. 2017 (VEEGAN) and Lin et al. 2018 (PacGAN), who count among
-2,500 samples; with more samples a rare mode is found more easily, so compare equal numbers.
+2,500 samples. With more samples a rare mode is found more easily, so compare equal numbers.
 """
 
 import numpy as np
@@ -24,16 +24,16 @@ LIMIT = 3.0  # standard deviations
 def mode_coverage(points: np.ndarray, centres: np.ndarray, std: float | np.ndarray) -> dict:
     """How samples spread over the modes of a mixture of M isotropic Gaussians, equally likely.
 
-    A sample is of high quality within 3 standard deviations (Euclidean) of its nearest centre; a mode is covered
+    A sample is of high quality within 3 standard deviations (Euclidean) of its nearest centre. A mode is covered
     where it has a sample of high quality.
 
     Args:
-      points: [N, D]; one that is not finite is of no mode. centres: [M, D]. std: of every Gaussian, or [M].
+      points: [N, D]. One that is not finite is of no mode. centres: [M, D]. std: of every Gaussian, or [M].
 
     Returns:
       covered: number of modes. counts: high-quality samples of each mode. high_quality: their share of all samples.
       high_quality_expected: the mixture's own share, where the modes lie apart. kl_to_uniform: KL(p || uniform) in
-      nats of the modes' shares p of the high-quality samples; inf where there are none.
+      nats of the modes' shares p of the high-quality samples. Inf where there are none.
     """
     points, centres = np.asarray(points, np.float64), np.asarray(centres, np.float64)
     distance = np.linalg.norm(points[:, None] - centres[None], axis=-1)
@@ -52,7 +52,7 @@ def mode_coverage(points: np.ndarray, centres: np.ndarray, std: float | np.ndarr
 
 
 def start(context: Context) -> Collected:
-    """An accumulator of the number of modes covered; `context.info["points"]` holds `centres` [M, D] and `std`."""
+    """An accumulator of the number of modes covered. `context.info["points"]` holds `centres` [M, D] and `std`."""
     facts = context.info["points"]
 
     def finish(points: np.ndarray) -> dict:

@@ -22,7 +22,7 @@ _WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
 
 def scale_weights(image_shape: tuple[int, ...]) -> tuple[float, ...]:
-    """Exponents of the scales that images [H, W, C] have, finest first; they sum to 1.
+    """Exponents of the scales that images [H, W, C] have, finest first. They sum to 1.
 
     Each scale has half the side of the one before, rounded up, and the last is the last of five that SSIM's window
     fits: five scales from 161 pixels on, three at 64, two at 32. The exponents are the first ones of Wang et al.,
@@ -54,18 +54,18 @@ def ms_ssim(a: jax.Array, b: jax.Array, data_range: float) -> jax.Array:
 
     The product over scales of the mean contrast-structure term, and at the coarsest of the mean SSIM, each to the
     power of its `scale_weights`. A negative mean has no such power and counts as 0, as in TensorFlow's and
-    torchmetrics' (`normalize="relu"`). SSIM's window and constants are those of `metrics.ssim`; scales follow each
+    torchmetrics' (`normalize="relu"`). SSIM's window and constants are those of `metrics.ssim`. Scales follow each
     other by `_halved`, with Wang's own treatment of odd sides.
 
     Args:
-      a, b: images [B, H, W, C], any real dtype; computed in float32, or float64 if they are.
+      a, b: images [B, H, W, C], any real dtype. Computed in float32, or float64 if they are.
       data_range: largest minus smallest possible value: 255 for uint8, 2 for [-1, 1].
 
     Raises:
       UserError: images smaller than 21 pixels, which have one scale only.
     """
     if reason := unsuitable(a.shape[1:]):
-        raise UserError(f"ms_ssim: {reason}; use larger images or leave ms_ssim out")
+        raise UserError(f"ms_ssim: {reason}. Use larger images or leave ms_ssim out")
     dtype = jnp.promote_types(jnp.result_type(a, b), jnp.float32)
     a, b = a.astype(dtype) / data_range, b.astype(dtype) / data_range
     *finer, coarsest = scale_weights(a.shape[1:])

@@ -16,7 +16,7 @@ from jaxgen.metrics.ms_ssim import unsuitable as unsuitable
 NEEDS = "sample"
 DIRECTION = "none"
 TITLE, UNIT = "MS-SSIM among samples", ""
-MEANING = "How alike samples are to each other; far above the real images' value it means collapse."
+MEANING = "How alike samples are to each other. Far above the real images' value it means collapse."
 SETTINGS = ("images", "scales", "weights")
 MIN_SAMPLES = 100
 EXTRACTOR = None
@@ -29,7 +29,7 @@ _SUSPECT_RATIO = 1.25
 
 
 def random_pairs(count: int, rounds: int, seed: int) -> np.ndarray:
-    """Pairs of different images, int [rounds * (count // 2), 2]; each round pairs every image once (but an odd one)."""
+    """Pairs of different images, int [rounds * (count // 2), 2]. Each round pairs every image once (but an odd one)."""
     rng = np.random.default_rng(seed)
     return np.concatenate([rng.permutation(count)[: count // 2 * 2].reshape(-1, 2) for _ in range(rounds)])
 

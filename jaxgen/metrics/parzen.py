@@ -1,4 +1,4 @@
-"""Parzen log-likelihood, in nats: Table 1 of the GAN paper (Goodfellow et al. 2014; Breuleux et al. 2011).
+"""Parzen log-likelihood, in nats: Table 1 of the GAN paper (Goodfellow et al. 2014, Breuleux et al. 2011).
 
 A Gaussian on each sample, pixels in [0, 1], is fitted in width to training images, and the real test images' mean
 log-density is the number. Kept because the paper has it: in hundreds of dimensions it ranks models poorly, rewards
@@ -18,7 +18,7 @@ NEEDS = "sample"
 DIRECTION = "higher"
 TITLE, UNIT = "Parzen log-likelihood", "nats per image"
 MEANING = (
-    "Log-density of test images under Gaussians on the samples, as in the GAN paper; a poor judge "
+    "Log-density of test images under Gaussians on the samples, as in the GAN paper. A poor judge "
     "that rewards memorising."
 )
 SETTINGS = ("samples", "validation_images", "test_images")
@@ -38,7 +38,7 @@ _CHUNK = 1000
 def unsuitable(image_shape: tuple[int, ...]) -> str | None:
     """Why images [H, W, C] get no Parzen window: all samples are held, and distances of many pixels say little."""
     if (dimensions := int(np.prod(image_shape))) > _MAX_DIMENSIONS:
-        return f"a Parzen window is computed up to {_MAX_DIMENSIONS} dimensions; these images have {dimensions}"
+        return f"a Parzen window is computed up to {_MAX_DIMENSIONS} dimensions. These images have {dimensions}"
     return None
 
 

@@ -1,6 +1,6 @@
 """Perceptual path length (Karras et al. 2019, section 4.1): how evenly images change along paths between latents.
 
-By LPIPS on VGG16, as published numbers are; where its weights are missing, `feature_path_length` measures the same
+By LPIPS on VGG16, as published numbers are. Where its weights are missing, `feature_path_length` measures the same
 paths by the features of a network that is there.
 """
 
@@ -17,7 +17,7 @@ from jaxgen.metrics.extractors import lpips_vgg
 NEEDS = "path"
 DIRECTION = "lower"
 TITLE, UNIT = "perceptual path length", ""
-MEANING = "How unevenly images change along a path between latents, as LPIPS sees it; small is smooth."
+MEANING = "How unevenly images change along a path between latents, as LPIPS sees it. Small is smooth."
 SETTINGS = ("epsilon", "percentiles")
 MIN_SAMPLES = 1000
 EXTRACTOR = None
@@ -37,7 +37,7 @@ def unsuitable(image_shape: tuple[int, ...]) -> str | None:
 
 
 def shrunk(images: jax.Array) -> jax.Array:
-    """Images [B, H, W, C] of 512 pixels and more as means of whole blocks, of 256 to 511 pixels; others as they are."""
+    """Images [B, H, W, C] of 512 pixels and more as means of whole blocks, of 256 to 511 pixels. Others as they are."""
     factor = min(images.shape[1:3]) // _SIDE
     if factor < 2:
         return images
@@ -68,7 +68,7 @@ def path_lengths(measure: Callable, context: Context, **facts) -> Collected:
     def rows_of(batch: OutputBatch) -> np.ndarray:
         a, b = batch.output
         if not jnp.issubdtype(a.dtype, jnp.floating):
-            raise ValueError(f"the view 'path' gave {a.dtype} images; steps of {EPSILON} are lost in whole grey levels")
+            raise ValueError(f"the view 'path' gave {a.dtype} images. Steps of {EPSILON} are lost in whole grey levels")
         return np.asarray(batch.host(measure(shrunk(a), shrunk(b))), np.float64) / EPSILON**2
 
     def finish(lengths: np.ndarray) -> dict:

@@ -1,4 +1,4 @@
-"""The record of a number in evaluation.json: what it is of, what it depends on, its seconds; and records as a table."""
+"""The record of a number in evaluation.json: what it is of, what it depends on, its seconds, and records as a table."""
 
 import contextlib
 import math
@@ -81,7 +81,7 @@ def format_table(results: Mapping[str, Any]) -> str:
         facts = [str(record[key]) for key in ("direction", "n_real", "n_fake")]
         rows.append((name, *number, *facts, f"{record['seconds']:.1f}"))
         if record.get("few_samples"):
-            notes.append(f"{name}: fewer than its minimum of {record['min_samples']} images; do not compare")
+            notes.append(f"{name}: fewer than its minimum of {record['min_samples']} images. Do not compare")
         if record.get("note"):
             notes.append(f"{name}: {record['note']}")
     notes += [f"{name}: skipped, {reason}" for name, reason in results.get("_skipped", {}).items()]

@@ -9,7 +9,7 @@ import numpy as np
 
 
 def remembered(keep: int) -> Callable:
-    """Decorates a pure function of arrays, tuples and hashable options; its last `keep` results are kept.
+    """Decorates a pure function of arrays, tuples and hashable options. Its last `keep` results are kept.
 
     Two metrics hold equal arrays in different places, and a place can hold other numbers later: content tells, and
     hashing it is nothing beside what is kept.

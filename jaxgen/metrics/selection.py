@@ -14,7 +14,7 @@ from jaxgen.settings import lookup
 
 
 class Selected(NamedTuple):
-    """One number to compute. name: as asked for; key: what it is called; extractor: for `batch.features`, or None."""
+    """One number to compute. name: as asked for, key: what it is called, extractor: for `batch.features`, or None."""
 
     name: str
     key: str
@@ -24,7 +24,7 @@ class Selected(NamedTuple):
 
 
 class Extractors:
-    """The feature networks of one evaluation, each loaded once; the chosen one with its input path and weights.
+    """The feature networks of one evaluation, each loaded once. The chosen one with its input path and weights.
 
     Args:
       settings: `config.evaluation`: extractor, resize, extractor_weights, allow_other_weights.
@@ -91,11 +91,11 @@ def select(
 
 def _obstacle(module: ModuleType, views: list[str], offered: list[str], image_shape, obstacle_to) -> str | None:
     if not views:
-        more = "; --mode=project makes pairs by inversion" if module.NEEDS in PAIR_VIEWS else ""
-        return f"needs the view {module.NEEDS!r}; there is {', '.join(offered) or 'nothing'}{more}"
+        more = ", --mode=project makes pairs by inversion" if module.NEEDS in PAIR_VIEWS else ""
+        return f"needs the view {module.NEEDS!r}. There is {', '.join(offered) or 'nothing'}{more}"
     for use in getattr(module, "USES", ()):
         if use not in USES_KNOWN:
-            raise UserError(f"{module.__name__}: USES names {use!r}; known: {', '.join(USES_KNOWN)}")
+            raise UserError(f"{module.__name__}: USES names {use!r}, known: {', '.join(USES_KNOWN)}")
         if reason := obstacle_to(use):
             return reason
     return getattr(module, "unsuitable", lambda shape: None)(image_shape)
@@ -119,7 +119,7 @@ def few_samples(metric: Selected, n_real: int | None, n_fake: int, allow: bool) 
         real = "" if n_real is None else f"{n_real} real and "
         raise UserError(
             f"evaluation.metrics: {metric.name} needs at least {minimum} images and has {real}{n_fake} "
-            f"generated{f' ({advice})' if advice else ''}; raise evaluation.num_samples, use a larger split, or set "
+            f"generated{f' ({advice})' if advice else ''}. Raise evaluation.num_samples, use a larger split, or set "
             "evaluation.allow_few_samples=True (--allow_few_samples) to have it computed and marked"
         )
     return {"few_samples": True, "min_samples": minimum}

@@ -65,14 +65,14 @@ def ssim(a: jax.Array, b: jax.Array, data_range: float) -> jax.Array:
     Equals scikit-image's with gaussian_weights=True, sigma=1.5, use_sample_covariance=False.
 
     Args:
-      a, b: images [B, H, W, C], any real dtype; computed in float32, or float64 if they are.
+      a, b: images [B, H, W, C], any real dtype. Computed in float32, or float64 if they are.
       data_range: largest minus smallest possible value: 255 for uint8, 2 for [-1, 1].
 
     Raises:
       UserError: images smaller than the window of 11 pixels.
     """
     if reason := unsuitable(a.shape[1:]):
-        raise UserError(f"ssim: {reason}; use larger images or leave ssim out")
+        raise UserError(f"ssim: {reason}. Use larger images or leave ssim out")
     dtype = jnp.promote_types(jnp.result_type(a, b), jnp.float32)
     luminance, structure = terms(a.astype(dtype) / data_range, b.astype(dtype) / data_range)
     return (luminance * structure).mean((1, 2, 3))

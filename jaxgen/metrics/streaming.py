@@ -20,7 +20,7 @@ class Stopped(Exception):
 
 
 class Workers(NamedTuple):
-    """The processes that make one evaluation together; by default there is this one only.
+    """The processes that make one evaluation together. By default there is this one only.
 
     All do the same, each with its share of every batch, and meet where rows are gathered.
 
@@ -44,9 +44,9 @@ class ExampleStream:
     The last batch is padded with its last example, so that one compiled program does for all.
 
     Args:
-      batch_size: examples at a time, of all processes together; of each its n-th part, rounded up.
-      progress: whether to show a bar; without one a line is logged now and then.
-      stop: asked before every batch; with several processes it must give the same in all.
+      batch_size: examples at a time, of all processes together. Of each its n-th part, rounded up.
+      progress: whether to show a bar. Without one a line is logged now and then.
+      stop: asked before every batch. With several processes it must give the same in all.
       workers: the processes.
     """
 

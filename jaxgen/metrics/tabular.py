@@ -93,7 +93,7 @@ def forest(seed: int) -> "RandomForestClassifier":
 def two_sample_auc(tables: Tables, classifier: "ClassifierMixin") -> dict:
     """How well `classifier` tells generated rows from real ones it has not seen (Lopez-Paz and Oquab 2017).
 
-    Area under the ROC curve over out-of-fold scores of 5 stratified seeded folds; as many generated rows as real ones,
+    Area under the ROC curve over out-of-fold scores of 5 stratified seeded folds. As many generated rows as real ones,
     so that neither copies nor sizes count twice. 0.5 is chance.
     """
     from sklearn.metrics import roc_auc_score
@@ -123,7 +123,7 @@ def two_sample_auc(tables: Tables, classifier: "ClassifierMixin") -> dict:
 
 
 def correlations(rows: np.ndarray) -> np.ndarray:
-    """Pearson's r [C, C] of the columns of rows [n, C]; 0 beside a column that never changes."""
+    """Pearson's r [C, C] of the columns of rows [n, C], 0 beside a column that never changes."""
     centred = rows - rows.mean(0, dtype=np.float64)
     norms = np.linalg.norm(centred, axis=0)
     scaled = centred / np.where(norms > 0, norms, 1.0)

@@ -17,7 +17,7 @@ USES = ("real.images",)
 
 def unsuitable(shape: tuple[int, ...]) -> str | None:
     """Why points of that shape cannot be measured."""
-    return None if shape == (1,) else f"needs points of one dimension; these have the shape {list(shape)}"
+    return None if shape == (1,) else f"needs points of one dimension. These have the shape {list(shape)}"
 
 
 def start(context: Context) -> Collected:

@@ -17,7 +17,7 @@ _PIECES = 5
 
 
 def build(config, image_shape: tuple[int, int, int], num_classes: int, dtype) -> GAN:
-    """A GAN of `config.architecture` ("goodfellow" | "pytorch_gan") for images [H, W, C]; labels are ignored.
+    """A GAN of `config.architecture` ("goodfellow" | "pytorch_gan") for images [H, W, C]. Labels are ignored.
 
     Config keys: latent_dim, width (see the networks), batch_norm (pytorch_gan's generator), dropout (goodfellow's
     discriminator).
@@ -74,7 +74,7 @@ class UniformGenerator(nn.Module):
 class MaxoutDiscriminator(nn.Module):
     """Two maxout layers (Goodfellow et al. 2013) of width / 5 (240) units, weights from U(+-0.005), with dropout.
 
-    `dropout` is that of the two hidden layers; 2/5 of it on the pixels (the authors' code: 0.5 and 0.2). Their limit
+    `dropout` is that of the two hidden layers, 2/5 of it on the pixels (the authors' code: 0.5 and 0.2). Their limit
     on the norm of the weights is left out.
     """
 

@@ -1,4 +1,4 @@
-"""GANs of dense layers for vectors: points in the plane, on the line, rows of any length; linear at the end."""
+"""GANs of dense layers for vectors: points in the plane, on the line, rows of any length. Linear at the end."""
 
 import math
 
@@ -20,10 +20,10 @@ _LATENTS = ("normal", "uniform")
 
 
 def build(config, image_shape: tuple[int, ...], num_classes: int, dtype) -> GAN:
-    """A GAN for vectors [D]; labels are ignored.
+    """A GAN for vectors [D]. Labels are ignored.
 
-    Config keys: latent_dim; latents (normal | uniform); width and hidden_layers (of both networks);
-    discriminator_width (0: the same); spectral_norm (discriminator); data_scale.
+    Config keys: latent_dim. Latents (normal | uniform). Width and hidden_layers (of both networks).
+    discriminator_width (0: the same). spectral_norm (discriminator). data_scale.
 
     Raises:
       UserError: images, or a number that cannot be.

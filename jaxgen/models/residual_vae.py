@@ -29,7 +29,7 @@ def build(
 
 
 def trunks(config, output_channels: int, dtype) -> tuple["Down", "Up"]:
-    """Both ways as the config has them; for modules that own them."""
+    """Both ways as the config has them. For modules that own them."""
     names = ("width", "residual_blocks", "downsamplings", "batch_norm")
     # parent=None: the module that holds them adopts them; they may be made inside another one.
     options = {**{name: config[name] for name in names}, "dtype": dtype, "parent": None}
@@ -101,7 +101,7 @@ class Up(_Trunk):
 
 
 class Encoder(nn.Module):
-    """`Down` and a dense layer to the posterior's mean and log-variance; `trunk`: the fields of `Down`."""
+    """`Down` and a dense layer to the posterior's mean and log-variance, `trunk`: the fields of `Down`."""
 
     latent_dim: int
     trunk: Down

@@ -1,6 +1,6 @@
 """GANs of dense layers for rows of a table, after CTGAN (Xu et al. 2019, section 4.3): residual generator, packs.
 
-One-hot parts come from a Gumbel-softmax (Jang et al. 2017) whose noise is part of the latents; the class is a
+One-hot parts come from a Gumbel-softmax (Jang et al. 2017) whose noise is part of the latents. The class is a
 condition of both networks. Each row is judged with the others of its pack (PacGAN, Lin et al. 2018).
 """
 
@@ -23,8 +23,8 @@ Layout = tuple[tuple[str, int], ...]
 def build(config, image_shape: tuple[int, ...], num_classes: int, dtype, *, layout: Layout = ()) -> GAN:
     """A GAN for rows [D] of a table.
 
-    Config keys: latent_dim; width and hidden_layers (of both networks); discriminator_width (0: the same); batch_norm
-    (generator); dropout and spectral_norm (discriminator); pack.
+    Config keys: latent_dim. Width and hidden_layers (of both networks). discriminator_width (0: the same). batch_norm
+    (generator). Dropout and spectral_norm (discriminator). pack.
 
     Raises:
       UserError: data that are no table, or a number that cannot be.

@@ -1,4 +1,4 @@
-"""What published networks are: the keys of `config.model` that make the same ones, or why not; configs with them."""
+"""What published networks are: the keys of `config.model` that make the same ones, or why not. Configs with them."""
 
 import math
 from collections.abc import Mapping
@@ -106,8 +106,8 @@ def converted_config(
 
     Args:
       training_set: what the file says of its data.
-      base: a config to take data, training and evaluation from; None: those of `configs/stylegan2_auto.py`.
-      data: the name of a data source, or a folder or zip of images; "": that of `base`, or none.
+      base: a config to take data, training and evaluation from, None: those of `configs/stylegan2_auto.py`.
+      data: the name of a data source, or a folder or zip of images, "": that of `base`, or none.
       data_dir: `config.data.dir`, where the source's archives lie.
     """
     config = ConfigDict(base) if base is not None else _training(description, training_set)

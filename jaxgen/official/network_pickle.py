@@ -2,8 +2,8 @@
 
 Such a file is a plain pickle of a dict with the modules G, D, G_ema and augment_pipe. Each module is stored as a call
 of `torch_utils.persistence._reconstruct_persistent_obj` with its attributes and the source code of its class, which
-NVIDIA's loader executes. Here that name, and the few others that such files hold, are stand-ins that only keep data;
-source code is dropped unread, and a file that asks for any other name is refused before anything is imported.
+NVIDIA's loader executes. Here that name, and the few others that such files hold, are stand-ins that only keep data.
+Source code is dropped unread, and a file that asks for any other name is refused before anything is imported.
 """
 
 import collections
@@ -59,12 +59,12 @@ def read_network_pickle(path: str | Path) -> Contents:
         networks = {str(name): _network(value) for name, value in _items(tree) if isinstance(value, _Module)}
         training_set = _plain(dict(_items(tree)).get("training_set_kwargs"), {})
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); give the path of a .pkl file") from None
+        raise UserError(f"{path}: cannot be read ({error.strerror}). Give the path of a .pkl file") from None
     except DAMAGE as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(f"{path}: refused, and nothing in it was run: {reason[:300]}") from None
     if not networks:
-        raise UserError(f"{path}: a pickle without networks; a file of StyleGAN2-ADA (PyTorch) holds G, D and G_ema")
+        raise UserError(f"{path}: a pickle without networks. A file of StyleGAN2-ADA (PyTorch) holds G, D and G_ema")
     return Contents(networks, training_set if isinstance(training_set, dict) else {})
 
 
@@ -176,7 +176,7 @@ class _NetworkUnpickler(pickle.Unpickler):
             return _NAMES[module, name]
         if module.split(".")[:2] == ["dnnlib", "tflib"]:
             raise pickle.UnpicklingError(
-                "it holds networks of TensorFlow's StyleGAN2 (dnnlib.tflib); turn it into a PyTorch pickle first, "
+                "it holds networks of TensorFlow's StyleGAN2 (dnnlib.tflib). Turn it into a PyTorch pickle first, "
                 "with legacy.py of stylegan2-ada-pytorch"
             )
         raise pickle.UnpicklingError(f"it asks for {f'{module}.{name}'[:80]!r}, which no StyleGAN2-ADA network holds")

@@ -1,4 +1,4 @@
-"""Files of tensors under the official names, read and written: `.npz`, `.safetensors`; `.pt` and `.pth` read."""
+"""Files of tensors under the official names, read and written: `.npz`, `.safetensors`. `.pt` and `.pth` read."""
 
 import zipfile
 import zlib
@@ -33,19 +33,19 @@ def read_networks(path: Path) -> Contents:
         contents = Contents(_split(readers[path.suffix](path), path), {})
     if not {"G", "G_ema"} & set(contents.networks):
         there = ", ".join(sorted(contents.networks)) or "no network"
-        raise UserError(f"{path}: holds {there}; a generator, G_ema or G, is needed")
+        raise UserError(f"{path}: holds {there}. A generator, G_ema or G, is needed")
     return contents
 
 
 def write_tensors(path: Path, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
-    """Writes the whole file, `.npz` or `.safetensors`, or nothing; `metadata` goes where the format has a place for it.
+    """Writes the whole file, `.npz` or `.safetensors`, or nothing. `metadata` goes where the format has a place for it.
 
     Raises:
       UserError: another suffix, or safetensors is not installed.
     """
     arrays = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
     if path.suffix not in WRITTEN:
-        raise UserError(f"{path}: weights are written as {' or '.join(WRITTEN)}; name such a file")
+        raise UserError(f"{path}: weights are written as {' or '.join(WRITTEN)}. Name such a file")
     library = _safetensors(path) if path.suffix == ".safetensors" else None
     with workdir.atomic(path) as file:
         if library is None:

@@ -13,7 +13,7 @@ _TILE = 1024
 
 
 def varying_axes(a: jax.Array) -> frozenset[str]:
-    """Mesh axes over which `a` may differ between devices; empty outside `shard_map`."""
+    """Mesh axes over which `a` may differ between devices. Empty outside `shard_map`."""
     kind = jax.typeof(a)
     # JAX renamed `vma` to `manual_axis_type.varying` in the 0.10 series; both are in the range we support.
     return kind.manual_axis_type.varying if hasattr(kind, "manual_axis_type") else kind.vma
@@ -34,13 +34,13 @@ def same_varying(*arrays: jax.Array) -> tuple[jax.Array, ...]:
 
 
 def shared_axis(shape: tuple[int, ...], devices: int) -> int:
-    """The axis along which an array is shared out: the longest that the number of devices divides; -1 for none."""
+    """The axis along which an array is shared out: the longest that the number of devices divides, -1 for none."""
     fitting = [axis for axis, size in enumerate(shape) if size and size % devices == 0]
     return max(fitting, key=lambda axis: shape[axis], default=-1) if devices > 1 else -1
 
 
 def share_of(x: jax.Array, axis: int) -> jax.Array:
-    """This device's share of an array that it holds whole; all of it if `axis` is -1. Inside `shard_map`."""
+    """This device's share of an array that it holds whole. All of it if `axis` is -1. Inside `shard_map`."""
     if axis < 0:
         return x
     size = x.shape[axis] // jax.lax.axis_size(DATA_AXIS)
@@ -48,7 +48,7 @@ def share_of(x: jax.Array, axis: int) -> jax.Array:
 
 
 def whole(shares: list[jax.Array], axes: list[int]) -> list[jax.Array]:
-    """The arrays whose shares these are, by one all-gather; those of axis -1 as they are. Inside `shard_map`."""
+    """The arrays whose shares these are, by one all-gather. Those of axis -1 as they are. Inside `shard_map`."""
     shared = [i for i, axis in enumerate(axes) if axis >= 0]
     if not shared:
         return shares

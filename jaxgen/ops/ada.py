@@ -39,7 +39,7 @@ def augment(images: jax.Array, key: jax.Array, ids: jax.Array, strength: jax.Arr
     Args:
       images: differentiable, to any order.
       key, ids: random numbers belong to the example of that number in the global batch.
-      strength: p, a traced scalar in [0, 1]; 0 leaves the images as they are.
+      strength: p, a traced scalar in [0, 1], 0 leaves the images as they are.
       groups: a value of `CHOICES`.
     """
     draws = {name: Draw(jax.random.fold_in(key, i), ids, strength) for i, name in enumerate(CHOICES["bgcfnc"])}
@@ -90,7 +90,7 @@ def _about_luma(angle: jax.Array) -> jax.Array:
 
 
 def transform_colors(images: jax.Array, matrices: jax.Array) -> jax.Array:
-    """Images [N, H, W, 3 or 1] through matrices [N, 3, 4]; gray ones through the mean of the three rows."""
+    """Images [N, H, W, 3 or 1] through matrices [N, 3, 4]. Gray ones through the mean of the three rows."""
     if images.shape[-1] == 3:
         y = jnp.einsum("nij,nhwj->nhwi", matrices[:, :, :3], images, precision="highest")
         return y + matrices[:, None, None, :, 3]

@@ -10,7 +10,7 @@ _platform: ContextVar[str | None] = ContextVar("platform", default=None)
 
 
 def traced_for_cpu() -> bool:
-    """Whether operations choose the forms that are fast on XLA's CPU backend; read once, while tracing."""
+    """Whether operations choose the forms that are fast on XLA's CPU backend. Read once, while tracing."""
     return (_platform.get() or jax.default_backend()) == "cpu"
 
 

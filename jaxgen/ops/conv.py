@@ -31,7 +31,7 @@ def conv(x, kernel, stride=1, padding="SAME", input_dilation=1):
       kernel: [kh, kw, C_in, C_out].
       stride, input_dilation: one int, or (height, width).
       padding: "SAME" or "VALID" as in `lax` (without input dilation only), an int for every side, or
-        ((top, bottom), (left, right)); negative numbers crop.
+        ((top, bottom), (left, right)). Negative numbers crop.
 
     Returns:
       [N, H_out, W_out, C_out] in the dtype of x.
@@ -100,7 +100,7 @@ def kernel_gradient(x, g, kernel_size: tuple[int, int], geometry: Geometry):
     """Gradient [kh, kw, C_in, C_out] of sum(g * conv(x, kernel)) with respect to the kernel, as matrix products.
 
     Every product has N*H*W as its long, summed dimension and the narrower operand first, which is how XLA's CPU
-    backend multiplies fastest; they are of pieces of the batch that stay in the cache.
+    backend multiplies fastest. They are of pieces of the batch that stay in the cache.
     """
     if geometry.is_plain and max(geometry.input_dilation) > 1:
         # The transposed convolution: the same sum with the roles of x and g exchanged, and no zeros to multiply.

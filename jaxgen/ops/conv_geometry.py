@@ -9,7 +9,7 @@ Pads = tuple[tuple[int, int], tuple[int, int]]
 
 
 class Geometry(NamedTuple):
-    """Where a convolution's taps fall; every field is (height, width)."""
+    """Where a convolution's taps fall. Every field is (height, width)."""
 
     stride: tuple[int, int]
     pads: Pads

@@ -52,7 +52,7 @@ def augment(images: jax.Array, key: jax.Array, ids: jax.Array, policies: tuple[s
     """Images [B, H, W, C] in [-1, 1] after the named augmentations, in that order.
 
     Args:
-      images: what they are applied to; differentiable.
+      images: what they are applied to. differentiable.
       key, ids: random numbers belong to the example of that number in the global batch.
       policies: names of `CHOICES`.
     """

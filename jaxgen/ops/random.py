@@ -8,7 +8,7 @@ DATA_AXIS = "data"
 
 
 def example_ids(count: int) -> jax.Array:
-    """Global numbers [count] of this device's examples within the batch; inside `shard_map` over `DATA_AXIS` only.
+    """Global numbers [count] of this device's examples within the batch. Inside `shard_map` over `DATA_AXIS` only.
 
     Device d of D has d, D + d, 2D + d, ...: so what strides over the batch (the groups of minibatch standard deviation)
     lies on one device, and is the same on any number of them.
@@ -19,7 +19,7 @@ def example_ids(count: int) -> jax.Array:
 def places_of(numbers: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Where the batch's examples of these numbers lie: index within a device's share, and whether it is this device's.
 
-    The inverse of `example_ids`; inside `shard_map` over `DATA_AXIS` only.
+    The inverse of `example_ids`. Inside `shard_map` over `DATA_AXIS` only.
     """
     devices = jax.lax.axis_size(DATA_AXIS)
     return numbers // devices, numbers % devices == jax.lax.axis_index(DATA_AXIS)
@@ -36,12 +36,12 @@ def example_uniform(key: jax.Array, ids: jax.Array, shape: tuple[int, ...]) -> j
 
 
 class Draw:
-    """Draws of augmentations for the examples `ids` of the global batch; every call, in order, has a key of its own.
+    """Draws of augmentations for the examples `ids` of the global batch. Every call, in order, has a key of its own.
 
     Args:
       key: of this use of the pipeline.
       ids: [N] global example numbers.
-      strength: p, the probability of each augmentation; a traced scalar in [0, 1].
+      strength: p, the probability of each augmentation. A traced scalar in [0, 1].
     """
 
     def __init__(self, key: jax.Array, ids: jax.Array, strength: jax.Array):

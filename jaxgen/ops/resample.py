@@ -22,10 +22,10 @@ def upfirdn(x, taps=BINOMIAL, up=1, down=1, padding=(0, 0), gain=1.0):
 
     Args:
       x: [N, H, W, C].
-      taps: the filter along both axes; convolution in the mathematical sense, that is, turned.
+      taps: the filter along both axes. Convolution in the mathematical sense, that is, turned.
       up: each pixel is followed by up - 1 zeros (also after the last one).
       down: the first of every `down` pixels is kept.
-      padding: zeros (before, after) along both axes, after the insertion; negative numbers crop. A pair of pairs
+      padding: zeros (before, after) along both axes, after the insertion. Negative numbers crop. A pair of pairs
         ((top, bottom), (left, right)) tells the axes apart.
       gain: factor of the result.
 
@@ -39,7 +39,7 @@ def upfirdn(x, taps=BINOMIAL, up=1, down=1, padding=(0, 0), gain=1.0):
 
 
 def upsample(x, taps=BINOMIAL):
-    """Images [N, H, W, C] enlarged by 2; constants stay what they are, away from the borders."""
+    """Images [N, H, W, C] enlarged by 2. Constants stay what they are, away from the borders."""
     extra = len(taps) - 2
     return upfirdn(x, taps, up=2, padding=((extra + 1) // 2 + 1, extra // 2), gain=4)
 
@@ -53,8 +53,8 @@ def upsample_conv(x, kernel):
     """Upsampling by 2 and an odd-sized convolution, in StyleGAN2's order: transposed convolution, then the filter.
 
     The filter after the stride-2 transposed convolution equals one before a convolution at the full resolution, with
-    a quarter of its products. x: [N, H, W, C_in]; kernel: [k, k, C_in, C_out] as of a plain convolution (StyleGAN2
-    stores it so and leaves it unturned in the transposed one, which amounts to a turned kernel); returns
+    a quarter of its products. x: [N, H, W, C_in], kernel: [k, k, C_in, C_out] as of a plain convolution (StyleGAN2
+    stores it so and leaves it unturned in the transposed one, which amounts to a turned kernel). Returns
     [N, 2H, 2W, C_out].
     """
     size = kernel.shape[0]

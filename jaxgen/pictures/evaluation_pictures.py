@@ -70,7 +70,7 @@ def neighbours(samples: np.ndarray, train_images: np.ndarray, indices: np.ndarra
 
 
 def figure2(samples: np.ndarray, nearest: np.ndarray, columns: int) -> Image.Image:
-    """A grid of samples; at its right, framed, the training image nearest to the last sample of each row.
+    """A grid of samples. At its right, framed, the training image nearest to the last sample of each row.
 
     The layout of Figure 2 of Goodfellow et al. 2014.
 
@@ -100,7 +100,7 @@ def per_class(
 
     Args:
       images: uint8 [N, H, W, C]. labels: int [N], what each was asked to show, or was classified as.
-      class_names: of the labels; only the first `most` are shown.
+      class_names: of the labels. Only the first `most` are shown.
     """
     rows, names = [], []
     for label, name in enumerate(class_names[:most]):

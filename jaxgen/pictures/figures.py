@@ -19,7 +19,7 @@ def figure(
 
     Args:
       layout: None: axes lie where they are put.
-      colours: of the palette, since a picture of few colours takes a third of the space; 0: all that there are.
+      colours: of the palette, since a picture of few colours takes a third of the space, 0: all that there are.
     """
     # The object-oriented interface: pyplot keeps figures in a state that all of a process shares.
     from matplotlib.backends.backend_agg import FigureCanvasAgg

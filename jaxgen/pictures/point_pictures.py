@@ -27,10 +27,10 @@ def limits(real: np.ndarray) -> np.ndarray:
 
 
 def cloud(real: np.ndarray, fake: np.ndarray, title: str = "") -> Image.Image:
-    """Points in the plane of the first two dimensions, real below generated; for one dimension their densities.
+    """Points in the plane of the first two dimensions, real below generated. For one dimension their densities.
 
     Args:
-      real: [N, D], which also sets the axes. fake: [M, D]; how many lie outside the axes is written below. At most
+      real: [N, D], which also sets the axes. fake: [M, D]. How many lie outside the axes is written below. At most
         2,000 of each are drawn, the first.
     """
     plot, draw = figure(4.2, 4.6, **_STYLE)
@@ -91,7 +91,7 @@ def figure1(
       real: [N, 1], which also sets the axes. fake: [M, 1].
       mapped: [21] what the generator makes of `quantiles`.
       logits: [P] of the discriminator at `places(real)`.
-      probability: whether D is the sigmoid of a logit; else the logit itself is drawn, on an axis of its own.
+      probability: whether D is the sigmoid of a logit. Else the logit itself is drawn, on an axis of its own.
     """
     from scipy.special import expit
 

@@ -27,7 +27,7 @@ class Chip(NamedTuple):
 
     teraflops: of products in bfloat16 (TPUs compute those of float32 in bfloat16 too, as XLA's default is).
     teraflops_float32: of products of float32 numbers by XLA's default (TF32 on GPUs).
-    memory_gib: of the chip; gigabytes_per_second: to and from it.
+    memory_gib: of the chip, gigabytes_per_second: to and from it.
     link_gigabytes_per_second: of all its links to other chips, one way.
     """
 
@@ -64,7 +64,7 @@ _LIBTPU = {
 
 
 class Hardware(NamedTuple):
-    """name: as asked for; mesh: of TPUs to compile for, or None for GPUs; hops: between the chips farthest apart."""
+    """name: as asked for, mesh: of TPUs to compile for, or None for GPUs, hops: between the chips farthest apart."""
 
     name: str
     chip: Chip
@@ -87,7 +87,7 @@ def open_hardware(topology: str) -> Hardware:
             raise UserError(f"--topology={topology!r}: a number of GPUs must follow, such as {name}:8")
         return Hardware(topology, _GPUS[name], int(size), None, 1)
     if name not in _TPUS:
-        raise UserError(unknown("--topology", name, [*_TPUS, *_GPUS]) + "; such as v5e:2x4 or h100:8")
+        raise UserError(unknown("--topology", name, [*_TPUS, *_GPUS]) + ". Such as v5e:2x4 or h100:8")
     if not re.fullmatch(r"[1-9][0-9]*(x[1-9][0-9]*){1,2}", size):
         raise UserError(f"--topology={topology!r}: the sides of the slice must follow, such as v5e:2x4 or v5p:2x2x1")
     sides = [int(side) for side in size.split("x")]
@@ -108,7 +108,7 @@ def _devices(topology: str, sides: list[int]):
 
 
 class Roofline(NamedTuple):
-    """Seconds of a step: of products, of memory traffic, of collectives; and what follows.
+    """Seconds of a step: of products, of memory traffic, of collectives, and what follows.
 
     step: products and traffic overlap, collectives do not: whichever of the first two is longer, and the third.
     limit: what takes longest.

@@ -26,8 +26,8 @@ def plan(config, topology: str | None) -> dict[str, Any]:
     """Compiles (or, for GPUs, lowers) one training step, prints what it takes and gives it as plain values too.
 
     Args:
-      config: the whole config; `config.plan` is for this alone.
-      topology: such as "v5e:2x4" or "h100:8"; see `jaxgen.planning.hardware`.
+      config: the whole config. `config.plan` is for this alone.
+      topology: such as "v5e:2x4" or "h100:8". See `jaxgen.planning.hardware`.
 
     Raises:
       UserError: no such hardware, a config that cannot be, or data whose size is not known.
@@ -161,7 +161,7 @@ def describe(result: dict[str, Any]) -> list[str]:
         lines.append(f"fits: no, it needs {_size(result['needs_bytes'])} and a device has {_size(memory)}")
     else:
         needs = f", it needs {_size(result['program_bytes']['all'])}" if "program_bytes" in result else ""
-        lines.append(f"fits: no{needs}; a device has {_size(memory)}{note}")
+        lines.append(f"fits: no{needs}. A device has {_size(memory)}{note}")
     rows = [(name, _size(size)) for name, size in result["bytes"].items()]
     if "program_bytes" in result:
         rows.append(("activations and temporaries" + note, _size(result["program_bytes"]["temporaries"])))

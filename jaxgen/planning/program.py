@@ -30,7 +30,7 @@ _ARRAY = re.compile(r"([a-z0-9]+)\[([0-9,]*)\]")
 
 
 class Collective(NamedTuple):
-    """kind: as XLA names it; bytes: of its results; sometimes: under a condition, so not in every step."""
+    """kind: as XLA names it, bytes: of its results, sometimes: under a condition, so not in every step."""
 
     kind: str
     bytes: int
@@ -40,9 +40,9 @@ class Collective(NamedTuple):
 class Program(NamedTuple):
     """One training step on one device.
 
-    arguments, outputs, aliased, temporaries: bytes; outputs that take an argument's place are aliased.
+    arguments, outputs, aliased, temporaries: bytes. Outputs that take an argument's place are aliased.
     operations, bytes_accessed: as XLA counts them: loops once, of conditions the dearest branch.
-    optimal_seconds: the compiler's own estimate of the time, counted so too; nan where it gives none.
+    optimal_seconds: the compiler's own estimate of the time, counted so too. Nan where it gives none.
     """
 
     arguments: int
@@ -63,7 +63,7 @@ class Program(NamedTuple):
 
 
 class TooLarge(NamedTuple):
-    """The compiler found no way to fit the program; needs: bytes, nan where it does not say."""
+    """The compiler found no way to fit the program, needs: bytes, nan where it does not say."""
 
     needs: float
     compile_seconds: float
@@ -151,13 +151,13 @@ def search_largest_batch(
     unit: int,
     limit: int,
 ) -> tuple[int, dict[int, Program | TooLarge]]:
-    """The largest multiple of `unit` that fits, to within an eighth; 0 where none does.
+    """The largest multiple of `unit` that fits, to within an eighth, 0 where none does.
 
     Doubled until one does not fit, then halved between: programs of other batches take other turns, so that what fits
     is not to be foretold from their sizes. Batches that cannot be are stepped over, to the nearest that can.
 
     Args:
-      compile_batch: batch size -> what the compiler says; None where there is no such run (groups that do not divide).
+      compile_batch: batch size -> what the compiler says. None where there is no such run (groups that do not divide).
       start, program: a batch size and its program.
       unit: batches are multiples of it.
       limit: no batch beyond this is tried.

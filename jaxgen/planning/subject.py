@@ -32,7 +32,7 @@ class StreamedShape(NamedTuple):
 
 
 class Examples(NamedTuple):
-    """The training split: arrays, or shapes where the data is not here; table: how networks see rows of one."""
+    """The training split: arrays, or shapes where the data is not here, table: how networks see rows of one."""
 
     split: Split
     num_classes: int
@@ -84,7 +84,7 @@ def _opened(settings) -> Examples:
         dataset = open_dataset(settings, progress=False)
     except UserError as error:
         raise UserError(
-            f"{error}; to plan without the data set config.plan.num_images, data.image_size, data.channels and, "
+            f"{error}. To plan without the data set config.plan.num_images, data.image_size, data.channels and, "
             "with classes, data.num_classes"
         ) from None
     train = dataset.splits[settings.train_split]

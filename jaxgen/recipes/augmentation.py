@@ -24,7 +24,7 @@ class Augmentation(NamedTuple):
     """One pipeline and how its strength moves (sections 2.2 and 3.1).
 
     apply: `(images, key, ids, p) -> images`, for reals and fakes alike.
-    target: of r_t, the mean sign of D(real); 0: p stays as it was.
+    target: of r_t, the mean sign of D(real), 0: p stays as it was.
     interval: steps from one move to the next. kimg: thousands of images in which p could go from 0 to 1.
     batch_size: over all devices.
     """
@@ -46,7 +46,7 @@ class Augmentation(NamedTuple):
 
         Args:
           sign: the mean sign of D(real) over all devices, summed over this step's passes of D over reals.
-          passes: their number; R1's counts as well.
+          passes: their number. R1's counts as well.
         """
         if not self.target:
             return strength
@@ -91,7 +91,7 @@ def augmentation_of(settings, batch_size: int, image_shape: tuple[int, ...]) -> 
     if not 0 <= settings.ada_initial_p <= 1:
         raise UserError(f"config.recipe.ada_initial_p={settings.ada_initial_p}: it must lie between 0 and 1")
     if not 0 <= settings.ada_target < 1:
-        raise UserError(f"config.recipe.ada_target={settings.ada_target}: it must lie in [0, 1); 0 keeps p as it is")
+        raise UserError(f"config.recipe.ada_target={settings.ada_target}: it must lie in [0, 1), 0 keeps p as it is")
     if settings.ada_interval < 1 or not settings.ada_kimg > 0:
         raise UserError("config.recipe.ada_interval and ada_kimg: they must be positive")
     if not settings.ada_target and not settings.ada_initial_p:

@@ -18,7 +18,7 @@ PyTree = Any
 class Batch(NamedTuple):
     """What one step trains on, on one device.
 
-    images: [n, p, b, H, W, C] float32 in [-1, 1]: n batches of p parts (gradient accumulation) of b examples; or
+    images: [n, p, b, H, W, C] float32 in [-1, 1]: n batches of p parts (gradient accumulation) of b examples, or
       vectors [n, p, b, D] in the data's units, or of rows of a table as they are encoded.
     labels: [n, p, b] int32, or None.
     """
@@ -46,21 +46,21 @@ class Recipe(NamedTuple):
     `TABLES = True` where it takes one more argument, `table`, for vectors that are rows of a table (`Table`).
 
     init: `(key) -> state`, a pytree.
-    update: `(state, batch: Batch, key, step) -> state, {name: scalar}`; called inside `shard_map` over `DATA_AXIS`.
-    views: what the trained state can do, by name; all of them pure and independent of the number of devices. What a
+    update: `(state, batch: Batch, key, step) -> state, {name: scalar}`. Called inside `shard_map` over `DATA_AXIS`.
+    views: what the trained state can do, by name. All of them pure and independent of the number of devices. What a
       view takes is known by its parameters' names, and any name is a view: one that takes only `state`, `key`, `ids`,
       `labels`, `images` and `samples` is evaluated by the metrics whose NEEDS names it. Those that jaxgen itself uses:
-      "sample": `(state, key, ids [n], labels [n] or None) -> images [n, H, W, C]` in [-1, 1];
-      "points": the same for vectors, in place of "sample": -> [n, D] in the data's units;
-      "latents": `(key, ids [n]) -> latents [n, ...]` and "decode": `(state, latents, labels) -> images` or points;
+      "sample": `(state, key, ids [n], labels [n] or None) -> images [n, H, W, C]` in [-1, 1],
+      "points": the same for vectors, in place of "sample": -> [n, D] in the data's units,
+      "latents": `(key, ids [n]) -> latents [n, ...]` and "decode": `(state, latents, labels) -> images` or points,
       "mapping": `(state, latents, labels) -> w [n, D]` and "synthesis": `(state, ws, noise, key, ids) -> images`, which
-        "decode" is made of where there are styles: ws [n, L, D] or one w [n, D] for all L layers; noise "const",
-        "random" (of key and ids), "none", or a tree of maps [n, r, r] for each image; with them "w_average": `(state)
-        -> [D]` and "noise_maps": `(state) -> tree of [r, r]`, the network's constant ones;
+        "decode" is made of where there are styles: ws [n, L, D] or one w [n, D] for all L layers. Noise "const",
+        "random" (of key and ids), "none", or a tree of maps [n, r, r] for each image. With them "w_average": `(state)
+        -> [D]` and "noise_maps": `(state) -> tree of [r, r]`, the network's constant ones,
       "discriminate": `(state, examples [n, ...], labels) -> logits [n]` of the discriminator as it is, for images or
-        points;
-      "reconstruct": `(state, images [n, H, W, C]) -> images`;
-      "encode": `(state, images) -> mean [n, Z], log_variance [n, Z]` of the posterior;
+        points,
+      "reconstruct": `(state, images [n, H, W, C]) -> images`,
+      "encode": `(state, images) -> mean [n, Z], log_variance [n, Z]` of the posterior,
       "log_likelihood": `(state, images, key, ids [n], samples) -> nats [n]`, a bound from that many draws.
     images: names of the views that make images in [-1, 1], where the data are images.
     facts: what evaluation must know of a view, by its name, such as {"log_likelihood": {"dimensions": 784, ...}}.
@@ -94,12 +94,12 @@ class Player(struct.PyTreeNode):
 
 
 class Outcome(NamedTuple):
-    """What a loss function returns beside the loss, of one part on one device; from `descend`, of the whole batch.
+    """What a loss function returns beside the loss, of one part on one device. From `descend`, of the whole batch.
 
     stats: the player's new statistics.
-    metrics: scalars to log; their mean is logged.
-    outputs: anything of the examples that the recipe uses again; `descend` stacks that of the parts: [p, ...].
-    averages: arrays whose mean over all parts and devices the recipe uses; they ride in the gradients' all-reduce.
+    metrics: scalars to log. Their mean is logged.
+    outputs: anything of the examples that the recipe uses again. `descend` stacks that of the parts: [p, ...].
+    averages: arrays whose mean over all parts and devices the recipe uses. They ride in the gradients' all-reduce.
     """
 
     stats: PyTree
@@ -136,7 +136,7 @@ def descend(
       loss_fn: `(params, stats, part) -> loss, Outcome`, the mean over the part's examples on this device.
       player: what to train.
       tx: its optimiser.
-      parts: arrays [p, ...]; the gradient is the mean over the p parts, taken one after the other.
+      parts: arrays [p, ...]. The gradient is the mean over the p parts, taken one after the other.
 
     Returns:
       The player after the step, and the outcome of the whole batch, with the metric `grad_norm` (before clipping).
@@ -197,7 +197,7 @@ def _accumulate(of_part: Callable, stats: PyTree, parts: PyTree, count: int) -> 
 
 
 def average_over_devices(tree: PyTree) -> PyTree:
-    """Mean over `DATA_AXIS` of every leaf that differs between devices, in one all-reduce; the others as they are."""
+    """Mean over `DATA_AXIS` of every leaf that differs between devices, in one all-reduce. The others as they are."""
     leaves, structure = jax.tree.flatten(tree)
     differ = [i for i, leaf in enumerate(leaves) if DATA_AXIS in varying_axes(leaf)]
     if not differ:  # always so on one device
@@ -230,11 +230,11 @@ class Average(struct.PyTreeNode):
         return cls(jax.tree.map(jnp.copy, params), jax.tree.map(jnp.copy, stats))
 
     def follow(self, params: PyTree, stats: PyTree, decay: float, forward: Callable, step: jax.Array) -> "Average":
-        """After a step: `toward` and `refresh`; with a decay of 0 what was trained, as it is."""
+        """After a step: `toward` and `refresh`. With a decay of 0 what was trained, as it is."""
         return self.toward(params, decay, step).refresh(forward, step) if decay else Average(params, stats)
 
     def toward(self, params: PyTree, decay: float, step: jax.Array) -> "Average":
-        """params <- decay * params + (1 - decay) * new; the decay starts small, to forget the first steps."""
+        """params <- decay * params + (1 - decay) * new. The decay starts small, to forget the first steps."""
         decay = jnp.minimum(decay, (1.0 + step) / (10.0 + step))
         return self.replace(params=jax.tree.map(lambda a, p: decay * a + (1 - decay) * p, self.params, params))
 

@@ -17,10 +17,10 @@ from jaxgen.settings.number_ranges import AT_LEAST_ONE, NOT_NEGATIVE, require
 
 
 class Constraints(NamedTuple):
-    """Settings of `config.recipe`; the defaults do nothing.
+    """Settings of `config.recipe`. The defaults do nothing.
 
-    penalty: a function of `jaxgen.losses.penalties`, or None; its mean times `penalty_weight` joins the loss.
-    weight_clip: largest absolute value of any parameter after an update; 0 for no limit.
+    penalty: a function of `jaxgen.losses.penalties`, or None. Its mean times `penalty_weight` joins the loss.
+    weight_clip: largest absolute value of any parameter after an update, 0 for no limit.
     dequantize: whether reals get uniform noise of one gray level's width.
     instance_noise, instance_noise_steps: standard deviation of the noise on all images at step 0, and where it ends.
     augmentations: names of `jaxgen.ops.diff_augment`, done to all images.

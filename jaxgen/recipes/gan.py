@@ -36,10 +36,10 @@ def build(config, image_shape: tuple[int, ...], num_classes: int, table: Table |
     """The recipe that `config` describes.
 
     Args:
-      config: the whole config; reads `model`, `recipe`, `optimizers`, `steps`, `compute_dtype`.
+      config: the whole config. Reads `model`, `recipe`, `optimizers`, `steps`, `compute_dtype`.
       image_shape: (H, W, C), or (D,) for vectors.
       num_classes: 0 where the data has no labels.
-      table: of rows of a table, what encodes them; the vectors are then those that it gives.
+      table: of rows of a table, what encodes them. The vectors are then those that it gives.
 
     Raises:
       UserError: unknown names, impossible combinations.
@@ -87,7 +87,7 @@ def _check_vectors(config, model_module) -> None:
         )
     for key in ("diff_augment", "dequantize"):
         if config.recipe[key]:
-            raise UserError(f"config.recipe.{key}={config.recipe[key]!r} is for images; {config.data.name} has vectors")
+            raise UserError(f"config.recipe.{key}={config.recipe[key]!r} is for images. {config.data.name} has vectors")
 
 
 def _check_examples_apart(model: GAN, image_shape, penalty: str) -> None:
@@ -98,7 +98,7 @@ def _check_examples_apart(model: GAN, image_shape, penalty: str) -> None:
     if "batch_stats" in stats:
         raise UserError(
             f"config.recipe.penalty={penalty!r} needs a discriminator without BatchNorm: its penalty is of each image "
-            "by itself (Gulrajani et al. 2017, section 4); use model.name=sngan or mlp_gan, or model.batch_norm=False"
+            "by itself (Gulrajani et al. 2017, section 4). Use model.name=sngan or mlp_gan, or model.batch_norm=False"
         )
 
 
@@ -113,7 +113,7 @@ def gan(
     settings: ConfigDict,
     table: Table | None,
 ) -> Recipe:
-    """Adversarial recipe from its parts; settings: `config.recipe`. State: `{g, d, ema}`."""
+    """Adversarial recipe from its parts, settings: `config.recipe`. State: `{g, d, ema}`."""
     n_critic, generator_batch = settings.n_critic, settings.generator_batch
     share_fakes, ema_decay = settings.share_fakes, settings.ema_decay
     observer = observations.Observer(loss.boundary, loss.distance, constraint.penalty is not None)

@@ -35,7 +35,7 @@ def lazy_optimizer(
     """A player's optimiser for k + 1 updates in k = `interval` steps: the rate times k/(k+1), the decays to that power.
 
     Args:
-      config: the whole config; reads `optimizers.<player>` and `steps`.
+      config: the whole config. Reads `optimizers.<player>` and `steps`.
       player: "generator" or "discriminator".
       interval: k.
       untouched: whether the parameter at a path, such as ("b4", "out", "bias"), is one that the regularisation does

@@ -54,8 +54,8 @@ class Observer(NamedTuple):
 
         Args:
           critic: `(images [n, ...], labels [n] or None) -> logits [n]`, each from its own image alone.
-          stats: the critic's collections; spectral normalisation shows there.
-          reals, fakes: [B, ...]; labels: [B] or None.
+          stats: the critic's collections. Spectral normalisation shows there.
+          reals, fakes: [B, ...], labels: [B] or None.
           key, ids: as for a penalty.
           number, parts: which part of the batch this is, of how many.
 
@@ -92,8 +92,8 @@ def thumbnails(images: jax.Array, number: jax.Array, parts: int) -> jax.Array:
     """The global batch's first examples [n, F], small, once averaged over devices and parts.
 
     Args:
-      images: [B, ...]; [B, H, W, C] are averaged to about `_SIDE` pixels a side, all others taken as they are.
-      number: which part of the batch this is; the first one counts.
+      images: [B, ...]. [B, H, W, C] are averaged to about `_SIDE` pixels a side, all others taken as they are.
+      number: which part of the batch this is. The first one counts.
       parts: how many there are.
     """
     small = jax.lax.stop_gradient(_shrink(images.astype(jnp.float32)))
@@ -123,12 +123,12 @@ def pair_distances(points: jax.Array) -> jax.Array:
 
 
 def of_pairs(reals: jax.Array, fakes: jax.Array) -> dict[str, jax.Array]:
-    """How alike the fakes of a batch are, beside its reals; of thumbnails [n, F].
+    """How alike the fakes of a batch are, beside its reals. Of thumbnails [n, F].
 
     Returns:
-      `pair_distance_ratio`: mean distance between two fakes over that between two reals; near 0 where all are alike.
+      `pair_distance_ratio`: mean distance between two fakes over that between two reals. Near 0 where all are alike.
       `alike_fake`, `alike_real`: shares of pairs closer than `_ALIKE` of the mean distance between two reals. On
-      a mixture of K equal clusters it is near 1/K; for a generator that makes k different outputs only, 1/k.
+      a mixture of K equal clusters it is near 1/K. For a generator that makes k different outputs only, 1/k.
     """
     count = reals.shape[0]
     if count < 2:

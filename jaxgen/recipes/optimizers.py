@@ -20,7 +20,7 @@ SCHEDULES = {
 
 
 def schedule(config, steps: int, key: str) -> optax.Schedule:
-    """Learning rate after n updates; `steps`: updates in all, where the decay ends; `key`: where `config` came from."""
+    """Learning rate after n updates, `steps`: updates in all, where the decay ends, `key`: where `config` came from."""
     if config.schedule not in SCHEDULES:
         raise UserError(unknown(f"{key}.schedule", config.schedule, sorted(SCHEDULES)))
     if config.warmup_steps >= steps:

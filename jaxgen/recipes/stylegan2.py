@@ -1,7 +1,7 @@
 """StyleGAN2's training (Karras et al. 2020): lazy R1 and path length, style mixing, moving averages, ADA.
 
 Four phases a step, each with latents of its own and one optimiser update: generator, path length (every 4th step),
-discriminator, R1 (every 16th). A regularisation shares its player's optimiser state; the loss is multiplied by its
+discriminator, R1 (every 16th). A regularisation shares its player's optimiser state. The loss is multiplied by its
 interval k, and learning rate and decays are corrected for k + 1 updates in k steps (section B, "lazy regularization").
 """
 
@@ -43,7 +43,7 @@ class Draws(NamedTuple):
 
 
 def build(config, image_shape: tuple[int, int, int], num_classes: int) -> Recipe:
-    """The recipe that `config` describes; arguments and errors as for `jaxgen.recipes.gan.build`."""
+    """The recipe that `config` describes. Arguments and errors as for `jaxgen.recipes.gan.build`."""
     module = lookup.module("models", config.model.name, "config.model.name")
     model = module.build(config.model, image_shape, num_classes, jnp.dtype(config.compute_dtype))
     if not isinstance(model, StyleGAN2):

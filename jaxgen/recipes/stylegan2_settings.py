@@ -1,4 +1,4 @@
-"""The numbers of StyleGAN2's training, checked; and FreezeD (Mo et al. 2020): some layers stay as they are."""
+"""The numbers of StyleGAN2's training, checked, and FreezeD (Mo et al. 2020): some layers stay as they are."""
 
 import jax
 from ml_collections import ConfigDict
@@ -32,7 +32,7 @@ def check_settings(config: ConfigDict) -> None:
     if config.compute_dtype != "float32":
         raise UserError(
             f"config.compute_dtype={config.compute_dtype!r}: StyleGAN2 computes in bfloat16 at its highest resolutions "
-            "only, config.model.bfloat16_resolutions; leave compute_dtype 'float32'"
+            "only, config.model.bfloat16_resolutions. Leave compute_dtype 'float32'"
         )
     checks.check_groups(config)
     require(config.recipe, "config.recipe", AT_LEAST_ONE, "r1_interval", "path_length_interval", "path_length_shrink")
@@ -64,8 +64,8 @@ def frozen_layers(count: int, architecture: str, side: int) -> frozenset[tuple[s
     layers = discriminator_layers(architecture, side)
     if not 0 <= count <= len(layers):
         raise UserError(
-            f"config.recipe.freeze_d_layers={count}: this discriminator has {len(layers)} layers that can be frozen; "
-            "it must lie between 0 and that"
+            f"config.recipe.freeze_d_layers={count}: this discriminator has {len(layers)} layers that can be frozen. "
+            "It must lie between 0 and that"
         )
     return frozenset(layers[:count])
 

@@ -28,7 +28,7 @@ def layout_for(model_module: ModuleType, config: ConfigDict, table: Table | None
 
 
 def packed(x: jax.Array | None, pack: int) -> jax.Array | None:
-    """Examples [B, ...] as [B / pack, pack, ...]; with a pack of 1 as they are.
+    """Examples [B, ...] as [B / pack, pack, ...]. With a pack of 1 as they are.
 
     Pack p holds examples p, p + B / pack, ...: numbers that all lie on the device of example p, so that packs are the
     same on any number of devices, and pack p has the place of example p.

@@ -40,7 +40,7 @@ TABLES = True
 
 
 def build(config, image_shape: tuple[int, ...], num_classes: int, table: Table | None = None) -> Recipe:
-    """The recipe that `config` describes; arguments and errors as for `jaxgen.recipes.gan.build`."""
+    """The recipe that `config` describes. Arguments and errors as for `jaxgen.recipes.gan.build`."""
     likelihood = likelihood_of(config.recipe, None if table is None else table.layout)
     model = model_of(config, image_shape, num_classes, likelihood, table)
     if not isinstance(model, VAE):
@@ -84,7 +84,7 @@ def model_of(
 
 
 def likelihood_facts(likelihood: Likelihood, dimensions: int, bound: str) -> dict:
-    """What evaluation must know of the view "log_likelihood"; dimensions: H * W * C."""
+    """What evaluation must know of the view "log_likelihood", dimensions: H * W * C."""
     outcomes = "binarised" if likelihood.levels == 2 else f"{likelihood.levels} gray levels"
     return {
         "dimensions": dimensions,
@@ -104,7 +104,7 @@ def vae(
     settings: ConfigDict,
     table: Table | None,
 ) -> Recipe:
-    """VAE recipe from its parts; settings: `config.recipe`.
+    """VAE recipe from its parts, settings: `config.recipe`.
 
     State: `{vae, ema}`, each with encoder, decoder and likelihood.
     """

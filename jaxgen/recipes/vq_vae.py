@@ -19,7 +19,7 @@ from jaxgen.recipes.vae import likelihood_facts, model_of
 
 
 def build(config, image_shape: tuple[int, int, int], num_classes: int) -> Recipe:
-    """The recipe that `config` describes; arguments and errors as for `jaxgen.recipes.gan.build`."""
+    """The recipe that `config` describes. Arguments and errors as for `jaxgen.recipes.gan.build`."""
     settings = config.recipe
     likelihood = likelihood_of(settings, None)
     model = model_of(config, image_shape, num_classes, likelihood)
@@ -27,7 +27,7 @@ def build(config, image_shape: tuple[int, int, int], num_classes: int) -> Recipe
         raise UserError(f"config.model.name={config.model.name!r} has no codes: recipe 'vq_vae' needs a VQVAE")
     if settings.commitment <= 0:
         raise UserError(
-            f"config.recipe.commitment={settings.commitment}: without it the encoder runs away; 0.25 is usual"
+            f"config.recipe.commitment={settings.commitment}: without it the encoder runs away, 0.25 is usual"
         )
     for key in ("codebook_decay", "revive_below"):
         if not 0 <= settings[key] < 1:
@@ -51,10 +51,10 @@ def vq_vae(
     image_shape: tuple[int, int, int],
     settings: ConfigDict,
 ) -> Recipe:
-    """VQ-VAE recipe from its parts; settings: `config.recipe`. State: `{vae, prior, ema}`.
+    """VQ-VAE recipe from its parts, settings: `config.recipe`. State: `{vae, prior, ema}`.
 
     The codebook lies in the VAE's stats, since no gradient reaches it. `prior` learns the codes that the encoder gives
-    at each step, alongside; its gradients stop at the codes, so the VAE is trained as without it.
+    at each step, alongside. Its gradients stop at the codes, so the VAE is trained as without it.
     """
     encoder, decoder, prior = model.encoder, model.decoder, model.prior
     commitment_weight, ema_decay = settings.commitment, settings.ema_decay

@@ -8,11 +8,11 @@ from pathlib import Path
 
 
 def build(directories: Sequence[Path], out: Path) -> Path:
-    """Writes the report of every run below the directories, at any depth; returns the path of its page.
+    """Writes the report of every run below the directories, at any depth. Returns the path of its page.
 
     Args:
       directories: with runs and studies.
-      out: the folder for index.html, report.md and figures/; made if it is not there.
+      out: the folder for index.html, report.md and figures/. Made if it is not there.
 
     Raises:
       UserError: no run in any of them, or `out` cannot be written.

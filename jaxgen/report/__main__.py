@@ -22,7 +22,7 @@ def _work(argv: list[str]) -> None:
 
 
 def main(argv: list[str]) -> int:
-    """Parses and writes the report; bad input is one line and exit code 2."""
+    """Parses and writes the report. Bad input is one line and exit code 2."""
     return command_line.run(lambda: _work(argv))
 
 

@@ -34,7 +34,7 @@ class Baseline(NamedTuple):
 
 
 def of(section: Section, tables: Sequence[MetricTable]) -> list[Baseline]:
-    """The baselines of a section, where they were measured as its models were; most runs have the same numbers."""
+    """The baselines of a section, where they were measured as its models were. Most runs have the same numbers."""
     titles: dict[str, str] = {}
     for run in section.runs:
         titles |= {name: title for name, title in _named(run).items() if name not in titles}
@@ -104,7 +104,7 @@ def add_to_effectiveness(grid: Grid, tables: Sequence[MetricTable], baselines: S
 
 
 def sentence(tables: Sequence[MetricTable], baselines: Sequence[Baseline]) -> Sentence | None:
-    """Which models beat the baseline that is to be beaten, and by which metric; None without such a baseline."""
+    """Which models beat the baseline that is to be beaten, and by which metric. None without such a baseline."""
     rival = next((baseline for baseline in baselines if baseline.name == _TO_BEAT), None)
     judged = [t for t in tables if t.metric.base in _DECIDING and rival and t.metric.key in rival.values and t.ranked]
     if not judged:

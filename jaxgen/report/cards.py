@@ -119,7 +119,7 @@ def _warning(run: RunRecord) -> str:
     """What stands in the way of making a run again elsewhere."""
     values, warnings = configuration.flatten(run.config), []
     if moved := [key for key in _PLACES if str(values.get(key, "")).startswith(("/", "~", ".."))]:
-        warnings.append(f"Paths of the machine it ran on: {', '.join(moved)}; set your own.")
+        warnings.append(f"Paths of the machine it ran on: {', '.join(moved)}. Set your own.")
     if own := _own_keys(run):
         there, how = _kept_in(run), ", and its config.json is lost: no command can set it."
         how = f": the command takes it from {there}." if there else how

@@ -1,4 +1,4 @@
-"""Everything that a report says, as data; the page and its Markdown twin are two ways to write it down."""
+"""Everything that a report says, as data. The page and its Markdown twin are two ways to write it down."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -46,7 +46,7 @@ class Chapter:
 
 @dataclass
 class Report:
-    """title; chapters by data set; lost: sentences about runs that left nothing to compare."""
+    """title. Chapters by data set, lost: sentences about runs that left nothing to compare."""
 
     title: str
     chapters: list[Chapter]
@@ -91,7 +91,7 @@ def _of_study(study: StudyRecord, runs: Sequence[RunRecord]) -> list[Sentence]:
     sentences = []
     for entry in study.entries:
         if entry.get("defined") is False:
-            text = "The study does not name it any more; its runs are shown all the same."
+            text = "The study does not name it any more. Its runs are shown all the same."
             sentences.append(Sentence(f"{entry['name']}, left over:", text))
             continue
         for planned in noted_runs(entry) or [entry]:
@@ -113,7 +113,7 @@ def _of_planned_run(study: StudyRecord, entry: dict, planned: dict, runs: Sequen
         return [Sentence(f"{name}, failed{after}:", f"{why}.", "bad")]
     if not has or status in ("waiting", "running"):
         state = "it is missing" if status == "done" else f"it is {status}" if status else "it has not begun"
-        return [Sentence(f"{name}, not there yet:", f"The study planned it; {state}.", "warning")]
+        return [Sentence(f"{name}, not there yet:", f"The study planned it. {state}.", "warning")]
     return []
 
 
@@ -160,7 +160,7 @@ def _draw(chapter: Chapter) -> None:
         caption = f"Quality against the time to train: towards {side} is better and cheaper."
         add("quality", plots.quality_against_cost(table, f"{section.slug}-b"), caption)
         caption = (
-            "Quality against wall-clock while training, measured on evaluation.num_samples_in_training samples; the "
+            "Quality against wall-clock while training, measured on evaluation.num_samples_in_training samples. The "
             "last point is the final evaluation, whose number of samples may differ."
         )
         add("progress", plots.progress(section, table.metric, f"{section.slug}-c"), caption)

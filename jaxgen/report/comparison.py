@@ -24,14 +24,14 @@ _LEVEL = 0.05  # of significance
 
 
 class Incomparable(NamedTuple):
-    """A run whose number was made under other settings than the rest; reason: how they differ."""
+    """A run whose number was made under other settings than the rest, reason: how they differ."""
 
     run: RunRecord
     reason: str
 
 
 class ModelRow(NamedTuple):
-    """A model's numbers: `values` by seed are comparable, `others` are not; summary and standing are None without any.
+    """A model's numbers: `values` by seed are comparable, `others` are not. Summary and standing are None without any.
 
     standing: what the model is ranked by, the lower the better.
     """
@@ -63,7 +63,7 @@ class Difference(NamedTuple):
 
 
 class MetricTable(NamedTuple):
-    """A metric's rows, best first, those without a comparable number last; differences by pairs of model numbers."""
+    """A metric's rows, best first, those without a comparable number last. Differences by pairs of model numbers."""
 
     metric: Metric
     rows: list[ModelRow]
@@ -148,7 +148,7 @@ def number(record: dict) -> float | None:
 
 
 def settings(run: RunRecord, record: dict, metric: Metric) -> dict[str, Any]:
-    """What a number was made with; what an older file does not tell is left out."""
+    """What a number was made with. What an older file does not tell is left out."""
     made_with = of_record(record, metric)
     if isinstance(record.get("inversion"), dict):  # the budget of the search; z is the only space of older files
         budget = {"space": "z", **record["inversion"]}
@@ -179,7 +179,7 @@ def _short(value: object) -> str:
 
 
 def usual(section: Section, metric: Metric) -> dict[str, Any]:
-    """The settings that most runs have; of equally many those of last checkpoints, then those with more samples."""
+    """The settings that most runs have. Of equally many those of last checkpoints, then those with more samples."""
     known = [settings(run, run.results[metric.key], metric) for run in section.runs if metric.key in run.results]
     counts = Counter(json.dumps(made_with, sort_keys=True) for made_with in known)
 

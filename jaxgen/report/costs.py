@@ -1,4 +1,4 @@
-"""What a model costs: time, speed, memory, arithmetic, as a table; and how its quality rose with the time."""
+"""What a model costs: time, speed, memory, arithmetic, as a table, and how its quality rose with the time."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -18,9 +18,9 @@ _TIMINGS += ["device_peak_memory_mb", "flops_per_step"]
 
 
 class ModelCost(NamedTuple):
-    """Of one run of a model, means over its runs; None where no file says.
+    """Of one run of a model, means over its runs. None where no file says.
 
-    timings: of _TIMINGS, by their names. train_seconds: compilation and steps; of seeds that share a program seconds
+    timings: of _TIMINGS, by their names. train_seconds: compilation and steps. Of seeds that share a program seconds
       and FLOPs are one's part. flops: of the whole training.
     shared: how many seeds shared the program, 1 if none did. hardware: everything that ran it.
     """
@@ -42,7 +42,7 @@ def train_seconds(run: RunRecord) -> float | None:
 
 
 def model_cost(model: Model) -> ModelCost:
-    """Means over the finished runs of a model that have the number; over all where none is finished."""
+    """Means over the finished runs of a model that have the number. Over all where none is finished."""
     runs = [run for run in model.runs if run.finished] or model.runs
     timings = {name: _mean(run.timing.get(name) for run in runs) for name in _TIMINGS}
     parameters = _mean(map(_parameter_count, runs))
@@ -134,7 +134,7 @@ def efficiency(section: Section, costs: Mapping[int, ModelCost], table: MetricTa
         grid.notes.append(f"All on: {hardware[0]}.")
     if goal is not None:
         grid.notes.append(
-            "The goal is the worst of the models' last numbers, so that each of them reaches it; measured on "
+            "The goal is the worst of the models' last numbers, so that each of them reaches it. Measured on "
             "evaluation.num_samples_in_training samples, a step counting the mean time of all."
         )
     if any(c.shared > 1 for c in costs.values()):

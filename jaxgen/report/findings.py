@@ -201,7 +201,7 @@ def _copies(run: RunRecord) -> list[Finding]:
             near = "unusually near to a training example"
             near = "nearer to a training row than to an unseen one" if base == "closest_record" else near
             text = f"{percent(value)} of its samples{drawn} are {near}{beside} ({key})"
-            text += f"; {copies:,} are exact copies" if isinstance(copies, int) and copies else ""
+            text += f", {copies:,} are exact copies" if isinstance(copies, int) and copies else ""
             copied.append(Finding("copies", "bad", f"Copies training data: {text}.", sampler))
         elif isinstance(copies, int) and copies:
             text = f"{copies:,} of {samples:,} samples{drawn} are exact copies of training examples"

@@ -14,7 +14,7 @@ from jaxgen.report.sections import Model, Section
 
 
 class Cell(NamedTuple):
-    """text, smaller text below it; look: "best", "bad", "warning", "muted" or ""; anchor: what it links to."""
+    """text, smaller text below it, look: "best", "bad", "warning", "muted" or "", anchor: what it links to."""
 
     text: str
     small: str = ""
@@ -94,11 +94,11 @@ def leaderboard(table: MetricTable) -> Grid:
     count = sum(difference.p is not None for difference in table.differences.values())
     if count:
         grid.notes.append(
-            "Mean over seeds; interval of the mean by Student's t; two-sided Welch t-tests, p-values corrected by "
+            "Mean over seeds. Interval of the mean by Student's t. two-sided Welch t-tests, p-values corrected by "
             f"Holm's method for the {count} pair{'s' * (count != 1)} of models that could be tested."
         )
     elif any(row.summary.n > 1 for row in table.ranked):
-        grid.notes.append("Mean over seeds; interval of the mean by Student's t.")
+        grid.notes.append("Mean over seeds. Interval of the mean by Student's t.")
     return grid
 
 
@@ -177,7 +177,7 @@ def _searches(tables: Sequence[MetricTable]) -> list[str]:
 
 
 def mean_cell(summary: Summary | None, error: float | None, partial: bool, step: str = "", look: str = "") -> Cell:
-    """A mean over seeds or draws; partial: some were made under other settings and are left out."""
+    """A mean over seeds or draws, partial: some were made under other settings and are left out."""
     if summary is None:
         return Cell("†", "other settings", "muted") if partial else NOTHING
     deviation = "" if summary.deviation is None else f"± {significant(summary.deviation, 2)}"

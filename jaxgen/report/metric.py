@@ -36,7 +36,7 @@ class Metric(NamedTuple):
 
     @property
     def arrow(self) -> str:
-        """Which way is better; where a value is best, that."""
+        """Which way is better. Where a value is best, that."""
         return _ARROWS.get(self.direction, "" if self.target is None else f"→ {self.target:g}")
 
     @property
@@ -76,7 +76,7 @@ class Metric(NamedTuple):
 
 
 def describe(key: str, record: Mapping[str, Any]) -> Metric:
-    """The metric of a record; one without a module of jaxgen's own has its key for a name."""
+    """The metric of a record. One without a module of jaxgen's own has its key for a name."""
     base = str(record.get("metric") or _base(key))
     base = "fid" if base == "fd_efficientnet_lite0" else base  # the same number by its two names
     # A user's own metric is not imported: a file of results must not make the report run code.
@@ -111,7 +111,7 @@ def _base(key: str) -> str:
 
 
 def deciding(metrics: Mapping[str, Metric], counts: Mapping[str, int]) -> str | None:
-    """The key of the metric that a leaderboard goes by; None where there is none with a direction.
+    """The key of the metric that a leaderboard goes by. None where there is none with a direction.
 
     Args:
       counts: key -> how many models have it. One that more of them have goes before one that decides more.

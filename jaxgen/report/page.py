@@ -29,7 +29,7 @@ def build(directories: Sequence[Path], out: Path) -> Path:
         write_atomic(out / "report.md", _render("report.md.j2", report))
         write_atomic(out / "index.html", _render("index.html.j2", report))
     except OSError as error:
-        raise UserError(f"--out={out}: cannot be written ({error.strerror}); name another folder") from None
+        raise UserError(f"--out={out}: cannot be written ({error.strerror}). Name another folder") from None
     return out / "index.html"
 
 

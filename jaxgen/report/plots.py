@@ -25,7 +25,7 @@ _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 # Stands for the colour of the text around the figure; no figure uses it for anything else.
 _INK, _INK_ALONE = "#010203", "#222222"
 _NAMESPACE = "http://www.w3.org/2000/svg"
-_STYLE = 'style="stroke-linejoin: round; stroke-linecap: butt"'
+_STYLE = 'style="stroke-linejoin: round, stroke-linecap: butt"'
 _SETTINGS = {
     "svg.fonttype": "none",  # text stays text: it can be searched, and takes the page's font
     "font.size": 9,
@@ -53,7 +53,7 @@ _LOSSES = ("loss", "elbo", "bits")
 def leaderboard(table: MetricTable, prefix: str) -> str:
     """Every seed's number as a dot, the mean and its interval as a bar, best model on top.
 
-    The axis holds all numbers; an interval of few seeds may leave it, or one model would press the others together.
+    The axis holds all numbers. An interval of few seeds may leave it, or one model would press the others together.
     """
     rows = table.ranked[::-1]
     with figure_and_axes(6.4, 0.75 + 0.32 * len(rows)) as (figure, axes):
@@ -77,7 +77,7 @@ def leaderboard(table: MetricTable, prefix: str) -> str:
 
 
 def quality_against_cost(table: MetricTable, prefix: str) -> str | None:
-    """The deciding number over the time to train, one mark for each run; None without times."""
+    """The deciding number over the time to train, one mark for each run. None without times."""
     with figure_and_axes(6.4, 3.6) as (figure, axes):
         models, times = 0, []
         for row in table.ranked:
@@ -95,7 +95,7 @@ def quality_against_cost(table: MetricTable, prefix: str) -> str | None:
 
 
 def progress(section: Section, metric: Metric, prefix: str) -> str | None:
-    """The number over the seconds of training where it was measured on the way; None where no run did."""
+    """The number over the seconds of training where it was measured on the way. None where no run did."""
     with figure_and_axes(6.4, 3.6) as (figure, axes):
         models, times = 0, []
         for model in section.models:
@@ -113,7 +113,7 @@ def progress(section: Section, metric: Metric, prefix: str) -> str | None:
 
 
 def training(model: Model, prefix: str) -> str | None:
-    """The losses of a model over its steps, one line for each seed; None where none was logged."""
+    """The losses of a model over its steps, one line for each seed. None where none was logged."""
     last = [line for run in model.runs for line in run.lines[-3:]]
     names = sorted({name for line in last for name, value in line.items() if finite(value) is not None})
     names = [name for name in names if name.startswith(_LOSSES)][:_LINES]

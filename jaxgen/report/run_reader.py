@@ -1,4 +1,4 @@
-"""Reads runs from their work directories; whatever is damaged or missing is said, never raised."""
+"""Reads runs from their work directories. Whatever is damaged or missing is said, never raised."""
 
 import json
 import math

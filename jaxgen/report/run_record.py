@@ -59,22 +59,22 @@ class Finding(NamedTuple):
 class RunRecord:
     """What is known of a run.
 
-    folder: its work directory; of a seed that shares its program with others, its folder `seed_<s>`.
+    folder: its work directory. Of a seed that shares its program with others, its folder `seed_<s>`.
     place: the folder as the report names it.
-    config: as nested dict, complete; {} where it cannot be read.
-    results: {metric: record of evaluation.json}; skipped: {metric: reason}.
+    config: as nested dict, complete. {} where it cannot be read.
+    results: {metric: record of evaluation.json}, skipped: {metric: reason}.
     baselines: {name: {metric: record}} of baselines.json.
     facts: `_run` of evaluation.json over what config.json holds beside the config.
     step: the last that was trained, as lines, checkpoints, alarms and evaluations tell.
-    outgrown: the steps of its config.json, where it was trained for more; `config` then has those that it was.
+    outgrown: the steps of its config.json, where it was trained for more. `config` then has those that it was.
     origins: {metric: what its number was made from}.
     lines: of metrics.jsonl, this seed's.
-    lanes: how many seeds shared its program; of seconds and FLOPs timing then has this seed's part.
+    lanes: how many seeds shared its program. Of seconds and FLOPs timing then has this seed's part.
     resumes, restarts: how often it went on from a checkpoint, and how often it began again without one.
     failure: what ended its training, if it was not continued since.
     problems: what is wrong with its files, one sentence each.
     entry: the entry of study.json that it belongs to.
-    findings: what is wrong with it, the worst first; known once it was compared with its section.
+    findings: what is wrong with it, the worst first. Known once it was compared with its section.
     """
 
     folder: Path

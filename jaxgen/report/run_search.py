@@ -35,7 +35,7 @@ def find_runs(directories: Sequence[Path]) -> tuple[list[RunRecord], list[StudyR
     runs, studies, seen = [], [], set()
     for directory in directories:
         if not directory.is_dir():
-            raise UserError(f"{directory}: no such directory; name one that holds runs")
+            raise UserError(f"{directory}: no such directory. Name one that holds runs")
         for folder in _folders(directory):
             if folder.resolve() in seen:
                 continue
@@ -46,7 +46,7 @@ def find_runs(directories: Sequence[Path]) -> tuple[list[RunRecord], list[StudyR
                 runs += read(folder, _place(folder, directory, len(directories) > 1))
     if not runs and not any(study.entries for study in studies):
         listed = ", ".join(map(str, directories))
-        raise UserError(f"{listed}: no run there (no config.json, no study.json); name a directory that holds runs")
+        raise UserError(f"{listed}: no run there (no config.json, no study.json). Name a directory that holds runs")
     for study in studies:
         _assign(study, runs)
     return runs, studies

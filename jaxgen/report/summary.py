@@ -27,7 +27,7 @@ def summary(section: Section, table: MetricTable | None, costs: Mapping[int, Mod
     """The section's sentences.
 
     Args:
-      table: of the deciding metric; None where nothing was measured.
+      table: of the deciding metric. None where nothing was measured.
       costs: by the model's number.
     """
     if table is None or not table.ranked:
@@ -201,7 +201,7 @@ def _trouble(cases: list[tuple], runs: int) -> tuple[str, str]:
         which = f" ({len(cases)} of {runs} runs: seed{'s' * (len(cases) > 1)} {', '.join(dict.fromkeys(seeds))})"
     first = cases[0][1]
     if any(set(texts) != set(first) for _, texts in cases):
-        return which, f"{first[0]} So seed {seeds[0]}; the others' words are below."
+        return which, f"{first[0]} So seed {seeds[0]}. The others' words are below."
     more = len(set(first)) - 1
     return which, first[0] + (f" {more} more like it {'is' if more == 1 else 'are'} below." if more else "")
 

@@ -79,7 +79,7 @@ def _places(points: np.ndarray, real: np.ndarray, extractor: str) -> tuple[np.nd
         places = TSNE(perplexity=perplexity, init="pca", random_state=0).fit_transform(few)
     how = (
         f"One t-SNE (van der Maaten and Hinton 2008) of {of} of all models and the real data together, "
-        "on 50 principal components. A good model's points mix with the real ones; distances between far groups, and "
+        "on 50 principal components. A good model's points mix with the real ones. Distances between far groups, and "
         "the axes, mean nothing."
     )
     return places, how

@@ -28,7 +28,7 @@ class Start(NamedTuple):
 
 
 def find(opened: Session, folder: Path) -> Start | None:
-    """What `config.init_from` gives this run; None without it, and for a run with a checkpoint to resume from.
+    """What `config.init_from` gives this run. None without it, and for a run with a checkpoint to resume from.
 
     A layer is taken whole or not at all: where the shape of one of its parameters differs it starts anew.
 
@@ -69,7 +69,7 @@ def find(opened: Session, folder: Path) -> Start | None:
 
 
 def placed(players: dict[str, Any], weights: dict) -> dict[str, Any]:
-    """The fresh state's players with `Start.weights` in their places; optimisers stay fresh."""
+    """The fresh state's players with `Start.weights` in their places. Optimisers stay fresh."""
     filled = dict(players)
     for name, given in weights.items():
         trees = {kind: flatten_dict(getattr(players[name], kind), keep_empty_nodes=True) for kind in KINDS_OF_ARRAYS}

@@ -37,7 +37,7 @@ def open_checkpoints(config: ConfigDict, folder: Path, read_only: bool = False) 
 
 
 def open_finished_checkpoints(folder: Path) -> Checkpoints:
-    """Those of a run that there is, to read; a run that saves meanwhile goes undisturbed.
+    """Those of a run that there is, to read. A run that saves meanwhile goes undisturbed.
 
     Raises:
       UserError: there are none.
@@ -48,7 +48,7 @@ def open_finished_checkpoints(folder: Path) -> Checkpoints:
 
 
 def config_of_one_seed(folder: Path, prefix: str = "") -> ConfigDict:
-    """The config of a run of one seed, or of one of several in its own folder; locked.
+    """The config of a run of one seed, or of one of several in its own folder. locked.
 
     Args:
       prefix: what folders begin with in error lines, such as "run:".
@@ -69,7 +69,7 @@ def config_of_one_seed(folder: Path, prefix: str = "") -> ConfigDict:
 def restore(opened: Session, folder: Path, which: str) -> tuple[parallel.TrainState, int]:
     """The state of checkpoint `which` (latest, best, or a step) of a finished or unfinished run, and its step.
 
-    Of a run with several seeds it has lanes; of the folder of one of them it is that one's. Nothing there is changed.
+    Of a run with several seeds it has lanes. Of the folder of one of them it is that one's. Nothing there is changed.
 
     Raises:
       UserError: no such checkpoint, or damaged.
@@ -97,7 +97,7 @@ def _restore_lane(opened: Session, container: Path, which: str) -> tuple[paralle
 def open_finished(
     config, folder: Path, checkpoint: str, needs_images: bool = True
 ) -> Iterator[tuple[Session, parallel.TrainState, int]]:
-    """The session, state and step of a checkpoint; the folder is locked, for a run that saves goes undisturbed.
+    """The session, state and step of a checkpoint. The folder is locked, for a run that saves goes undisturbed.
 
     Args:
       needs_images: False: the data set stays closed where the run says what its examples are like.
@@ -126,12 +126,12 @@ class Trained(NamedTuple):
 
 
 def load(folder: Path, checkpoint: str, data_dir: str = "", batches: tuple[int, int] | None = None) -> Trained:
-    """The state of a checkpoint, on the devices that are here; the data set stays closed as with `open_finished`.
+    """The state of a checkpoint, on the devices that are here. The data set stays closed as with `open_finished`.
 
     Args:
       folder: a work directory, or the folder of one of several seeds in it.
-      data_dir: where the data lie now; "": where the config says.
-      batches: examples of a batch, and devices for them, in place of those that fit the training; the data set is
+      data_dir: where the data lie now, "": where the config says.
+      batches: examples of a batch, and devices for them, in place of those that fit the training. The data set is
         opened then, for what metrics must know of it.
 
     Raises:
@@ -165,7 +165,7 @@ def each_seed(config, folder: Path) -> Iterator[tuple[ConfigDict, Path]]:
       UserError: there are several processes, which would all write the same files.
     """
     if processes.are_several():
-        raise UserError("--distributed: files of samples and projections are made by one process; leave it out")
+        raise UserError("--distributed: files of samples and projections are made by one process. Leave it out")
     for lane in make_lanes(config, folder, None):
         yield lane.config, lane.folder
 
@@ -179,14 +179,14 @@ class Arrays(NamedTuple):
 
 
 def load_arrays(folder: Path, which: str = "") -> Arrays:
-    """Parameters and statistics of a checkpoint, verified; no data set is opened for it, and no network is built.
+    """Parameters and statistics of a checkpoint, verified. No data set is opened for it, and no network is built.
 
     Args:
       folder: a work directory, or the folder of one of several seeds in it.
-      which: latest, best, the number of a step; "": the best if checkpoints were ranked, else the newest.
+      which: latest, best, the number of a step, "": the best if checkpoints were ranked, else the newest.
 
     Raises:
-      UserError: no run, no such checkpoint, or a damaged one (the newest falls back to the one before); or a run of
+      UserError: no run, no such checkpoint, or a damaged one (the newest falls back to the one before), or a run of
         several seeds, of which one must be named.
     """
     config, container = config_of_one_seed(folder), container_of(folder)

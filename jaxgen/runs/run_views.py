@@ -33,7 +33,7 @@ def bound_views(
     Each is called with what is left of its parameters, in their order: `sample(ids)`, `log_likelihood(images, ids)`.
 
     Args:
-      samplers: of `latent_samplers.fitted`; their samples are the views "sample_<name>".
+      samplers: of `latent_samplers.fitted`. Their samples are the views "sample_<name>".
     """
     settings, views, key = session.config.evaluation, session.views, evaluation_key(session.config)
     bound = {}
@@ -55,7 +55,7 @@ def bound_views(
 
 
 def facts_of(session: Session, samplers: Mapping[str, LatentSampler] | None = None) -> dict[str, dict]:
-    """What metrics must know of the views; `samplers`: of `latent_samplers.fitted`."""
+    """What metrics must know of the views, `samplers`: of `latent_samplers.fitted`."""
     facts = {"sample": {"image_shape": session.example_shape}, **session.recipe.facts, **session.facts}
     settings = session.config.evaluation
     facts["path"] = {"space": settings.path_space, "sampling": settings.path_sampling}
@@ -84,11 +84,11 @@ def evaluate(
     samplers: Mapping[str, Any] | None = None,
     gallery: Path | None = None,
 ) -> dict[str, Any]:
-    """Runs the metrics of the config on what the recipe offers (or on `views`); see `evaluation.engine.evaluate`.
+    """Runs the metrics of the config on what the recipe offers (or on `views`). See `evaluation.engine.evaluate`.
 
-    All processes of the run must call it; the primary one gets the results, the others {}.
+    All processes of the run must call it. The primary one gets the results, the others {}.
 
-    real: what it is measured against; None: the test split. metrics: only these; (): all of the config.
+    real: what it is measured against, None: the test split. metrics: only these, (): all of the config.
     """
     settings = session.config.evaluation.copy_and_resolve_references()
     settings.num_samples = num_samples
@@ -109,7 +109,7 @@ def evaluate(
 
 
 def evaluate_baselines(session: Session, stop=lambda: False) -> dict[str, dict]:
-    """`config.evaluation.baselines` measured as the run is; {} where it names none."""
+    """`config.evaluation.baselines` measured as the run is. {} where it names none."""
     return baseline_evaluation.measure(
         session.config.evaluation,
         real_split(session, session.config.data.test_split),

@@ -45,7 +45,7 @@ class Session(NamedTuple):
 
     example_shape: (H, W, C) of an image, (D,) of a vector. num_classes: 0 where the training split has no labels.
     facts: what metrics must know of the data (`Dataset.facts`).
-    open_data: gives the data set, which is read at the first call; `dataset`, `train` and `test` call it.
+    open_data: gives the data set, which is read at the first call. `dataset`, `train` and `test` call it.
     table: how networks see the rows, where the data are a table.
     """
 
@@ -75,7 +75,7 @@ class Session(NamedTuple):
 
 
 def data_shape_of(contents: Mapping[str, Any]) -> DataShape | None:
-    """What `config.json` says of a run's data; None for runs of earlier versions, and for a table.
+    """What `config.json` says of a run's data. None for runs of earlier versions, and for a table.
 
     A table's networks are made for its columns as the training rows are, which only the data tell.
     """
@@ -85,11 +85,11 @@ def data_shape_of(contents: Mapping[str, Any]) -> DataShape | None:
 
 
 def open_session(config, needs_images: bool = True, known: DataShape | None = None) -> Session:
-    """Builds everything but the state; writes nothing but data caches.
+    """Builds everything but the state. Writes nothing but data caches.
 
     Args:
       needs_images: False: what follows does without, so that `data.name="none"` will do, and nothing is evaluated.
-      known: of a run's data; with it the data set stays closed until something asks for it.
+      known: of a run's data. With it the data set stays closed until something asks for it.
 
     Raises:
       UserError: anything in the config that cannot be.
@@ -100,7 +100,7 @@ def open_session(config, needs_images: bool = True, known: DataShape | None = No
     if config.best_metric and config.best_metric not in config.evaluation.metrics:
         raise UserError(lookup.unknown("config.best_metric", config.best_metric, list(config.evaluation.metrics)))
     if not config.data.test_split:
-        raise UserError("config.data.test_split='': evaluation needs a reference split; name one")
+        raise UserError("config.data.test_split='': evaluation needs a reference split. Name one")
     alarms.check(config.alarms)
     clock = Clock()
     mesh = parallel.make_mesh(config.num_devices, num_seeds=config.num_seeds, seed_devices=config.seed_devices)
@@ -157,7 +157,7 @@ def evaluated_views(recipe: Recipe) -> dict[str, Callable]:
 
 
 def offered_views(recipe: Recipe, settings: ConfigDict) -> dict[str, Callable]:
-    """What `run_views.bound_views` will give, by name, not bound yet; `settings`: `config.evaluation`.
+    """What `run_views.bound_views` will give, by name, not bound yet, `settings`: `config.evaluation`.
 
     Raises:
       UserError: paths in a space that there is not.
@@ -166,7 +166,7 @@ def offered_views(recipe: Recipe, settings: ConfigDict) -> dict[str, Callable]:
         if settings[key] not in choices:
             raise UserError(lookup.unknown(f"config.evaluation.{key}", settings[key], choices))
     if settings.path_space == "w" and "mapping" not in recipe.views:
-        raise UserError("config.evaluation.path_space='w': only stylegan2 maps its latents to w; use 'z'")
+        raise UserError("config.evaluation.path_space='w': only stylegan2 maps its latents to w. Use 'z'")
     offered = evaluated_views(recipe)
     if set(recipe.views) >= PATH_NEEDS:
         offered[path_view(settings.path_space, settings.path_sampling)] = near_images(recipe.views)
@@ -195,8 +195,8 @@ def _check_data(config, train: Split, num_classes: int, needs_images: bool) -> N
         )
     if config.data.num_classes and num_classes != config.data.num_classes:
         raise UserError(
-            f"config.data.num_classes={config.data.num_classes}: {config.data.name} has {num_classes or 'no'} classes; "
-            "to train these weights on other classes start a new run with config.init_from"
+            f"config.data.num_classes={config.data.num_classes}: {config.data.name} has {num_classes or 'no'} classes. "
+            "To train these weights on other classes start a new run with config.init_from"
         )
 
 

@@ -46,7 +46,7 @@ class Options(NamedTuple):
 
 
 class Opens(Protocol):
-    """A source that is there already, in place of its name; `str()` names it in records and error lines."""
+    """A source that is there already, in place of its name. `str()` names it in records and error lines."""
 
     def open(self, options: Options, flag: str) -> ImageSource: ...
 
@@ -86,11 +86,11 @@ def open_source(spec: str | Opens, options: Options, flag: str) -> ImageSource:
         if not path.exists():
             return _dataset(head, part, options, flag)
     if not path.exists():
-        raise UserError(f"{flag}={spec}: there is no such file or folder; name {KINDS}")
+        raise UserError(f"{flag}={spec}: there is no such file or folder. Name {KINDS}")
     if path.suffix in (".npz", ".npy") and path.is_file():
         return _array(path, spec, options, flag)
     if not path.is_dir() and path.suffix != ".zip":
-        raise UserError(f"{flag}={spec}: neither a folder, a zip nor an .npz or .npy file; name {KINDS}")
+        raise UserError(f"{flag}={spec}: neither a folder, a zip nor an .npz or .npy file. Name {KINDS}")
     return _files(path, part, spec, options, flag)
 
 
@@ -100,7 +100,7 @@ def _files(path: Path, part: str, spec: str, options: Options, flag: str) -> Ima
     names = [name for name in container.names if name.lower().endswith(IMAGE_SUFFIXES) and name.startswith(below)]
     if not names:
         tops = sorted({name.split("/")[0] for name in container.names if "/" in name})
-        there = f"; it holds the folders {', '.join(tops[:8])}" if below and tops else ""
+        there = f". It holds the folders {', '.join(tops[:8])}" if below and tops else ""
         raise UserError(f"{flag}={spec}: no images there (sought: {' '.join(IMAGE_SUFFIXES)}){there}")
     images = ImageFiles(container, names, f"{flag}={spec}", options.channels)
     return ImageSource(images, *folder_labels(names), split=spec)
@@ -117,11 +117,11 @@ def _array(path: Path, spec: str, options: Options, flag: str) -> ImageSource:
                 return ImageSource(None, split=spec, statistics=statistics_file.load(path))
             names = [name for name in ("images", "arr_0", *arrays.files) if name in arrays.files]
             if not names:
-                raise UserError(f"{where}: an empty .npz; it must hold uint8 images [N, H, W, C]")
+                raise UserError(f"{where}: an empty .npz. It must hold uint8 images [N, H, W, C]")
             labels = arrays["labels"] if "labels" in arrays.files and names[0] != "labels" else None
             images = _checked(arrays[names[0]], where, options)
     except statistics_file.Mismatch as error:
-        raise UserError(f"{where}: {error}; make the statistics anew with --save_statistics") from None
+        raise UserError(f"{where}: {error}. Make the statistics anew with --save_statistics") from None
     except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"{where}: cannot be read ({' '.join(str(error).split())[:200]})") from None
     if labels is None or labels.shape != images.shape[:1] or not np.issubdtype(labels.dtype, np.integer):
@@ -134,7 +134,7 @@ def _checked(images: np.ndarray, where: str, options: Options) -> np.ndarray:
         return images
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3) or 0 in images.shape:
         raise UserError(
-            f"{where}: holds {images.dtype} {list(images.shape)}; images must be uint8 [N, H, W, C] with C 1 or 3 "
+            f"{where}: holds {images.dtype} {list(images.shape)}. Images must be uint8 [N, H, W, C] with C 1 or 3 "
             "(0 to 255, never scaled batch by batch), vectors float32 [N, D]"
         )
     return image_options.set_channels(images, options.channels or images.shape[-1])
@@ -171,12 +171,12 @@ def same_kind(real: Pixels, fake: Pixels, real_spec: str, fake_spec: str) -> Non
     if (height, width) != (fake_height, fake_width):
         raise UserError(
             f"--real={real_spec} has images of {width}x{height} and --fake={fake_spec} of {fake_width}x{fake_height}: "
-            "bring them to one size first; the way of resizing changes every number"
+            "bring them to one size first. The way of resizing changes every number"
         )
 
 
 class Samples:
-    """The first `count` samples of a run, generated when indexed; the same number, the same image.
+    """The first `count` samples of a run, generated when indexed. The same number, the same image.
 
     Args:
       sample: ids int32 [n] -> images uint8 [n, H, W, C] or points float32 [n, D], for any n.

@@ -139,8 +139,8 @@ def check_groups(config: ConfigDict) -> None:
         fitting = max(size for size in range(1, group) if part % size == 0)
         raise UserError(
             f"config.model.stddev_group={config.model.stddev_group} does not divide the {part} images of a "
-            f"part (config.batch_size={config.batch_size} in config.grad_accum_steps={config.grad_accum_steps}). "
-            f"Use stddev_group={fitting}, or batch_size={config.grad_accum_steps * group * -(-part // group)}"
+            f"part (config.batch_size={config.batch_size} in config.grad_accum_steps={config.grad_accum_steps}): "
+            f"use stddev_group={fitting}, or batch_size={config.grad_accum_steps * group * -(-part // group)}"
         )
 
 

@@ -32,7 +32,7 @@ def conduct(study: StudyPlan, folder: Path, mode: str, checkpoint: str, command:
       command: the program that does a run, given its arguments.
 
     Raises:
-      UserError: the study cannot be started, or runs of it failed; the others were done and the report is written.
+      UserError: the study cannot be started, or runs of it failed. The others were done and the report is written.
     """
     if mode not in _MODES:
         raise UserError(
@@ -112,7 +112,7 @@ class _Conductor:
             status = DONE if self._finished(run) else WAITING if kept["status"] in (DONE, RUNNING) else kept["status"]
             self._file.note(run, status=status, message="" if status == DONE else kept["message"])
         for entry in self._file.left:
-            self._display.say(f"{entry['name']} is no longer in the study; its runs stay where they are")
+            self._display.say(f"{entry['name']} is no longer in the study. Its runs stay where they are")
         not_done = [run for run in self._runs if self._file.of(run)["status"] != DONE]
         todo = not_done if self._mode == "train" else self._to_evaluate()
         self._file.write()
@@ -121,7 +121,7 @@ class _Conductor:
         self._display.say(
             f"{self._study.name}: {entries} entries, {runs} runs, {len(todo)} to {self._mode}"
             + (f", {again} of them failed before" if again else "")
-            + (f"; {self._at_once} at a time, each on its own cores" if self._at_once > 1 else "")
+            + (f". {self._at_once} at a time, each on its own cores" if self._at_once > 1 else "")
         )
         if self._fewer:
             self._display.say(f"not {self._study.runs_at_once} runs at a time but {self._at_once}: {self._fewer}")
@@ -135,7 +135,7 @@ class _Conductor:
         self._display.say(f"report: {report.build([self._folder], self._folder / 'report')}")
         if failed:
             run, trouble = failed[0]
-            more = f"; and {', '.join(other.label for other, _ in failed[1:])}" if failed[1:] else ""
+            more = f", and {', '.join(other.label for other, _ in failed[1:])}" if failed[1:] else ""
             raise UserError(
                 f"{len(failed)} of {len(self._runs)} runs failed: {run.label}: {trouble}{more} "
                 f"(all in {self._folder / 'study.json'}). The same command tries them again"
@@ -224,6 +224,6 @@ class _Conductor:
             reason = process.complaint(code)
             trouble = f"{reason} (exit code {code})"
             self._file.note(run, status=FAILED, message=reason)
-            self._display.end(run, f"FAILED after {clock(took)}: {trouble}; all it said: {process.log}")
+            self._display.end(run, f"FAILED after {clock(took)}: {trouble}. All it said: {process.log}")
         self._file.write()
         return trouble

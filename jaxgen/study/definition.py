@@ -87,7 +87,7 @@ def read(config: ConfigDict, file: str) -> StudyPlan:
     if config.runs_at_once < 1:
         raise UserError(f"config.runs_at_once={config.runs_at_once}: 1 or more")
     if not config.entries:
-        raise UserError(f"{file}: the study has no entries; add some with default_study.add(study, NAME, CONFIG)")
+        raise UserError(f"{file}: the study has no entries. Add some with default_study.add(study, NAME, CONFIG)")
     path = Path(file.split(":")[0])
     entries = tuple(_entry(name, config, path) for name in config.entries)
     redo = tuple(part.strip() for name in config.redo for part in str(name).split(",") if part.strip())
@@ -120,7 +120,7 @@ def _entry(name: str, study: ConfigDict, file: Path) -> Entry:
         raise UserError(f"{where}: steps={overrides['steps']} and budget.{next(iter(budget))} both say how long: one")
     path = _find(entry.config, file.absolute().parent, where)
     if is_study(_load(path, {}, where)):
-        raise UserError(f"{where}: {path} is a study itself; an entry is an experiment")
+        raise UserError(f"{where}: {path} is a study itself. An entry is an experiment")
     together = study.lanes and len(seeds) > 1
     runs = []
     for group in [seeds] if together else [(seed,) for seed in seeds]:

@@ -32,7 +32,7 @@ def clock(seconds: float) -> str:
 
 
 class Display:
-    """Lines about a study on stderr; on a terminal the last one follows the runs that are under way.
+    """Lines about a study on stderr. On a terminal the last one follows the runs that are under way.
 
     Args:
       total: runs of the study, done ones included.
@@ -55,7 +55,7 @@ class Display:
         self.say(f"{self._runs[run.workdir].label} ...{about}")
 
     def follow(self, runs: list[tuple[PlannedRun, Callable[[], str]]]) -> None:
-        """Shows now and then what runs said last; each one's `last_line()` is asked for it only then."""
+        """Shows now and then what runs said last. Each one's `last_line()` is asked for it only then."""
         now = time.monotonic()
         if self._live and runs and now - self._looked >= _LOOK:
             self._looked = now

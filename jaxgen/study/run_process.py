@@ -73,7 +73,7 @@ class RunProcess:
         reason = (errors or lines or ["it printed nothing"])[-1]
         if code < 0:
             hint = " (out of memory?)" if -code == signal.SIGKILL else ""
-            return f"killed by {signal.Signals(-code).name}{hint}; last line: {reason[:500]}"
+            return f"killed by {signal.Signals(-code).name}{hint}. Last line: {reason[:500]}"
         return reason[:1000]
 
     def _lines(self) -> list[str]:
@@ -84,7 +84,7 @@ class RunProcess:
 
 
 class StopRequest:
-    """Whether the study was asked to end; passes the wish on to the runs that are under way."""
+    """Whether the study was asked to end. Passes the wish on to the runs that are under way."""
 
     def __init__(self):
         self.asked = False
@@ -92,7 +92,7 @@ class StopRequest:
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
-        """Within the block SIGTERM and Ctrl-C make runs save and the study end; a second Ctrl-C kills the runs."""
+        """Within the block SIGTERM and Ctrl-C make runs save and the study end. A second Ctrl-C kills the runs."""
 
         def ask(number: int, _: FrameType | None) -> None:
             again, self.asked = self.asked, True
@@ -111,7 +111,7 @@ class StopRequest:
 
     @contextlib.contextmanager
     def passed_on_to(self, process: RunProcess) -> Iterator[None]:
-        """Within the block signals reach this run too; it does not outlive the block."""
+        """Within the block signals reach this run too. It does not outlive the block."""
         self._processes.append(process)
         try:
             if self.asked:  # between the start of the process and now
@@ -133,7 +133,7 @@ def shares(wanted: int) -> tuple[list[set[int] | None], str]:
         return [None], "this system cannot give a process its own cores"
     present = [path for path in _ACCELERATORS if Path(path).exists()]
     if present and os.environ.get("JAX_PLATFORMS", "").lower() != "cpu":
-        return [None], f"each run takes the accelerator ({present[0]}) whole; JAX_PLATFORMS=cpu leaves it alone"
+        return [None], f"each run takes the accelerator ({present[0]}) whole. JAX_PLATFORMS=cpu leaves it alone"
     cores = sorted(os.sched_getaffinity(0))
     number = min(wanted, len(cores))
     ends = [len(cores) * i // number for i in range(number + 1)]

@@ -60,7 +60,7 @@ class StudyFile:
             owner = before["name"]
             [run["workdir"] for entry in before["entries"] for run in entry["runs"]]
         except (ValueError, KeyError, TypeError):
-            raise UserError(f"{self._path} is unreadable: move it away; finished runs are found again") from None
+            raise UserError(f"{self._path} is unreadable: move it away. Finished runs are found again") from None
         if owner != name:
             raise UserError(f"--workdir={folder} belongs to the study {owner!r}: name another for {name!r}")
         return before
@@ -85,7 +85,7 @@ class StudyFile:
         return self._runs[run.workdir]
 
     def note(self, run: PlannedRun, **values) -> None:
-        """Changes what is known of a run; `write` makes it last."""
+        """Changes what is known of a run. `write` makes it last."""
         self._runs[run.workdir].update(values)
 
     def write(self) -> None:

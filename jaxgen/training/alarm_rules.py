@@ -10,7 +10,7 @@ Line = Mapping[str, float]
 class Rule(NamedTuple):
     """What an alarm looks at.
 
-    read: `(line, history) -> value`, or None where the run logs no such number; `history` maps each loss to the means
+    read: `(line, history) -> value`, or None where the run logs no such number. `history` maps each loss to the means
       of earlier lines.
     above: whether values above the threshold are bad (else those below).
     says: `(value, line) -> str`, what was seen.

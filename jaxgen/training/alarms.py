@@ -1,7 +1,7 @@
-"""Alarms: what the numbers of a run say of its health, line by line of metrics.jsonl; the first nan stops it at once.
+"""Alarms: what the numbers of a run say of its health, line by line of metrics.jsonl. The first nan stops it at once.
 
 An alarm goes off once its rule's number was bad in every line over `patience` steps, and in two lines at least, so that
-no single step sets it off; it ends with the first good line. All that is remembered is a JSON tree that travels in the
+no single step sets it off. It ends with the first good line. All that is remembered is a JSON tree that travels in the
 checkpoints, so that a killed and resumed run raises the same alarms at the same steps.
 """
 
@@ -48,7 +48,7 @@ class Watch:
 
     Args:
       settings: `config.alarms`.
-      state: `state()` of the checkpoint that the run goes on from; None at the start.
+      state: `state()` of the checkpoint that the run goes on from. None at the start.
     """
 
     def __init__(self, settings, state: dict | None = None):
@@ -56,7 +56,7 @@ class Watch:
         self._state = state or {"lines": 0, "history": {}, "bad": {}, "events": []}
 
     def state(self) -> dict:
-        """What to give to a `Watch` that goes on from here; JSON-able."""
+        """What to give to a `Watch` that goes on from here. JSON-able."""
         return self._state
 
     @property
@@ -149,7 +149,7 @@ class Watch:
             name = event["alarm"]
             if name in self._stop and RULES[name].bad(event["latest"], self._settings[name].threshold):
                 return (
-                    f"stopped by config.alarms.stop: {event['message']}. The state is saved; to go on all the same, "
+                    f"stopped by config.alarms.stop: {event['message']}. The state is saved. To go on all the same, "
                     f"take {name!r} out of config.alarms.stop or change config.alarms.{name}.threshold"
                 )
         return None
@@ -171,7 +171,7 @@ def recorded(folder: Path, step: int) -> list[dict] | None:
 
 
 class NotFinite(UserError):
-    """A number of the training became nan or infinite; `record` is what failure.json holds of it."""
+    """A number of the training became nan or infinite. `record` is what failure.json holds of it."""
 
     def __init__(self, prefix: str, record: dict[str, Any]):
         super().__init__(prefix + record["message"])
@@ -183,7 +183,7 @@ def check_finite(first_step: int, metrics: dict[str, list[float]], kept: str, se
 
     Args:
       first_step: the step that the lists' first entries belong to.
-      metrics: name -> one value a step; looked through step by step, losses and what they are made of before what is
+      metrics: name -> one value a step. Looked through step by step, losses and what they are made of before what is
         merely observed, and otherwise in the order of the names.
       kept: which checkpoint the user still has, for the error line.
       seed: whose numbers they are.
@@ -199,7 +199,7 @@ def check_finite(first_step: int, metrics: dict[str, list[float]], kept: str, se
             if not math.isfinite(values[i]):
                 step = first_step + i
                 message = (
-                    f"{name} became {values[i]} at step {step}: training stopped; {kept}. "
+                    f"{name} became {values[i]} at step {step}: training stopped. {kept}. "
                     "A lower learning rate or optimizers.*.clip_norm usually helps"
                 )
                 record = {"kind": "not_finite", "seed": seed, "step": step, "term": name, "value": str(values[i])}

@@ -29,9 +29,9 @@ class Batching(NamedTuple):
     batches: batches per step (the recipe's n_critic).
     parts: gradient-accumulation parts per batch.
     flip: mirror images left to right at random.
-    shape: (H, W, C) of an image, where they are stored as rows of bytes; () where each keeps its own shape. On a TPU
+    shape: (H, W, C) of an image, where they are stored as rows of bytes, () where each keeps its own shape. On a TPU
       rows can be picked as they lie, images only after the whole set has been put in another order, at every step.
-    class_weights: how often each class is drawn, any positive numbers; (): as often as there are examples of it. With
+    class_weights: how often each class is drawn, any positive numbers, (): as often as there are examples of it. With
       them each example's class is drawn first and then the example from all of that class, with replacement
       (training-by-sampling of Xu et al. 2019, section 4.3, for one discrete column).
     """
@@ -85,7 +85,7 @@ class ResidentSplit(struct.PyTreeNode):
 
 
 class StreamedBatches(struct.PyTreeNode):
-    """The examples of the K steps of one dispatch, each device holding its own; of one step without the first axis.
+    """The examples of the K steps of one dispatch, each device holding its own. Of one step without the first axis.
 
     rows: of bytes uint8 [K, batches, parts, b, H * W * C]. labels: int32 [K, batches, parts, b], or None.
     spec: how the arrays lie on a mesh.
@@ -140,7 +140,7 @@ def positions_of(batching: Batching, step: jax.Array, ids: jax.Array | np.ndarra
 
 
 def choose(batching: Batching, key: jax.Array, positions: jax.Array, count: int, labels: jax.Array | None) -> jax.Array:
-    """Which examples [n] of the split's `count` stand at `positions` [n]; `key` is the run's for data."""
+    """Which examples [n] of the split's `count` stand at `positions` [n]. `key` is the run's for data."""
     key = jax.random.fold_in(key, 0)
     if batching.class_weights:
         return _index_by_class(key, positions, labels, batching.class_weights)
@@ -152,7 +152,7 @@ def make_batch(batching: Batching, key: jax.Array, step: jax.Array, ids: jax.Arr
 
     Args:
       batching: sizes and augmentation.
-      key: the run's key for data; the same at every step.
+      key: the run's key for data. The same at every step.
       step: steps done.
       ids: [b] numbers of this device's examples within a part.
       data: of this step (`of_step`).

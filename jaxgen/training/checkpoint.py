@@ -48,7 +48,7 @@ class Checkpoints:
     Args:
       folder: made if missing.
       keep: how many of the newest stay.
-      best_metric: the best by this metric stays as well; "" for none.
+      best_metric: the best by this metric stays as well, "" for none.
       better: direction of `best_metric`, as `jaxgen.metrics.direction` has them.
       read_only: nothing is saved or cleaned up, so that a run that saves meanwhile goes undisturbed.
     """
@@ -88,7 +88,7 @@ class Checkpoints:
         return self._manager.best_step() if self._best_metric else None
 
     def step_of(self, which: str) -> int | None:
-        """The step of checkpoint `which`: "best", or a number; None for "latest", which may fall back on another.
+        """The step of checkpoint `which`: "best", or a number. None for "latest", which may fall back on another.
 
         Raises:
           UserError: it is none of these, or no checkpoint was ranked.
@@ -96,7 +96,7 @@ class Checkpoints:
         if which == "best":
             if (step := self.best_step()) is None:
                 raise UserError(
-                    "--checkpoint=best: no checkpoint was ranked; train with config.best_metric and eval_every"
+                    "--checkpoint=best: no checkpoint was ranked. Train with config.best_metric and eval_every"
                 )
             return step
         if which != "latest" and not which.isdigit():
@@ -104,16 +104,16 @@ class Checkpoints:
         return None if which == "latest" else int(which)
 
     def save(self, step: int, state: PyTree, meta: dict, metrics: dict | None = None) -> None:
-        """Starts to save; returns when the state is copied, so that training may go on.
+        """Starts to save. Returns when the state is copied, so that training may go on.
 
         Args:
-          step: name of the checkpoint; one that exists already is left as it is.
+          step: name of the checkpoint. One that exists already is left as it is.
           state: device arrays.
-          meta: JSON-able; what the loop needs beside the state.
+          meta: JSON-able. What the loop needs beside the state.
           metrics: for `best_metric`.
 
         Raises:
-          UserError: the disk is full; checkpoints saved before stay.
+          UserError: the disk is full. Checkpoints saved before stay.
         """
         if step in self._manager.all_steps():
             return
@@ -130,7 +130,7 @@ class Checkpoints:
         """Returns when all that was started is on disk.
 
         Raises:
-          UserError: the disk is full; checkpoints saved before stay.
+          UserError: the disk is full. Checkpoints saved before stay.
         """
         self._guard(self._manager.wait_until_finished)
 
@@ -144,16 +144,16 @@ class Checkpoints:
         return self.first_whole(lambda candidate: self._restore_one(candidate, abstract), step)
 
     def first_whole(self, read: Callable[[int], Any], step: int | None = None) -> Any | None:
-        """What `read(step)` gives for the newest checkpoint that is whole (or that of `step`); None if there is none.
+        """What `read(step)` gives for the newest checkpoint that is whole (or that of `step`). None if there is none.
 
         It raises anything where it is not: a damaged one is reported, and the one before is tried.
 
         Raises:
-          UserError: there are checkpoints and all are damaged; or `step` has none, or a damaged one.
+          UserError: there are checkpoints and all are damaged, or `step` has none, or a damaged one.
         """
         steps = self.steps()
         if step is not None and step not in steps:
-            raise UserError(f"{self.folder}: no checkpoint of step {step}; there are {steps or 'none'}")
+            raise UserError(f"{self.folder}: no checkpoint of step {step}. There are {steps or 'none'}")
         candidates = [step] if step is not None else steps[::-1]
         for candidate in candidates:
             try:
@@ -162,13 +162,13 @@ class Checkpoints:
                 # Truncated files raise anything (JSONDecodeError, ValueError, bare Exception): all mean damage here,
                 # and none is swallowed: it is logged, and the end of the line is an error.
                 reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
-                log.error("checkpoint %d is damaged (%s); trying the one before", candidate, reason)
+                log.error("checkpoint %d is damaged (%s). Trying the one before", candidate, reason)
                 if step is not None:
                     raise UserError(f"{self.folder / str(step)} is damaged: {reason}") from error
         if candidates:
             raise UserError(
-                f"{self.folder}: all checkpoints {steps} are damaged, see the log; "
-                "delete the folder to train from the start"
+                f"{self.folder}: all checkpoints {steps} are damaged, see the log. "
+                "Delete the folder to train from the start"
             )
         return None
 
@@ -207,7 +207,7 @@ class Checkpoints:
                 raise
             kept = self.steps()
             raise UserError(
-                f"{self.folder}: the disk is full, the checkpoint was not saved; those of steps {kept} are whole: "
+                f"{self.folder}: the disk is full, the checkpoint was not saved. Those of steps {kept} are whole: "
                 "free some space and run the same command again"
             ) from error
 

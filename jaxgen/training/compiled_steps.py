@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 class CompiledSteps(NamedTuple):
     """K training steps as one program.
 
-    run: `(state, data) -> state, {name: [K]}`, of lanes {name: [lanes, K]}; the state that went in is gone
+    run: `(state, data) -> state, {name: [K]}`, of lanes {name: [lanes, K]}. The state that went in is gone
       (donated).
     compile_seconds: tracing and compiling together.
     flops_per_step: operations of one step of all lanes on all devices in products, on average: `step_cost`.
@@ -37,7 +37,7 @@ class CompiledSteps(NamedTuple):
 def train_step(
     recipe: Recipe, batching: Batching, state: parallel.TrainState, data: DispatchData
 ) -> tuple[parallel.TrainState, dict]:
-    """One update of the recipe on this device's share of the batch; inside `shard_map` over the mesh."""
+    """One update of the recipe on this device's share of the batch. Inside `shard_map` over the mesh."""
     key = jax.random.fold_in(state.key, 1)
     count = batching.examples // jax.lax.axis_size(DATA_AXIS)
     batch = make_batch(batching, key, state.step, example_ids(count), data)
@@ -91,7 +91,7 @@ def lower_steps(
     unroll: int = 1,
     mapped: bool = False,
 ) -> jax.stages.Lowered:
-    """`steps` training steps as one program for the mesh, `(state, data) -> state, metrics`; not compiled.
+    """`steps` training steps as one program for the mesh, `(state, data) -> state, metrics`. Not compiled.
 
     It is that of the arrays' shapes, so that a fresh and a restored state get the same.
 
@@ -99,7 +99,7 @@ def lower_steps(
       recipe: what a step does.
       batching: how batches are made.
       mesh: from `make_mesh`, or of devices that are not here.
-      state, data: concrete or abstract; they say what lies where on the mesh.
+      state, data: concrete or abstract. They say what lies where on the mesh.
       steps: K.
       unroll: copies of the step in the loop's body.
       mapped: of lanes, see `over_lanes`.
@@ -139,7 +139,7 @@ def compile_steps(
     seed_program: str = "auto",
     **options,
 ) -> CompiledSteps:
-    """Compiles `steps` training steps into one program for the mesh; see `lower_steps`, and `config.seed_program`."""
+    """Compiles `steps` training steps into one program for the mesh. See `lower_steps`, and `config.seed_program`."""
     lanes = 1
     if parallel.SEED_AXIS in mesh.axis_names:
         lanes = state.key.shape[0]
@@ -174,7 +174,7 @@ def abstract_step(
 def step_cost(
     recipe: Recipe, batching: Batching, mesh: Mesh, state: parallel.TrainState, data: DispatchData
 ) -> StepCost:
-    """What one step costs each device, `jaxgen.training.operations`; with plain convolutions on every platform.
+    """What one step costs each device, `jaxgen.training.operations`. With plain convolutions on every platform.
 
     Of lanes: what a step of one of them does.
     """

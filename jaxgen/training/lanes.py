@@ -24,7 +24,7 @@ class Lane(NamedTuple):
 
     config: as of a run of this seed alone.
     folder: where its pictures, alarms and evaluation go.
-    index: its place in the first axis of the state's leaves; None where the state has no such axis.
+    index: its place in the first axis of the state's leaves. None where the state has no such axis.
     window: values since the last line of metrics.jsonl, by name.
     watch: its alarms.
     """
@@ -90,7 +90,7 @@ def make_lanes(config, workdir: Path, meta: Mapping[str, Any] | None) -> tuple[L
 
 
 def to_save(lanes: tuple[Lane, ...]) -> dict[str, Any]:
-    """What a checkpoint keeps of them, for `make_lanes`; JSON-able."""
+    """What a checkpoint keeps of them, for `make_lanes`. JSON-able."""
     if lanes[0].index is None:
         return {"window": lanes[0].window, "alarms": lanes[0].watch.state()}
     return {
@@ -136,7 +136,7 @@ def active_alarms(lanes: tuple[Lane, ...]) -> tuple[str, ...]:
 
 
 def stopping(lanes: tuple[Lane, ...]) -> str | None:
-    """Why the run must not go on, or None; see `Watch.stopping`."""
+    """Why the run must not go on, or None. See `Watch.stopping`."""
     return next((f"{lane.prefix}{reason}" for lane in lanes if (reason := lane.watch.stopping())), None)
 
 

@@ -116,7 +116,7 @@ def train(run: TrainingRun, state: parallel.TrainState, lanes: tuple[Lane, ...])
             files.close(step)
         _record(lanes, step, primary)
     if stopped:
-        raise UserError(stopping(lanes) or "stopped by an alarm of another process; the state is saved")
+        raise UserError(stopping(lanes) or "stopped by an alarm of another process. The state is saved")
     return state, over
 
 

@@ -22,7 +22,7 @@ def recipe_and_batching(
     Args:
       config: the whole config.
       module: what `config.recipe.name` names.
-      train: the training split; images may be a shape alone.
+      train: the training split. Images may be a shape alone.
       num_classes: 0 where there are no labels.
       table: of rows of a table, how networks see them.
 
@@ -56,7 +56,7 @@ def _class_weights(config: ConfigDict, train: Split, num_classes: int) -> tuple[
     if config.data.class_sampling != "log":
         raise UserError(lookup.unknown("config.data.class_sampling", config.data.class_sampling, ["uniform", "log"]))
     if not num_classes:
-        raise UserError("config.data.class_sampling='log' needs data with class labels; this has none")
+        raise UserError("config.data.class_sampling='log' needs data with class labels. This has none")
     return tuple(np.log1p(np.bincount(train.labels, minlength=num_classes)).tolist())
 
 

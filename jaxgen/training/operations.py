@@ -24,14 +24,14 @@ _SCATTERS = ("reduce_scatter", "all_to_all", "ppermute")
 class StepCost(NamedTuple):
     """Of one step on one device, on average.
 
-    operations: two for each product of matrix multiplications and convolutions; products with padding and with the
+    operations: two for each product of matrix multiplications and convolutions. Products with padding and with the
       zeros of dilation are left out. Elementwise work is not counted, nor are the bodies of loops of unknown length
       more than once.
     collective_bytes: the whole arrays of collectives: what enters all-reduces, reduce-scatters, all-to-alls and
       permutations, and what all-gathers result in.
     busiest_operations: of the steps that do most.
     written_operations: of the steps that do most, the bodies of loops once: what XLA counts in its program.
-    reduced_bytes: of `collective_bytes` those of all-reduces, which travel twice; the others travel once.
+    reduced_bytes: of `collective_bytes` those of all-reduces, which travel twice. The others travel once.
     """
 
     operations: float = 0.0
@@ -53,7 +53,7 @@ def cost_of(function: Callable, *arguments: PyTree, step: Callable[[PyTree], jax
 
     Args:
       function: traced, not computed.
-      arguments: arrays or `jax.ShapeDtypeStruct`s; for the cost on one device, with the shapes of all (in `shard_map`).
+      arguments: arrays or `jax.ShapeDtypeStruct`s. For the cost on one device, with the shapes of all (in `shard_map`).
       step: `arguments -> the scalar` among their leaves that is the step's number.
     """
     closed = jax.make_jaxpr(function)(*arguments)

@@ -54,7 +54,7 @@ class TrainingRun(NamedTuple):
     config: the whole config.
     workdir: locked and bound to it.
     mesh: where the state lies.
-    steps: the compiled program of `config.steps_per_dispatch` steps; None where no step is left to do.
+    steps: the compiled program of `config.steps_per_dispatch` steps. None where no step is left to do.
     flops_per_step: of all devices.
     data: what feeds the steps.
     test_images: uint8 [n, H, W, C] (or vectors) on the host, for reconstructions and for pictures of points.
@@ -106,7 +106,7 @@ def summary(run: TrainingRun, step: int) -> dict[str, float | None]:
 
 
 def write_timing(run: TrainingRun, step: int) -> dict[str, float | None]:
-    """json: seconds by kind, speed, memory; returns the same."""
+    """json: seconds by kind, speed, memory. Returns the same."""
     values = summary(run, step)
     write_atomic(run.workdir / "timing.json", json.dumps(values, indent=1) + "\n")
     return values
@@ -115,7 +115,7 @@ def write_timing(run: TrainingRun, step: int) -> dict[str, float | None]:
 def share_of_lane(values: dict[str, float | None], lanes: int) -> dict[str, float | None]:
     """A run's `summary` for each of its seeds: an equal share of seconds, steps and arithmetic.
 
-    Speed and memory are the program's own; `lanes` says of how many seeds.
+    Speed and memory are the program's own. `lanes` says of how many seeds.
     """
     shared = {
         name: None if value is None else value / lanes
@@ -180,5 +180,5 @@ class RunFiles:
 
 
 def board_of(workdir: Path, lane: Lane) -> Path:
-    """Where TensorBoard looks for the curves of a seed; each of several is a run of its own there."""
+    """Where TensorBoard looks for the curves of a seed. Each of several is a run of its own there."""
     return workdir / "tensorboard" / ("" if lane.index is None else f"seed_{lane.seed}")

@@ -37,7 +37,7 @@ class StreamedSplit:
       mesh: where they go.
       train: the training split, its images as in `jaxgen.data.image_files`.
       steps: of a dispatch.
-      workers: threads; 0: one a core.
+      workers: threads, 0: one a core.
     """
 
     def __init__(self, batching: Batching, seed: int, mesh: Mesh, train: Split, steps: int, workers: int = 0):
@@ -49,7 +49,7 @@ class StreamedSplit:
         self._order = functools.lru_cache(maxsize=8)(_order(batching, seed, train, parallel.data_devices(mesh), steps))
 
     def dispatches(self, step: int) -> Iterator[StreamedBatches]:
-        """What the dispatches after `step` steps are given, one after the other; the next one is read meanwhile.
+        """What the dispatches after `step` steps are given, one after the other. The next one is read meanwhile.
 
         Raises:
           UserError: a file cannot be read, or is no image any more.

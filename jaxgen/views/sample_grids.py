@@ -43,7 +43,7 @@ def reconstruction_grid(views: Views, players, images: np.ndarray, count: int = 
 
 
 def interpolation_grid(config, views: Views, decode: Callable, columns: int = 10) -> Image.Image:
-    """Each row leads from one random latent to another, along the great circle; `decode`: (latents, ids) -> images."""
+    """Each row leads from one random latent to another, along the great circle, `decode`: (latents, ids) -> images."""
     rows = config.sample.rows
     ids = np.arange(2 * rows)
     latents = np.asarray(views.latents(fixed_key(config), ids), np.float64).reshape(2, rows, -1)

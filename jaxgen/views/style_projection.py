@@ -41,7 +41,7 @@ class Fit(NamedTuple):
 
 
 class StyleProjection(NamedTuple):
-    """The last step's fit, its images uint8 [n, H, W, C] and distance [n]; images after each step of `progress`."""
+    """The last step's fit, its images uint8 [n, H, W, C] and distance [n]. Images after each step of `progress`."""
 
     fit: Fit
     images: jax.Array
@@ -159,7 +159,7 @@ class Projector:
         ids: np.ndarray,
         kept_after: Iterable[int],
     ) -> StyleProjection:
-        """The search for targets uint8 [n, H, W, C]; each image's depends on its own id only.
+        """The search for targets uint8 [n, H, W, C]. Each image's depends on its own id only.
 
         Args:
           params: of `embed`.
@@ -190,7 +190,7 @@ class Projector:
 
 
 def initial_noise(maps: PyTree, key, ids: np.ndarray) -> PyTree:
-    """Standard normal maps [n, r, r] in the places of maps [r, r]; those of image `ids[i]` depend on its id alone."""
+    """Standard normal maps [n, r, r] in the places of maps [r, r]. Those of image `ids[i]` depend on its id alone."""
     leaves, structure = jax.tree.flatten(maps)
     drawn = [example_normal(jax.random.fold_in(key, i), jnp.asarray(ids), leaf.shape) for i, leaf in enumerate(leaves)]
     return jax.tree.unflatten(structure, drawn)

@@ -37,7 +37,7 @@ def write(opened, players, path: Path, decode: Callable | None = None) -> None:
 
 
 def draw(opened, players, decode: Callable | None = None) -> Image.Image | None:
-    """The latents that matter most, a row each; None where they are no vectors.
+    """The latents that matter most, a row each. None where they are no vectors.
 
     With an encoder these are the dimensions of largest mean KL to the prior over the first 1,000 test images (in nats
     at the left), around the posterior mean of the first one. Without one, the axes along which a fixed latent's image

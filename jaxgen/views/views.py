@@ -21,12 +21,12 @@ _GOLDEN = (5**0.5 - 1) / 2
 class View:
     """A compiled view of a recipe, called as the recipe's function is, less `labels`.
 
-    `labels` are those of `ids`; where the function has labels and no ids, ids stand in the labels' place. Images come
-    as uint8 and reach the function as float32 in [-1, 1]; other arrays are float32. Strings, whole numbers and tuples
+    `labels` are those of `ids`. Where the function has labels and no ids, ids stand in the labels' place. Images come
+    as uint8 and reach the function as float32 in [-1, 1]. Other arrays are float32. Strings, whole numbers and tuples
     are compiled into the program. The outcome is float32, or uint8 where the view makes images.
 
     Args:
-      function: the recipe's; its parameters' names say what it takes (`recipes.base.Recipe`).
+      function: the recipe's. Its parameters' names say what it takes (`recipes.base.Recipe`).
       makes_images: whether it gives images in [-1, 1], where the data are images.
       mesh: devices to spread batches over.
       labels_of: ids [n] -> labels [n] or None.
@@ -115,7 +115,7 @@ class Views:
     Args:
       recipe: what was trained.
       mesh: devices to spread batches over.
-      num_classes: labels of samples go round all classes; 0 for none.
+      num_classes: labels of samples go round all classes, 0 for none.
       class_shares: how often each class is sampled instead, numbers that sum to 1.
     """
 
@@ -166,11 +166,11 @@ def near_images(views: Mapping[str, Callable]) -> Callable:
 
     Images are [n, H, W, C] in [-1, 1]. Paths lead between two random latents each.
 
-    space: "z", great circles; "w", straight lines between what the latents are mapped to.
+    space: "z", great circles, "w", straight lines between what the latents are mapped to.
     sampling: t is uniform in [0, 1] ("full"), or 0 ("end").
 
     Args:
-      views: of a recipe: latents and decode; for "w" mapping and synthesis.
+      views: of a recipe: latents and decode. For "w" mapping and synthesis.
     """
 
     def path(state, key, ids, epsilon, labels, space="z", sampling="full"):

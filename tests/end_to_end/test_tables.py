@@ -232,7 +232,7 @@ def test_a_split_of_the_run_s_own_seed():
         ({"model__pack": 0}, r"config\.model\.pack=0: it must be at least 1"),
         ({"data__class_sampling": "even"}, "class_sampling='even' is unknown"),
         ({"evaluation__baselines": ("copula",)}, "'copula' is unknown: did you mean 'class_copula'"),
-        ({"data__name": "gaussian_ring"}, "baselines are samplers of tables"),
+        ({"data__name": "gaussian_ring"}, "baselines sample tables"),
         ({"data__num_classes": 3}, "breast_cancer has 2 classes"),
     ],
 )

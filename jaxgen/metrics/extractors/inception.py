@@ -4,8 +4,8 @@ Only the known weights with the input path of the original computation, `tf1`, g
 plain name. `pytorch` is what pytorch-fid feeds the network, `clean` what clean-fid does (Parmar et al. 2022).
 
 The network departs from the usual Inception v3 (Szegedy et al. 2016) in its pooling branches: 3x3 averages that do not
-count the padding, in Mixed_7c a maximum; and in its 1008 outputs. Batch normalisation is folded into the convolutions.
-Where convolutions of size 1 share their input they are one product; an average without padding is linear and keeps
+count the padding, in Mixed_7c a maximum, and in its 1008 outputs. Batch normalisation is folded into the convolutions.
+Where convolutions of size 1 share their input they are one product. An average without padding is linear and keeps
 constants, so the branch that averages first and mixes channels then is computed the other way round, on fewer
 channels. All products are float32 at `precision="highest"`: accelerators would round their inputs otherwise.
 """
@@ -179,7 +179,7 @@ def outputs(params: dict, images: jax.Array, path: InputPath) -> tuple[jax.Array
       images: uint8 [B, H, W, C], C 1 or 3 (or float32 in [0, 255]).
 
     Returns:
-      For each of EXITS float32 [B, that], the means over each map; then the logits [B, 1008].
+      For each of EXITS float32 [B, that], the means over each map. Then the logits [B, 1008].
     """
     one_by_one = traced_for_cpu()
 
@@ -199,7 +199,7 @@ def load(
     Args:
       resize: "tf1" (or ""), "pytorch" or "clean".
       weights: a torch file in place of the cached or fetched one.
-      allow_other_weights: accept weights that are not the known ones; the label then names their hash.
+      allow_other_weights: accept weights that are not the known ones. The label then names their hash.
       feature_size: which exit gives the features: 64, 192, 768 or 2048.
 
     Raises:

@@ -127,7 +127,7 @@ def load_params(tensors: Mapping[str, np.ndarray]) -> dict:
     Tensors that the network does not use, such as `fc.bias`, are left aside.
 
     Raises:
-      UserError: a tensor is missing or has another shape; the line names it.
+      UserError: a tensor is missing or has another shape. The line names it.
     """
     check_shapes(tensors, expected_shapes(), "the tensors")
     layers = {name: folded(tensors, f"{name}.conv", f"{name}.bn") for name in CONVOLUTIONS}

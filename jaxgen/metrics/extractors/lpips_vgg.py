@@ -1,7 +1,7 @@
 """LPIPS v0.1 on VGG16 (Zhang et al. 2018): how different two images look, from files that torch wrote, without torch.
 
 No feature network for other metrics, but a distance of its own: see `distance`. Its two files are not part of any
-dependency; `python -m jaxgen.metrics.extractors.lpips_vgg` fetches them once, 553 MB.
+dependency. `python -m jaxgen.metrics.extractors.lpips_vgg` fetches them once, 553 MB.
 """
 
 import functools
@@ -107,7 +107,7 @@ def load() -> dict:
             digest = hashlib.file_digest(opened, "sha256").hexdigest()
         if digest != file.sha256:
             raise UserError(
-                f"{path}: not the weights of {NETWORK} (SHA-256 {file.sha256[:16]}...); delete it and get {file.url}"
+                f"{path}: not the weights of {NETWORK} (SHA-256 {file.sha256[:16]}...). Delete it and get {file.url}"
             )
         tensors.append(read_torch_file(path))
     return params_from(*tensors)
@@ -165,7 +165,7 @@ def distance(params: dict, a: jax.Array, b: jax.Array) -> jax.Array:
 
     Args:
       params: of `load`.
-      a, b: float images [B, H, W, C] in [-1, 1], of 16 pixels or more; one channel counts as three equal ones.
+      a, b: float images [B, H, W, C] in [-1, 1], of 16 pixels or more. One channel counts as three equal ones.
     """
     spread = isinstance(a, jax.Array) and len(a.devices()) > 1
     if jax.default_backend() != "cpu" or spread:

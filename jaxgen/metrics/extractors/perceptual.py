@@ -28,7 +28,7 @@ class Perceptual(NamedTuple):
 
 
 def load(name: str, key: str, image_shape: tuple[int, ...]) -> Perceptual:
-    """The distance called `name`: efficientnet_lite0 or lpips_vgg; "" is none at all.
+    """The distance called `name`: efficientnet_lite0 or lpips_vgg, "" is none at all.
 
     Args:
       key: of the config, for error lines.
@@ -40,12 +40,12 @@ def load(name: str, key: str, image_shape: tuple[int, ...]) -> Perceptual:
     if name not in ("", "efficientnet_lite0", "lpips_vgg"):
         raise UserError(unknown(key, name, ["efficientnet_lite0", "lpips_vgg"], "'' for none"))
     if name and image_shape[2] not in (1, 3):
-        raise UserError(f"{key}={name!r}: images of {image_shape[2]} channels are neither grey nor RGB; set it to ''")
+        raise UserError(f"{key}={name!r}: images of {image_shape[2]} channels are neither grey nor RGB. Set it to ''")
     if name == "lpips_vgg":
         if min(image_shape[:2]) < lpips_vgg.MIN_SIDE:
             raise UserError(f"{key}={name!r}: its VGG16 needs images of {lpips_vgg.MIN_SIDE} pixels or more")
         if reason := lpips_vgg.missing():
-            raise UserError(f"{key}={name!r} {reason}; or use efficientnet_lite0")
+            raise UserError(f"{key}={name!r} {reason}, or use efficientnet_lite0")
         return Perceptual(lpips_vgg.NETWORK, lpips_vgg.load(), lpips_vgg.embedding)
     if name == "efficientnet_lite0":
         description = "EfficientNet-Lite0, five stages' channels of unit length, mean over positions and stages"

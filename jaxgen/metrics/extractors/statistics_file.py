@@ -1,6 +1,6 @@
 """Feature statistics on disk: `.npz` with `mu` and `sigma` (ddof = 1), the layout of pytorch-fid and clean-fid.
 
-Ours carry one array more, `metadata`, which says what they are of; files that others published do not have it.
+Ours carry one array more, `metadata`, which says what they are of. Files that others published do not have it.
 Features of a set of real images have files, too, so that the runs of a study do not each compute the same ones.
 """
 
@@ -19,11 +19,11 @@ from jaxgen.metrics.frechet import FeatureStatistics
 
 
 class Mismatch(Exception):
-    """The file is damaged, or holds statistics of something else; the message says which."""
+    """The file is damaged, or holds statistics of something else. The message says which."""
 
 
 class SavedStatistics(NamedTuple):
-    """mean [D] and unbiased covariance [D, D], float64; metadata: None in files that carry none."""
+    """mean [D] and unbiased covariance [D, D], float64, metadata: None in files that carry none."""
 
     mean: np.ndarray
     covariance: np.ndarray
@@ -50,7 +50,7 @@ def write_arrays(path: Path, **arrays: np.ndarray) -> None:
 
 @contextlib.contextmanager
 def arrays_of(path: Path) -> Iterator[Mapping[str, np.ndarray]]:
-    """The arrays of a .npz by name; what is wrong with the file, or with what the block finds in it, is a Mismatch."""
+    """The arrays of a .npz by name. What is wrong with the file, or with what the block finds in it, is a Mismatch."""
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
             yield arrays

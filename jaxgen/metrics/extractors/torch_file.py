@@ -99,12 +99,12 @@ class _Unpickler(pickle.Unpickler):
             if module == "torch" and name in _DTYPES:
                 return _StorageType(np.dtype(_DTYPES[name]))
         raise pickle.UnpicklingError(
-            f"it asks for {f'{module}.{name}'[:80]!r}, which is no plain tensor; save the state_dict alone"
+            f"it asks for {f'{module}.{name}'[:80]!r}, which is no plain tensor. Save the state_dict alone"
         )
 
     def persistent_load(self, pid: Any) -> _View:
         if not self._tensors or not isinstance(pid, tuple) or len(pid) not in (5, 6) or pid[0] != "storage":
-            raise pickle.UnpicklingError("it holds something other than tensors; save the state_dict alone")
+            raise pickle.UnpicklingError("it holds something other than tensors. Save the state_dict alone")
         _, kind, key, _, count, *view = pid
         start = 0
         if view and view[0] is not None:  # written by old versions: (own key, first element, element count)
@@ -115,13 +115,13 @@ class _Unpickler(pickle.Unpickler):
 
 
 def read_torch_file(path: str | Path) -> Any:
-    """The object in a `.pth` file, its tensors as read-only NumPy arrays; nothing in the file is executed.
+    """The object in a `.pth` file, its tensors as read-only NumPy arrays. Nothing in the file is executed.
 
     Args:
       path: a file by `torch.save`, in the zip format (torch >= 1.6) or the legacy one.
 
     Returns:
-      What was saved (dicts, lists, numbers, strings), each tensor an array of its own shape and dtype; bfloat16
+      What was saved (dicts, lists, numbers, strings), each tensor an array of its own shape and dtype. bfloat16
       comes as `ml_dtypes.bfloat16`. Tensors that shared a storage share memory.
 
     Raises:
@@ -131,7 +131,7 @@ def read_torch_file(path: str | Path) -> Any:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); give the path of a .pth file") from None
+        raise UserError(f"{path}: cannot be read ({error.strerror}). Give the path of a .pth file") from None
     try:
         if data[:2] == b"PK":
             return _read_zip(data)
@@ -152,7 +152,7 @@ def _read_zip(data: bytes) -> Any:
             # torch never compresses; refusing it here also refuses zip bombs.
             raise pickle.UnpicklingError("its members are compressed, which torch never does")
         if f"{root}byteorder" in members and archive.read(f"{root}byteorder") != b"little":
-            raise pickle.UnpicklingError("it was saved on a big-endian machine; save it again on another")
+            raise pickle.UnpicklingError("it was saved on a big-endian machine. Save it again on another")
         tree = _Unpickler(io.BytesIO(archive.read(f"{root}data.pkl"))).load()
         return _fill(tree, lambda key: archive.read(f"{root}data/{key}"))
 
@@ -208,7 +208,7 @@ def _fill(tree: Any, read) -> Any:
 
 
 def strided(storage: np.ndarray, offset: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> np.ndarray:
-    """A read-only tensor over a storage [n]; offset and strides count elements.
+    """A read-only tensor over a storage [n]. Offset and strides count elements.
 
     Raises:
       One of `DAMAGE`: no layout that torch writes, or one that reaches past the storage.
@@ -237,6 +237,6 @@ def _walk(tree: Any, function, done: dict | None = None) -> Any:
     elif tree is None or isinstance(tree, bool | int | float | complex | str | bytes | set | frozenset):
         return tree
     else:
-        raise pickle.UnpicklingError("it holds something other than tensors; save the state_dict alone")
+        raise pickle.UnpicklingError("it holds something other than tensors. Save the state_dict alone")
     done[id(tree)] = result
     return result

@@ -35,14 +35,14 @@ def located(published: Published) -> Path:
     """The file in `weights_folder`, downloaded once if it is not there.
 
     Raises:
-      UserError: the download failed; the line says where to put the file by hand.
+      UserError: the download failed. The line says where to put the file by hand.
     """
     path = weights_folder() / published.name
     if not path.is_file():
         try:
             fetch(published.url, path, published.sha256, what=published.network, progress=sys.stderr.isatty())
         except UserError as error:
-            raise UserError(f"{error}; the extractor efficientnet_lite0 needs no download") from error
+            raise UserError(f"{error}. The extractor efficientnet_lite0 needs no download") from error
     return path
 
 
@@ -52,7 +52,7 @@ def read(
     """The tensors in a torch file, and its SHA-256.
 
     Args:
-      expected: name -> shape of every tensor that the network needs; others may be there.
+      expected: name -> shape of every tensor that the network needs. Others may be there.
       allow_other: take a file that is not the published one, if its tensors fit.
 
     Raises:
@@ -62,19 +62,19 @@ def read(
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); give the path of a .pth file") from None
+        raise UserError(f"{path}: cannot be read ({error.strerror}). Give the path of a .pth file") from None
     if digest != published.sha256 and not allow_other:
         raise UserError(
             f"{path}: not the weights of {published.network} (SHA-256 {digest[:16]}..., the known ones have "
-            f"{published.sha256[:16]}...); get {published.url}, or set allow_other_weights=True (it renames numbers)"
+            f"{published.sha256[:16]}...). Get {published.url}, or set allow_other_weights=True (it renames numbers)"
         )
     tensors = read_torch_file(path)
     if not isinstance(tensors, dict):
-        raise UserError(f"{path}: holds a {type(tensors).__name__}, not tensors by name; save the state_dict alone")
+        raise UserError(f"{path}: holds a {type(tensors).__name__}, not tensors by name. Save the state_dict alone")
     check_shapes(tensors, expected, str(path))
     for name in expected:
         if not np.isfinite(tensors[name]).all():
-            raise UserError(f"{path}: {name} has values that are not finite; use weights of a finished training")
+            raise UserError(f"{path}: {name} has values that are not finite. Use weights of a finished training")
     return tensors, digest
 
 
@@ -91,7 +91,7 @@ def check_shapes(tensors: Mapping[str, np.ndarray], expected: Mapping[str, tuple
         if names:
             count = "1 tensor is" if len(names) == 1 else f"{len(names)} tensors are"
             listed = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-            raise UserError(f"{where}: {count} {fault}: {listed}; use weights of this very network")
+            raise UserError(f"{where}: {count} {fault}: {listed}. Use weights of this very network")
 
 
 def folded(tensors: Mapping[str, np.ndarray], convolution: str, norm: str) -> dict[str, np.ndarray]:

@@ -1,10 +1,10 @@
 """Convolutions of a fixed network by Winograd's minimal filtering, two outputs a tile and axis.
 
-F(2, r) makes 2 outputs of an r-tap filter from r + 1 products instead of 2r (Winograd 1980; Lavin and Gray 2016,
+F(2, r) makes 2 outputs of an r-tap filter from r + 1 products instead of 2r (Winograd 1980, Lavin and Gray 2016,
 "Fast Algorithms for Convolutional Neural Networks"), so 3x3 costs 2.25 times fewer products, 5x5 2.8 times, 1x7 1.75
 times. With stride 2, three taps are two on the even pixels, F(2, 2), and one on the odd ones: 5 products instead of 6.
 In float32 the error of 3x3 is that of XLA's direct convolution, that of 5x5 and 1x7 two and a half times it, near that
-of one long sum; larger tiles save more products, lose more digits, and were no faster.
+of one long sum. Larger tiles save more products, lose more digits, and were no faster.
 """
 
 import functools
@@ -41,7 +41,7 @@ _EVERY_SECOND = Transforms(
 
 @functools.cache
 def transforms(taps: int, stride: int = 1) -> Transforms:
-    """F(2, taps), or for one tap F(1, 1); with stride 2 for three taps only.
+    """F(2, taps), or for one tap F(1, 1). With stride 2 for three taps only.
 
     By Toom and Cook: a product of polynomials is found from its values at n - 1 points and at infinity, and the
     filter is its transpose. Each value is scaled by powers of two (exact) so that no term is much larger than others.

@@ -17,7 +17,7 @@ class StyleGAN2(NamedTuple):
     """The networks and the sizes between them.
 
     mapping: `(latents [N, z_dim], labels [N] or None) -> w [N, w_dim]`.
-    synthesis: `(ws [N, num_ws, w_dim], noise) -> images [N, H, W, C]`; see `synthesis.Noise`.
+    synthesis: `(ws [N, num_ws, w_dim], noise) -> images [N, H, W, C]`. See `synthesis.Noise`.
     discriminator: `(images, labels, train) -> logits [N]`.
     """
 
@@ -45,13 +45,13 @@ def build(config, image_shape: tuple[int, int, int], num_classes: int, dtype) ->
     if height != side or side not in (1 << k for k in range(3, 11)):
         raise UserError(
             f"data.image_size: images of {height}x{side} are a size that StyleGAN2 cannot make: they must be square "
-            f"with a side of 8, 16, 32, ..., 1024; set data.image_size={1 << min(max(round(math.log2(side)), 3), 10)}"
+            f"with a side of 8, 16, 32, ..., 1024. Set data.image_size={1 << min(max(round(math.log2(side)), 3), 10)}"
         )
     for key in ("architecture", "discriminator_architecture"):
         if config[key] not in _ARCHITECTURES:
             raise UserError(unknown(f"config.model.{key}", config[key], _ARCHITECTURES))
     if config.conditional and not num_classes:
-        raise UserError("config.model.conditional=True needs data with class labels; this has none")
+        raise UserError("config.model.conditional=True needs data with class labels. This has none")
     sizes = ("latent_dim", "mapping_layers", "channel_base", "channel_max", "stddev_group")
     require(config, "config.model", AT_LEAST_ONE, *sizes)
     if config.channel_base < side:

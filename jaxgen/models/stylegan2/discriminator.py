@@ -15,7 +15,7 @@ _SQRT_HALF = math.sqrt(0.5)
 
 
 class DiscriminatorBlock(nn.Module):
-    """One resolution, halved at its end; architecture "orig", "skip" (images go down beside) or "resnet"."""
+    """One resolution, halved at its end. Architecture "orig", "skip" (images go down beside) or "resnet"."""
 
     channels: int
     channels_out: int
@@ -42,7 +42,7 @@ class DiscriminatorBlock(nn.Module):
 
 
 class DiscriminatorEpilogue(nn.Module):
-    """At 4x4: minibatch standard deviation, 3x3 convolution, two dense layers to `features` numbers; in float32."""
+    """At 4x4: minibatch standard deviation, 3x3 convolution, two dense layers to `features` numbers. In float32."""
 
     channels: int
     features: int
@@ -114,14 +114,14 @@ def minibatch_stddev(x, group_size: int, num_features: int = 1, axis_name: str |
 
     Image i belongs to group i mod (N / group_size), so groups are strided. Examples are spread over devices as
     `ops.random.example_ids` numbers them, so that whole groups lie on a device where its share is a multiple of the
-    group; where it is not, devices exchange their (small) images: with those alone that hold the rest of the group
+    group. Where it is not, devices exchange their (small) images: with those alone that hold the rest of the group
     where its size is a multiple of the share, else with all. Groups are the same on any number of devices.
 
     Args:
-      x: [n, H, W, C]; the statistics are computed in float32 at least.
-      group_size: images in a group; the whole batch of all devices where that is smaller.
-      num_features: channels to add, each the mean over its share of C; C is a multiple of it.
-      axis_name: the mesh axis that the batch is spread over (inside `shard_map`); None: x is all of it.
+      x: [n, H, W, C]. The statistics are computed in float32 at least.
+      group_size: images in a group. The whole batch of all devices where that is smaller.
+      num_features: channels to add, each the mean over its share of C. C is a multiple of it.
+      axis_name: the mesh axis that the batch is spread over (inside `shard_map`), None: x is all of it.
 
     Returns:
       [n, H, W, C + num_features] in the dtype of x.

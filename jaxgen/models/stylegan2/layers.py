@@ -93,8 +93,8 @@ def modulated_conv(x, kernel, styles, *, demodulate: bool = True, up: int = 1, f
       styles: [N, C] float32.
       demodulate: whether the expected variance of each output channel is brought to that of the input.
       up: 1, or 2 to double the resolution with the filter `BINOMIAL`.
-      fused: False scales activations before and after one convolution for all images; True makes each image's own
-        kernel, a grouped convolution. The same numbers; grouped ones are slow on CPUs and in training.
+      fused: False scales activations before and after one convolution for all images. True makes each image's own
+        kernel, a grouped convolution. The same numbers. Grouped ones are slow on CPUs and in training.
 
     Returns:
       [N, up * H, up * W, O] in the dtype of x.
@@ -124,7 +124,7 @@ class Mapping(nn.Module):
     """Latents [N, z_dim] and classes [N] to w [N, w_dim].
 
     Without latents (z_dim 0: the discriminator's conditioning) only the classes are mapped. The collection "w_avg"
-    holds the mean of w that truncation pulls towards; the recipe moves it.
+    holds the mean of w that truncation pulls towards. The recipe moves it.
     """
 
     w_dim: int
