@@ -154,7 +154,7 @@ def test_truncation_pulls_styles_to_their_mean():
 def test_a_program_that_depends_on_the_number_of_images_asks_for_it():
     shape = jax.ShapeDtypeStruct((1, 3), jnp.float32)
     sampler = exported_sampler.Sampler(lambda players, x: x[: x.shape[0] // 2] if x.shape[0] > 4 else x, {"x": shape})
-    with pytest.raises(UserError, match=r"for any number of images .*: set --batch_size"):
+    with pytest.raises(UserError, match=r"for any number of images .*\. Set --batch_size"):
         exported_sampler.lowered(sampler, {}, ("cpu",))
     assert exported_sampler.lowered(sampler, {}, ("cpu",), 6).out_avals[0].shape == (3, 3)
 

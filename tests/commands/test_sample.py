@@ -322,7 +322,7 @@ def test_styles_of_a_file_make_their_images_again(write, painted, tmp_path, name
         (b"no zip", "cannot be read"),
         (np.zeros((1, 8)), "is a single array"),
         ({"z": np.zeros((1, 8))}, "holds z: no array 'w' or 'w_plus'"),
-        ({"w": np.zeros((1, 6, 8))}, r"w is \[1, 6, 8\], and this network's styles are \[n, 4, 8\] or \[n, 8\]"),
+        ({"w": np.zeros((1, 6, 8))}, r"w is \[1, 6, 8\], but this network's styles are \[n, 4, 8\] or \[n, 8\]"),
         ({"w": np.zeros((0, 8))}, r"w is \[0, 4, 8\]"),
         ({"w_plus": np.full((1, 4, 8), np.nan)}, "w_plus is not finite"),
     ],
