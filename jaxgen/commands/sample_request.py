@@ -68,9 +68,7 @@ def request_of(settings) -> Request:
         raise UserError(f"config.sample.style_mixing_{missing} is empty. A matrix needs seeds of rows and of columns")
     layers = numbers_of((settings.style_mixing_layers,), "config.sample.style_mixing_layers")
     if not layers or layers != tuple(range(layers[0], layers[-1] + 1)):
-        raise UserError(
-            f"config.sample.style_mixing_layers={settings.style_mixing_layers!r}: write a range such as '0-6'"
-        )
+        raise UserError(f"config.sample.style_mixing_layers={settings.style_mixing_layers!r}: a range such as '0-6'")
     for key, choices in (("noise_mode", ["", *_NOISE_MODES]), ("video", ["", *_VIDEOS]), ("video_path", _PATHS)):
         if settings[key] not in choices:
             raise UserError(unknown(f"config.sample.{key}", settings[key], [choice for choice in choices if choice]))
@@ -81,9 +79,7 @@ def request_of(settings) -> Request:
     if settings.label < -1:
         raise UserError(f"config.sample.label={settings.label}: it must be a class from 0 up, or -1 for all in turn")
     if not math.isfinite(settings.truncation):
-        raise UserError(
-            f"config.sample.truncation={settings.truncation}: it must be finite, such as 0.7, or 1 for none"
-        )
+        raise UserError(f"config.sample.truncation={settings.truncation}: it must be finite (1 is no truncation)")
     if settings.truncation_cutoff < 0:
         raise UserError(f"config.sample.truncation_cutoff={settings.truncation_cutoff}: it must be 0 (all) or more")
     if settings.truncation_cutoff and settings.truncation == 1:
@@ -113,7 +109,7 @@ def numbers_of(values: tuple, key: str) -> tuple[int, ...]:
         for part in parts:
             first, dash, last = part.strip().partition("-")
             if not (first.isdecimal() and (last.isdecimal() if dash else True)):
-                raise UserError(f"{key}: {value!r} is neither a whole number from 0 up nor a range such as '100-103'")
+                raise UserError(f"{key}: {value!r} is no whole number from 0 up, and no range such as '100-103'")
             numbers += range(int(first), int(last or first) + 1)
     if numbers and max(numbers) > _LARGEST_SEED:
         raise UserError(f"{key}: {max(numbers)} is more than {_LARGEST_SEED}, the largest seed")
@@ -149,11 +145,9 @@ def check(request: Request, opened: Session) -> None:
             )
     if request.label != -1:
         if not (config.model.conditional and num_classes):
-            raise UserError(f"config.sample.label={request.label}: the model is unconditional. Use -1")
+            raise UserError(f"config.sample.label={request.label}: the model knows no classes. Use -1")
         if request.label >= num_classes:
-            raise UserError(
-                f"config.sample.label={request.label}: use a class from 0 to {num_classes - 1}, or -1 for all"
-            )
+            raise UserError(f"config.sample.label={request.label}: classes are 0 to {num_classes - 1} (-1: all)")
     if request.rows and request.layers[1] >= num_ws:
         raise UserError(
             f"config.sample.style_mixing_layers={settings.style_mixing_layers!r}: this network's layers are 0 to "

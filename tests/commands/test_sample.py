@@ -226,7 +226,7 @@ def test_mp4_without_its_library_is_refused(monkeypatch):
         ({"style_mixing_layers": "0,2"}, "style_mixing_layers='0,2': a range"),
         ({"noise_mode": "constant"}, "did you mean 'const'"),
         ({"video": "avi", "seeds": (1, 2)}, "choices: mp4, gif"),
-        ({"video": "gif", "seeds": (1,)}, "name two or more in config.sample.seeds"),
+        ({"video": "gif", "seeds": (1,)}, "Name two or more in config.sample.seeds"),
         ({"truncation": float("nan")}, "config.sample.truncation=nan"),
         ({"truncation_cutoff": 2}, "changes nothing at config.sample.truncation=1.0"),
         ({"label": -2}, "config.sample.label=-2"),
@@ -252,7 +252,7 @@ STYLED = ("sample", "latents", "decode", "mapping", "synthesis")
         (STYLED, {"label": 10}, "classes are 0 to 9"),
         (STYLED, {"style_mixing_rows": (1,), "style_mixing_columns": (2,)}, "layers='0-6': .* layers are 0 to 3"),
         (STYLED, {"truncation": 0.5, "truncation_cutoff": 5}, "truncation_cutoff=5: this network has 4"),
-        (STYLED, {"seeds": (1,), "latent_sampler": "normal"}, "not with config.sample.latent_sampler='normal'"),
+        (STYLED, {"seeds": (1,), "latent_sampler": "normal"}, "It does not work with config.sample.latent_sampler='normal'"),
     ],
 )
 def test_what_this_model_cannot_do_is_refused(views, changes, words):
