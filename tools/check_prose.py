@@ -18,7 +18,7 @@ _FENCE = re.compile(r"^\s*(```|~~~)")
 _ITEM = re.compile(r"^\s*([-*+]|\d+\.)\s+")
 _SENTENCE_END = re.compile(r"(?<=[.!?:])[\"')\]*_]*\s+(?=[\"'(\[*_`]*[A-Z0-9`])")
 _SECTION = re.compile(r"(Args|Attributes|Raises|Returns|Yields):")
-_NAMES = re.compile(r"(?:(?<=^ {2})|(?<=\. ))[a-z]\w*(?:, \w+)*: ")
+_NAMES = re.compile(r"(?:^ {2}|^|(?<=\. ))[a-z]\w*(?:, \w+)*: ")
 _ABBREVIATIONS = ("e.g.", "i.e.", "et al.", "vs.", "cf.", "Fig.", "eq.", "Eq.", "p.")
 
 
@@ -78,8 +78,9 @@ def _as_markdown(docstring: str) -> str:
     lines = [""]
     for line in inspect.cleandoc(docstring).splitlines():
         code = line.startswith("    ") and not lines[-1]
-        line = "" if code or _SECTION.fullmatch(line) else _NAMES.sub("CODE: ", line)
-        lines.append("- " + line.strip() if re.match(r" {2}\S", line) else line)
+        named = _NAMES.match(line) and lines[-1][-1:] in ("", ".")
+        item = "- " if named or re.match(r" {2}\S", line) else ""
+        lines.append("" if code or _SECTION.fullmatch(line) else item + _NAMES.sub("CODE: ", line).strip())
     return "\n".join(lines[1:])
 
 

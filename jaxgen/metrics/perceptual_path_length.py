@@ -1,7 +1,7 @@
 """Perceptual path length (Karras et al. 2019, section 4.1): how evenly images change along paths between latents.
 
-By LPIPS on VGG16, as published numbers are. Where its weights are missing, `feature_path_length` measures the same
-paths by the features of a network that is there.
+It uses LPIPS on VGG16, like published numbers. If those weights are missing, `feature_path_length` measures the same
+paths by the features of another network.
 """
 
 from collections.abc import Callable
@@ -28,16 +28,16 @@ _RESAMPLES = 200
 
 
 def unsuitable(image_shape: tuple[int, ...]) -> str | None:
-    """Why images [H, W, C] have no LPIPS here: too small, neither grey nor RGB, or weights that are missing."""
+    """The reason against LPIPS for images [H, W, C]: too small, neither grey nor RGB, or missing weights."""
     if min(image_shape[:2]) < lpips_vgg.MIN_SIDE:
-        return f"images of {image_shape[0]}x{image_shape[1]} are smaller than the {lpips_vgg.MIN_SIDE} of LPIPS's VGG16"
+        return f"images of {image_shape[0]}x{image_shape[1]} are smaller than {lpips_vgg.MIN_SIDE}, LPIPS's least side"
     if image_shape[2] not in (1, 3):
         return f"images of {image_shape[2]} channels are neither grey nor RGB"
     return lpips_vgg.missing()
 
 
 def shrunk(images: jax.Array) -> jax.Array:
-    """Images [B, H, W, C] of 512 pixels and more as means of whole blocks, of 256 to 511 pixels. Others as they are."""
+    """Images [B, H, W, C] of 512 pixels or more, as block means of 256 to 511 pixels. Smaller images stay as is."""
     factor = min(images.shape[1:3]) // _SIDE
     if factor < 2:
         return images
@@ -47,9 +47,9 @@ def shrunk(images: jax.Array) -> jax.Array:
 
 
 def filtered_mean(lengths: np.ndarray) -> float:
-    """Mean of the lengths between their 1st and 99th percentiles, both included: as StyleGAN and its successors do.
+    """Mean of the lengths from their 1st to their 99th percentile, both included, as in StyleGAN and its successors.
 
-    The lower percentile is rounded down to a length that occurs, the upper one up.
+    The lower percentile is rounded down to an existing length, and the upper percentile up.
     """
     low = np.percentile(lengths, _PERCENTILES[0], method="lower")
     high = np.percentile(lengths, _PERCENTILES[1], method="higher")
@@ -61,14 +61,14 @@ def path_lengths(measure: Callable, context: Context, **facts) -> Collected:
 
     Args:
       measure: float32 images in [-1, 1], twice [B, H, W, C] -> squared distances [B].
-      context: its seed, and in `info["path"]` what there is to say of the paths, such as {"space": "z"}.
+      context: its seed, and facts about the paths in `info["path"]`, such as {"space": "z"}.
       facts: further facts for the record.
     """
 
     def rows_of(batch: OutputBatch) -> np.ndarray:
         a, b = batch.output
         if not jnp.issubdtype(a.dtype, jnp.floating):
-            raise ValueError(f"the view 'path' gave {a.dtype} images. Steps of {EPSILON} are lost in whole grey levels")
+            raise ValueError(f"the view 'path' gave {a.dtype} images. Whole grey levels would hide steps of {EPSILON}")
         return np.asarray(batch.host(measure(shrunk(a), shrunk(b))), np.float64) / EPSILON**2
 
     def finish(lengths: np.ndarray) -> dict:
@@ -89,6 +89,6 @@ def path_lengths(measure: Callable, context: Context, **facts) -> Collected:
 
 
 def start(context: Context) -> Collected:
-    """An accumulator over the whole image (no crop to its centre, which StyleGAN's numbers for faces have)."""
+    """An accumulator over whole images. StyleGAN's numbers for faces use a crop of the centre instead."""
     params = lpips_vgg.load()
     return path_lengths(lambda a, b: lpips_vgg.distance(params, a, b), context, network=lpips_vgg.NETWORK)

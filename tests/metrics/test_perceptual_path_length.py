@@ -71,7 +71,7 @@ def test_large_images_become_means_of_blocks(side, expected):
 
 def test_whole_grey_levels_are_refused():
     images = jnp.zeros((2, 4, 4, 1), jnp.uint8)
-    with pytest.raises(ValueError, match=r"uint8 images; steps of 0\.0001 are lost"):
+    with pytest.raises(ValueError, match=r"uint8 images. Whole grey levels would hide steps of 0\.0001"):
         path_lengths(_squared, Context(0, 2, 0)).update(OutputBatch((images, images), 2, None, None))
 
 
