@@ -1,7 +1,7 @@
-"""LPIPS v0.1 on VGG16 (Zhang et al. 2018): how different two images look, from files that torch wrote, without torch.
+"""LPIPS v0.1 on VGG16 (Zhang et al. 2018), the perceptual distance of two images. It reads torch files without torch.
 
-No feature network for other metrics, but a distance of its own: see `distance`. Its two files are not part of any
-dependency. `python -m jaxgen.metrics.extractors.lpips_vgg` fetches them once, 553 MB.
+It is no feature network for other metrics but has its own function, `distance`. No dependency contains its two files.
+`python -m jaxgen.metrics.extractors.lpips_vgg` fetches them once, 553 MB.
 """
 
 import functools
@@ -54,7 +54,7 @@ def _find(file: Published) -> Path | None:
 
 
 def missing() -> str | None:
-    """Which weights are not here and how to get them, or None."""
+    """The missing weights and how to get them, or None."""
     wanted = [file for file in (TRUNK, LINEAR) if _find(file) is None]
     if not wanted:
         return None
@@ -63,7 +63,7 @@ def missing() -> str | None:
 
 
 def fetch_missing() -> None:
-    """Downloads what is not here into `$JAXGEN_CACHE/weights`, checked by its SHA-256.
+    """Downloads missing files into `$JAXGEN_CACHE/weights` and checks them by SHA-256.
 
     Raises:
       UserError: a download failed.
@@ -78,7 +78,7 @@ def params_from(trunk: dict[str, np.ndarray], linear: dict[str, np.ndarray]) -> 
 
     Args:
       trunk: torchvision's VGG16 state dict: `features.<n>.weight` [C_out, C_in, 3, 3] and `.bias`.
-      linear: LPIPS's: `lin<i>.model.1.weight` [1, C, 1, 1], not negative.
+      linear: LPIPS's weights `lin<i>.model.1.weight` [1, C, 1, 1], not negative.
     """
 
     def convolution(number):
@@ -96,7 +96,7 @@ def load() -> dict:
     """The weights of `distance`.
 
     Raises:
-      UserError: a file is missing or is not the known one.
+      UserError: a file is missing or unknown.
     """
     if reason := missing():
         raise UserError(f"lpips: {reason}")
@@ -107,7 +107,7 @@ def load() -> dict:
             digest = hashlib.file_digest(opened, "sha256").hexdigest()
         if digest != file.sha256:
             raise UserError(
-                f"{path}: not the weights of {NETWORK} (SHA-256 {file.sha256[:16]}...). Delete it and get {file.url}"
+                f"{path} is not the weights of {NETWORK} (SHA-256 {file.sha256[:16]}...). Delete it and get {file.url}"
             )
         tensors.append(read_torch_file(path))
     return params_from(*tensors)
@@ -138,9 +138,9 @@ def _features(blocks, x):
 
 
 def embedding(params: dict, images: jax.Array) -> list[jax.Array]:
-    """Arrays [B, h, w, C] of images, such that the squared differences of two images' sum up to their `distance`.
+    """Arrays [B, h, w, C] of images. The summed squared differences of two images' arrays are their `distance`.
 
-    Unlike that of a norm its gradient is defined where all channels are 0.
+    Unlike the gradient of a norm, its gradient is defined at zero channels.
     """
     arrays = []
     for y, weight in zip(_activations(params["blocks"], images), params["linear"], strict=True):
@@ -159,13 +159,13 @@ def _distance(params, a, b):
 def distance(params: dict, a: jax.Array, b: jax.Array) -> jax.Array:
     """LPIPS of each pair, float32 [B]: Zhang et al. 2018, eq. 1.
 
-    sum_l mean_hw sum_c w_lc (x_lhwc - y_lhwc)^2, over the activations relu1_2, relu2_2, relu3_3, relu4_3 and relu5_3
-    with the channels of each position scaled to unit length. In float32 images that differ by 1e-4 still have a
-    distance right to a thousandth of it.
+    sum_l mean_hw sum_c w_lc (x_lhwc - y_lhwc)^2, over the activations relu1_2, relu2_2, relu3_3, relu4_3 and relu5_3,
+    with the channels of each position scaled to unit length. For float32 images that differ by 1e-4, the distance is
+    correct to a thousandth.
 
     Args:
-      params: of `load`.
-      a, b: float images [B, H, W, C] in [-1, 1], of 16 pixels or more. One channel counts as three equal ones.
+      params: parameters of `load`.
+      a, b: float images [B, H, W, C] in [-1, 1], of 16 pixels or more. One channel counts as three equal channels.
     """
     spread = isinstance(a, jax.Array) and len(a.devices()) > 1
     if jax.default_backend() != "cpu" or spread:

@@ -1,4 +1,4 @@
-"""Reads torch's `.pth` files, zip and legacy, without torch and without running anything that is in them."""
+"""Reads torch's `.pth` files, zip and legacy, without torch. No code in a file is run."""
 
 import collections
 import io
@@ -52,9 +52,9 @@ class _View(NamedTuple):
 
 
 class _Lazy(NamedTuple):
-    """A tensor met while unpickling; its bytes are filled in afterwards, since the legacy format puts them last.
+    """A tensor found while unpickling. Its bytes are filled in afterwards, since the legacy format puts them last.
 
-    A tuple, so that the pickle cannot change the numbers once they are checked.
+    It is a tuple, so that the pickle cannot change the numbers after the check.
     """
 
     view: _View
@@ -118,14 +118,14 @@ def read_torch_file(path: str | Path) -> Any:
     """The object in a `.pth` file, its tensors as read-only NumPy arrays. Nothing in the file is executed.
 
     Args:
-      path: a file by `torch.save`, in the zip format (torch >= 1.6) or the legacy one.
+      path: a file of `torch.save`, in the zip format (torch >= 1.6) or the legacy format.
 
     Returns:
-      What was saved (dicts, lists, numbers, strings), each tensor an array of its own shape and dtype. bfloat16
-      comes as `ml_dtypes.bfloat16`. Tensors that shared a storage share memory.
+      The saved object (dicts, lists, numbers, strings). Each tensor is an array of its own shape and dtype. bfloat16
+      becomes `ml_dtypes.bfloat16`. Tensors with a common storage share memory.
 
     Raises:
-      UserError: missing, truncated or damaged file, or one that holds anything but plain data and tensors.
+      UserError: a missing, truncated or damaged file, or objects beyond plain data and tensors.
     """
     path = Path(path)
     try:
@@ -139,7 +139,7 @@ def read_torch_file(path: str | Path) -> Any:
         return _fill(tree, storages.__getitem__)
     except DAMAGE as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(f"{path}: not a readable torch file of tensors, or damaged: {reason[:300]}") from None
+        raise UserError(f"{path} is damaged or no torch file of tensors: {reason[:300]}") from None
 
 
 def _read_zip(data: bytes) -> Any:
@@ -158,10 +158,10 @@ def _read_zip(data: bytes) -> Any:
 
 
 def read_storage(data: bytes) -> np.ndarray:
-    """The elements [n] of a storage as torch pickles one by itself: the legacy format around nothing else.
+    """The elements [n] of a storage that torch pickled alone, in the legacy format.
 
     Raises:
-      One of `DAMAGE`: not such bytes.
+      One of `DAMAGE`: the bytes have another format.
     """
     view, storages = _legacy_parts(data)
     if not isinstance(view, _View):
@@ -170,7 +170,7 @@ def read_storage(data: bytes) -> np.ndarray:
 
 
 def _legacy_parts(data: bytes) -> tuple[Any, dict[str, bytes]]:
-    """What was saved, its tensors lazy, and the bytes of each storage."""
+    """The saved object with its tensors still unread, and the bytes of each storage."""
     stream = io.BytesIO(data)
     plain = [_Unpickler(stream, tensors=False).load() for _ in range(3)]
     if plain[:2] != [_LEGACY_MAGIC, _LEGACY_PROTOCOL]:
@@ -211,7 +211,7 @@ def strided(storage: np.ndarray, offset: int, shape: tuple[int, ...], strides: t
     """A read-only tensor over a storage [n]. Offset and strides count elements.
 
     Raises:
-      One of `DAMAGE`: no layout that torch writes, or one that reaches past the storage.
+      One of `DAMAGE`: a layout that torch does not write, or that exceeds the storage.
     """
     _check_layout(offset, shape, strides)
     if 0 in shape:

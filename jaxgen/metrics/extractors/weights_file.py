@@ -1,4 +1,4 @@
-"""Weights of published networks: found or fetched once, and refused unless they are the known ones."""
+"""Weights of published networks: found or fetched once, and refused if unknown."""
 
 import hashlib
 import os
@@ -18,7 +18,7 @@ _EPSILON = 1e-3
 
 
 class Published(NamedTuple):
-    """A file as its publisher has it. network: what it is the weights of, for messages."""
+    """A publisher's file. network: the network of these weights, for messages."""
 
     network: str
     name: str
@@ -27,7 +27,7 @@ class Published(NamedTuple):
 
 
 def weights_folder() -> Path:
-    """Where fetched weights are kept: `$JAXGEN_CACHE/weights`, or `~/.cache/jaxgen/weights`."""
+    """The folder of fetched weights: `$JAXGEN_CACHE/weights`, or `~/.cache/jaxgen/weights`."""
     return Path(os.environ.get("JAXGEN_CACHE") or "~/.cache/jaxgen").expanduser() / "weights"
 
 
@@ -52,11 +52,11 @@ def read(
     """The tensors in a torch file, and its SHA-256.
 
     Args:
-      expected: name -> shape of every tensor that the network needs. Others may be there.
-      allow_other: take a file that is not the published one, if its tensors fit.
+      expected: name -> shape of every required tensor. The file may hold others.
+      allow_other: accept a file other than the published file, if its tensors fit.
 
     Raises:
-      UserError: not readable, not the published file, or tensors that are missing, of other shapes or not finite.
+      UserError: the file is unreadable or unknown, or tensors are missing, not finite or of other shapes.
     """
     try:
         with path.open("rb") as file:
@@ -65,24 +65,24 @@ def read(
         raise UserError(f"{path}: cannot be read ({error.strerror}). Give the path of a .pth file") from None
     if digest != published.sha256 and not allow_other:
         raise UserError(
-            f"{path}: not the weights of {published.network} (SHA-256 {digest[:16]}..., the known ones have "
+            f"{path} is not the weights of {published.network} (SHA-256 {digest[:16]}..., not "
             f"{published.sha256[:16]}...). Get {published.url}, or set allow_other_weights=True (it renames numbers)"
         )
     tensors = read_torch_file(path)
     if not isinstance(tensors, dict):
-        raise UserError(f"{path}: holds a {type(tensors).__name__}, not tensors by name. Save the state_dict alone")
+        raise UserError(f"{path} holds a {type(tensors).__name__}, not tensors by name. Save the state_dict alone")
     check_shapes(tensors, expected, str(path))
     for name in expected:
         if not np.isfinite(tensors[name]).all():
-            raise UserError(f"{path}: {name} has values that are not finite. Use weights of a finished training")
+            raise UserError(f"{path}: {name} has values that are not finite. Use weights of a successful training")
     return tensors, digest
 
 
 def check_shapes(tensors: Mapping[str, np.ndarray], expected: Mapping[str, tuple[int, ...]], where: str) -> None:
-    """Refuses tensors that are not those of the network.
+    """Refuses tensors that do not fit the network.
 
     Raises:
-      UserError: names the first three that are missing or have another shape.
+      UserError: tensors are missing or have another shape. The line names the first three.
     """
     missing = [name for name in expected if not isinstance(tensors.get(name), np.ndarray)]
     present = [] if missing else expected.items()
