@@ -54,7 +54,7 @@ def pytorch_gan_generator(size=32, channels=3, latent_dim=100, width=64, eps=1e-
 
 
 def pytorch_gan_discriminator(size=32, channels=3, width=64, eps=1e-5):
-    """The discriminator of PyTorch-GAN's DCGAN: images [B, C, H, W] -> logits [B], eps: of its BatchNorms."""
+    """The discriminator of PyTorch-GAN's DCGAN: images [B, C, H, W] -> logits [B]. eps: of its BatchNorms."""
     layers = []
     for stage in range(4):
         features = width // 4 << stage

@@ -58,7 +58,7 @@ def dragan(critic: Critic, reals, fakes, key, ids) -> jax.Array:
     """(||grad D(x)|| - 1)^2 around real images (Kodali et al. 2017, section 2.3, weight 10).
 
     The noise is that of the authors' code: uniform in [0, s/2) on every pixel, with s the standard deviation of the
-    batch. x lies anywhere between the image and its noisy version.
+    batch. The point x lies anywhere between the image and its noisy version.
     """
     del fakes
     key_pixels, key_position = jax.random.split(key)

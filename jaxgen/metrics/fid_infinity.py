@@ -2,7 +2,8 @@
 
 With N samples the distance is too large by about c / N. The factor c depends on the model, so
 even models at one N may be ranked wrongly. Extrapolation removes the bias from the number of *samples*. The bias from
-the number of real images stays. Cost: 20 distances and one decomposition. At 2,048 features it takes about a minute on one core.
+the number of real images stays. Cost: 20 distances and one decomposition. At 2,048 features it takes about a minute on
+one core.
 """
 
 import numpy as np

@@ -95,7 +95,7 @@ def _obstacle(module: ModuleType, views: list[str], offered: list[str], image_sh
         return f"needs the view {module.NEEDS!r}. The run offers {', '.join(offered) or 'no view'}{more}"
     for use in getattr(module, "USES", ()):
         if use not in USES_KNOWN:
-            raise UserError(f"{module.__name__}: USES names {use!r}, known: {', '.join(USES_KNOWN)}")
+            raise UserError(f"{module.__name__}: USES names {use!r}. Known: {', '.join(USES_KNOWN)}")
         if reason := obstacle_to(use):
             return reason
     return getattr(module, "unsuitable", lambda shape: None)(image_shape)

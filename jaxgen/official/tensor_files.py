@@ -1,4 +1,4 @@
-"""Files of tensors under the official names, read and written: `.npz`, `.safetensors`. `.pt` and `.pth` read."""
+"""Files of tensors under the official names. Reads and writes `.npz` and `.safetensors`, and reads `.pt` and `.pth`."""
 
 import zipfile
 import zlib
@@ -33,19 +33,19 @@ def read_networks(path: Path) -> Contents:
         contents = Contents(_split(readers[path.suffix](path), path), {})
     if not {"G", "G_ema"} & set(contents.networks):
         there = ", ".join(sorted(contents.networks)) or "no network"
-        raise UserError(f"{path}: holds {there}. A generator, G_ema or G, is needed")
+        raise UserError(f"{path} holds {there}, but a generator, G_ema or G, is needed")
     return contents
 
 
 def write_tensors(path: Path, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
-    """Writes the whole file, `.npz` or `.safetensors`, or nothing. `metadata` goes where the format has a place for it.
+    """Writes the whole `.npz` or `.safetensors` file, or nothing. `metadata` is written if the format has a place.
 
     Raises:
       UserError: another suffix, or safetensors is not installed.
     """
     arrays = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
     if path.suffix not in WRITTEN:
-        raise UserError(f"{path}: weights are written as {' or '.join(WRITTEN)}. Name such a file")
+        raise UserError(f"{path}: the file name must end in {' or '.join(WRITTEN)}")
     library = _safetensors(path) if path.suffix == ".safetensors" else None
     with workdir.atomic(path) as file:
         if library is None:
@@ -82,7 +82,7 @@ def _safetensors(path: Path) -> ModuleType:
 def _split(tensors: object, path: Path) -> dict[str, Network]:
     """Tensors by network: of `G.`, `D.`, `G_ema.` in front of their names, or of dicts by those keys."""
     if not isinstance(tensors, Mapping):
-        raise UserError(f"{path}: holds a {type(tensors).__name__}, not tensors by name")
+        raise UserError(f"{path} holds a {type(tensors).__name__}, not tensors by name")
     flat: dict[str, Any] = {}
     for name, value in tensors.items():
         inner = value.items() if isinstance(value, Mapping) else [("", value)]

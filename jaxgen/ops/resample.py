@@ -53,7 +53,7 @@ def upsample_conv(x, kernel):
     """Upsampling by 2 and an odd-sized convolution, in StyleGAN2's order: transposed convolution, then the filter.
 
     The filter after the stride-2 transposed convolution equals one before a convolution at the full resolution, with
-    a quarter of its products. x: [N, H, W, C_in], kernel: [k, k, C_in, C_out] as of a plain convolution (StyleGAN2
+    a quarter of its products. x: [N, H, W, C_in]. kernel: [k, k, C_in, C_out] as of a plain convolution (StyleGAN2
     stores it so and leaves it unturned in the transposed one, which amounts to a turned kernel). Returns
     [N, 2H, 2W, C_out].
     """

@@ -113,7 +113,7 @@ def gan(
     settings: ConfigDict,
     table: Table | None,
 ) -> Recipe:
-    """Adversarial recipe from its parts, settings: `config.recipe`. State: `{g, d, ema}`."""
+    """Adversarial recipe from its parts. settings: `config.recipe`. State: `{g, d, ema}`."""
     n_critic, generator_batch = settings.n_critic, settings.generator_batch
     share_fakes, ema_decay = settings.share_fakes, settings.ema_decay
     observer = observations.Observer(loss.boundary, loss.distance, constraint.penalty is not None)

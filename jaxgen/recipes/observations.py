@@ -55,7 +55,7 @@ class Observer(NamedTuple):
         Args:
           critic: `(images [n, ...], labels [n] or None) -> logits [n]`, each from its own image alone.
           stats: the critic's collections. Spectral normalisation shows there.
-          reals, fakes: [B, ...], labels: [B] or None.
+          reals, fakes: [B, ...]. labels: [B] or None.
           key, ids: as for a penalty.
           number, parts: which part of the batch this is, of how many.
 

@@ -84,7 +84,7 @@ def model_of(
 
 
 def likelihood_facts(likelihood: Likelihood, dimensions: int, bound: str) -> dict:
-    """What evaluation must know of the view "log_likelihood", dimensions: H * W * C."""
+    """What evaluation must know of the view "log_likelihood". dimensions: H * W * C."""
     outcomes = "binarised" if likelihood.levels == 2 else f"{likelihood.levels} gray levels"
     return {
         "dimensions": dimensions,
@@ -104,7 +104,7 @@ def vae(
     settings: ConfigDict,
     table: Table | None,
 ) -> Recipe:
-    """VAE recipe from its parts, settings: `config.recipe`.
+    """VAE recipe from its parts. settings: `config.recipe`.
 
     State: `{vae, ema}`, each with encoder, decoder and likelihood.
     """

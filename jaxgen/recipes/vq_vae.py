@@ -51,7 +51,7 @@ def vq_vae(
     image_shape: tuple[int, int, int],
     settings: ConfigDict,
 ) -> Recipe:
-    """VQ-VAE recipe from its parts, settings: `config.recipe`. State: `{vae, prior, ema}`.
+    """VQ-VAE recipe from its parts. settings: `config.recipe`. State: `{vae, prior, ema}`.
 
     The codebook lies in the VAE's stats, since no gradient reaches it. `prior` learns the codes that the encoder gives
     at each step, alongside. Its gradients stop at the codes, so the VAE is trained as without it.

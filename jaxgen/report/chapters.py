@@ -46,7 +46,7 @@ class Chapter:
 
 @dataclass
 class Report:
-    """title. Chapters by data set, lost: sentences about runs that left nothing to compare."""
+    """title. Chapters by data set. lost: sentences about runs that left nothing to compare."""
 
     title: str
     chapters: list[Chapter]

@@ -24,7 +24,7 @@ _LEVEL = 0.05  # of significance
 
 
 class Incomparable(NamedTuple):
-    """A run whose number was made under other settings than the rest, reason: how they differ."""
+    """A run whose number was made under other settings than the rest. reason: how they differ."""
 
     run: RunRecord
     reason: str

@@ -14,7 +14,7 @@ from jaxgen.report.sections import Model, Section
 
 
 class Cell(NamedTuple):
-    """text, smaller text below it, look: "best", "bad", "warning", "muted" or "", anchor: what it links to."""
+    """text, smaller text below it. look: "best", "bad", "warning", "muted" or "". anchor: what it links to."""
 
     text: str
     small: str = ""
@@ -177,7 +177,7 @@ def _searches(tables: Sequence[MetricTable]) -> list[str]:
 
 
 def mean_cell(summary: Summary | None, error: float | None, partial: bool, step: str = "", look: str = "") -> Cell:
-    """A mean over seeds or draws, partial: some were made under other settings and are left out."""
+    """A mean over seeds or draws. partial: some were made under other settings and are left out."""
     if summary is None:
         return Cell("†", "other settings", "muted") if partial else NOTHING
     deviation = "" if summary.deviation is None else f"± {significant(summary.deviation, 2)}"

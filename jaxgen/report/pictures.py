@@ -51,7 +51,7 @@ class Picture:
 
 
 class PictureKind(NamedTuple):
-    """Pictures of one kind, one for each model that has one, folded: shown when asked for."""
+    """Pictures of one kind, one for each model that has one. folded: shown when asked for."""
 
     title: str
     meaning: str

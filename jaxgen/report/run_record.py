@@ -62,7 +62,7 @@ class RunRecord:
     folder: its work directory. Of a seed that shares its program with others, its folder `seed_<s>`.
     place: the folder as the report names it.
     config: as nested dict, complete. {} where it cannot be read.
-    results: {metric: record of evaluation.json}, skipped: {metric: reason}.
+    results: {metric: record of evaluation.json}. skipped: {metric: reason}.
     baselines: {name: {metric: record}} of baselines.json.
     facts: `_run` of evaluation.json over what config.json holds beside the config.
     step: the last that was trained, as lines, checkpoints, alarms and evaluations tell.

@@ -14,7 +14,7 @@ _SEED = {"seed", "num_seeds"}
 
 @dataclass
 class Model:
-    """A model under one config, trained with one or more seeds, number: its place among all models of the report."""
+    """A model under one config, trained with one or more seeds. number: its place among all models of the report."""
 
     name: str
     runs: list[RunRecord]

@@ -14,7 +14,7 @@ import optax
 
 
 class ProjectionBudget(NamedTuple):
-    """steps: Adam steps of each restart, restarts: searches from different random latents, the best one counts."""
+    """steps: Adam steps of each restart. restarts: searches from different random latents, the best one counts."""
 
     steps: int
     restarts: int

@@ -226,7 +226,7 @@ def test_a_split_of_the_run_s_own_seed():
             "makes no rows of a table, and breast_cancer is one: use model.name=tabular_gan",
         ),
         ({"data__name": "gaussian_ring", "evaluation__baselines": ()}, "'tabular_gan' makes rows of a table"),
-        ({"kind": "vae", "recipe__likelihood": "gaussian"}, "recipe.likelihood='gaussian', and the data are rows"),
+        ({"kind": "vae", "recipe__likelihood": "gaussian"}, "recipe.likelihood='gaussian', but the data are rows"),
         ({"recipe__name": "stylegan2"}, "'stylegan2' trains on images"),
         ({"model__pack": 3}, r"config\.model\.pack=3: 16 rows of a batch"),
         ({"model__pack": 0}, r"config\.model\.pack=0: it must be at least 1"),

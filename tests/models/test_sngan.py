@@ -153,9 +153,9 @@ def test_spectral_norm_bounds_the_discriminator():
     ("changes", "message"),
     [
         ({"architecture": "resnt"}, "did you mean 'resnet'"),
-        ({"side": 36}, "36x36 are a size that this model cannot make"),
+        ({"side": 36}, "36x36 is a size that this model cannot make"),
         ({"conditional": True, "classes": 0}, "needs data with class labels"),
-        ({"spectral_norm": True, "layer_norm": True}, "choose one"),
+        ({"spectral_norm": True, "layer_norm": True}, "Choose one"),
     ],
 )
 def test_impossible_models_are_refused(changes, message):

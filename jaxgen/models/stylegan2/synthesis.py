@@ -49,7 +49,7 @@ class SynthesisLayer(nn.Module):
         elif noise == CONST_NOISE:
             x = x + (strength * const.value[..., None]).astype(dtype)
         elif noise != NO_NOISE:
-            raise ValueError(f"noise={noise!r}: a RandomNoise, {CONST_NOISE!r} or {NO_NOISE!r}")
+            raise ValueError(f"noise={noise!r}: it must be a RandomNoise, {CONST_NOISE!r} or {NO_NOISE!r}")
         x = x + self.param("bias", nn.initializers.zeros, (self.features,)).astype(dtype)
         return leaky_relu(x, self.gain, self.clamp)
 
@@ -181,7 +181,7 @@ def precision(resolution: int, side: int, bfloat16_resolutions: int) -> jnp.dtyp
 
 
 def applied(block: nn.Module, again: bool, *arrays: jax.Array | None, **options):
-    """`block(*arrays, **options)`. With `again` a backward pass computes it anew and keeps no more than what went in.
+    """`block(*arrays, **options)`. With `again`, a backward pass recomputes it and stores only its inputs.
 
     Chen et al. 2016, Training deep nets with sublinear memory cost. `options` need not be arrays.
     """
