@@ -211,7 +211,7 @@ def test_an_mp4_has_all_frames(tmp_path):
 def test_mp4_without_its_library_is_refused(monkeypatch):
     monkeypatch.setattr(video.importlib.util, "find_spec", lambda name: None)
     video.check("gif")
-    with pytest.raises(UserError, match=r"pip install 'jaxgen\[video\]', or set video=gif"):
+    with pytest.raises(UserError, match=r"pip install 'jaxgen\[video\]'. Or set video=gif"):
         video.check("mp4")
 
 

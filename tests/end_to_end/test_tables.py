@@ -223,7 +223,7 @@ def test_a_split_of_the_run_s_own_seed():
     [
         (
             {"model__name": "point_gan"},
-            "makes no rows of a table, and breast_cancer is one: use model.name=tabular_gan",
+            "makes no rows of a table, but breast_cancer is a table. Use model.name=tabular_gan",
         ),
         ({"data__name": "gaussian_ring", "evaluation__baselines": ()}, "'tabular_gan' makes rows of a table"),
         ({"kind": "vae", "recipe__likelihood": "gaussian"}, "recipe.likelihood='gaussian', but the data are rows"),

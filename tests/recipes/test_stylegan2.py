@@ -394,7 +394,7 @@ def test_a_checkpoint_goes_on_to_the_same_bits(tmp_path):
     ("changes", "words"),
     [
         ({"ada_pipeline": "bgd"}, "choices: b, bg, bgc"),
-        ({"ada_pipeline": "bgc", "diff_augment": "color"}, "choose one"),
+        ({"ada_pipeline": "bgc", "diff_augment": "color"}, "exclude each other"),
         ({"ada_pipeline": "bgc", "ada_initial_p": 2.0}, "ada_initial_p=2.0"),
         ({"ada_pipeline": "bgc", "ada_target": 0.0}, "never augments"),
         ({"diff_augment": "colour"}, "did you mean 'color'"),
