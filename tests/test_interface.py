@@ -260,7 +260,7 @@ def test_several_seeds_are_a_run_each(config_of, tmp_path):
     config.model.update({"name": "point_gan", "batch_norm": False})
     runs = jaxgen.train(config, tmp_path / "run")
     assert [run.config.seed for run in runs] == [0, 1]
-    with pytest.raises(jaxgen.UserError, match=r"holds 2 seeds: name one of them, such as .*seed_0"):
+    with pytest.raises(jaxgen.UserError, match=r"holds 2 seeds. Name one of them, such as .*seed_0"):
         jaxgen.load(tmp_path / "run")
     sample.sample(config, tmp_path / "run", "latest")
     for seed, run in enumerate(runs):

@@ -226,7 +226,7 @@ def test_a_workdir_that_cannot_be(command, tiny, tmp_path):
 
 @pytest.mark.parametrize("mode", ["evaluate", "sample"])
 def test_modes_that_need_a_run_make_nothing_without_one(refused, command, tiny, tmp_path, mode):
-    assert "train first" in refused(f"--mode={mode}")
+    assert "Train first" in refused(f"--mode={mode}")
     folder = tmp_path / "begun"
     folder.mkdir()
     ended = command("--config", tiny, "--workdir", folder, f"--mode={mode}")

@@ -107,7 +107,7 @@ def load() -> dict:
             digest = hashlib.file_digest(opened, "sha256").hexdigest()
         if digest != file.sha256:
             raise UserError(
-                f"{path} is not the weights of {NETWORK} (SHA-256 {file.sha256[:16]}...). Delete it and get {file.url}"
+                f"{path}: not the weights of {NETWORK} (SHA-256 {file.sha256[:16]}...). Delete it and get {file.url}"
             )
         tensors.append(read_torch_file(path))
     return params_from(*tensors)

@@ -65,7 +65,7 @@ def read(
         raise UserError(f"{path}: cannot be read ({error.strerror}). Give the path of a .pth file") from None
     if digest != published.sha256 and not allow_other:
         raise UserError(
-            f"{path} is not the weights of {published.network} (SHA-256 {digest[:16]}..., not "
+            f"{path}: not the weights of {published.network} (SHA-256 {digest[:16]}..., not "
             f"{published.sha256[:16]}...). Get {published.url}, or set allow_other_weights=True (it renames numbers)"
         )
     tensors = read_torch_file(path)
