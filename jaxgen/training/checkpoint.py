@@ -1,4 +1,4 @@
-"""Checkpoints: asynchronous orbax saves and a checksum of every leaf. A damaged checkpoint falls back to the previous."""
+"""Checkpoints: asynchronous orbax saves and a checksum of every leaf. A damaged one falls back to the previous."""
 
 import copy
 import errno

@@ -48,7 +48,7 @@ def train(run: TrainingRun, state: parallel.TrainState, lanes: tuple[Lane, ...])
             first, metrics = pending.pop(0)
             values = {name: np.asarray(value, np.float64) for name, value in jax.device_get(metrics).items()}
             saved = run.checkpoints.steps()
-            kept = f"the last good checkpoint is step {saved[-1]}" if saved else "there is no checkpoint yet"
+            kept = f"The last good checkpoint is step {saved[-1]}" if saved else "There is no checkpoint yet"
             last = take_note(lanes, first, values, kept)
             if progress is not None:
                 count = next(iter(values.values())).shape[-1]

@@ -441,7 +441,7 @@ def test_divergence_names_step_and_term_and_keeps_the_last_good_checkpoint(comma
     assert step > 1
     terms = ("loss_g became", "loss_d became", "grad_norm_", "logits_d became", "lipschitz_d became")
     assert any(term in line for term in terms), line
-    assert f"the last good checkpoint is step {step - 1}" in line
+    assert f"The last good checkpoint is step {step - 1}" in line
     assert f"at step {step}: training stopped" in (tmp_path / "run" / "log.txt").read_text()
     failure = json.loads((tmp_path / "run" / "failure.json").read_text())
     assert (failure["kind"], failure["step"]) == ("not_finite", step)
