@@ -69,6 +69,7 @@ def python_paragraphs(source: str):
     docstrings = {id(node.body[0].value): public for node, public in _documented(tree, True)}
     for first, text, public in _strings(tree, docstrings):
         if public is None:
+            text = re.sub(r'\w+="[^"]*"', "CODE", text)
             yield from ((first + number - 1, paragraph) for number, paragraph in paragraphs(text))
         elif public:
             yield from ((first + number - 1, paragraph) for number, paragraph in paragraphs(_as_markdown(text)))
@@ -130,7 +131,7 @@ def complaints(text: str, python: bool = False) -> list[str]:
             words = [word for word in re.split(r"[\s\u00a0]+", sentence) if re.search(r"\w", word)]
             if len(words) > LONGEST:
                 lines.append(f"{number}: {len(words)} words: {sentence}")
-            if ";" in sentence and words:
+            if re.search(r"[\w)];(\s|$)", sentence) and words:
                 lines.append(f"{number}: a semicolon: {sentence}")
     return lines
 

@@ -87,7 +87,7 @@ def open_hardware(topology: str) -> Hardware:
             raise UserError(f"--topology={topology!r}: a number of GPUs must follow, such as {name}:8")
         return Hardware(topology, _GPUS[name], int(size), None, 1)
     if name not in _TPUS:
-        raise UserError(unknown("--topology", name, [*_TPUS, *_GPUS]) + ". Such as v5e:2x4 or h100:8")
+        raise UserError(unknown("--topology", name, [*_TPUS, *_GPUS]) + ", such as v5e:2x4 or h100:8")
     if not re.fullmatch(r"[1-9][0-9]*(x[1-9][0-9]*){1,2}", size):
         raise UserError(f"--topology={topology!r}: the sides of the slice must follow, such as v5e:2x4 or v5p:2x2x1")
     sides = [int(side) for side in size.split("x")]

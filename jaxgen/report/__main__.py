@@ -1,9 +1,9 @@
-"""Write a report of runs: one HTML page that needs nothing else, and a Markdown file with its figures.
+"""Write a report of runs: one self-contained HTML page, and a Markdown file with its figures.
 
     python -m jaxgen.report runs --out report
     python -m jaxgen.report runs/dcgan_mnist runs/vae_mnist --out report
 
-Every run below the directories is found: work directories, seeds of one program, the entries of studies.
+The command finds every run below the directories: work directories, seeds of one program, the entries of studies.
 """
 
 import sys
@@ -15,14 +15,14 @@ from jaxgen.files import command_line
 
 def _work(argv: list[str]) -> None:
     parser = command_line.Parser("report", __doc__)
-    parser.add_argument("directories", nargs="+", type=Path, metavar="DIR", help="where runs and studies lie")
-    parser.add_argument("--out", required=True, type=Path, metavar="OUT", help="folder of index.html and report.md")
+    parser.add_argument("directories", nargs="+", type=Path, metavar="DIR", help="folders with runs and studies")
+    parser.add_argument("--out", required=True, type=Path, metavar="OUT", help="folder for index.html and report.md")
     arguments = parser.parse_args(argv)
     print(report.build(arguments.directories, arguments.out))
 
 
 def main(argv: list[str]) -> int:
-    """Parses and writes the report. Bad input is one line and exit code 2."""
+    """Parses and writes the report. Bad input prints one line and exits with code 2."""
     return command_line.run(lambda: _work(argv))
 
 
