@@ -2,8 +2,8 @@
 
     python benchmarks/compare_pytorch.py --rounds 7 --out comparison.json
 
-Needs the extra `benchmarks` (PyTorch). Both sides draw their batches from the same uint8 images, batch 64, float32,
-Adam. jaxgen's side is the step that `jaxgen.main` trains with: data sampling, metrics and all.
+Needs the extra `benchmarks` (PyTorch). Both sides draw batches of 64 from the same uint8 images, in float32, with Adam.
+The side of jaxgen is the whole training step of `jaxgen.main`, with data sampling and metrics.
 """
 
 import argparse

@@ -26,7 +26,7 @@ CONFIGS = ("gan_ring", "wgan_gp_ring", "sngan_ring", "gan_grid", "wgan_gp_grid",
 
 
 def train(name: str, seed: int, folder: Path) -> dict:
-    """Trains one run to its end, or takes it as it lies there. Its evaluation.json."""
+    """Trains one run to its end, unless that is done. Returns its evaluation.json."""
     config = experiment(name)
     config.seed = seed
     config.num_devices = 1

@@ -1,6 +1,6 @@
 """SN-GAN on CIFAR-10 with its ResNet (Miyato et al. 2018, table 4, appendix B.3), hinge loss.
 
-Generator of 256 channels, discriminator of 128, batch 64 for the discriminator and 128 for the generator, 5 critic
+Generator of 256 channels, discriminator of 128, batch 64 for the discriminator and 128 for the generator. 5 critic
 updates a step, Adam 2e-4 (0, 0.9) falling linearly to 0 in 50,000 steps.
 
 Paper: Miyato et al. 2018, Spectral normalization for generative adversarial networks.

@@ -1,7 +1,7 @@
 """Seven models on scikit-learn's digits at 16x16, three seeds each, equal images: 96,000 for every run (1,500 steps).
 
-GAN (Goodfellow et al. 2014), DCGAN, LSGAN, WGAN-GP, SN-GAN, VAE and VQ-VAE as in their own files. DCGAN's and SN-GAN's
-widths halved. No download. Meant for two cores in less than half an hour, report included.
+GAN (Goodfellow et al. 2014), DCGAN, LSGAN, WGAN-GP, SN-GAN, VAE and VQ-VAE as in their own files. The widths of DCGAN
+and SN-GAN are halved. No download. Meant for two cores in less than half an hour, report included.
 
 Paper: Goodfellow et al. 2014 to van den Oord et al. 2017, as in the entries' own files.
 Published: A study of our own. No published table has these settings.

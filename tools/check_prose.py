@@ -68,6 +68,8 @@ def python_paragraphs(source: str):
     tree = ast.parse(source)
     docstrings = {id(node.body[0].value): public for node, public in _documented(tree, True)}
     for first, text, public in _strings(tree, docstrings):
+        if re.search(r"(?m)^(def|import|from) ", text):  # a program in a string
+            continue
         if public is None:
             text = re.sub(r'\w+="[^"]*"', "CODE", text)
             yield from ((first + number - 1, paragraph) for number, paragraph in paragraphs(text))
@@ -90,7 +92,7 @@ def _documented(node: ast.AST, public: bool):
     if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
         yield node, public
     inside = public and not isinstance(node, ast.FunctionDef)
-    for child in ast.iter_child_nodes(node):
+    for child in getattr(node, "body", ()):
         yield from _documented(child, inside and not getattr(child, "name", "").startswith("_"))
 
 
@@ -119,14 +121,16 @@ def _values(node: ast.AST) -> list[ast.AST]:
     if isinstance(node, ast.JoinedStr):
         return [part.value for part in node.values if isinstance(part, ast.FormattedValue)]
     if isinstance(node, ast.BinOp):
-        return [value for part in (node.left, node.right) for value in ([part] if _text(part) is None else _values(part))]
+        return [
+            value for part in (node.left, node.right) for value in ([part] if _text(part) is None else _values(part))
+        ]
     return []
 
 
-def complaints(text: str, python: bool = False) -> list[str]:
+def complaints(page: str, python: bool = False) -> list[str]:
     """One line for each sentence of more than `LONGEST` words and for each semicolon."""
     lines = []
-    for number, text in python_paragraphs(text) if python else paragraphs(text):
+    for number, text in python_paragraphs(page) if python else paragraphs(page):
         for sentence in sentences(text):
             words = [word for word in re.split(r"[\s\u00a0]+", sentence) if re.search(r"\w", word)]
             if len(words) > LONGEST:

@@ -101,9 +101,9 @@ def fit(columns: Sequence[Column], rows: np.ndarray, config: ConfigDict) -> Tabl
 
     Args:
       columns: the columns of the table. rows: float32 [N, C] of the training split.
-      config: `config.data`. Reads `normalization` and `seed`. "quantile" makes each number standard normal by its
-        distribution function. "class_quantile" uses the distribution function of the row's class. "mode_specific"
-        gives a place within a mode of a Gaussian mixture (Xu et al. 2019, section 4.2).
+      config: `config.data`. Reads `normalization` and `seed`. The choice "quantile" makes each number standard normal
+        by its distribution function. The choice "class_quantile" uses the distribution function of the row's class. The
+        choice "mode_specific" gives a place within a mode of a Gaussian mixture (Xu et al. 2019, section 4.2).
 
     Raises:
       UserError: an unknown normalisation, or no column that changes.

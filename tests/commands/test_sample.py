@@ -252,7 +252,11 @@ STYLED = ("sample", "latents", "decode", "mapping", "synthesis")
         (STYLED, {"label": 10}, "classes are 0 to 9"),
         (STYLED, {"style_mixing_rows": (1,), "style_mixing_columns": (2,)}, "layers='0-6': .* layers are 0 to 3"),
         (STYLED, {"truncation": 0.5, "truncation_cutoff": 5}, "truncation_cutoff=5: this network has 4"),
-        (STYLED, {"seeds": (1,), "latent_sampler": "normal"}, "It does not work with config.sample.latent_sampler='normal'"),
+        (
+            STYLED,
+            {"seeds": (1,), "latent_sampler": "normal"},
+            "It does not work with config.sample.latent_sampler='normal'",
+        ),
     ],
 )
 def test_what_this_model_cannot_do_is_refused(views, changes, words):

@@ -266,7 +266,10 @@ def test_mixed_modes_become_rgb_unless_gray_is_asked_for(opened, tmp_path, save_
         (["notes.txt"], "holds no images"),
         ([".hidden/0.png"], "holds no images"),
         (["a/0.png", "b/0.png", "loose.png"], r"1 images lie beside the class folders .*loose\.png"),
-        (["train/0.png", "test/0.png", "cats/0.png"], r"split folders \(test, train\) and also cats. Move the latter out"),
+        (
+            ["train/0.png", "test/0.png", "cats/0.png"],
+            r"split folders \(test, train\) and also cats. Move the latter out",
+        ),
         (["train/a/0.png", "test/b/0.png"], "test has classes that train lacks: b"),
     ],
 )

@@ -172,7 +172,9 @@ def test_the_command_of_a_config_with_keys_of_its_own_makes_the_same(run, tmp_pa
         evaluated["_run"]["config"]["model"]["hidden"] = 64
         (folder / "evaluation.json").write_text(json.dumps(evaluated))
         report.build([tmp_path], tmp_path / "out")
-        assert "The run's config.json is lost, so no command can set them" in (tmp_path / "out" / "report.md").read_text()
+        assert (
+            "The run's config.json is lost, so no command can set them" in (tmp_path / "out" / "report.md").read_text()
+        )
 
 
 def test_a_report_can_be_built_twice_and_drops_what_is_gone(run, tmp_path):

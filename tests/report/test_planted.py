@@ -298,7 +298,10 @@ def test_a_model_far_behind_with_wide_seeds_is_not_told_apart(run, tmp_path):
     _sound(run, tmp_path, "b", (30.0, 30.1, 30.2), changes={"model.width": 8})
     _sound(run, tmp_path, "c", (10.0, 80.0, 400.0), changes={"model.width": 9})
     _assert_said(
-        tmp_path, "the difference to b is significant", "too much spread for the test: c.", "Not significantly different from"
+        tmp_path,
+        "the difference to b is significant",
+        "too much spread for the test: c.",
+        "Not significantly different from",
     )
 
 
@@ -483,7 +486,9 @@ def test_seeds_that_were_trained_for_longer_are_no_seeds_of_the_shorter_model(ru
     told = report_in(tmp_path)
     assert [[run.seed for run in model.runs] for model in told.chapters[0].section.models] == [[2, 3], [0, 1]]
     assert all("--config.steps=6000" in card.command for card in told.chapters[0].cards if card.run.seed > 1)
-    _assert_said(tmp_path, "Trained to step 6,000, although its config.json says 3,000", "20.5 [14.1, 26.9] over 2 seeds")
+    _assert_said(
+        tmp_path, "Trained to step 6,000, although its config.json says 3,000", "20.5 [14.1, 26.9] over 2 seeds"
+    )
 
 
 def test_a_longer_budget_of_seconds_is_another_model_and_other_steps_within_it_are_not(run, tmp_path):
