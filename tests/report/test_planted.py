@@ -209,7 +209,8 @@ def test_a_model_that_copies(run, tmp_path):
     _assert_said(
         tmp_path,
         "parrot, copies (3 of 3 runs: seeds 0, 1, 2):",
-        "Copies training data: 34% of its samples are unusually near to a training example, compared with 1% of unseen real ones",
+        "Copies training data: 34% of its samples are unusually near to a training example, "
+        "compared with 1% of unseen real ones",
         "1,200 are exact copies",
         "sound has Frechet distance",
         "not credible: parrot (copies training data)",

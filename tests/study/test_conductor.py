@@ -163,7 +163,7 @@ def test_a_failed_run_stops_nothing_and_is_tried_again(do, tmp_path):
     assert wide["runs"][0]["exit_code"] == -signal.SIGKILL
     assert wide["message"].startswith("killed by SIGKILL (out of memory?)")
     assert "loss_g became nan" in (tmp_path / "study" / "logs" / "gan_seed_0.log").read_text()
-    with pytest.raises(UserError, match="1 of 4 runs failed. wide seed 0"):
+    with pytest.raises(UserError, match=r"1 of 4 runs failed\. wide seed 0"):
         do(plan=plan)
     assert started(tmp_path)[4:] == ["gan/seed_0", "wide/seed_0"]
     gan, wide = do()["entries"]
@@ -172,7 +172,7 @@ def test_a_failed_run_stops_nothing_and_is_tried_again(do, tmp_path):
 
 
 def test_a_run_that_someone_stops_is_no_failure_but_told(do, tmp_path):
-    with pytest.raises(UserError, match="1 of 4 runs failed. gan seed 1: it was stopped before its end"):
+    with pytest.raises(UserError, match=r"1 of 4 runs failed\. gan seed 1: it was stopped before its end"):
         do(plan={"gan/seed_1": ["stop"]})
     assert record(tmp_path / "study")["entries"][0]["status"] == "waiting"
     assert do()["entries"][0]["status"] == "done"
