@@ -1,4 +1,4 @@
-"""The plans of docs/evidence/scaling.md: six experiments on v5e slices of 1, 8 and 32 chips, one batch size per chip.
+"""The plans of docs/evidence/scaling.md: six experiments on v5e slices of 1, 8 and 32 chips, one batch a chip.
 
     pip install -c constraints.txt -e '.[plan]'
     python benchmarks/plans.py --out plans          # JSON of each plan, and the table on the last lines

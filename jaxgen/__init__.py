@@ -2,10 +2,10 @@
 
 From Python, each imported when it is first used:
 
-    config = jaxgen.experiment("dcgan_digits")
+    config = jaxgen.experiment("dcgan_mnist")
     run = jaxgen.train(config, "runs/mine")          # or jaxgen.load("runs/mine")
     images = run.sample(16, seed=0)
-    numbers = jaxgen.evaluate(real="digits:test", fake=run, metrics=("fid",), extractor="efficientnet_lite0")
+    numbers = jaxgen.evaluate(real="mnist:test", fake=run, metrics=("fid",), extractor="efficientnet_lite0")
 """
 
 import importlib

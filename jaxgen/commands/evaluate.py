@@ -15,15 +15,15 @@ from jaxgen.devices import parallel, processes
 from jaxgen.devices.stopping import Stop, watch_processes
 from jaxgen.evaluation import aggregate, baseline_evaluation, engine, latent_samplers
 from jaxgen.files import evaluation_file, workdir
-from jaxgen.files.logs import TensorBoard
 from jaxgen.metrics.records import format_table
 from jaxgen.pictures import image_grids
 from jaxgen.runs import restoring, run_views, session
 from jaxgen.runs.session import Session
 from jaxgen.settings import configuration, run_config
+from jaxgen.trackers.feed import Trackers
 from jaxgen.training import alarms
-from jaxgen.training.lanes import Lane, container_of, make_lanes
-from jaxgen.training.run import TrainingRun, board_of, share_of_lane, summary, write_timing
+from jaxgen.training.lanes import Lane, container_of, make_lanes, tracked_runs
+from jaxgen.training.run import TrainingRun, share_of_lane, summary, write_timing
 from jaxgen.views import sample_grids, traversal
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,11 @@ def evaluate(config, folder: Path, checkpoint: str) -> str:
         if container is not None:
             measured = share_of_lane(measured, run_config.read(container).num_seeds)
         lanes = make_lanes(config, folder, None)
-        evaluated = evaluate_seeds(opened, folder, state, lanes, measured, stop)
+        trackers = Trackers()
+        if processes.is_primary():
+            trackers = Trackers(config.trackers, tracked_runs(config, folder, lanes, None))
+        evaluated = evaluate_seeds(opened, folder, state, lanes, measured, stop, trackers)
+        trackers.close(complete=None)
         if evaluated is None:
             return ""
         processes.wait_for_all("evaluated")
@@ -83,7 +87,7 @@ def finish(opened: Session, run: TrainingRun, state: parallel.TrainState, lanes:
         _draw_last(session.of_lane(opened, lane), lane, lane.players(run.mesh, state.players))
         _log_alarms(lane, step)
         log.info("%ssamples: %s", lane.prefix, lane.folder / "samples")
-    evaluated = evaluate_seeds(opened, run.workdir, state, lanes, measured, run.stop, keep_current=True)
+    evaluated = evaluate_seeds(opened, run.workdir, state, lanes, measured, run.stop, run.trackers, keep_current=True)
     if primary and evaluated is not None:
         write_timing(run, step)  # again, with the seconds of the evaluation
     return "" if evaluated is None else evaluated.table
@@ -96,13 +100,15 @@ def evaluate_seeds(
     lanes: tuple[Lane, ...],
     measured: dict[str, Any],
     stop: Callable[[], bool],
+    trackers: Trackers,
     keep_current: bool = False,
 ) -> Evaluated | None:
     """Evaluates each seed into the evaluation.json of its folder, and several seeds into that of `folder`.
 
     Args:
-      measured: times and memory of the training of all seeds.
-      keep_current: whether to keep an evaluation.json of this step and these settings.
+      measured: times and memory of the training, of all seeds together.
+      trackers: are given the numbers of each, and of all together.
+      keep_current: an evaluation.json of this step and these settings is not made again.
 
     Returns:
       The evaluation of the only seed, or of all seeds together. None if `stop()` was true.
@@ -112,20 +118,25 @@ def evaluate_seeds(
         alone, own = session.of_lane(opened, lane), state.replace(players=lane.players(opened.mesh, state.players))
         share = measured if lane.index is None else share_of_lane(measured, len(lanes))
         path = lane.folder / "evaluation.json"
-        if keep_current and processes.share(processes.is_primary() and _is_evaluated(lane.folder, alone.config, step)):
-            log.info("%s%s has this step and these settings already", lane.prefix, path)
+        kept = keep_current and processes.share(
+            processes.is_primary() and _is_evaluated(lane.folder, alone.config, step)
+        )
+        if kept:
+            log.info("%s%s is of this step and these settings already", lane.prefix, path)
             evaluated = Evaluated(json.loads(path.read_text()) if processes.is_primary() else {})
         else:
             with contextlib.nullcontext() if alone is opened else opened.clock.measure("evaluation"):
                 evaluated = evaluate_to_file(alone, path, own, step, share, stop)
             if evaluated is None:
                 return None
-            if evaluated.results:
-                to_tensorboard(alone, board_of(folder, lane), step, evaluated.results)
+        if evaluated.results:
+            trackers.final(step, lane.seed, evaluated.results, run_views.results_of(evaluated.results), kept)
         by_seed[lane.seed] = evaluated.results
     if len(lanes) == 1 or not processes.is_primary():
         return evaluated
-    return Evaluated(aggregate_to_file(opened, folder, step, measured, by_seed))
+    results = aggregate_to_file(opened, folder, step, measured, by_seed)
+    trackers.final(step, None, results, aggregate.means_and_spreads(results), kept)
+    return Evaluated(results)
 
 
 def _draw_last(opened: Session, lane: Lane, players) -> None:
@@ -138,15 +149,6 @@ def _draw_last(opened: Session, lane: Lane, players) -> None:
 def _is_evaluated(folder: Path, config, step: int) -> bool:
     before = evaluation_file.evaluated(folder)
     return before is not None and before["step"] == step and evaluation_file.is_current(folder, config)
-
-
-def to_tensorboard(opened: Session, folder: Path, step: int, results: dict[str, Any]) -> None:
-    """The evaluation's numbers, with the hyperparameters behind them."""
-    board = TensorBoard(folder, 0)
-    plain = run_views.results_of(results)
-    board.scalars(step, {f"final/{name}": value for name, value in plain.items()})
-    board.hparams(configuration.flatten(configuration.to_dict(opened.config)), plain)
-    board.close()
 
 
 def aggregate_to_file(

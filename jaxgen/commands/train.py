@@ -12,14 +12,24 @@ from jaxgen.devices import parallel, processes
 from jaxgen.devices.stopping import Stop, watch_processes
 from jaxgen.errors import UserError
 from jaxgen.files import evaluation_file, workdir
-from jaxgen.files.logs import TensorBoard, end_log, error_kept, start_log
+from jaxgen.files.logs import end_log, error_kept, start_log
 from jaxgen.runs import initial_weights, restoring, run_views, session
 from jaxgen.runs.initial_weights import Start
 from jaxgen.runs.session import Session
 from jaxgen.settings import checks
+from jaxgen.trackers import base as tracker
+from jaxgen.trackers.feed import Trackers
 from jaxgen.training import loop
-from jaxgen.training.lanes import Lane, container_of, make_folders, make_lanes, seed_argument, stopping
-from jaxgen.training.run import TrainingRun, board_of, goal_of, is_over
+from jaxgen.training.lanes import (
+    Lane,
+    container_of,
+    make_folders,
+    make_lanes,
+    seed_argument,
+    stopping,
+    tracked_runs,
+)
+from jaxgen.training.run import TrainingRun, goal_of, is_over
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +43,7 @@ def train(config, folder: Path) -> str:
     if (container := container_of(folder)) is not None:
         raise UserError(f"--workdir={folder} is one of several seeds: train them all, --workdir={container}")
     watch_processes(folder)
+    tracker.check(config.trackers)
     opened = session.open_session(config)
     checks.check_path_lengths(config, opened.recipe.part_multiple, parallel.data_devices(opened.mesh))
     start = initial_weights.find(opened, folder)
@@ -50,6 +61,7 @@ def train(config, folder: Path) -> str:
         stop = Stop()
         stack.enter_context(stop.listening())
         run, state, lanes = _prepare(opened, folder, stop, start)
+        stack.callback(run.trackers.close)
         if primary and int(state.step) == 0:
             _describe(run, state, lanes)
         try:
@@ -64,6 +76,7 @@ def train(config, folder: Path) -> str:
             log.info("stopped at step %d of %s, saved: the same command goes on from here", state.step, goal)
             return ""
         table = finish(opened, run, state, lanes)
+        run.trackers.close(complete=True)
         processes.wait_for_all("finished")
         return table
 
@@ -92,6 +105,9 @@ def _prepare(
             raise UserError(reason)
     if processes.is_primary():
         make_folders(lanes, session.provenance(opened))
+    trackers = Trackers()
+    if processes.is_primary():
+        trackers = Trackers(config.trackers, tracked_runs(config, folder, lanes, int(state.step)))
     data = session.training_data(opened)
     if not is_over(config, int(state.step), opened.clock):
         if processes.is_primary():
@@ -119,6 +135,7 @@ def _prepare(
         clock=opened.clock,
         evaluate=evaluate,
         stop=stop,
+        trackers=trackers,
     )
     return run, state, lanes
 
@@ -134,11 +151,9 @@ def _initial_state(opened: Session, folder: Path, start: Start | None) -> parall
 
 
 def _describe(run: TrainingRun, state: parallel.TrainState, lanes: tuple[Lane, ...]) -> None:
-    """The parameter table, into the log and TensorBoard."""
-    board = TensorBoard(board_of(run.workdir, lanes[0]), 0)
+    """The parameter table, into the log and the trackers."""
     for name, player in parallel.local(lanes[0].players(run.mesh, state.players)).items():
         if hasattr(player, "opt_state"):
             table = parameter_overview.get_parameter_overview(player.params, include_stats=False)
             log.info("parameters of %s\n%s", name, table)
-            board.text(f"parameters/{name}", table)
-    board.close()
+            run.trackers.text(f"parameters/{name}", table)

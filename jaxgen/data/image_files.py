@@ -72,8 +72,8 @@ class ImageFiles:
                 with Image.open(io.BytesIO(self._container.read(self.names[i]))) as image:
                     pixels = image_options.from_pil(image)
         except Exception as error:  # PIL's decoders and zip raise a dozen types for damaged files.
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise UserError(f"{self._where}: {self.names[i]} cannot be read ({reason}). Replace or remove it") from None
+            reason = image_options.reason_of(error)
+            raise UserError(f"{self._where}: {self.names[i]} cannot be read ({reason}); replace or remove it") from None
         return self.prepared(pixels)
 
     def digest(self) -> str:

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -193,7 +194,12 @@ def _decode(read: Callable[[int], bytes], i: int, config) -> np.ndarray | str:
         with Image.open(io.BytesIO(read(i))) as image:
             return apply(from_pil(image)[None], config)[0]
     except Exception as error:  # PIL's decoders and zip raise a dozen types for damaged files.
-        return " ".join(str(error).split()) or type(error).__name__
+        return reason_of(error)
+
+
+def reason_of(error: Exception) -> str:
+    """Why an image cannot be read, in one line, without the address of the bytes that PIL was given."""
+    return re.sub(r" <_io\.BytesIO[^>]*>", "", " ".join(str(error).split())) or type(error).__name__
 
 
 def _stack(arrays: list[np.ndarray], names: list[str], where: str) -> np.ndarray:

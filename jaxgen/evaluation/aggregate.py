@@ -32,6 +32,16 @@ def over_seeds(evaluations: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
     return {**{name: _record(by_seed, evaluations) for name, by_seed in records.items()}, "_skipped": skipped}
 
 
+def means_and_spreads(together: Mapping[str, Any]) -> dict[str, float]:
+    """The plain numbers of what `over_seeds` gives: the mean of each metric, and `<metric>_spread`."""
+    numbers = {}
+    for name, entry in together.items():
+        for key, ending in (("value", ""), ("spread", "_spread")):
+            if not name.startswith("_") and isinstance(entry.get(key), int | float):
+                numbers[f"{name}{ending}"] = float(entry[key])
+    return numbers
+
+
 class Summary(NamedTuple):
     """Mean, standard deviation (ddof 1) and 95% interval of the mean of n values. The last two are None if n is 1."""
 

@@ -1,17 +1,14 @@
-"""The output of a run: metrics.jsonl, TensorBoard files, log.txt, and a progress line that survives a pipe."""
+"""What a run says: metrics.jsonl, log.txt, and a progress line that survives a pipe."""
 
 import json
 import logging
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import jax
-import numpy as np
-from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
 from jaxgen.errors import UserError
@@ -31,10 +28,7 @@ class MetricsFile:
 
     def __init__(self, path: Path, resumed_at: int, seed: int):
         self._seed = seed
-        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
-        # A kill can leave half a line at the end.
-        kept = (line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= resumed_at)
-        write_atomic(path, "".join(kept))
+        write_atomic(path, "".join(_whole_lines(path, resumed_at)))
         self._file = open(path, "a")  # noqa: SIM115 - stays open for the run
 
     def write(self, step: int, values: dict[str, float], seed: int | None = None) -> None:
@@ -51,46 +45,27 @@ class MetricsFile:
         self._file.close()
 
 
-class TensorBoard:
-    """Event files under `<workdir>/tensorboard`, without TensorFlow."""
+def rows_until(path: Path, last_step: int) -> Iterator[tuple[int, dict[int, dict[str, float]]]]:
+    """Yields (step, seed -> name -> number) of a metrics.jsonl up to a step; lines of one step and seed are joined."""
+    rows: dict[int, dict[int, dict[str, float]]] = {}
+    for line in _whole_lines(path, last_step):
+        numbers = json.loads(line)
+        step, seed = numbers.pop("step"), numbers.pop("seed")
+        rows.setdefault(step, {}).setdefault(seed, {}).update(numbers)
+    yield from rows.items()
 
-    def __init__(self, folder: Path, resumed_at: int):
-        # purge_step hides what a killed run wrote after the checkpoint.
-        self._writer = SummaryWriter(str(folder), purge_step=resumed_at + 1 if resumed_at else None)
-        # Written at once, by this thread: the library's own dies of a full disk, and its queue then blocks the run.
-        events = self._writer.file_writer.event_writer
-        events._worker.stop()  # it has written what was in its queue already
-        events.add_event = events._ev_writer.write_event
 
-    def scalars(self, step: int, values: dict[str, float]) -> None:
-        """Adds one point to each curve. TensorBoard shows it at once."""
-        for name, value in values.items():
-            self._writer.add_scalar(name, value, step)
-        self._writer.flush()
+def mean(by_seed: Mapping[int, Mapping[str, float]]) -> dict[str, float]:
+    """Means over seeds of the numbers that all of them have."""
+    rows = list(by_seed.values())
+    names = [name for name in rows[0] if all(name in row for row in rows)]
+    return {name: sum(row[name] for row in rows) / len(rows) for name in names}
 
-    def image(self, step: int, name: str, picture) -> None:
-        """A PIL picture."""
-        array = np.asarray(picture.convert("RGB") if picture.mode == "P" else picture)
-        self._writer.add_image(name, array, step, dataformats="HW" if array.ndim == 2 else "HWC")
 
-    def histograms(self, step: int, tree) -> None:
-        """One histogram for each array of the tree."""
-        for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]:
-            name = "/".join(str(getattr(part, "key", getattr(part, "name", part))) for part in path)
-            self._writer.add_histogram(name, np.asarray(leaf).ravel(), step)
-
-    def text(self, name: str, text: str) -> None:
-        """A text block of fixed width."""
-        self._writer.add_text(name, "```\n" + text + "\n```", 0)
-
-    def hparams(self, config: dict, results: dict[str, float]) -> None:
-        """Hyperparameters and final results."""
-        plain = {key: value if isinstance(value, int | float | str) else str(value) for key, value in config.items()}
-        self._writer.add_hparams(plain, results, name="hparams")
-
-    def close(self) -> None:
-        """Writes the buffer."""
-        self._writer.close()
+def _whole_lines(path: Path, last_step: int) -> list[str]:
+    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+    # A kill can leave half a line at the end.
+    return [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= last_step]
 
 
 class Progress:

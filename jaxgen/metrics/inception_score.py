@@ -20,6 +20,7 @@ SPLITS = 10
 # A tenth must show the share of each of about 1,000 classes; with fewer the score is too low.
 MIN_SAMPLES = 5000
 EXTRACTOR = CHOSEN
+LOGITS = True  # The network must have its classifier.
 # Another classifier's score is no Inception Score: `classifier_score_efficientnet_lite0`.
 PREFIX = "classifier_score"
 FEW = "with few samples the score is too low, and the bias depends on the model"

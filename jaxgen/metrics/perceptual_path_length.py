@@ -1,7 +1,7 @@
 """Perceptual path length (Karras et al. 2019, section 4.1): how evenly images change along paths between latents.
 
-It uses LPIPS on VGG16, like published numbers. If those weights are missing, `feature_path_length` measures the same
-paths by the features of another network.
+By LPIPS on VGG16, as published numbers are. `feature_path_length` measures the same paths by the features of another
+network.
 """
 
 from collections.abc import Callable
@@ -13,6 +13,7 @@ import numpy as np
 from jaxgen.metrics.base import Context, OutputBatch
 from jaxgen.metrics.collected import Collected
 from jaxgen.metrics.extractors import lpips_vgg
+from jaxgen.metrics.extractors.lpips import unsuitable_for
 
 NEEDS = "path"
 DIRECTION = "lower"
@@ -28,12 +29,8 @@ _RESAMPLES = 200
 
 
 def unsuitable(image_shape: tuple[int, ...]) -> str | None:
-    """The reason against LPIPS for images [H, W, C]: too small, neither grey nor RGB, or missing weights."""
-    if min(image_shape[:2]) < lpips_vgg.MIN_SIDE:
-        return f"images of {image_shape[0]}x{image_shape[1]} are smaller than {lpips_vgg.MIN_SIDE}, LPIPS's least side"
-    if image_shape[2] not in (1, 3):
-        return f"images of {image_shape[2]} channels are neither grey nor RGB"
-    return lpips_vgg.missing()
+    """Why images [H, W, C] have no LPIPS here: too small, neither gray nor RGB, or weights that cannot be had."""
+    return unsuitable_for(lpips_vgg.SOURCES, lpips_vgg.MIN_SIDE, image_shape)
 
 
 def shrunk(images: jax.Array) -> jax.Array:
@@ -89,6 +86,6 @@ def path_lengths(measure: Callable, context: Context, **facts) -> Collected:
 
 
 def start(context: Context) -> Collected:
-    """An accumulator over whole images. StyleGAN's numbers for faces use a crop of the centre instead."""
-    params = lpips_vgg.load()
-    return path_lengths(lambda a, b: lpips_vgg.distance(params, a, b), context, network=lpips_vgg.NETWORK)
+    """An accumulator over the whole image (no crop to its centre, which StyleGAN's numbers for faces have)."""
+    network = lpips_vgg.load()
+    return path_lengths(network.distance, context, network=network.name)

@@ -50,7 +50,7 @@ def record(
         "view": metric.view,
         "extractor": None,
         "resize": None,
-        **(extractor.metadata() if extractor else {}),
+        **({**extractor.metadata(), "weights_from": extractor.weights_from} if extractor else {}),
         **(facts or {}),
         **{name: round(value, 3) for name, value in seconds.items()},
         **result,

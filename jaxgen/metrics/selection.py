@@ -82,6 +82,12 @@ def select(
             continue
         extractor = extractors.chosen if module.EXTRACTOR == CHOSEN else module.EXTRACTOR
         network = None if extractor is None else extractors(extractor)
+        if network is not None and getattr(module, "LOGITS", False) and not network.classes:
+            skipped[name] = (
+                f"needs the classifier of {network.name}, which {network.weights_from} does not hold; give the full "
+                f"file by evaluation.extractor_weights (--extractor_weights)"
+            )
+            continue
         selected += [Selected(name, result_name(name, module, v, network), module, v, extractor) for v in views]
     by_key: dict[str, Selected] = {}
     for metric in selected:

@@ -18,7 +18,8 @@ def build(config, image_shape: tuple[int, int, int], num_classes: int, dtype) ->
     """A GAN of `config.architecture` for images [H, W, C]; the networks accept labels and ignore them.
 
     Config keys: architecture ("radford" | "pytorch_gan"), latent_dim, width (channels of the generator's last hidden
-    layer), dropout (pytorch_gan only), batch_norm (False removes it from both networks).
+    layer), dropout (pytorch_gan only), batch_norm (False removes it from both networks), output_bias (radford only: the
+    generator's last layer has a bias beside BatchNorm too).
 
     Raises:
       UserError: unknown architecture, or an image size that it cannot make.
@@ -26,7 +27,8 @@ def build(config, image_shape: tuple[int, int, int], num_classes: int, dtype) ->
     options = {"width": config.width, "batch_norm": config.batch_norm, "dtype": dtype}
     if config.architecture == "radford":
         doublings(image_shape)
-        networks = RadfordGenerator(image_shape=image_shape, **options), RadfordDiscriminator(**options)
+        generator = RadfordGenerator(image_shape=image_shape, output_bias=config.output_bias, **options)
+        networks = generator, RadfordDiscriminator(**options)
     elif config.architecture == "pytorch_gan":
         _check_quarters(image_shape, config.batch_norm)
         networks = (
@@ -76,10 +78,12 @@ class RadfordGenerator(_Network):
     """Projection to 4x4 (to 7x7 for 28), then 4x4 stride-2 transposed convolutions that halve the channels; tanh.
 
     Where batch normalisation follows, a bias would do nothing; with `batch_norm` there is none anywhere, as in the
-    paper's code and in the DCGAN of the PyTorch examples, whose parameter count this has.
+    paper's code and in the DCGAN of the PyTorch examples, whose parameter count this has. `output_bias` adds one to the
+    last convolution, which no batch normalisation follows: with it the ground of the images can be black.
     """
 
     image_shape: tuple[int, int, int] = (32, 32, 3)
+    output_bias: bool = False
 
     @nn.compact
     def __call__(self, latents: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:
@@ -92,6 +96,7 @@ class RadfordGenerator(_Network):
         for stage in range(1, count):
             x = ConvTranspose(channels >> stage, **options)(x)
             x = nn.relu(self.norm(x, train))
+        options["use_bias"] |= self.output_bias
         x = ConvTranspose(self.image_shape[-1], **options)(x)
         return jnp.tanh(x.astype(jnp.float32))
 

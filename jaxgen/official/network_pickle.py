@@ -15,10 +15,10 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 
 from jaxgen.errors import UserError
+from jaxgen.metrics.extractors.numpy_pickle import NumberType
 from jaxgen.metrics.extractors.torch_file import DAMAGE, read_storage, strided
 
 _MOST_MODULES = 10_000  # a network has about a hundred; a hostile file could nest them without end
-_NUMBERS = {f"{kind}{size}" for kind in "fiu" for size in (1, 2, 4, 8)} - {"f1"} | {"b1"}
 
 
 class Network(NamedTuple):
@@ -82,22 +82,6 @@ class _Tensor(NamedTuple):
     values: np.ndarray
 
 
-class _NumberType:
-    """Stands for `numpy.dtype` of one number."""
-
-    __slots__ = ("dtype",)
-
-    def __init__(self, code, *options):
-        if code not in _NUMBERS:
-            raise pickle.UnpicklingError(f"it holds NumPy values of type {str(code)[:40]!r}, not numbers")
-        self.dtype = np.dtype(code)
-
-    def __setstate__(self, state):
-        if state[1] not in ("<", ">", "|", "="):
-            raise pickle.UnpicklingError("a number is described in a way that NumPy does not write")
-        self.dtype = self.dtype.newbyteorder(state[1])
-
-
 class _Array:
     """Stands for a NumPy array. No network's tensor is a NumPy array, so the contents are dropped."""
 
@@ -133,7 +117,7 @@ def _parameter(tensor, requires_grad=False, hooks=None) -> _Tensor:
     return tensor
 
 
-def _number(kind: _NumberType, data: bytes) -> bool | int | float:
+def _number(kind: NumberType, data: bytes) -> bool | int | float:
     return np.frombuffer(data, kind.dtype, 1)[0].item()
 
 
@@ -163,7 +147,7 @@ _NAMES: dict[tuple[str, str], Any] = {
     ("torch._utils", "_rebuild_tensor_v2"): _StandIn(_tensor),
     ("torch._utils", "_rebuild_parameter"): _StandIn(_parameter),
     ("torch.storage", "_load_from_bytes"): _StandIn(_storage),
-    ("numpy", "dtype"): _StandIn(_NumberType),
+    ("numpy", "dtype"): _StandIn(NumberType),
     ("numpy", "ndarray"): None,
     **{(f"numpy.{core}.multiarray", "scalar"): _StandIn(_number) for core in ("core", "_core")},
     **{(f"numpy.{core}.multiarray", "_reconstruct"): _StandIn(_Array) for core in ("core", "_core")},

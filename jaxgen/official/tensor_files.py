@@ -43,7 +43,8 @@ def write_tensors(path: Path, tensors: Mapping[str, np.ndarray], metadata: Mappi
     Raises:
       UserError: another suffix, or safetensors is not installed.
     """
-    arrays = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+    # Not ascontiguousarray: it gives an axis to single numbers such as noise_strength, which official files lack.
+    arrays = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
     if path.suffix not in WRITTEN:
         raise UserError(f"{path}: the file name must end in {' or '.join(WRITTEN)}")
     library = _safetensors(path) if path.suffix == ".safetensors" else None

@@ -6,6 +6,7 @@
 The command finds every run below the directories: work directories, seeds of one program, the entries of studies.
 """
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -13,11 +14,15 @@ from jaxgen import report
 from jaxgen.files import command_line
 
 
-def _work(argv: list[str]) -> None:
+def _parser() -> argparse.ArgumentParser:
     parser = command_line.Parser("report", __doc__)
-    parser.add_argument("directories", nargs="+", type=Path, metavar="DIR", help="folders with runs and studies")
-    parser.add_argument("--out", required=True, type=Path, metavar="OUT", help="folder for index.html and report.md")
-    arguments = parser.parse_args(argv)
+    parser.add_argument("directories", nargs="+", type=Path, metavar="DIR", help="where runs and studies lie")
+    parser.add_argument("--out", required=True, type=Path, metavar="OUT", help="folder of index.html and report.md")
+    return parser
+
+
+def _work(argv: list[str]) -> None:
+    arguments = _parser().parse_args(argv)
     print(report.build(arguments.directories, arguments.out))
 
 

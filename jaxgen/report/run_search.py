@@ -13,7 +13,8 @@ from jaxgen.report.run_record import RunRecord
 # A folder that has one of these is the work directory of a run.
 _OF_RUN = ("config.json", "metrics.jsonl", "evaluation.json")
 # Folders of a run, and of a study, that hold no runs.
-_SKIPPED = {"checkpoints", "tensorboard", "samples", "evaluation", "latent_samplers", "report", "figures"}
+_SKIPPED = {"checkpoints", "samples", "evaluation", "latent_samplers", "report", "figures"}
+_SKIPPED |= {"tensorboard", "wandb", "mlruns", "mlartifacts"}  # copies for trackers
 
 
 class StudyRecord(NamedTuple):

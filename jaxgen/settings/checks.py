@@ -83,11 +83,12 @@ def _check_metrics(config: ConfigDict) -> None:
             f"config.best_metric={config.best_metric!r} is not measured in training: add it to "
             "config.evaluation.metrics_in_training"
         )
-    for key in ("metrics", "metrics_in_training"):
-        for name in config.evaluation[key]:
+    names = {f"evaluation.{key}": config.evaluation[key] for key in ("metrics", "metrics_in_training")}
+    for key, chosen in {**names, "trackers": config.trackers}.items():
+        for name in chosen:
             if "," in name:
                 listed = ",".join(f"'{part.strip()}'" for part in name.split(","))
-                raise UserError(f'config.evaluation.{key}={name!r} is one name: write "({listed})" for several names')
+                raise UserError(f'config.{key}={name!r} is one name: write "({listed})" for several')
 
 
 def _check_complete(config: ConfigDict) -> None:

@@ -16,6 +16,7 @@ _FREE = (
     "keep_checkpoints",
     "compilation_cache",
     "histogram_every",
+    "trackers",
     "alarms.",
     "num_devices",
     "seed_devices",

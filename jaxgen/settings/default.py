@@ -1,23 +1,28 @@
-"""Every key of jaxgen, with its meaning. Experiments start from `get_config()` here and change what differs.
+"""Every key of jaxgen, with its meaning. An experiment starts from `get_config()` and changes some keys.
 
 Override any key on the command line: `--config.batch_size=128 --config.data.name=mnist`.
+
+`tools/pages/config_reference.py` makes the page "Config keys" of this file. A comment at the end of a line, or right
+above it, belongs to the key of that line. A comment with an empty line below it is a heading. A second one is a
+paragraph below the heading.
 """
 
 from ml_collections import ConfigDict
 
 
 def optimizer(**changes) -> ConfigDict:
-    """One player's optimiser (optax); each player has its own."""
+    """The optimiser of one network, from optax."""
     values = {
-        "name": "adam",  # adam | adamw | rmsprop | sgd
-        "learning_rate": 2e-4,
-        "b1": 0.5,  # adam: decay of the first moment; sgd and rmsprop: momentum
-        "b2": 0.999,  # adam: decay of the second moment; rmsprop: decay of the squares
-        "eps": 1e-8,
-        "weight_decay": 0.0,  # adamw only
-        "clip_norm": 0.0,  # clip the gradient to this global norm; 0: no clipping
-        "schedule": "constant",  # constant | linear (to 0 at the last step) | cosine
-        "warmup_steps": 0,  # linear warm-up from 0
+        "name": "adam",  # The optimiser: `adam`, `adamw`, `rmsprop` or `sgd`.
+        "learning_rate": 2e-4,  # The learning rate, after the warm-up.
+        "b1": 0.5,  # Decay of the first moment (`adam`, `adamw`), or the momentum (`rmsprop`, `sgd`).
+        "b2": 0.999,  # Decay of the second moment (`adam`, `adamw`), or of the squared gradients (`rmsprop`).
+        "eps": 1e-8,  # This number is added to the denominator of a step.
+        "weight_decay": 0.0,  # Weight decay of `adamw`.
+        "clip_norm": 0.0,  # The gradient is clipped to this global norm. 0: no clipping.
+        # The learning rate over time: `constant`, `linear` (falls to 0 at the last step) or `cosine`.
+        "schedule": "constant",
+        "warmup_steps": 0,  # The learning rate rises linearly from 0 over this number of steps.
     }
     unknown = set(changes) - set(values)
     if unknown:
@@ -25,273 +30,389 @@ def optimizer(**changes) -> ConfigDict:
     return ConfigDict({**values, **changes})
 
 
+def alarm(threshold: float, patience: int) -> ConfigDict:
+    """When one alarm goes off."""
+    values = {
+        "threshold": threshold,  # The value is bad beyond this number.
+        # The alarm goes off after this number of steps in which every line of metrics.jsonl was bad.
+        # At least two lines must be bad. 0: the alarm is off.
+        "patience": patience,
+    }
+    return ConfigDict(values)
+
+
 def get_config() -> ConfigDict:
     """The defaults: a DCGAN on the digits that scikit-learn carries."""
     config = ConfigDict()
 
-    # The run.
-    config.seed = 0  # of parameters, latents and the order of the data
-    config.num_seeds = 1  # more: seed, seed + 1, ... in one program, each as it would be alone
-    config.seed_devices = 0  # ... spread over so many groups of devices; 0: over as many as divide them
-    # ... those of a group in one batched program (vmap), one after the other (map), or (auto) in one where networks
-    # have no convolutions, whose batched form is slow, and the hardware is no CPU, which gains nothing by it
+    # The run
+
+    config.seed = 0  # The seed of the parameters, the latents and the order of the data.
+    # The number of seeds that one program trains: `seed`, `seed + 1` and so on. Each gives the run that it would give
+    # alone.
+    config.num_seeds = 1
+    # The seeds are spread over this number of groups of devices. 0: as many groups as divide the seeds.
+    config.seed_devices = 0
+    # How one group of devices trains its seeds. `vmap`: all in one batched program. `map`: one after the other.
+    # `auto`: `vmap` for networks without convolutions on accelerators, else `map`. Batched convolutions are slow.
     config.seed_program = "auto"
-    # A work directory (its best checkpoint, or its newest) or one of its checkpoints (DIR/checkpoints/STEP) to start
-    # from: weights, statistics and moving averages of all layers whose shapes agree; "": at random
+    # Training starts from the weights, statistics and moving averages of this run. The value is a work directory or
+    # one of its checkpoints, DIR/checkpoints/STEP. A layer of another shape starts at random. "": all start at random.
     config.init_from = ""
-    config.steps = 3_000  # updates of the generator (or of the VAE) in all
-    config.budget = ConfigDict()
-    # A run ends before its last step once its training steps have taken so many seconds (compilation, evaluation and
-    # saving are not counted), over all its restarts; 0: no such limit. Such a run is not reproducible to the bit.
+    config.steps = 3_000  # The number of updates of the generator, or of the VAE.
+    config.budget = ConfigDict()  # A limit on the training time.
+    # Training ends once its steps have taken this number of seconds, over all restarts. Compilation, evaluation and
+    # saving do not count. Such a run is not reproducible to the bit. 0: no limit.
     config.budget.seconds = 0.0
-    config.batch_size = 64  # examples per update, over all devices together
-    config.grad_accum_steps = 1  # split each batch into this many parts and sum their gradients: less memory
-    # Each device holds a share of the optimisers' state instead of all of it (stage 1 of ZeRO, Rajbhandari et al.
-    # 2020): less memory, one all-gather more for each update; the numbers are the same.
+    config.batch_size = 64  # The number of examples in one update, over all devices together.
+    # A batch is split into this number of parts, one after the other. Their gradients are averaged. More parts need
+    # less memory.
+    config.grad_accum_steps = 1
+    # Each device holds a share of the optimisers' state (stage 1 of ZeRO, Rajbhandari et al. 2020). This needs less
+    # memory and adds one all-gather to each update. The numbers stay the same.
     config.shard_optimizer = False
-    config.compute_dtype = "float32"  # float32 | bfloat16 (parameters and optimiser state stay float32)
-    config.steps_per_dispatch = 10  # steps compiled into one call; every cadence below is a multiple of it
-    config.num_devices = 0  # 0: all that this process sees, and those of the other processes
-    config.compilation_cache = "auto"  # folder of compiled programs; auto: ~/.cache/jaxgen/xla; "": none
+    # The numbers of the networks: `float32` or `bfloat16`. Parameters and optimisers stay float32.
+    config.compute_dtype = "float32"
+    # One call of the compiled program does this number of steps. Every interval below must be a multiple of it.
+    config.steps_per_dispatch = 10
+    # The number of devices. 0: all devices of this process and of the other processes.
+    config.num_devices = 0
+    # The folder of compiled programs. `auto`: xla/ in the folder of caches. "": programs are not kept.
+    config.compilation_cache = "auto"
 
-    # What is written, and how often (in steps; 0: never; the last step has all of them).
-    config.log_every = 100  # a line in metrics.jsonl (means over the steps since the last), TensorBoard scalars
-    config.sample_every = 500  # a PNG grid from fixed latents
-    config.checkpoint_every = 500  # the whole state; the same command goes on from the newest
-    config.keep_checkpoints = 2  # the newest N are kept ...
-    config.best_metric = ""  # ... and the best by this metric of the evaluations during training ("": none)
-    config.histogram_every = 1_000  # parameter histograms for TensorBoard
-    config.eval_every = 0  # evaluate during training as well, on `evaluation.num_samples_in_training`
+    # What is written, and how often
 
-    # Alarms: told when they go off, in the progress line while they are on, kept in alarms.json. Each has a threshold
-    # and a patience: the steps in which every line of metrics.jsonl (and two at least) must be bad; 0: off.
-    config.alarms = ConfigDict()
-    config.alarms.stop = ()  # names of alarms that save and end the run (exit code 2), such as ("divergence",)
-    # any loss above so many times the median of its lines so far (sizes below 1 count as 1)
-    config.alarms.divergence = ConfigDict({"threshold": 100.0, "patience": 200})
-    # share of nearly equal pairs among the fakes of a batch, less that among its reals
-    config.alarms.collapse = ConfigDict({"threshold": 0.25, "patience": 1_000})
-    # generator: norm of the gradient over that of the weights, below
-    config.alarms.vanishing_gradient = ConfigDict({"threshold": 1e-5, "patience": 500})
-    # VAE: share of latent dimensions with less than 0.01 nats of KL
-    config.alarms.posterior_collapse = ConfigDict({"threshold": 0.99, "patience": 1_000})
-    # VQ-VAE: perplexity of the codes in a batch, below
-    config.alarms.codebook_collapse = ConfigDict({"threshold": 1.5, "patience": 1_000})
+    # Every interval counts steps, and 0 means never. The last step counts for every interval above 0. A run always ends
+    # with a checkpoint.
 
-    # Data: see the README's table of sources.
-    config.data = ConfigDict()
-    # digits | mnist | fashion_mnist | cifar10 | svhn_cropped | covid_radiography | ieee8023 | folder | tfds:<name> |
-    # gaussian_ring | gaussian_grid | gaussian_1d (vectors, no images) | breast_cancer | csv (tables) | import path |
-    # none (no images: a converted network that is only sampled from)
+    config.log_every = 100  # Steps between two lines of metrics.jsonl. A line holds means since the last line.
+    config.sample_every = 500  # Steps between two PNG grids of samples. All grids come from the same latents.
+    config.checkpoint_every = 500  # Steps between two checkpoints. The same command goes on from the newest one.
+    config.keep_checkpoints = 2  # The number of newest checkpoints that are kept.
+    # The checkpoint that is best by this metric is kept too. It needs `eval_every`. "": no such checkpoint.
+    config.best_metric = ""
+    config.histogram_every = 1_000  # Steps between two histograms of the parameters in TensorBoard.
+    # Trackers show numbers and pictures: `tensorboard`, `wandb`, `mlflow` or an import path. `wandb` and `mlflow` need
+    # the extras of these names. A run can go on with other trackers. `()`: no tracker.
+    config.trackers = ("tensorboard",)
+    # Steps between two evaluations during training. They use `evaluation.num_samples_in_training` samples.
+    config.eval_every = 0
+
+    # Alarms
+
+    config.alarms = ConfigDict()  # An alarm reads every line of metrics.jsonl. The page "Alarms" explains each of them.
+    # Names of alarms that save and end the run with exit code 2, such as `("divergence",)`.
+    config.alarms.stop = ()
+    # Value: a loss, divided by the median of its earlier lines. Medians below 1 count as 1.
+    config.alarms.divergence = alarm(threshold=100.0, patience=200)
+    # Value: the share of nearly equal pairs among the fakes of a batch, minus the share among the reals.
+    config.alarms.collapse = alarm(threshold=0.25, patience=1_000)
+    # Value: the norm of the generator's gradient, divided by the norm of its weights. Small values are bad.
+    config.alarms.vanishing_gradient = alarm(threshold=1e-5, patience=500)
+    # Value, of a VAE: the share of latent dimensions with a KL divergence below 0.01 nats.
+    config.alarms.posterior_collapse = alarm(threshold=0.99, patience=1_000)
+    # Value, of a VQ-VAE: the perplexity of the codes in a batch. Small values are bad.
+    config.alarms.codebook_collapse = alarm(threshold=1.5, patience=1_000)
+
+    # Data
+
+    config.data = ConfigDict()  # The data set. The guide "Data" describes every source.
+    # The source. Images: `digits`, `mnist`, `fashion_mnist`, `cifar10`, `svhn_cropped`, `covid_radiography`,
+    # `ieee8023`, `folder`, `array`, `tfds:<name>`. Vectors: `gaussian_ring`, `gaussian_grid`, `gaussian_1d`.
+    # Tables: `breast_cancer`, `csv`. Or an import path. `none`: no data, for a converted network that only samples.
     config.data.name = "digits"
-    config.data.dir = (
-        ""  # where the original archives lie; for `folder` the folder or zip itself, for `csv` the file; "": cache_dir
-    )
-    config.data.cache_dir = ""  # downloads and decoded arrays; "": $JAXGEN_CACHE or ~/.cache/jaxgen
-    config.data.download = True  # fetch a missing archive (SHA-256 checked)
-    config.data.image_size = 16  # side in pixels; 0: as it comes
-    config.data.channels = 1  # 1 | 3; 0: as they come
-    config.data.crop = "center"  # center (to a square) | none (non-square images are refused)
-    config.data.resize = "lanczos"  # lanczos | bicubic | bilinear | nearest (all antialiased, by Pillow)
-    config.data.train_split = "train"  # the split that is trained on
-    config.data.test_split = "test"  # the split that samples are measured against
-    # `folder` without train/ and test/, and tables: this share of each class is the test split
+    # The folder of the original archives. For `folder`, `array` and `csv`: the data themselves, a folder or a file.
+    # "": `cache_dir`.
+    config.data.dir = ""
+    # The folder of downloads and decoded arrays. "": the variable $JAXGEN_CACHE, or ~/.cache/jaxgen.
+    config.data.cache_dir = ""
+    config.data.download = True  # A missing archive is downloaded, and its SHA-256 is checked.
+    config.data.image_size = 16  # The side of an image in pixels. 0: the size of the data.
+    config.data.channels = 1  # 1 (gray) or 3 (colour). 0: the channels of the data.
+    # `center`: the middle square. `none`: the whole image, so that `image_size` changes its proportions.
+    config.data.crop = "center"
+    # How Pillow resizes images: `lanczos`, `bicubic`, `bilinear` or `nearest`. All are antialiased.
+    config.data.resize = "lanczos"
+    config.data.train_split = "train"  # The split that trains the networks.
+    config.data.test_split = "test"  # The split that samples are measured against.
+    # The share of each class in the test split, for tables and for a `folder` without train/ and test/.
     config.data.test_fraction = 0.1
-    config.data.finding = ()  # ieee8023: findings to take, such as ("COVID-19", "No Finding"), and their order; (): all
-    config.data.view = ()  # ieee8023: such as ("PA", "AP", "AP Supine"); (): all
-    config.data.modality = ()  # ieee8023: such as ("X-ray",); (): all
-    config.data.limit = 0  # use the first n images of each split; 0: all
-    config.data.train_limit = 0  # train on the first n only, measured against the whole test split; 0: all
-    # Training images are held on every device (never), or read from their files while training goes on (always: folder,
-    # array, covid_radiography, ieee8023), or the one or the other (auto) by whether the pixels of all splits take more
-    # than resident_mib. Batches are the same.
+    # For `ieee8023`: the findings to use, in this order, such as `("COVID-19", "No Finding")`. (): all findings.
+    config.data.finding = ()
+    config.data.view = ()  # For `ieee8023`: the views to use, such as `("PA", "AP", "AP Supine")`. (): all views.
+    config.data.modality = ()  # For `ieee8023`: the modalities to use, such as `("X-ray",)`. (): all modalities.
+    config.data.limit = 0  # Only the first examples of each split are used, this number of them. 0: all.
+    # Only the first examples of the training split are used, this number of them. The test split stays whole. 0: all.
+    config.data.train_limit = 0
+    # `never`: all images lie on every device. `always`: they are read from their files during training. `auto`: they
+    # are read from files if their pixels take more than `resident_mib`. The batches are the same in each case.
+    # Sources that can stream: `folder`, `array`, `covid_radiography`, `ieee8023`.
     config.data.streaming = "auto"
-    config.data.resident_mib = 4_096
-    config.data.workers = 0  # threads that read and decode; 0: one a core
-    config.data.skip_bad_images = False  # go on without unreadable images, and say how many
-    config.data.labels = False  # True: refuse data without class labels
-    config.data.num_classes = 0  # refuse data with another number of classes; 0: any
-    config.data.flip = False  # mirror images at random in training
-    config.data.num_points = 100_000  # gaussian_*: points of the training split; the test split has a tenth of it
-    config.data.seed = 0  # gaussian_*: of the points; tables: of the split; -1: config.seed
-    config.data.label_column = ""  # csv: the column that holds the class; "": none
-    config.data.categorical_columns = ()  # csv: other columns whose cells are names, not numbers
-    config.data.missing = "refuse"  # csv, rows with empty cells: refuse | drop_rows
-    # Tables: how numbers become what networks see, fitted on the training split: quantile (normal scores) |
-    # class_quantile (each class by its own) | mode_specific (Gaussian mixtures, as CTGAN)
+    config.data.resident_mib = 4_096  # The limit of `streaming="auto"` in MiB, for the pixels of all splits.
+    config.data.workers = 0  # The number of threads that read and decode images. 0: one for each core.
+    config.data.skip_bad_images = False  # Unreadable images are left out and counted. False: they are an error.
+    config.data.labels = False  # True: data without class labels are refused.
+    config.data.num_classes = 0  # Data with another number of classes are refused. 0: any number.
+    config.data.flip = False  # Images are mirrored at random in training.
+    # For `gaussian_*`: the number of points in the training split. The test split has a tenth of it.
+    config.data.num_points = 100_000
+    # For `gaussian_*`: the seed of the points. For tables: the seed of the split. -1: the value of `config.seed`.
+    config.data.seed = 0
+    config.data.label_column = ""  # For `csv`: the column that holds the class. "": there is none.
+    config.data.categorical_columns = ()  # For `csv`: other columns whose cells are names and not numbers.
+    config.data.missing = "refuse"  # For `csv`: what happens to rows with empty cells, `refuse` or `drop_rows`.
+    # For tables: how numbers are encoded for the networks. The encoding is fitted on the training split. `quantile`:
+    # normal scores. `class_quantile`: normal scores within each class. `mode_specific`: Gaussian mixtures, as in CTGAN.
     config.data.normalization = "quantile"
-    config.data.class_sampling = "uniform"  # uniform (every example once an epoch) | log (classes by log frequency)
+    # How examples are drawn. `uniform`: each example once an epoch. `log`: classes by the logarithm of their frequency.
+    config.data.class_sampling = "uniform"
 
-    # The networks.
-    config.model = ConfigDict()
-    # dcgan | sngan | mlp_gan | point_gan (vectors) | conv_vae | mlp_vae | residual_vae | vq_vae | stylegan2 |
-    # tabular_gan | tabular_vae | import path
+    # Networks
+
+    config.model = ConfigDict()  # The networks. Each model reads some of these keys.
+    # The model: `dcgan`, `sngan`, `mlp_gan`, `point_gan` (vectors), `stylegan2`, `conv_vae`, `mlp_vae`, `residual_vae`,
+    # `vq_vae`, `tabular_gan`, `tabular_vae`, or an import path.
     config.model.name = "dcgan"
-    # dcgan: radford (transposed convolutions) | pytorch_gan (upsampling); sngan: cnn | resnet;
-    # mlp_gan: goodfellow | pytorch_gan
+    # The form of the network. `dcgan`: `radford` (transposed convolutions) or `pytorch_gan` (upsampling). `sngan`:
+    # `cnn` or `resnet`. `mlp_gan`: `goodfellow` or `pytorch_gan`. `stylegan2` (generator): `orig`, `skip` or `resnet`.
     config.model.architecture = "radford"
-    config.model.latent_dim = 100  # size of z
-    config.model.width = 64  # channels of the widest-resolution layer; deeper layers double
-    config.model.batch_norm = True  # statistics over all devices; False: no BatchNorm in any network
-    config.model.dropout = 0.25  # discriminators of dcgan's pytorch_gan, mlp_gan's goodfellow and tabular_gan
-    config.model.discriminator_width = 0  # sngan, point_gan, tabular_gan: of the discriminator; 0: as `width`
-    config.model.spectral_norm = False  # the discriminators of sngan, point_gan and tabular_gan
-    config.model.layer_norm = False  # sngan's discriminator, for gradient penalties
-    config.model.conditional = False  # sngan: generator and discriminator know the class
-    config.model.hidden_layers = 3  # point_gan, tabular_gan, tabular_vae: of `width` units each, in both networks
-    config.model.pack = 1  # tabular_gan: rows that the discriminator judges together (PacGAN)
-    config.model.latents = "normal"  # point_gan: what the generator sees; normal | uniform (both of unit variance)
-    config.model.data_scale = 1.0  # point_gan: its discriminator sees the points divided by this
-    config.model.residual_blocks = 2  # residual_vae, vq_vae: at the lowest resolution of encoder and decoder each
-    config.model.downsamplings = 2  # residual_vae, vq_vae: halvings of the image's sides
-    config.model.num_codes = 512  # vq_vae: entries of the codebook
-    config.model.code_dim = 64  # vq_vae: size of each
-    config.model.prior_width = 128  # vq_vae: the transformer over the codes
-    config.model.prior_layers = 4
-    config.model.prior_heads = 4
-    # stylegan2 (`architecture`: the generator's, orig | skip | resnet; `latent_dim`: of z and of w)
-    config.model.discriminator_architecture = "resnet"  # orig | skip | resnet
-    config.model.mapping_layers = 8
-    config.model.mapping_lr_multiplier = 0.01
-    config.model.channel_base = 32_768  # channels at resolution r: channel_base / r ...
-    config.model.channel_max = 512  # ... and no more than this
-    config.model.conv_clamp = 0.0  # activations are cut off at +-this; 0: not
-    config.model.stddev_group = 4  # images that minibatch standard deviation compares
-    config.model.bfloat16_resolutions = 0  # so many of the highest resolutions compute in bfloat16
-    # Activations of so many of the highest resolutions are computed again in the backward pass instead of being kept:
-    # less memory for more operations
+    config.model.latent_dim = 100  # The size of the latents z. For `stylegan2` also the size of w.
+    # The number of channels at the highest resolution. Deeper layers double it. For dense networks: units of a layer.
+    config.model.width = 64
+    # Networks have BatchNorm, with statistics over all devices. False: no network has BatchNorm.
+    config.model.batch_norm = True
+    # The dropout rate in the discriminators of `tabular_gan`, `dcgan` (`pytorch_gan`) and `mlp_gan` (`goodfellow`).
+    config.model.dropout = 0.25
+    # For `sngan`, `point_gan`, `tabular_gan`: the width of the discriminator. 0: the same as `width`.
+    config.model.discriminator_width = 0
+    # For `sngan`, `point_gan`, `tabular_gan`: the discriminator has spectral normalisation.
+    config.model.spectral_norm = False
+    config.model.layer_norm = False  # For `sngan`: the discriminator has LayerNorm, for gradient penalties.
+    config.model.conditional = False  # For `sngan`, `stylegan2`: both networks know the class.
+    # For `point_gan`, `tabular_gan`, `tabular_vae`: the number of hidden layers in each network.
+    config.model.hidden_layers = 3
+    config.model.pack = 1  # For `tabular_gan`: the discriminator judges this number of rows together (PacGAN).
+    # For `point_gan`: the distribution of the latents, `normal` or `uniform`. Both have variance 1.
+    config.model.latents = "normal"
+    config.model.data_scale = 1.0  # For `point_gan`: the discriminator sees the points divided by this number.
+    # For `residual_vae`, `vq_vae`: residual blocks at the lowest resolution, in the encoder and in the decoder.
+    config.model.residual_blocks = 2
+    config.model.downsamplings = 2  # For `residual_vae`, `vq_vae`: how many times the encoder halves the sides.
+    config.model.num_codes = 512  # For `vq_vae`: the number of entries in the codebook.
+    config.model.code_dim = 64  # For `vq_vae`: the size of an entry.
+    config.model.prior_width = 128  # For `vq_vae`: the width of the transformer over the codes.
+    config.model.prior_layers = 4  # For `vq_vae`: the number of layers of the transformer.
+    config.model.prior_heads = 4  # For `vq_vae`: the number of attention heads in each layer.
+
+    # Networks of StyleGAN2
+
+    config.model.discriminator_architecture = "resnet"  # The discriminator: `orig`, `skip` or `resnet`.
+    config.model.mapping_layers = 8  # The number of layers of the mapping network.
+    config.model.mapping_lr_multiplier = 0.01  # The learning rate of the mapping network is multiplied by this.
+    config.model.channel_base = 32_768  # A layer at resolution r has `channel_base` / r channels.
+    config.model.channel_max = 512  # No layer has more channels than this.
+    config.model.conv_clamp = 0.0  # Activations are clipped to plus and minus this number. 0: no clipping.
+    config.model.stddev_group = 4  # Minibatch standard deviation compares this number of images.
+    config.model.bfloat16_resolutions = 0  # This number of the highest resolutions computes in bfloat16.
+    # The backward pass computes the activations of this number of the highest resolutions again. This needs less memory
+    # and more operations.
     config.model.remat_resolutions = 0
-    config.model.fused_modulation = False  # each image's own kernel, a grouped convolution; slow on CPUs
+    # Each image has its own kernel in a grouped convolution. This is slow on CPUs.
+    config.model.fused_modulation = False
 
-    # How they are trained.
-    config.recipe = ConfigDict()
-    config.recipe.name = "gan"  # gan | stylegan2 | vae | vq_vae | import path
-    config.recipe.ema_decay = 0.999  # moving average of the generator (or VAE) used for samples; 0: none
-    # gan
-    config.recipe.loss = (
-        "non_saturating"  # non_saturating | saturating | least_squares | wasserstein | hinge | import path
-    )
-    config.recipe.n_critic = 1  # discriminator updates per generator update
-    config.recipe.share_fakes = (
-        True  # n_critic = 1 only: the generator goes first, the discriminator sees the same fakes
-    )
-    config.recipe.generator_batch = 1  # share_fakes=False only: its update makes so many times batch_size of fakes
-    config.recipe.penalty = ""  # gradient penalty: wgan_gp | dragan | r1 | r2 | zero_centered | import path; "": none
-    config.recipe.penalty_weight = 10.0  # lambda of wgan_gp and dragan, gamma of r1 and r2
-    config.recipe.weight_clip = 0.0  # the discriminator's parameters are cut to +-this after each update; 0: not
-    config.recipe.label_smoothing = 0.0  # real images count as real by 1 - this (one-sided)
-    config.recipe.dequantize = False  # uniform noise of one gray level's width on the reals that the discriminator sees
-    config.recipe.instance_noise = 0.0  # standard deviation of Gaussian noise on all images that it sees ...
-    config.recipe.instance_noise_steps = 10_000  # ... falling linearly to 0 over so many steps
-    config.recipe.diff_augment = ""  # DiffAugment on them all: "color,translation,cutout" or some of these; "": none
-    # stylegan2
-    config.recipe.r1_gamma = 10.0  # weight of R1, halved in the loss; 0: none
-    config.recipe.r1_interval = 16  # steps from one R1 update to the next
-    config.recipe.path_length_weight = 2.0  # 0: none
-    config.recipe.path_length_interval = 4  # steps from one path length update to the next
-    config.recipe.path_length_decay = 0.01  # of the mean length that they are compared with
-    config.recipe.path_length_shrink = 2  # the batch of a path length update is smaller by this factor
-    config.recipe.style_mixing = 0.9  # probability that a batch of images mixes two latents each
-    config.recipe.w_avg_beta = 0.995  # decay of the mean w that truncation pulls towards
-    config.recipe.ema_kimg = 10.0  # half-life of the generator's moving average in thousands of images; 0: none
-    config.recipe.freeze_d_layers = 0  # so many of the discriminator's layers, from the image on, stay as they are
-    # augmentation of all that the discriminator sees: "" | b | bg | bgc | bgcf | bgcfn | bgcfnc | g | c (Karras et al.
-    # 2020, ADA), each with probability p
+    # Training
+
+    config.recipe = ConfigDict()  # The objective. Each recipe reads some of these keys.
+    config.recipe.name = "gan"  # The recipe: `gan`, `stylegan2`, `vae`, `vq_vae`, or an import path.
+    # The decay of the moving average of the generator, or of the VAE. Samples come from this average. 0: no average.
+    config.recipe.ema_decay = 0.999
+
+    # Training of GANs
+
+    # The loss: `non_saturating`, `saturating` (or `minimax`), `least_squares`, `wasserstein`, `hinge`, or an import
+    # path.
+    config.recipe.loss = "non_saturating"
+    config.recipe.n_critic = 1  # The number of discriminator updates for each generator update.
+    # The generator goes first, and the discriminator sees the same fakes. This needs `n_critic=1`.
+    config.recipe.share_fakes = True
+    # A generator update makes this number of batches of fakes. More than 1 needs `share_fakes=False`.
+    config.recipe.generator_batch = 1
+    # The gradient penalty: `wgan_gp`, `dragan`, `r1`, `r2`, `zero_centered`, or an import path. "": none.
+    config.recipe.penalty = ""
+    config.recipe.penalty_weight = 10.0  # Lambda of `wgan_gp` and `dragan`, gamma of `r1` and `r2`.
+    # The discriminator's parameters are clipped to plus and minus this number after each update. 0: no clipping.
+    config.recipe.weight_clip = 0.0
+    config.recipe.label_smoothing = 0.0  # The target of real images is 1 minus this number (one-sided).
+    # The reals that the discriminator sees get uniform noise as wide as one gray level.
+    config.recipe.dequantize = False
+    # The standard deviation of Gaussian noise on all images that the discriminator sees.
+    config.recipe.instance_noise = 0.0
+    config.recipe.instance_noise_steps = 10_000  # The instance noise falls linearly to 0 over this number of steps.
+    # DiffAugment on all images that the discriminator sees: some of `color,translation,cutout`. "": none.
+    config.recipe.diff_augment = ""
+
+    # Training of StyleGAN2
+
+    config.recipe.r1_gamma = 10.0  # The weight of R1. The loss halves it. 0: no R1.
+    config.recipe.r1_interval = 16  # Steps from one R1 update to the next.
+    config.recipe.path_length_weight = 2.0  # The weight of path length regularisation. 0: none.
+    config.recipe.path_length_interval = 4  # Steps from one path length update to the next.
+    config.recipe.path_length_decay = 0.01  # The decay of the mean path length.
+    config.recipe.path_length_shrink = 2  # The batch of a path length update is smaller by this factor.
+    config.recipe.style_mixing = 0.9  # The probability that a batch mixes two latents in each image.
+    config.recipe.w_avg_beta = 0.995  # The decay of the mean w, which truncation pulls towards.
+    # The half-life of the generator's moving average, in thousands of images. 0: no average.
+    config.recipe.ema_kimg = 10.0
+    # The half-life is at most this share of the images so far. 0: no such limit.
+    config.recipe.ema_ramp = 0.0
+    # This number of the discriminator's layers, from the image on, keeps its weights (FreezeD).
+    config.recipe.freeze_d_layers = 0
+    # The augmentation of all images that the discriminator sees (ADA, Karras et al. 2020): `b`, `bg`, `bgc`, `bgcf`,
+    # `bgcfn`, `bgcfnc`, `g` or `c`. Each operation has probability p. "": none.
     config.recipe.ada_pipeline = ""
-    config.recipe.ada_target = 0.6  # p is moved so that the mean sign of D(real) comes to this; 0: p stays
-    config.recipe.ada_initial_p = 0.0  # p at the start
-    config.recipe.ada_interval = 4  # steps from one move to the next
-    config.recipe.ada_kimg = 500.0  # thousands of images in which p can go from 0 to 1
-    config.recipe.ema_ramp = 0.0  # it is at most this share of the images seen so far; 0: no such limit
-    # vae
-    # gaussian | bernoulli (on binarised images) | discretised_logistic | logistic_mixture (both of 256 gray levels) |
-    # tabular (rows of a table)
+    config.recipe.ada_target = 0.6  # ADA moves p towards this mean sign of D(real). 0: p stays fixed.
+    config.recipe.ada_initial_p = 0.0  # The value of p at the start.
+    config.recipe.ada_interval = 4  # Steps from one change of p to the next.
+    config.recipe.ada_kimg = 500.0  # Thousands of images in which p can rise from 0 to 1.
+
+    # Training of VAEs
+
+    # The likelihood of the decoder: `gaussian`, `bernoulli` (on binarised images), `discretised_logistic`,
+    # `logistic_mixture` (both of 256 gray levels), `tabular` (rows of a table), or an import path.
     config.recipe.likelihood = "gaussian"
-    config.recipe.mixtures = 10  # logistic_mixture: components of each pixel
-    config.recipe.sigma = 0.0  # gaussian: fixed standard deviation in [-1, 1] units; 0: learned, one for all pixels
-    config.recipe.binarize = "dynamic"  # bernoulli: dynamic (pixels are probabilities, drawn anew) | threshold (at 0.5)
-    config.recipe.beta = 1.0  # weight of the KL term in training; evaluation always uses 1
-    config.recipe.beta_warmup = 0  # steps over which beta rises linearly from 0; 0: none
-    config.recipe.free_bits = 0.0  # nats of KL that each latent dimension has for nothing (mean over the batch)
-    config.recipe.iwae_samples = 1  # draws in the importance-weighted bound that is trained; 1: the VAE's own bound
-    # vq_vae (and the likelihoods of vae)
-    config.recipe.commitment = 0.25  # weight of the encoder's squared distance to its codes
-    config.recipe.codebook_decay = 0.99  # of the moving averages that make the codebook
-    config.recipe.revive_below = 0.01  # codes used less than this share of 1/num_codes start anew; 0: never
+    config.recipe.mixtures = 10  # For `logistic_mixture`: the number of components of each pixel.
+    # For `gaussian`: the standard deviation, where pixels lie in [-1, 1]. 0: it is learned, one for all pixels.
+    config.recipe.sigma = 0.0
+    # For `bernoulli`: how images become binary. `dynamic`: drawn anew in each step, with pixels as probabilities.
+    # `threshold`: cut at one half.
+    config.recipe.binarize = "dynamic"
+    config.recipe.beta = 1.0  # The weight of the KL term in training. Evaluation always uses 1.
+    config.recipe.beta_warmup = 0  # Beta rises linearly from 0 over this number of steps. 0: no warm-up.
+    # Each latent dimension has this number of nats of KL without cost (mean over the batch).
+    config.recipe.free_bits = 0.0
+    # The number of draws in the importance-weighted bound that is trained. 1: the usual bound of a VAE.
+    config.recipe.iwae_samples = 1
 
-    config.optimizers = ConfigDict()
-    config.optimizers.generator = optimizer()
-    config.optimizers.discriminator = optimizer()
-    config.optimizers.vae = optimizer(learning_rate=1e-3, b1=0.9)
-    config.optimizers.prior = optimizer(learning_rate=1e-3, b1=0.9)  # vq_vae's, over the codes
+    # Training of VQ-VAEs
 
-    # What is measured after training (and by --mode=evaluate).
+    # This recipe reads the keys of the likelihood, too.
+
+    config.recipe.commitment = 0.25  # The weight of the squared distance from the encoder's output to its codes.
+    config.recipe.codebook_decay = 0.99  # The decay of the moving averages that make the codebook.
+    # A code starts anew if its share falls below this number, divided by `num_codes`. 0: never.
+    config.recipe.revive_below = 0.01
+
+    # Optimisers
+
+    config.optimizers = ConfigDict()  # Each network has an optimiser of its own.
+    config.optimizers.generator = optimizer()  # For the generator, in the recipes `gan` and `stylegan2`.
+    config.optimizers.discriminator = optimizer()  # For the discriminator, in the recipes `gan` and `stylegan2`.
+    config.optimizers.vae = optimizer(learning_rate=1e-3, b1=0.9)  # For the networks of a VAE or a VQ-VAE.
+    config.optimizers.prior = optimizer(learning_rate=1e-3, b1=0.9)  # For the prior of a VQ-VAE over its codes.
+
+    # Evaluation
+
+    # What is measured after training, and by `--mode=evaluate`.
     config.evaluation = ConfigDict()
-    config.evaluation.metrics = ("psnr", "ssim", "fd_efficientnet_lite0")  # names, or import paths of your own
-    config.evaluation.num_samples = 10_000  # samples drawn; pairs: at most this many test images
-    config.evaluation.num_samples_in_training = 2_048  # the same for `eval_every`
-    config.evaluation.metrics_in_training = ()  # what `eval_every` measures; (): all `metrics`
-    config.evaluation.batch_size = 100  # images at a time; the results do not depend on it
-    config.evaluation.seed = 0  # of the samples' latents
-    config.evaluation.num_train = 10_000  # training images that memorisation and the like look at; 0: all
-    config.evaluation.extractor = "efficientnet_lite0"  # of metrics that take any: efficientnet_lite0 | inception
-    config.evaluation.resize = ""  # inception: tf1 (canonical) | pytorch | clean; "": the extractor's own
-    config.evaluation.extractor_weights = ""  # a file in place of the one that the extractor finds or fetches
-    config.evaluation.allow_other_weights = False  # accept weights with another SHA-256; numbers are named for it
-    config.evaluation.likelihood_samples = 16  # draws per image in the bound on the log-likelihood
-    # Beside the prior, densities of latents fitted after training to encoded training images (recipes that encode):
-    config.evaluation.latent_samplers = ()  # "normal", "gaussian_mixture"; sample metrics are computed for each
-    config.evaluation.mixture_components = 10  # of gaussian_mixture
-    config.evaluation.sampler_images = 10_000  # training images that they are fitted to; 0: all
-    config.evaluation.path_space = "z"  # of path lengths: z (great circles) | w (straight lines; stylegan2)
-    config.evaluation.path_sampling = "full"  # where on the path: full (anywhere) | end (at its start)
-    # Tables, into baselines.json: real | bootstrap | class_copula | class_gaussian | class_shuffled | shuffled
+    # Names of metrics, or import paths. The guide "Evaluate" lists all metrics.
+    config.evaluation.metrics = ("psnr", "ssim", "fd_efficientnet_lite0")
+    config.evaluation.num_samples = 10_000  # The number of samples. For pairs: at most this number of test images.
+    config.evaluation.num_samples_in_training = 2_048  # The number of samples for `eval_every`.
+    config.evaluation.metrics_in_training = ()  # The metrics for `eval_every`. (): all of `metrics`.
+    config.evaluation.batch_size = 100  # The number of images at a time. The results do not depend on it.
+    config.evaluation.seed = 0  # The seed of the latents of the samples.
+    # The number of training images that metrics such as `memorisation` look at. 0: all.
+    config.evaluation.num_train = 10_000
+    # The feature network, for metrics that work with any: `efficientnet_lite0` or `inception`, or an import path.
+    config.evaluation.extractor = "efficientnet_lite0"
+    # The input path of `inception`: `tf1` (canonical), `pytorch` or `clean`. "": the usual path of the feature network.
+    config.evaluation.resize = ""
+    # A file with weights for the feature network. "": the network finds or downloads its weights.
+    config.evaluation.extractor_weights = ""
+    # Weights with another SHA-256 are accepted. The name of each number then says so.
+    config.evaluation.allow_other_weights = False
+    config.evaluation.likelihood_samples = 16  # Draws for each image in the bound on the log-likelihood.
+    # Densities of latents that are fitted after training: `normal`, `gaussian_mixture`. Sample metrics are computed for
+    # each of them, beside the prior. This needs a model that encodes images.
+    config.evaluation.latent_samplers = ()
+    config.evaluation.mixture_components = 10  # The number of components of `gaussian_mixture`.
+    config.evaluation.sampler_images = 10_000  # The number of training images that densities are fitted to. 0: all.
+    # The space of path lengths: `z` (great circles), or `w` (straight lines, for `stylegan2`).
+    config.evaluation.path_space = "z"
+    config.evaluation.path_sampling = "full"  # The place on a path: `full` (anywhere) or `end` (at its start).
+    # For tables, into baselines.json: `real`, `bootstrap`, `class_copula`, `class_gaussian`, `class_shuffled`,
+    # `shuffled`.
     config.evaluation.baselines = ()
-    config.evaluation.baseline_draws = 3  # of each
-    config.evaluation.pictures = True  # t-SNE, neighbours, real beside fake, after training
-    config.evaluation.allow_few_samples = False  # compute and mark metrics that have fewer samples than they need
+    config.evaluation.baseline_draws = 3  # The number of draws of each baseline.
+    # Pictures are drawn after training: t-SNE, nearest neighbours, real images beside samples.
+    config.evaluation.pictures = True
+    # Metrics with fewer samples than they need are computed and marked. False: they are an error.
+    config.evaluation.allow_few_samples = False
 
-    # --mode=project: latents whose images come closest to test images; the same budget for every model.
+    # Projection
+
+    # `--mode=project` searches latents whose images come closest to given images. All models have the same budget.
     config.project = ConfigDict()
-    config.project.images = ""  # a folder, a zip or a file of images to invert; "": those of the test split
-    config.project.num_images = 64  # the first so many of them
-    config.project.steps = 200  # Adam steps of each restart
-    config.project.restarts = 2  # searches from different random latents; the best one counts
-    config.project.learning_rate = 0.1
-    # In w, or with a w for every layer (stylegan2; Karras et al. 2020, appendix D), `num_images` and all below.
-    config.project.space = "z"  # z | w | w_plus
-    config.project.w_steps = 1_000  # Adam steps
-    config.project.w_learning_rate = 0.1  # after the first 5%; falls in the last 25%
-    config.project.w_samples = 10_000  # whose mean w is the start, and whose deviation scales the noise added to w
-    config.project.w_noise = 0.05  # of that deviation, falling to 0 over the first 75%
-    config.project.noise_weight = 1e5  # of the noise maps' autocorrelation in the loss
-    config.project.perceptual = "efficientnet_lite0"  # distance that is minimised: efficientnet_lite0 | lpips_vgg | ""
-    config.project.pixel_weight = 1.0  # of the mean squared error of pixels beside it
+    config.project.images = ""  # A folder, a zip or a file of images to invert. "": images of the test split.
+    config.project.num_images = 64  # The number of images, from the first on.
+    config.project.steps = 200  # In z: Adam steps of each search.
+    config.project.restarts = 2  # In z: the number of searches. The best one counts.
+    config.project.learning_rate = 0.1  # In z: the learning rate of Adam.
+    # `z`, or for `stylegan2` also `w` and `w_plus`, with a w for every layer (Karras et al. 2020, appendix D).
+    config.project.space = "z"
 
-    # --mode=plan: the training step compiled for hardware that is not here.
+    # Projection in w and W+
+
+    config.project.w_steps = 1_000  # The number of Adam steps.
+    # The learning rate. It rises over the first 5% of the steps and falls over the last 25%.
+    config.project.w_learning_rate = 0.1
+    # The number of samples of w. Their mean is the start, and their deviation scales the noise on w.
+    config.project.w_samples = 10_000
+    config.project.w_noise = 0.05  # The noise on w, in units of that deviation. It falls to 0 over the first 75%.
+    config.project.noise_weight = 1e5  # The weight of the autocorrelation of the noise maps in the loss.
+    # The distance that is minimised: `efficientnet_lite0` or `lpips_vgg`. "": pixels alone.
+    config.project.perceptual = "efficientnet_lite0"
+    config.project.pixel_weight = 1.0  # The weight of the mean squared error of pixels in the loss.
+
+    # Plans
+
+    # `--mode=plan` compiles the training step for hardware that is not here.
     config.plan = ConfigDict()
-    config.plan.num_images = 0  # of the training split, to plan without the data; 0: as the data has
-    config.plan.largest_batch = True  # search the largest batch that fits (TPUs; compiles the step some more times)
-    config.plan.max_batch = 65_536  # the search ends here
+    config.plan.num_images = 0  # The number of training images, to plan without the data. 0: as in the data.
+    # The plan searches the largest batch that fits. For TPUs this compiles the step several times.
+    config.plan.largest_batch = True
+    config.plan.max_batch = 65_536  # The search ends at this batch size.
 
-    config.sample = ConfigDict()
-    config.sample.rows = 8  # the grid of fixed latents
-    config.sample.columns = 8  # images in a row of it
-    config.sample.num_images = 64  # --mode=sample: single PNG files in samples/images
-    # --mode=sample with any of these writes what they ask for into files of their own name in samples/:
-    # z = numpy.random.RandomState(seed).randn(1, z_dim) for each, as NVIDIA's scripts: (85, "100-103") is five of them
+    # Samples
+
+    config.sample = ConfigDict()  # The grids of a run, and what `--mode=sample` writes.
+    config.sample.rows = 8  # The number of rows in a grid.
+    config.sample.columns = 8  # The number of images in a row.
+    config.sample.num_images = 64  # The number of single PNG files in samples/images.
+    # One of `prior`, `normal` and `gaussian_mixture`. The last two are fitted (`evaluation.latent_samplers`).
+    config.sample.latent_sampler = "prior"
+
+    # Samples of seeds, style mixing and video
+
+    # With one of these keys `--mode=sample` writes files under names of their own into samples/.
+
+    # The seeds of the images, such as `(85, "100-103")` for five of them. A seed gives the latents
+    # `numpy.random.RandomState(seed).randn(1, z_dim)`, as in NVIDIA's scripts.
     config.sample.seeds = ()
-    config.sample.label = -1  # the class of all; -1: seed (or number) modulo classes
-    config.sample.truncation = 1.0  # psi; 1: off (stylegan2)
-    config.sample.truncation_cutoff = 0  # only the first so many layers are truncated; 0: all
-    config.sample.noise_mode = ""  # const | random | none (stylegan2); "": const for seeds, random for numbered images
-    config.sample.style_mixing_rows = ()  # seeds; each gives all styles but those of the columns (stylegan2)
-    config.sample.style_mixing_columns = ()  # seeds, which give the layers of ...
-    config.sample.style_mixing_layers = "0-6"  # ... this range
-    config.sample.styles = ""  # a .npz of styles that --mode=project left, or NVIDIA's projector (stylegan2)
-    config.sample.video = ""  # from seed to seed and back to the first: mp4 (extra `video`) | gif
-    config.sample.video_path = "spline"  # spline | slerp, in w where there is one, else in z
-    config.sample.video_frames = 60  # from one seed to the next
-    config.sample.video_fps = 30
-    config.sample.latent_sampler = "prior"  # --mode=sample: prior | normal | gaussian_mixture (both fitted, see above)
+    config.sample.label = -1  # The class of all images. -1: the seed or number of an image, modulo the classes.
+    config.sample.truncation = 1.0  # For `stylegan2`: psi of the truncation. 1: none.
+    config.sample.truncation_cutoff = 0  # For `stylegan2`: only this number of first layers is truncated. 0: all.
+    # For `stylegan2`: `const`, `random` or `none`. "": `const` for seeds, `random` for numbered images.
+    config.sample.noise_mode = ""
+    # For `stylegan2`: seeds of rows. A row gives all styles except those of the column.
+    config.sample.style_mixing_rows = ()
+    config.sample.style_mixing_columns = ()  # For `stylegan2`: seeds of columns.
+    config.sample.style_mixing_layers = "0-6"  # For `stylegan2`: the layers whose styles come from the column.
+    # For `stylegan2`: a .npz file of styles, from `--mode=project` or from NVIDIA's projector.
+    config.sample.styles = ""
+    # A video from seed to seed and back to the first: `gif`, or `mp4` (with the extra `video`). "": none.
+    config.sample.video = ""
+    config.sample.video_path = "spline"  # The path between seeds: `spline` or `slerp`, in w if there is one, else in z.
+    config.sample.video_frames = 60  # The number of frames from one seed to the next.
+    config.sample.video_fps = 30  # The number of frames in a second.
     return config.lock()

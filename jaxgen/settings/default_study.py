@@ -1,15 +1,18 @@
-"""Every key of a study: a set of runs that are compared. Files `study_*.py` start from `get_config()` here.
+"""Every key of a study: a set of runs that are compared. A file `study_*.py` starts from `get_config()` here.
 
-A study and each of its entries also have every key of `default.py` beside this file, unset. What is set in the study
-holds for all runs, what is set in an entry for its own; the rest is as in the entry's experiment. On the command line
-`--config.evaluation.num_samples=500` sets a key for all runs, `--config.entries.gan.model.width=16` for one entry.
+A study and each of its entries also have every key of `default.py` beside this file, without a value. A key that the
+study sets holds for all runs. A key that an entry sets holds for its own runs. All other keys are as in the entry's
+experiment. On the command line `--config.evaluation.num_samples=500` sets a key for all runs, and
+`--config.entries.gan.model.width=16` sets a key for one entry.
+
+Comments belong to keys by the rules that `default.py` names.
 """
 
 from ml_collections import ConfigDict, config_dict
 
 from jaxgen.settings import default
 
-# Set by the study itself, run by run.
+# The study itself sets these keys, run by run.
 _OF_STUDY = ("seed", "num_seeds", "budget")
 
 
@@ -32,11 +35,14 @@ def unset_run() -> ConfigDict:
 
 
 def budget() -> ConfigDict:
-    """How long a run trains: one of these, or, with none, as long as its experiment says."""
+    """How long a run trains. At most one number is not 0. If all are 0, the experiment decides."""
     values = {
-        "steps": 0,  # updates
-        "images": 0,  # steps * batch_size, whatever a critic sees beside; steps are cut to whole dispatches
-        "seconds": 0.0,  # of training steps, without compilation and evaluation: equal wall-clock; not bit-reproducible
+        "steps": 0,  # The number of updates.
+        # The number of images: steps * batch_size, without the further batches of a critic. Steps are rounded down to
+        # whole dispatches.
+        "images": 0,
+        # Seconds of training steps, without compilation and evaluation. Such a run is not reproducible to the bit.
+        "seconds": 0.0,
     }
     return ConfigDict(values)
 
@@ -45,17 +51,19 @@ def add(study: ConfigDict, name: str, config: str, title: str = "") -> ConfigDic
     """Adds an entry and returns it, so that keys can be set.
 
     Args:
-      study: what `get_config()` returned.
-      name: of the entry, and of its folder.
-      config: its experiment: the name of a file beside the study's, or in configs/; a path; or a work directory.
-      title: for people; "": the name.
+      study: the config that `get_config()` returned.
+      name: the name of the entry and of its folder.
+      config: the experiment. A name means a file beside the study's file, or in configs/. A path to a file or to a
+        work directory is possible, too.
+      title: the name in the report. "": the name of the entry.
     """
     if name in study.entries:
         raise KeyError(f"the study has an entry {name} already")
     entry = unset_run()
-    entry.config, entry.title = config, title or name
-    entry.seeds = ()  # (): those of the study
-    entry.budget = budget()  # without any: that of the study
+    entry.config = config  # The experiment, by name or path.
+    entry.title = title or name  # The name of the entry in the report.
+    entry.seeds = ()  # The seeds of this entry. (): the seeds of the study.
+    entry.budget = budget()  # The budget of each run of this entry. Without a number: the budget of the study.
     with study.unlocked():
         study.entries[name] = entry.lock()
     return entry
@@ -64,14 +72,16 @@ def add(study: ConfigDict, name: str, config: str, title: str = "") -> ConfigDic
 def get_config() -> ConfigDict:
     """A study without entries."""
     study = unset_run()
-    study.title = ""  # "": the name of the file
-    study.seeds = (0, 1, 2)  # every entry is run with each
-    # seeds: all entries with the first seed, then with the second, ..., so that all can be compared early;
-    # entries: one entry after the other
+    study.title = ""  # The title of the report. "": the name of the file.
+    study.seeds = (0, 1, 2)  # Every entry is run with each of these seeds.
+    # `seeds`: all entries with the first seed, then all with the second, and so on, so that they compare early.
+    # `entries`: one entry after the other.
     study.order = "seeds"
-    study.runs_at_once = 1  # on CPUs: so many runs beside each other, each on an equal share of the cores
-    study.lanes = False  # all seeds of an entry in one program (config.num_seeds); they must be consecutive
-    study.budget = budget()  # of each run
-    study.redo = ()  # names of entries that were changed: their old runs are deleted and done anew
-    study.entries = ConfigDict(sort_keys=False)  # filled by `add`, in its order
+    # On CPUs: the number of runs beside each other. Each run has an equal share of the cores.
+    study.runs_at_once = 1
+    # One program trains all seeds of an entry (`config.num_seeds`). The seeds must be consecutive.
+    study.lanes = False
+    study.budget = budget()  # The budget of each run.
+    study.redo = ()  # Names of changed entries. Their old runs are deleted and done again.
+    study.entries = ConfigDict(sort_keys=False)  # The entries, in the order of the calls of `add`.
     return study.lock()

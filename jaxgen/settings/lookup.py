@@ -19,6 +19,7 @@ _MARKS = {
     "recipes": ("build",),
     "metrics": ("NEEDS", "start"),
     "metrics.extractors": ("load", "WEIGHTS"),
+    "trackers": ("open_tracker",),
 }
 Fields = TypeVar("Fields", bound=NamedTuple)
 

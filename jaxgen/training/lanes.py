@@ -12,8 +12,10 @@ from typing import Any, NamedTuple
 from ml_collections import ConfigDict
 
 from jaxgen.devices import placement
+from jaxgen.files.logs import mean
 from jaxgen.files.workdir import grow, write_atomic
 from jaxgen.settings import configuration
+from jaxgen.trackers.base import TrackedRun
 from jaxgen.training.alarms import Watch, check_finite
 
 _PREFIX = "seed_"
@@ -122,13 +124,6 @@ def take_note(lanes: tuple[Lane, ...], first_step: int, metrics: Mapping[str, An
     return mean({lane.seed: {name: row[i][-1] for name, row in rows.items()} for i, lane in enumerate(lanes)})
 
 
-def mean(by_seed: Mapping[int, Mapping[str, float]]) -> dict[str, float]:
-    """Means over seeds of the numbers that all seeds have."""
-    rows = list(by_seed.values())
-    names = [name for name in rows[0] if all(name in row for row in rows)]
-    return {name: sum(row[name] for row in rows) / len(rows) for name in names}
-
-
 def active_alarms(lanes: tuple[Lane, ...]) -> tuple[str, ...]:
     """Names of active alarms, with the seed if there are several."""
     active = ((lane, name) for lane in lanes for name in lane.watch.active)
@@ -138,6 +133,28 @@ def active_alarms(lanes: tuple[Lane, ...]) -> tuple[str, ...]:
 def stopping(lanes: tuple[Lane, ...]) -> str | None:
     """The reason to stop the run, or None. See `Watch.stopping`."""
     return next((f"{lane.prefix}{reason}" for lane in lanes if (reason := lane.watch.stopping())), None)
+
+
+def tracked_runs(config, workdir: Path, lanes: tuple[Lane, ...], resumed_at: int | None) -> tuple[TrackedRun, ...]:
+    """What trackers show: each seed, and the mean of several; see `TrackedRun`."""
+    container = container_of(workdir)
+    if container is not None:  # one of several seeds, evaluated by itself
+        plain = configuration.to_dict(config)
+        return (TrackedRun(container, workdir.name, config.seed, workdir, plain, resumed_at),)
+    runs = [
+        TrackedRun(
+            workdir,
+            "" if lane.index is None else lane.folder.name,
+            lane.seed,
+            lane.folder,
+            configuration.to_dict(lane.config),
+            resumed_at,
+        )
+        for lane in lanes
+    ]
+    if len(lanes) > 1:
+        runs.append(TrackedRun(workdir, "mean", None, workdir, configuration.to_dict(config), resumed_at))
+    return tuple(runs)
 
 
 def make_folders(lanes: tuple[Lane, ...], facts: Mapping[str, Any]) -> None:

@@ -8,10 +8,10 @@ import numpy as np
 
 from jaxgen.devices import parallel, processes
 from jaxgen.errors import UserError
-from jaxgen.files.logs import Progress
+from jaxgen.files.logs import Progress, mean
 from jaxgen.settings.checks import CADENCES
 from jaxgen.training.alarms import NotFinite, forget_failure, record_failure
-from jaxgen.training.lanes import Lane, active_alarms, mean, stopping, take_note, to_save
+from jaxgen.training.lanes import Lane, active_alarms, stopping, take_note, to_save
 from jaxgen.training.run import RunFiles, TrainingRun, is_over
 
 
@@ -89,6 +89,8 @@ def train(run: TrainingRun, state: parallel.TrainState, lanes: tuple[Lane, ...])
                 results = mean(measured)
                 if files is not None:
                     files.lines(step, measured)
+            if files is not None:
+                files.send()
             if due["checkpoint_every"] or asked or stopped:
                 with run.clock.measure("checkpoint"):
                     if files is not None:

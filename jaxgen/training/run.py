@@ -17,13 +17,14 @@ from ml_collections import ConfigDict
 
 from jaxgen.devices import parallel
 from jaxgen.devices.stopping import Stop
-from jaxgen.files.logs import MetricsFile, TensorBoard
+from jaxgen.files.logs import MetricsFile
 from jaxgen.files.workdir import write_atomic
 from jaxgen.pictures import image_grids
 from jaxgen.settings.configuration import is_budget_spent
+from jaxgen.trackers.feed import Trackers
 from jaxgen.training.checkpoint import Checkpoints
 from jaxgen.training.compiled_steps import CompiledSteps
-from jaxgen.training.lanes import Lane, mean
+from jaxgen.training.lanes import Lane
 from jaxgen.training.streamed_split import TrainingData
 from jaxgen.views.sample_grids import reconstruction_grid, write_samples
 from jaxgen.views.views import Views
@@ -60,6 +61,7 @@ class TrainingRun(NamedTuple):
     test_images: uint8 [n, H, W, C] (or vectors) on the host, for reconstructions and for pictures of points.
     evaluate: `(lane, players of this lane, num_samples) -> {name: value}`, for evaluations during training.
     stop: asked after every dispatch.
+    trackers: they show nothing in all processes but the primary.
     """
 
     config: ConfigDict
@@ -74,6 +76,7 @@ class TrainingRun(NamedTuple):
     clock: Clock
     evaluate: Callable
     stop: Stop
+    trackers: Trackers
 
 
 def is_over(config, step: int, clock: Clock, under_way: int = 0) -> bool:
@@ -137,32 +140,35 @@ class RunFiles:
     def __init__(self, run: TrainingRun, lanes: tuple[Lane, ...], resumed_at: int):
         self._run, self._lanes = run, lanes
         self.metrics = MetricsFile(run.workdir / "metrics.jsonl", resumed_at, run.config.seed)
-        self._boards = {lane.seed: TensorBoard(board_of(run.workdir, lane), resumed_at) for lane in lanes}
-        self._mean = TensorBoard(run.workdir / "tensorboard" / "mean", resumed_at) if len(lanes) > 1 else None
 
     def lines(self, step: int, values: dict[int, dict[str, float]]) -> None:
-        """A line for each seed. TensorBoard also gets their mean."""
-        speed = summary(self._run, step)["images_per_s"]
+        """A line for each seed; trackers show the speed of each, too."""
+        speed = summary(self._run, step)["images_per_s"] / len(values)
         for seed, numbers in values.items():
             self.metrics.write(step, numbers, seed)
-            self._boards[seed].scalars(step, {**numbers, "speed/images_per_s": speed / len(values)})
-        if self._mean is not None:
-            self._mean.scalars(step, {**mean(values), "speed/images_per_s": speed})
+        shown = {seed: {**numbers, "speed/images_per_s": speed} for seed, numbers in values.items()}
+        self._run.trackers.numbers(step, shown)
 
     def samples(self, step: int, players) -> None:
         run = self._run
         for lane in self._lanes:
             own, folder = lane.players(run.mesh, players), lane.folder / "samples"
-            board = self._boards[lane.seed]
-            board.image(step, "samples", write_samples(lane.config, run.views, own, folder, step, run.test_images))
+            picture = write_samples(lane.config, run.views, own, folder, step, run.test_images)
+            run.trackers.picture(step, lane.seed, "samples", picture)
             if "reconstruct" in run.views.names:
                 picture = reconstruction_grid(run.views, own, run.test_images)
                 image_grids.save(picture, folder / f"reconstructions_{step:07d}.png")
-                board.image(step, "reconstructions", picture)
+                run.trackers.picture(step, lane.seed, "reconstructions", picture)
 
     def histograms(self, step: int, players) -> None:
-        for lane in self._lanes:
-            self._boards[lane.seed].histograms(step, parallel.local(lane.players(self._run.mesh, players)))
+        run = self._run
+        for lane in self._lanes if run.trackers.show_histograms else ():
+            own = parallel.local(lane.players(run.mesh, players))
+            run.trackers.histograms(step, lane.seed, dict(_named(own)))
+
+    def send(self) -> None:
+        """Gives the step's numbers and pictures to the trackers, after all of them are in the work directory."""
+        self._run.trackers.send()
 
     def alarms(self, step: int, news: dict[int, list[str]]) -> None:
         for lane in self._lanes:
@@ -174,11 +180,10 @@ class RunFiles:
     def close(self, step: int) -> None:
         self.metrics.sync()
         self.metrics.close()
-        for board in (*self._boards.values(), *filter(None, [self._mean])):
-            board.close()
         write_timing(self._run, step)
 
 
-def board_of(workdir: Path, lane: Lane) -> Path:
-    """TensorBoard's folder for the curves of a seed. Each of several seeds is a run of its own there."""
-    return workdir / "tensorboard" / ("" if lane.index is None else f"seed_{lane.seed}")
+def _named(tree) -> Iterator[tuple[str, jax.Array]]:
+    """The arrays of a tree, with the path to each as its name."""
+    for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]:
+        yield "/".join(str(getattr(part, "key", getattr(part, "name", part))) for part in path), leaf

@@ -260,7 +260,7 @@ def check_networks(path, tensors):
         expected = part(tensors, name)
         assert network.tensors.keys() == expected.keys()
         for key, tensor in expected.items():
-            np.testing.assert_array_equal(network.tensors[key], tensor)
+            np.testing.assert_array_equal(network.tensors[key], tensor, strict=True)  # the same shape, too
 
 
 def test_safetensors(tensors, tmp_path):

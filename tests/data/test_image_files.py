@@ -54,10 +54,13 @@ def test_a_damaged_file_in_a_zip_is_named(folder, tmp_path):
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         archive.write(path / "0.png", "a/0.png")
         archive.writestr("a/1.png", (path / "1.png").read_bytes()[:60])
+        archive.writestr("a/2.png", b"no image")
     images = _open(tmp_path / "x.zip")
     assert images[np.array([0])].shape == (1, 6, 7, 3)
     with pytest.raises(UserError, match=r"a/1\.png cannot be read"):
         images[np.array([0, 1])]
+    with pytest.raises(UserError, match=r"a/2\.png cannot be read \(cannot identify image file\); replace"):
+        images[np.array([2])]
 
 
 def test_the_digest_follows_content_order_and_channels(folder):

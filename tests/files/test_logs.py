@@ -1,28 +1,15 @@
 """metrics.jsonl survives kills; the progress line survives a pipe."""
 
 import json
-import struct
-import threading
 
 import pytest
-from tensorboardX.proto.event_pb2 import Event
 
 from jaxgen.errors import UserError
-from jaxgen.files.logs import MetricsFile, Progress, TensorBoard, error_kept
+from jaxgen.files.logs import MetricsFile, Progress, error_kept, rows_until
 
 
 def lines(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
-
-
-def events(path):
-    """The records of an event file: length, its checksum, the event, its checksum."""
-    data, found = path.read_bytes(), []
-    while data:
-        (length,) = struct.unpack("<Q", data[:8])
-        found.append(Event.FromString(data[12 : 12 + length]))
-        data = data[16 + length :]
-    return found
 
 
 def test_later_lines_and_half_lines_of_a_killed_run_go(tmp_path):
@@ -41,6 +28,24 @@ def test_later_lines_and_half_lines_of_a_killed_run_go(tmp_path):
         {"step": 10, "seed": 3, "loss": 10 / 3},
         {"step": 20, "seed": 3, "loss": 20 / 3},
         {"step": 30, "seed": 3, "loss": 10.0},
+    ]
+
+
+def test_rows_join_the_lines_of_a_step_and_leave_out_what_a_kill_left(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    assert list(rows_until(path, 10)) == []
+    file = MetricsFile(path, 0, seed=3)
+    for seed in (3, 4):
+        file.write(10, {"loss": seed / 3}, seed)
+    file.write(10, {"psnr": 7.0})
+    file.write(20, {"loss": 5.0})
+    file.write(30, {"loss": 6.0})
+    file.close()
+    with open(path, "a") as damaged:
+        damaged.write('{"step": 20, "lo')
+    assert list(rows_until(path, 20)) == [
+        (10, {3: {"loss": 1.0, "psnr": 7.0}, 4: {"loss": 4 / 3}}),
+        (20, {3: {"loss": 5.0}}),
     ]
 
 
@@ -93,15 +98,3 @@ def test_the_error_that_ends_a_run_stays_in_its_log(tmp_path, error, line):
     with error_kept(path):
         pass
     assert path.read_text().count("\n") == 2
-
-
-@pytest.mark.parametrize("resumed_at", [0, 40])
-def test_event_files_are_written_by_nobody_else_and_seen_at_once(tmp_path, resumed_at):
-    """A thread of TensorBoard's library would cry out where the disk is full, and die."""
-    board = TensorBoard(tmp_path, resumed_at)
-    assert not [thread for thread in threading.enumerate() if type(thread).__module__.startswith("tensorboardX")]
-    board.scalars(50, {"loss": 1.5})
-    (path,) = tmp_path.glob("events*")
-    seen = [(event.step, value.tag, value.simple_value) for event in events(path) for value in event.summary.value]
-    assert seen == [(50, "loss", 1.5)]
-    board.close()

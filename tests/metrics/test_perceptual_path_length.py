@@ -1,10 +1,12 @@
+from types import SimpleNamespace
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jaxgen.metrics import perceptual_path_length as module
 from jaxgen.metrics.base import Context, OutputBatch
-from jaxgen.metrics.extractors import lpips_vgg
+from jaxgen.metrics.extractors import lpips, lpips_vgg
 from jaxgen.metrics.perceptual_path_length import EPSILON, filtered_mean, path_lengths, shrunk
 
 
@@ -76,17 +78,17 @@ def test_whole_grey_levels_are_refused():
 
 
 def test_unsuitable_images_and_missing_weights(monkeypatch):
-    monkeypatch.setattr(lpips_vgg, "missing", lambda: "needs the weights")
-    assert "8x8 are smaller than the 16" in module.unsuitable((8, 8, 1))
+    monkeypatch.setattr(lpips, "obstacle", lambda weights: "needs the weights")
+    assert "needs 16 pixels a side; the images have 8x8" in module.unsuitable((8, 8, 1))
     assert "4 channels" in module.unsuitable((32, 32, 4))
     assert module.unsuitable((32, 32, 3)) == "needs the weights"
-    monkeypatch.setattr(lpips_vgg, "missing", lambda: None)
+    monkeypatch.setattr(lpips, "obstacle", lambda weights: None)
     assert module.unsuitable((32, 32, 3)) is None
 
 
 def test_start_measures_by_lpips(monkeypatch):
-    monkeypatch.setattr(lpips_vgg, "load", lambda: 3.0)
-    monkeypatch.setattr(lpips_vgg, "distance", lambda params, a, b: params * _squared(a, b))
+    network = SimpleNamespace(name=lpips_vgg.NETWORK, distance=lambda a, b: 3 * _squared(a, b))
+    monkeypatch.setattr(lpips_vgg, "load", lambda: network)
     images, lengths = _straight_paths(100)
     result = _result(module.start(Context(0, 100, 0)), images, 100)
     assert result["value"] == pytest.approx(3 * filtered_mean(lengths), rel=1e-3)

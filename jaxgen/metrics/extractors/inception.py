@@ -21,19 +21,14 @@ from jaxgen.errors import UserError
 from jaxgen.metrics.extractors import inception_params, winograd
 from jaxgen.metrics.extractors.base import Extractor, convolved, in_chunks, unfolded_convolved
 from jaxgen.metrics.extractors.inception_params import expected_shapes, load_params
+from jaxgen.metrics.extractors.inception_weights import WEIGHTS
 from jaxgen.metrics.extractors.input_paths import PATHS, InputPath, network_input
-from jaxgen.metrics.extractors.weights_file import Published, located, read
+from jaxgen.metrics.extractors.weights import load as load_weights
 from jaxgen.ops.backend import traced_for_cpu
 from jaxgen.settings import lookup
 
 SIDE = 299
 EXITS = (64, 192, 768, 2048)
-WEIGHTS = Published(
-    network="the FID Inception",
-    name="pt_inception-2015-12-05-6726825d.pth",
-    url="https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth",
-    sha256="6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
-)
 # Measured on 2 cores: the stem ran fastest on one image, whose largest maps just fit the caches, the rest on 4. A
 # program that needs more than 32 MB besides is given new memory by the system in every call, which costs as much
 # again.
@@ -136,7 +131,10 @@ def stem(params: dict, x: jax.Array) -> tuple[jax.Array, list[jax.Array]]:
 
 
 def trunk(params: dict, x: jax.Array) -> tuple[list[jax.Array], jax.Array]:
-    """Maps [B, 35, 35, 192] -> the means of the last two exits and the logits [B, 1008] without bias."""
+    """Maps [B, 35, 35, 192] -> the means of the last two exits and the logits [B, 1008] without bias.
+
+    Weights without the classifier give logits [B, 0].
+    """
     for block in ("Mixed_5b", "Mixed_5c", "Mixed_5d"):
         x = _apply_mixed_35(params, block, x)
     x = _apply_mixed_6a(params, "Mixed_6a", x)
@@ -146,6 +144,8 @@ def trunk(params: dict, x: jax.Array) -> tuple[list[jax.Array], jax.Array]:
     for block in ("Mixed_7b", "Mixed_7c"):
         x = _apply_mixed_8(params, block, x)
     features = x.mean((1, 2))
+    if "fc" not in params:
+        return [third, features], jnp.zeros((len(features), 0), features.dtype)
     return [third, features], jnp.dot(features, params["fc"], precision="highest")
 
 
@@ -210,9 +210,9 @@ def load(
 
 
 @functools.cache
-def _params(path: Path | None, allow_other: bool) -> tuple[dict, str]:
-    tensors, digest = read(path or located(WEIGHTS), WEIGHTS, expected_shapes(), allow_other)
-    return jax.tree.map(jnp.asarray, load_params(tensors)), digest
+def _params(path: Path | None, allow_other: bool) -> tuple[dict, str, str]:
+    loaded = load_weights(WEIGHTS, expected_shapes(), path, allow_other)
+    return jax.tree.map(jnp.asarray, load_params(loaded.tensors)), loaded.sha256, loaded.origin
 
 
 @functools.cache
@@ -220,8 +220,8 @@ def _load(resize: str, path: Path | None, allow_other: bool, feature_size: int) 
     if resize not in PATHS:
         raise UserError(lookup.unknown("resize", resize, list(PATHS)))
     if feature_size not in EXITS:
-        raise UserError(f"feature_size={feature_size}: the network has features of size {', '.join(map(str, EXITS))}")
-    params, digest = _params(path, allow_other)
+        raise UserError(f"feature_size={feature_size}: the network has exits at {', '.join(map(str, EXITS))}")
+    params, digest, origin = _params(path, allow_other)
     way, known, index = PATHS[resize], digest == WEIGHTS.sha256, EXITS.index(feature_size)
 
     def apply(images):
@@ -240,4 +240,6 @@ def _load(resize: str, path: Path | None, allow_other: bool, feature_size: int) 
         apply=apply,
         label="_".join(part for part, skip in zip(label, usual, strict=True) if not skip),
         canonical=all(usual[1:]),
+        classes=inception_params.CLASSES if "fc" in params else 0,
+        weights_from=origin,
     )

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from jaxgen.metrics.extractors import winograd
-from jaxgen.metrics.extractors.weights_file import NORMALISATION, check_shapes, folded
+from jaxgen.metrics.extractors.weights import NORMALISATION, check_shapes, folded
 from jaxgen.ops.backend import traced_for_cpu
 
 CLASSES = 1008
@@ -129,7 +129,10 @@ def load_params(tensors: Mapping[str, np.ndarray]) -> dict:
     Raises:
       UserError: a tensor is missing or has another shape. The line names it.
     """
-    check_shapes(tensors, expected_shapes(), "the tensors")
+    expected = expected_shapes()
+    if "fc.weight" not in tensors:  # A package without the classifier: features only.
+        del expected["fc.weight"]
+    check_shapes(tensors, expected, "the tensors")
     layers = {name: folded(tensors, f"{name}.conv", f"{name}.bn") for name in CONVOLUTIONS}
     for block in BLOCKS:
         parts = [layers.pop(f"{block}.{name}") for name in shared(block)]
@@ -141,5 +144,6 @@ def load_params(tensors: Mapping[str, np.ndarray]) -> dict:
             params[name]["terms"] = winograd.kernel_terms(kernel, stride(name))
         else:
             params[name]["kernel"] = kernel.astype(np.float32)
-    params["fc"] = np.ascontiguousarray(tensors["fc.weight"].astype(np.float32).T)
+    if "fc.weight" in tensors:
+        params["fc"] = np.ascontiguousarray(tensors["fc.weight"].astype(np.float32).T)
     return params

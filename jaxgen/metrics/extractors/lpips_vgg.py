@@ -1,187 +1,101 @@
-"""LPIPS v0.1 on VGG16 (Zhang et al. 2018), the perceptual distance of two images. It reads torch files without torch.
-
-It is no feature network for other metrics but has its own function, `distance`. No dependency contains its two files.
-`python -m jaxgen.metrics.extractors.lpips_vgg` fetches them once, 553 MB.
-"""
+"""LPIPS v0.1 on VGG16, which StyleGAN's path lengths and StyleGAN2's projector use."""
 
 import functools
-import hashlib
 import importlib.util
 import os
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from jaxgen.errors import UserError
-from jaxgen.files.fetch import fetch
-from jaxgen.metrics.extractors.base import convolved, unfolded_convolved
+from jaxgen.metrics.extractors.lpips import (
+    Lpips,
+    convolution,
+    from_checkpoint,
+    max_pool,
+    packaged,
+    params_from,
+    shapes,
+)
+from jaxgen.metrics.extractors.numpy_pickle import read_numpy_pickle
 from jaxgen.metrics.extractors.torch_file import read_torch_file
-from jaxgen.metrics.extractors.weights_file import Published, weights_folder
+from jaxgen.metrics.extractors.weights import Source, Weights, WeightsFile
+from jaxgen.metrics.extractors.weights import load as load_weights
 
 NETWORK = "LPIPS v0.1, VGG16"
-TRUNK = Published(
-    NETWORK,
-    "vgg16-397923af.pth",
-    "https://download.pytorch.org/models/vgg16-397923af.pth",
-    "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
+MIN_SIDE = 16  # Four halvings.
+# Channels of the convolutions in each block; a 2x2 maximum lies between blocks.
+_BLOCKS = ((64, 64), (128, 128), (256,) * 3, (512,) * 3, (512,) * 3)
+_CHANNELS = [channels for block in _BLOCKS for channels in block]
+_KERNELS = [(3, 3, inputs, outputs) for inputs, outputs in zip([3, *_CHANNELS], _CHANNELS, strict=False)]
+_LAST = tuple(int(n) - 1 for n in np.cumsum([len(block) for block in _BLOCKS]))
+# Numbers of torchvision's convolutions.
+_TORCH_NUMBERS = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
+_SHA256 = "2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d"
+
+
+def _torch_cache() -> list[Path]:
+    home = Path(os.environ.get("TORCH_HOME") or Path(os.path.expanduser("~"), ".cache", "torch"))
+    return [home / "hub" / "checkpoints" / TRUNK.name]
+
+
+def _package_lpips() -> list[Path]:
+    spec = importlib.util.find_spec("lpips")
+    return [Path(folder, "weights", "v0.1", "vgg.pth") for folder in spec.submodule_search_locations] if spec else []
+
+
+TRUNK = WeightsFile(
+    name="vgg16-397923af.pth",
+    url="https://download.pytorch.org/models/vgg16-397923af.pth",
+    sha256="397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
+    elsewhere=_torch_cache,
 )
-LINEAR = Published(
-    NETWORK,
-    "lpips_v0.1_vgg.pth",
-    "https://raw.githubusercontent.com/richzhang/PerceptualSimilarity/master/lpips/weights/v0.1/vgg.pth",
-    "a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868",
+LINEAR = WeightsFile(
+    name="lpips_v0.1_vgg.pth",
+    url="https://raw.githubusercontent.com/richzhang/PerceptualSimilarity/master/lpips/weights/v0.1/vgg.pth",
+    sha256="a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868",
+    elsewhere=_package_lpips,
 )
-# Numbers of torchvision's convolutions in each block; a 2x2 maximum lies between blocks.
-_BLOCKS = ((0, 2), (5, 7), (10, 12, 14), (17, 19, 21), (24, 26, 28))
-# The ImageNet mean and deviation for images in [-1, 1], rounded as LPIPS has them.
-_SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
-MIN_SIDE = 16  # four halvings
-_CHUNK_PIXELS = 2**17
 
 
-def _find(file: Published) -> Path | None:
-    """The file in this project's cache, or where torch or the package `lpips` would have put it; None if in neither."""
-    places = [weights_folder() / file.name]
-    if file is TRUNK:
-        torch_home = Path(os.environ.get("TORCH_HOME") or "~/.cache/torch").expanduser()
-        places.append(torch_home / "hub" / "checkpoints" / file.name)
-    elif (spec := importlib.util.find_spec("lpips")) and spec.submodule_search_locations:
-        places.append(Path(next(iter(spec.submodule_search_locations)), "weights", "v0.1", "vgg.pth"))
-    return next((path for path in places if path.is_file()), None)
+def _read_packaged(path: Path) -> dict[str, np.ndarray]:
+    return from_checkpoint(read_numpy_pickle(path), "VGG16_0")
 
 
-def missing() -> str | None:
-    """The missing weights and how to get them, or None."""
-    wanted = [file for file in (TRUNK, LINEAR) if _find(file) is None]
-    if not wanted:
-        return None
-    by_hand = " and ".join(f"{file.url} as {weights_folder() / file.name}" for file in wanted)
-    return f"needs the weights of {NETWORK}: python -m {__name__} fetches them, or put {by_hand}"
+def read_torch(trunk: Path, linear: Path) -> dict[str, np.ndarray]:
+    """The tensors from torchvision's VGG16 state dict and LPIPS's file of heads."""
+    convolutions, heads, tensors = read_torch_file(trunk), read_torch_file(linear), {}
+    for i, number in enumerate(_TORCH_NUMBERS):
+        tensors[f"conv{i}.kernel"] = convolutions[f"features.{number}.weight"].transpose(2, 3, 1, 0)
+        tensors[f"conv{i}.bias"] = convolutions[f"features.{number}.bias"]
+    return tensors | {f"linear{i}": heads[f"lin{i}.model.1.weight"].ravel() for i in range(len(_BLOCKS))}
 
 
-def fetch_missing() -> None:
-    """Downloads missing files into `$JAXGEN_CACHE/weights` and checks them by SHA-256.
-
-    Raises:
-      UserError: a download failed.
-    """
-    for file in (TRUNK, LINEAR):
-        if _find(file) is None:
-            fetch(file.url, weights_folder() / file.name, file.sha256, what="lpips")
+# The package is a ninth of the publisher's two files, which hold VGG16's classifier, too: it comes first.
+SOURCES = Weights(
+    NETWORK,
+    _SHA256,
+    (Source((packaged("vgg16.ckpt", _SHA256),), _read_packaged), Source((TRUNK, LINEAR), read_torch)),
+)
 
 
-def params_from(trunk: dict[str, np.ndarray], linear: dict[str, np.ndarray]) -> dict:
-    """The network's weights as float32 arrays from the tensors of both files.
-
-    Args:
-      trunk: torchvision's VGG16 state dict: `features.<n>.weight` [C_out, C_in, 3, 3] and `.bias`.
-      linear: LPIPS's weights `lin<i>.model.1.weight` [1, C, 1, 1], not negative.
-    """
-
-    def convolution(number):
-        kernel = np.asarray(trunk[f"features.{number}.weight"], np.float32).transpose(2, 3, 1, 0)
-        return {"kernel": jnp.asarray(kernel), "bias": jnp.asarray(trunk[f"features.{number}.bias"], jnp.float32)}
-
-    return {
-        "blocks": [[convolution(number) for number in block] for block in _BLOCKS],
-        "linear": [jnp.asarray(linear[f"lin{i}.model.1.weight"], jnp.float32).ravel() for i in range(len(_BLOCKS))],
-    }
+def activations(layers: list, x: jax.Array) -> Iterator[jax.Array]:
+    """After each block's last ReLU, of images [B, H, W, 3] scaled as LPIPS does."""
+    for number, layer in enumerate(layers):
+        if number - 1 in _LAST:
+            x = max_pool(x, 2)
+        x = convolution(x, layer)
+        if number in _LAST:
+            yield x
 
 
 @functools.cache
-def load() -> dict:
-    """The weights of `distance`.
+def load() -> Lpips:
+    """The distance with its weights, fetched once.
 
     Raises:
-      UserError: a file is missing or unknown.
+      UserError: the weights cannot be had.
     """
-    if reason := missing():
-        raise UserError(f"lpips: {reason}")
-    tensors = []
-    for file in (TRUNK, LINEAR):
-        path = _find(file)
-        with path.open("rb") as opened:
-            digest = hashlib.file_digest(opened, "sha256").hexdigest()
-        if digest != file.sha256:
-            raise UserError(
-                f"{path}: not the weights of {NETWORK} (SHA-256 {file.sha256[:16]}...). Delete it and get {file.url}"
-            )
-        tensors.append(read_torch_file(path))
-    return params_from(*tensors)
-
-
-def _convolution(x, kernel):
-    """3x3, padded to the same size."""
-    if jax.default_backend() == "cpu" and min(x.shape[1:3]) < 3:
-        return unfolded_convolved(jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))), kernel)
-    return convolved(x, kernel, 1, "SAME")
-
-
-def _activations(blocks, x):
-    """Activations after each block, of images [B, H, W, 1 or 3] in [-1, 1]."""
-    x = (x - jnp.asarray(_SHIFT)) / jnp.asarray(_SCALE)
-    for number, block in enumerate(blocks):
-        if number:
-            x = jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
-        for layer in block:
-            x = jax.nn.relu(_convolution(x, layer["kernel"]) + layer["bias"])
-        yield x
-
-
-def _features(blocks, x):
-    """Activations with each position's channels scaled to unit length."""
-    for y in _activations(blocks, x):
-        yield y / (jnp.linalg.norm(y, axis=-1, keepdims=True) + 1e-10)
-
-
-def embedding(params: dict, images: jax.Array) -> list[jax.Array]:
-    """Arrays [B, h, w, C] of images. The summed squared differences of two images' arrays are their `distance`.
-
-    Unlike the gradient of a norm, its gradient is defined at zero channels.
-    """
-    arrays = []
-    for y, weight in zip(_activations(params["blocks"], images), params["linear"], strict=True):
-        unit = y * jax.lax.rsqrt(jnp.sum(y**2, axis=-1, keepdims=True) + 1e-20)
-        arrays.append(unit * jnp.sqrt(weight / (y.shape[1] * y.shape[2])))
-    return arrays
-
-
-@jax.jit
-def _distance(params, a, b):
-    a, b = a.astype(jnp.float32), b.astype(jnp.float32)
-    pairs = zip(_features(params["blocks"], a), _features(params["blocks"], b), params["linear"], strict=True)
-    return sum(jnp.einsum("bhwc,c->bhw", (x - y) ** 2, w, precision="highest").mean((1, 2)) for x, y, w in pairs)
-
-
-def distance(params: dict, a: jax.Array, b: jax.Array) -> jax.Array:
-    """LPIPS of each pair, float32 [B]: Zhang et al. 2018, eq. 1.
-
-    sum_l mean_hw sum_c w_lc (x_lhwc - y_lhwc)^2, over the activations relu1_2, relu2_2, relu3_3, relu4_3 and relu5_3,
-    with the channels of each position scaled to unit length. For float32 images that differ by 1e-4, the distance is
-    correct to a thousandth.
-
-    Args:
-      params: parameters of `load`.
-      a, b: float images [B, H, W, C] in [-1, 1], of 16 pixels or more. One channel counts as three equal channels.
-    """
-    spread = isinstance(a, jax.Array) and len(a.devices()) > 1
-    if jax.default_backend() != "cpu" or spread:
-        return _distance(params, a, b)
-    # Few images at a time stay in the processor's caches, and all chunks of one size give equal numbers in any batch.
-    size = max(_CHUNK_PIXELS // (a.shape[1] * a.shape[2]), 1)
-    parts = []
-    for first in range(0, len(a), size):
-        ids = np.minimum(np.arange(first, first + size), len(a) - 1)
-        parts.append(_distance(params, a[ids], b[ids]))
-    return jnp.concatenate(parts)[: len(a)]
-
-
-if __name__ == "__main__":
-    try:
-        fetch_missing()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    loaded = load_weights(SOURCES, shapes(_KERNELS, [block[-1] for block in _BLOCKS]))
+    return Lpips(NETWORK, params_from(loaded.tensors), activations, MIN_SIDE)

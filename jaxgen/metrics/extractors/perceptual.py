@@ -44,9 +44,8 @@ def load(name: str, key: str, image_shape: tuple[int, ...]) -> Perceptual:
     if name == "lpips_vgg":
         if min(image_shape[:2]) < lpips_vgg.MIN_SIDE:
             raise UserError(f"{key}={name!r}: its VGG16 needs images of {lpips_vgg.MIN_SIDE} pixels or more")
-        if reason := lpips_vgg.missing():
-            raise UserError(f"{key}={name!r} {reason}, or use efficientnet_lite0")
-        return Perceptual(lpips_vgg.NETWORK, lpips_vgg.load(), lpips_vgg.embedding)
+        network = lpips_vgg.load()
+        return Perceptual(network.name, network.params, network.embedding)
     if name == "efficientnet_lite0":
         description = "EfficientNet-Lite0, five stages' channels of unit length, mean over positions and stages"
         return Perceptual(description, efficientnet_lite0.pretrained(), _efficientnet_embedding)

