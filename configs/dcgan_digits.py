@@ -4,7 +4,7 @@ Paper: Radford, Metz and Chintala 2016, Unsupervised representation learning wit
   adversarial networks.
 Published: The paper gives no number for this data set.
 Reached: The picture docs/images/dcgan_digits.png after 4,500 steps, three to four minutes with compilation and
-  evaluation (README; no number and no commit noted).
+  evaluation (README, no number and no commit noted).
 """
 
 from jaxgen.settings import default, presets

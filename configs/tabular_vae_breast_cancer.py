@@ -6,7 +6,7 @@ With more of either, rows lay too near to training rows. Columns are normal scor
 Paper: Xu et al. 2019, Modeling tabular data using conditional GAN.
 Published: The paper gives no number for this data set.
 Reached: C2ST forest AUC .597 +- .018, TSTR accuracy .929 +- .011 for five seeds after 2,000 steps
-  (docs/evidence/studies.md; no seconds and no commit noted).
+  (docs/evidence/studies.md, no seconds and no commit noted).
 """
 
 from jaxgen.settings import default, presets

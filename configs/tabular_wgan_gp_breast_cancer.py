@@ -7,7 +7,7 @@ scores within each class, since 21 pairs of columns correlate above 0.9, and mod
 Paper: Xu et al. 2019, Modeling tabular data using conditional GAN.
 Published: The paper gives no number for this data set.
 Reached: C2ST forest AUC .616 +- .038, TSTR accuracy .930 +- .006 for five seeds after 3,000 steps
-  (docs/evidence/studies.md; no seconds and no commit noted).
+  (docs/evidence/studies.md, no seconds and no commit noted).
 """
 
 from jaxgen.settings import default, presets

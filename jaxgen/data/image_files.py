@@ -73,7 +73,7 @@ class ImageFiles:
                     pixels = image_options.from_pil(image)
         except Exception as error:  # PIL's decoders and zip raise a dozen types for damaged files.
             reason = image_options.reason_of(error)
-            raise UserError(f"{self._where}: {self.names[i]} cannot be read ({reason}); replace or remove it") from None
+            raise UserError(f"{self._where}: {self.names[i]} cannot be read ({reason}). Replace or remove it") from None
         return self.prepared(pixels)
 
     def digest(self) -> str:

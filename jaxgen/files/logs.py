@@ -46,7 +46,7 @@ class MetricsFile:
 
 
 def rows_until(path: Path, last_step: int) -> Iterator[tuple[int, dict[int, dict[str, float]]]]:
-    """Yields (step, seed -> name -> number) of a metrics.jsonl up to a step; lines of one step and seed are joined."""
+    """Yields (step, seed -> name -> number) of a metrics.jsonl up to a step. Lines of one step and seed are joined."""
     rows: dict[int, dict[int, dict[str, float]]] = {}
     for line in _whole_lines(path, last_step):
         numbers = json.loads(line)

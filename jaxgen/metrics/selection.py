@@ -84,7 +84,7 @@ def select(
         network = None if extractor is None else extractors(extractor)
         if network is not None and getattr(module, "LOGITS", False) and not network.classes:
             skipped[name] = (
-                f"needs the classifier of {network.name}, which {network.weights_from} does not hold; give the full "
+                f"needs the classifier of {network.name}, which {network.weights_from} does not hold. Give the full "
                 f"file by evaluation.extractor_weights (--extractor_weights)"
             )
             continue

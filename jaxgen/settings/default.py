@@ -26,7 +26,7 @@ def optimizer(**changes) -> ConfigDict:
     }
     unknown = set(changes) - set(values)
     if unknown:
-        raise KeyError(f"optimizer: unknown {sorted(unknown)}; it has {sorted(values)}")
+        raise KeyError(f"optimizer: unknown {sorted(unknown)}. It has {sorted(values)}")
     return ConfigDict({**values, **changes})
 
 

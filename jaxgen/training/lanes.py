@@ -136,7 +136,7 @@ def stopping(lanes: tuple[Lane, ...]) -> str | None:
 
 
 def tracked_runs(config, workdir: Path, lanes: tuple[Lane, ...], resumed_at: int | None) -> tuple[TrackedRun, ...]:
-    """What trackers show: each seed, and the mean of several; see `TrackedRun`."""
+    """What trackers show: each seed, and the mean of several. See `TrackedRun`."""
     container = container_of(workdir)
     if container is not None:  # one of several seeds, evaluated by itself
         plain = configuration.to_dict(config)

@@ -142,7 +142,7 @@ class RunFiles:
         self.metrics = MetricsFile(run.workdir / "metrics.jsonl", resumed_at, run.config.seed)
 
     def lines(self, step: int, values: dict[int, dict[str, float]]) -> None:
-        """A line for each seed; trackers show the speed of each, too."""
+        """A line for each seed. Trackers show the speed of each, too."""
         speed = summary(self._run, step)["images_per_s"] / len(values)
         for seed, numbers in values.items():
             self.metrics.write(step, numbers, seed)

@@ -79,7 +79,7 @@ def test_whole_grey_levels_are_refused():
 
 def test_unsuitable_images_and_missing_weights(monkeypatch):
     monkeypatch.setattr(lpips, "obstacle", lambda weights: "needs the weights")
-    assert "needs 16 pixels a side; the images have 8x8" in module.unsuitable((8, 8, 1))
+    assert "needs 16 pixels a side. The images have 8x8" in module.unsuitable((8, 8, 1))
     assert "4 channels" in module.unsuitable((32, 32, 4))
     assert module.unsuitable((32, 32, 3)) == "needs the weights"
     monkeypatch.setattr(lpips, "obstacle", lambda weights: None)

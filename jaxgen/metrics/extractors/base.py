@@ -24,10 +24,10 @@ class Extractor(NamedTuple):
 
     weights_sha256: hash of the weights file. resize, scale: the input path, in words. side: pixels of the input.
     apply: images [B, H, W, C], C 1 or 3, uint8 or float32 in [0, 255] -> (features [B, feature_size], logits
-      [B, classes]), float32; the same for any B, and on any number of devices.
+      [B, classes]), float32. The result does not depend on B or the number of devices.
     label: what its numbers are named for: "inception", "inception_clean", "efficientnet_lite0".
     canonical: whether numbers from it may carry a metric's plain name (`fid`).
-    classes: number of logits; 0 where the weights have no classifier.
+    classes: number of logits, 0 if the weights have no classifier.
     weights_from: the publisher's address, or the package that the weights came in.
     """
 

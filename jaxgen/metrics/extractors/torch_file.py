@@ -152,7 +152,7 @@ def _read_zip(data: bytes) -> Any:
             # torch never compresses; refusing it here also refuses zip bombs.
             raise pickle.UnpicklingError("its members are compressed, which torch never does")
         if f"{root}byteorder" in members and archive.read(f"{root}byteorder") != b"little":
-            raise pickle.UnpicklingError("it was saved on a big-endian machine; save it again on another")
+            raise pickle.UnpicklingError("it was saved on a big-endian machine. Save it again on another")
         tree = TensorUnpickler(io.BytesIO(archive.read(f"{root}data.pkl"))).load()
         return fill_tensors(tree, lambda key: archive.read(f"{root}data/{key}"))
 
@@ -197,7 +197,7 @@ def is_tensor(value: object) -> bool:
 
 
 def fill_tensors(tree: Any, read) -> Any:
-    """The tree with every tensor's values in place; `read(key)` gives a storage's bytes and is called once a key."""
+    """The tree with every tensor's values in place. `read(key)` gives a storage's bytes and is called once a key."""
     buffers: dict[tuple[str, np.dtype], np.ndarray] = {}
 
     def array(lazy: _Lazy) -> np.ndarray:
