@@ -36,8 +36,8 @@ _WORKDIR = flags.DEFINE_string(
 _MODE = flags.DEFINE_string(
     "mode",
     "train",
-    "`train`: train or resume, then evaluate. `evaluate`: evaluate a checkpoint again. `sample`: write images, or rows of "
-    "a table. `project`: find latents of test images. `benchmark`: time the training step, JSON on the last line. "
+    "`train`: train or resume, then evaluate. `evaluate`: evaluate a checkpoint again. `sample`: write images, or rows "
+    "of a table. `project`: find latents of test images. `benchmark`: time the training step, JSON on the last line. "
     "`plan`: compile the step for the hardware of --topology, which need not be here, JSON on the last line.",
 )
 _CHECKPOINT = flags.DEFINE_string("checkpoint", "latest", "For evaluate, sample and project: latest, best, or a step.")

@@ -119,7 +119,7 @@ def _standing(row: ModelRow, table: MetricTable, sound: list[ModelRow]) -> list[
         if difference.corrected is None:
             against = Cell(gap, "one seed: no test" if min(s.n, best.summary.n) < 2 else "no spread: no test", "muted")
         else:
-            word = "significant" if difference.significant else "not told apart"
+            word = "significant" if difference.significant else "no proven difference"
             against = Cell(gap, f"{probability(difference.corrected)}, {word}")
     deviation = Cell(significant(s.deviation, 3)) if s.deviation is not None else NOTHING
     around = Cell(interval(s.low, s.high, row.error)) if s.low is not None else NOTHING
