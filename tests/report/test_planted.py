@@ -87,11 +87,11 @@ def test_a_collapsed_gan_by_its_alarm(run, tmp_path):
         ),
         (
             {"duplicates": {"value": 0.8, "found": True, "support": 24.3, "metric": "duplicates"}},
-            "Collapsed: 80% of its samples nearly repeat another one, as if drawn from 24 different ones.",
+            "Collapsed: 80% of its samples nearly repeat another sample, as if drawn from 24 different samples.",
         ),
         (
             {"duplicates": {"value": 1.0, "found": True, "support": 1.02, "metric": "duplicates"}},
-            "Collapsed: 100% of its samples nearly repeat another one, as if all were one.",
+            "Collapsed: 100% of its samples nearly repeat another sample, as if all were the same.",
         ),
         (
             {
