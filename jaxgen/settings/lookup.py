@@ -89,7 +89,7 @@ def need(owner: ModuleType, attribute: str, key: str):
     """`owner.attribute`, or the error line that says which function a user's own module lacks."""
     if not hasattr(owner, attribute):
         raise UserError(
-            f"{key}: {owner.__name__} has no {attribute}(); the README's 'Extending' shows what it must hold"
+            f"{key}: {owner.__name__} has no {attribute}(); the pages docs/extend/ show what it must hold"
         )
     return getattr(owner, attribute)
 
