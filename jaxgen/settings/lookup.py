@@ -89,7 +89,7 @@ def need(owner: ModuleType, attribute: str, key: str):
     """`owner.attribute`, or an error line that names the function that a user's module lacks."""
     if not hasattr(owner, attribute):
         raise UserError(
-            f"{key}: {owner.__name__} has no {attribute}(). The README's 'Extending' shows which functions it needs"
+            f"{key}: {owner.__name__} has no {attribute}(). The pages docs/extend/ show which functions it needs"
         )
     return getattr(owner, attribute)
 
