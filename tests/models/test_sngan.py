@@ -89,7 +89,7 @@ def test_shapes(architecture, side, conditional, norm):
     assert (logits.shape, logits.dtype) == ((3,), jnp.float32)
 
 
-@pytest.mark.parametrize("architecture", ["cnn", "resnet"])
+@pytest.mark.parametrize("architecture", ["cnn", pytest.param("resnet", marks=pytest.mark.full)])
 def test_classes_change_what_is_drawn_and_what_is_judged(architecture):
     gan = model(architecture, 16, conditional=True, spectral_norm=True)
     g, d = variables(gan, 16)

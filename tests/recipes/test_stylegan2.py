@@ -285,6 +285,7 @@ def augmented(pipeline):
     return tiny(path_length_weight=0.0, r1_gamma=0.0, ada_pipeline=pipeline, ada_interval=2, ada_kimg=0.16)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("pipeline", ["c", pytest.param("bgc", marks=pytest.mark.slow)])
 def test_augmentation_at_strength_0_is_none(plain, pipeline):
     before, after = plain[1][0], trained(augmented(pipeline), 1)[1][0]
