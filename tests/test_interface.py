@@ -227,6 +227,7 @@ def test_training_resumes_and_leaves_the_program_as_it_was(config_of, tmp_path, 
     logger.removeHandler(heard)
 
 
+@pytest.mark.full
 def test_training_runs_in_a_thread(config_of, tmp_path):
     runs, errors = [], []
 
@@ -349,8 +350,8 @@ def test_the_package_imports_nothing_heavy_by_itself():
     "code",
     [
         "import jaxgen; jaxgen.evaluate; import jaxgen.evaluate",
-        "import jaxgen.evaluate; import jaxgen",
-        "from jaxgen import evaluate; import jaxgen",
+        pytest.param("import jaxgen.evaluate; import jaxgen", marks=pytest.mark.full),
+        pytest.param("from jaxgen import evaluate; import jaxgen", marks=pytest.mark.full),
         "from jaxgen.evaluate import main; import jaxgen",
     ],
 )

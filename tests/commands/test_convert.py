@@ -117,7 +117,7 @@ def error_line(capsys, *arguments):
 
 
 @golden_arrays.needs_golden
-@pytest.mark.parametrize("name", golden_arrays.NAMES)
+@pytest.mark.parametrize("name", ["cifar_like", pytest.param("config_f_like", marks=pytest.mark.full)])
 def test_networks_in_a_pickle_make_the_references_images_and_logits(tmp_path, name):
     golden = golden_arrays.load(name)
     cifar = name == "cifar_like"

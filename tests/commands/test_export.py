@@ -85,7 +85,9 @@ def built(recipe, model, shape, classes, **changes):
     ("arguments", "takes", "gives"),
     [
         (("stylegan2", "stylegan2", (8, 8, 1), 3, True), "float32[n,8] int32[n]", "uint8[n,8,8,1]"),
-        (("stylegan2", "stylegan2", (8, 8, 1), 3, False), "float32[n,8]", "uint8[n,8,8,1]"),
+        pytest.param(
+            ("stylegan2", "stylegan2", (8, 8, 1), 3, False), "float32[n,8]", "uint8[n,8,8,1]", marks=pytest.mark.full
+        ),
         (("gan", "dcgan", (16, 16, 1), 10, False), "float32[n,8]", "uint8[n,16,16,1]"),
         (("gan", "point_gan", (2,), 0, False), "float32[n,8]", "float32[n,2]"),
         (("vae", "conv_vae", (16, 16, 1), 0, False), "float32[n,8]", "uint8[n,16,16,1]"),

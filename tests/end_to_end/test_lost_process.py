@@ -70,6 +70,7 @@ def slow_run(start_run, tmp_path):
     return until_there, to_the_end
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("count", "lost"), [(2, 0), *(pytest.param(*numbers, marks=pytest.mark.slow) for numbers in ((2, 1), (3, 2)))]
 )

@@ -401,6 +401,7 @@ def test_a_workdir_in_use_is_refused(trained, command):
             assert str(os.getpid()) in line
 
 
+@pytest.mark.full
 def test_a_full_disk_keeps_the_checkpoint_before(command, tiny, tmp_path, monkeypatch):
     folder = tmp_path / "run"
     save = checkpoint.ocp.CheckpointManager.save

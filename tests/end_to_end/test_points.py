@@ -45,6 +45,7 @@ def checksums(folder, step):
     return json.loads((folder / "checkpoints" / str(step) / "meta" / "metadata").read_text())["checksums"]
 
 
+@pytest.mark.full
 def test_a_run_in_two_parts_ends_with_the_same_bytes(whole, tmp_path):
     folder = tmp_path / "parts"
     train.train(tiny(steps=10), folder)

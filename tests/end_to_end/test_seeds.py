@@ -120,6 +120,7 @@ def test_the_seeds_together(folders):
     assert names == {"seed_3", "seed_4", "mean"}
 
 
+@pytest.mark.full
 def test_trained_further_the_evaluations_step_aside_before_anything_can_stop_it(
     folders, several, tmp_path, monkeypatch
 ):
@@ -176,6 +177,7 @@ def test_a_seed_is_a_run_of_its_own_for_everything_that_reads_runs(folders):
         sources.open_run(folders / "whole", Options(), "--fake")
 
 
+@pytest.mark.full
 def test_evaluated_again_with_other_settings_and_sampled_all_seeds_change(folders, several):
     config, folder = several(), folders / "killed"
     config.evaluation.num_samples = 96

@@ -59,6 +59,7 @@ def checksums(folder, step):
     return json.loads((folder / "checkpoints" / str(step) / "meta" / "metadata").read_text())["checksums"]
 
 
+@pytest.mark.full
 def test_a_run_in_two_parts_ends_with_the_same_bytes(whole, tmp_path):
     train.train(tiny("vae", steps=10, evaluation__metrics=(), evaluation__baselines=()), tmp_path / "parts")
     train.train(tiny("vae", evaluation__metrics=(), evaluation__baselines=()), tmp_path / "parts")
@@ -134,6 +135,7 @@ def ends(config, steps=5):
     return jax.device_get(run(state, data)[0].players)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("changes", [{"kind": "vae"}, {"kind": "gan", **PACKED}], ids=["vae", "packed gan"])
 def test_the_trajectory_does_not_depend_on_the_number_of_devices(changes):
     one, two = (ends(tiny(num_devices=devices, **changes)) for devices in (1, 2))

@@ -129,7 +129,8 @@ def test_initialisation():
 @pytest.mark.parametrize(
     ("architecture", "dtype"),
     [
-        *(("radford", jnp.float32), ("radford", jnp.bfloat16), ("pytorch_gan", jnp.float32)),
+        ("radford", jnp.float32),
+        *(pytest.param(*x, marks=pytest.mark.full) for x in (("radford", jnp.bfloat16), ("pytorch_gan", jnp.float32))),
         pytest.param("pytorch_gan", jnp.bfloat16, marks=pytest.mark.slow),
     ],
 )
