@@ -181,6 +181,9 @@ def get_config() -> ConfigDict:
     config.model.width = 64
     # Networks have BatchNorm, with statistics over all devices. False: no network has BatchNorm.
     config.model.batch_norm = True
+    # For `dcgan` (`radford`): the generator's last layer has a bias, so that a black ground is within reach. The
+    # paper's network has none.
+    config.model.output_bias = False
     # The dropout rate in the discriminators of `tabular_gan`, `dcgan` (`pytorch_gan`) and `mlp_gan` (`goodfellow`).
     config.model.dropout = 0.25
     # For `sngan`, `point_gan`, `tabular_gan`: the width of the discriminator. 0: the same as `width`.
