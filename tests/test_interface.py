@@ -78,7 +78,7 @@ def by_command(run, *names, **changes):
 test_images.__test__ = False
 
 
-@pytest.mark.parametrize("kind", ["gan", "vae", "styles"])
+@pytest.mark.parametrize("kind", ["gan", "vae", pytest.param("styles", marks=pytest.mark.full)])
 def test_samples_are_those_of_the_command(request, monkeypatch, kind):
     run = request.getfixturevalue(kind)
     close(monkeypatch)
@@ -112,6 +112,7 @@ def test_latents_in_place_of_a_seed(gan, vae):
         np.testing.assert_array_equal(run.decode(latents[:3].tolist()), images[:3])
 
 
+@pytest.mark.full
 def test_truncation_and_classes_are_those_of_the_command(styles, monkeypatch):
     close(monkeypatch)
     truncated = styles.sample(3, truncation=0.3)
@@ -148,6 +149,7 @@ def test_what_a_vae_says_of_images_is_what_evaluation_is_given(vae):
     assert tighter.mean() > vae.log_likelihood(images, samples=1).mean()  # the bound of importance weights
 
 
+@pytest.mark.full
 def test_inputs_that_cannot_be_are_named(vae, gan, styles):
     images = test_images(vae)[:2]
     refused = [

@@ -60,6 +60,7 @@ def steps_logged(workdir: Path) -> int:
     return path.read_text().count("\n") if path.exists() else 0
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("kills", "changes"),
     [
