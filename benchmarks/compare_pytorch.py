@@ -2,8 +2,8 @@
 
     python benchmarks/compare_pytorch.py --rounds 7 --out comparison.json
 
-Needs the extra `benchmarks` (PyTorch). Both sides draw their batches from the same uint8 images, batch 64, float32,
-Adam. jaxgen's side is the step that `jaxgen.main` trains with: data sampling, metrics and all.
+Needs the extra `benchmarks` (PyTorch). Both sides draw batches of 64 from the same uint8 images, in float32, with Adam.
+The side of jaxgen is the whole training step of `jaxgen.main`, with data sampling and metrics.
 """
 
 import argparse
@@ -62,7 +62,7 @@ def torch_training(name: str, images: np.ndarray):
 
 
 class JaxTraining:
-    """jaxgen's compiled step on one device; `step` runs one dispatch."""
+    """jaxgen's compiled step on one device. `step` runs one dispatch."""
 
     def __init__(self, name: str, images: np.ndarray, steps: int, unroll: int):
         config = config_of(name)

@@ -4,7 +4,7 @@
 
 Needs the extra `benchmarks` (PyTorch). The `cifar` settings at full width (or `--config`), no moving average, one
 device. An iteration's time is that of one without R1 plus a sixteenth of what R1 adds. PyTorch runs with fused and
-with plain modulated convolutions, each in both memory formats; the ratio is to the fastest of the four.
+with plain modulated convolutions, each in both memory formats. The ratio is to the fastest of the four.
 
 The iteration's operations, a sixteenth of R1 included, counted from its program (with plain convolutions) are compared
 with those that the networks need, `stylegan2_operations.py`.

@@ -5,7 +5,7 @@
 Needs the extra `benchmarks` (PyTorch). Both sides take uint8 images of 32x32 to features, resizing and all. PyTorch
 runs in both of its memory layouts: as pytorch-fid and others call it, and channels last, its faster one on CPU.
 Inception's weights are random. While other work has the cores, PyTorch's threads wait for each other by spinning, so
-only an idle machine gives a fair ratio of times; beside other work take processor time on one core:
+only an idle machine gives a fair ratio of times. Beside other work take processor time on one core:
 
     taskset -c 0 python benchmarks/extractors_pytorch.py --clock processor
 """
@@ -111,7 +111,7 @@ def compare(name: str, arguments) -> dict:
 
 
 def table(rows: list[dict]) -> str:
-    """The rows as a Markdown table; speed-ups are medians (least to most)."""
+    """The rows as a Markdown table. Speed-ups are medians (least to most)."""
     head = [
         "network",
         "jaxgen images/s",
@@ -134,8 +134,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--networks", nargs="+", choices=names, default=names)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--images", type=int, default=0, help="a turn; 0: 32 for inception, 96 for efficientnet_lite0")
-    parser.add_argument("--batch", type=int, default=16, help="of PyTorch; jaxgen has its own")
+    parser.add_argument("--images", type=int, default=0, help="per turn, 0: 32 (inception) or 96 (efficientnet_lite0)")
+    parser.add_argument("--batch", type=int, default=16, help="PyTorch's batch size (jaxgen has its own)")
     parser.add_argument(
         "--clock", choices=CLOCKS, default="wall", help="processor: the sum over threads, of this process only"
     )

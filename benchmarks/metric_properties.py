@@ -1,10 +1,10 @@
-"""What the metrics say of real images that were damaged on purpose: the table by which to trust them.
+"""The metrics' values for real images that were damaged on purpose: a table that shows how far to trust them.
 
     python benchmarks/metric_properties.py --real mnist:test --train mnist:train --data_dir DIR
     python benchmarks/metric_properties.py --real cifar10.zip:test --train cifar10.zip:train
 
-Each row is a set of training images (fresh to the metrics, but for the row that copies), damaged or thinned out, and
-measured against the test set as if a model had made them.
+Each row is a set of training images, damaged or thinned out. It is measured against the test set like samples.
+The metrics have not seen these images, except in the row of copies.
 """
 
 import argparse
@@ -79,7 +79,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
     add("--real", default="mnist:test", help="as of jaxgen.evaluate")
-    add("--train", default="mnist:train", help="as of jaxgen.evaluate; with class labels")
+    add("--train", default="mnist:train", help="training images with class labels, as for jaxgen.evaluate")
     add("--data_dir", default="")
     add("--extractor", default="efficientnet_lite0")
     add("--samples", type=int, default=4000, help="images in a row")
@@ -117,7 +117,7 @@ def main() -> None:
 
 
 def line(name: str, records: dict) -> str:
-    """One row of the Markdown table; duplicates and memorisation in per cent, with a mark where they are found."""
+    """One row of the Markdown table. Duplicates and memorisation are in per cent, with a mark if they are found."""
     cells = []
     for metric in METRICS:
         record = records[metric]

@@ -3,7 +3,7 @@
     python benchmarks/mixture_seeds.py --out runs/mixtures
     python benchmarks/mixture_seeds.py --out runs/mixtures --configs sngan_ring gan_ring --seeds 10
 
-Each run is that of `python -m jaxgen.main --config configs/NAME.py --config.seed=S`, without pictures; killed and typed
+Each run is that of `python -m jaxgen.main --config configs/NAME.py --config.seed=S`, without pictures. Killed and typed
 again it goes on, and runs that are done are not done again. 2,500 samples of the generator's average (where the config
 has one), a mode counted from one sample within 3 standard deviations (Lin et al. 2018).
 """
@@ -26,7 +26,7 @@ CONFIGS = ("gan_ring", "wgan_gp_ring", "sngan_ring", "gan_grid", "wgan_gp_grid",
 
 
 def train(name: str, seed: int, folder: Path) -> dict:
-    """Trains one run to its end, or takes it as it lies there; its evaluation.json."""
+    """Trains one run to its end, unless that is done. Returns its evaluation.json."""
     config = experiment(name)
     config.seed = seed
     config.num_devices = 1

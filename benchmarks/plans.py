@@ -3,8 +3,8 @@
     pip install -c constraints.txt -e '.[plan]'
     python benchmarks/plans.py --out plans          # JSON of each plan, and the table on the last lines
 
-And the two largest ones on v5p, with an optimiser that is divided over the chips, and with blocks computed again. A
-plan that is in the folder already is not made again; each takes from half a minute to many minutes.
+The two largest experiments also run on v5p, with the optimiser divided over the chips, and with recomputed blocks.
+Existing plans in the folder are not made again. Each plan takes from half a minute to many minutes.
 """
 
 import argparse
@@ -48,7 +48,7 @@ GIB, MIB = 2**30, 2**20
 
 
 def plan(experiment: Experiment, topology: str, path: Path) -> dict | None:
-    """The plan's JSON, made unless it is there; None where it failed, which is told."""
+    """The plan's JSON, made unless it exists. None if it failed, with a message."""
     if not path.exists():
         batch = experiment.batch * experiment.slices[topology]
         command = [sys.executable, "-m", "jaxgen.main", "--config", f"configs/{experiment.config}.py", "--mode=plan"]

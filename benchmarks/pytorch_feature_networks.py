@@ -1,4 +1,4 @@
-"""The feature networks in PyTorch, written for the comparison and the tests only; `jaxgen` never imports this."""
+"""The feature networks in PyTorch, written for the comparison and the tests only. `jaxgen` never imports this."""
 
 import torch
 from torch import nn
@@ -156,7 +156,7 @@ class Inception(nn.Module):
 
 
 class EfficientNetBlock(nn.Module):
-    """Inverted bottleneck of the lite variant: expand, depthwise, project; ReLU6, no squeeze."""
+    """Inverted bottleneck of the lite variant: expand, depthwise, project, with ReLU6 and without squeeze."""
 
     def __init__(self, inputs, outputs, expansion, size, stride):
         super().__init__()

@@ -1,12 +1,12 @@
-"""PyTorch-GAN's DCGAN on MNIST in PyTorch, for a given time; then samples of it as uint8 files.
+"""PyTorch-GAN's DCGAN on MNIST in PyTorch, for a given time, and its samples as uint8 files.
 
     python benchmarks/pytorch_gan_mnist.py --seconds 600 --data_dir DIR --out FOLDER
 
-Written after its recipe (eriklindernoren/PyTorch-GAN, implementations/dcgan/dcgan.py, its defaults): MNIST resized to
-32x32 by PIL's bilinear filter, epochs in random order, batch 64 with a shorter last one, 100 latents, Adam 2e-4
-(0.5, 0.999), the generator first and the discriminator on the same fakes, BatchNorm with eps 0.8. Its images are read
-and resized once for all, where it does so for every batch. The clock starts after the imports; the samples that it
-draws on the way, and saving, are left out.
+It follows PyTorch-GAN's recipe (eriklindernoren/PyTorch-GAN, implementations/dcgan/dcgan.py, its defaults). MNIST is
+resized to 32x32 by PIL's bilinear filter. Epochs are in random order, with batches of 64 and a shorter last batch. 100
+latents, Adam 2e-4 (0.5, 0.999), BatchNorm with eps 0.8. The generator goes first, and the discriminator sees the same
+fakes. Here images are read and resized once, and there for every batch. The clock starts after the imports. Samples
+during training, and saving, are left out.
 
 FOLDER gets train_mode.npy (batch statistics, as PyTorch-GAN draws its samples), eval_mode.npy (running statistics, as
 samplers usually do), both uint8 [N, 32, 32, 1], and pytorch_gan.json.
@@ -41,7 +41,7 @@ def training_images(data_dir: str) -> torch.Tensor:
 
 
 def train(images: torch.Tensor, until: float) -> tuple[networks.GANTraining, int, int]:
-    """Epoch after epoch until the clock shows `until`; the training with its networks, updates, and images seen."""
+    """Trains epoch after epoch until the clock shows `until`. Returns the training, updates, and images seen."""
     generator = networks.pytorch_gan_generator(SIDE, 1, LATENTS, eps=EPS)
     discriminator = networks.pytorch_gan_discriminator(SIDE, 1, eps=EPS)
     training = networks.GANTraining(generator, discriminator, images, (LATENTS,), BATCH)
@@ -56,7 +56,7 @@ def train(images: torch.Tensor, until: float) -> tuple[networks.GANTraining, int
 
 @torch.no_grad()
 def samples(generator: torch.nn.Module, count: int, *, batch_statistics: bool, seed: int) -> np.ndarray:
-    """`count` samples uint8 [count, 32, 32, 1]; with the statistics of each batch of 64, or with running ones."""
+    """`count` samples uint8 [count, 32, 32, 1], with the statistics of each batch of 64, or with running statistics."""
     generator.train(batch_statistics)
     torch.manual_seed(seed)
     batches = [generator(torch.randn(BATCH, LATENTS)) for _ in range(-(-count // BATCH))]
@@ -86,7 +86,7 @@ def main() -> None:
         np.save(arguments.out / f"{name}.npy", images)
     told = {"seconds": seconds, "steps": steps, "images": seen, "seed": arguments.seed, "threads": provenance.cores()}
     (arguments.out / "pytorch_gan.json").write_text(json.dumps({**told, "torch": torch.__version__}, indent=1) + "\n")
-    print(f"{seen:,} images in {steps:,} steps and {seconds:.1f} s; samples in {arguments.out}")
+    print(f"{seen:,} images in {steps:,} steps and {seconds:.1f} s. Samples in {arguments.out}")
 
 
 if __name__ == "__main__":

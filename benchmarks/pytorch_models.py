@@ -1,4 +1,4 @@
-"""The same networks in PyTorch, written for the comparison only; `jaxgen` never imports this."""
+"""The same networks in PyTorch, written for the comparison only. `jaxgen` never imports this."""
 
 import torch
 from torch import nn
@@ -54,7 +54,7 @@ def pytorch_gan_generator(size=32, channels=3, latent_dim=100, width=64, eps=1e-
 
 
 def pytorch_gan_discriminator(size=32, channels=3, width=64, eps=1e-5):
-    """The discriminator of PyTorch-GAN's DCGAN: images [B, C, H, W] -> logits [B]; eps: of its BatchNorms."""
+    """The discriminator of PyTorch-GAN's DCGAN: images [B, C, H, W] -> logits [B]. eps: eps of its BatchNorms."""
     layers = []
     for stage in range(4):
         features = width // 4 << stage
@@ -95,7 +95,7 @@ def _normal_init(network):
 
 
 class GANTraining:
-    """PyTorch-GAN's loop: G first, then D on the same fakes and on reals in separate passes; BCE; Adam."""
+    """PyTorch-GAN's loop: G first, then D on the same fakes and on reals in separate passes, with BCE and Adam."""
 
     def __init__(self, generator, discriminator, images, latent_shape, batch):
         self.generator, self.discriminator, self.images = generator.train(), discriminator.train(), images
@@ -124,7 +124,7 @@ class GANTraining:
 
 
 class VAETraining:
-    """Negative ELBO with a unit-variance Gaussian likelihood; Adam."""
+    """Negative ELBO with a unit-variance Gaussian likelihood, trained by Adam."""
 
     def __init__(self, encoder, decoder, images, batch):
         self.encoder, self.decoder, self.images, self.batch = encoder.train(), decoder.train(), images, batch

@@ -1,8 +1,8 @@
-"""StyleGAN2 with the `cifar` settings in PyTorch, written for the speed comparison; `jaxgen` never imports this.
+"""StyleGAN2 with the `cifar` settings in PyTorch, written for the speed comparison. `jaxgen` never imports this.
 
-Generator "skip", discriminator "orig" (Karras et al. 2020; limited data, appendix), logistic loss, R1 every 16th
+Generator "skip", discriminator "orig" (Karras et al. 2020, limited data, appendix), logistic loss, R1 every 16th
 iteration, Adam. Images are [N, C, H, W]. `fused`: each image's own kernel in a grouped convolution, as StyleGAN2
-trains on GPUs; otherwise activations are scaled before and after one convolution.
+trains on GPUs. Otherwise activations are scaled before and after one convolution.
 """
 
 import math
@@ -16,7 +16,7 @@ SQRT2 = math.sqrt(2)
 
 
 def fir(x, padding, gain=1.0):
-    """Depthwise convolution with the 4x4 filter; padding (left, right, top, bottom)."""
+    """Depthwise convolution with the 4x4 filter. Padding (left, right, top, bottom)."""
     channels = x.shape[1]
     kernel = (gain * torch.outer(TAPS, TAPS)).expand(channels, 1, 4, 4)
     return functional.conv2d(functional.pad(x, padding), kernel, groups=channels)
@@ -47,7 +47,7 @@ class Dense(nn.Module):
 
 
 class ModulatedConv(nn.Module):
-    """Modulated 3x3 convolution, noise, bias, LeakyReLU; or, of size 1, the projection to the image's channels."""
+    """Modulated 3x3 convolution, noise, bias, LeakyReLU, or, of size 1, the projection to the image's channels."""
 
     def __init__(self, inputs, outputs, latent, size=3, up=False, fused=False):
         super().__init__()
@@ -117,7 +117,7 @@ class Generator(nn.Module):
 
 
 class Conv(nn.Module):
-    """Convolution with an equalised learning rate, bias, LeakyReLU; `down` filters and halves the size."""
+    """Convolution with an equalised learning rate, bias, LeakyReLU. `down` filters and halves the size."""
 
     def __init__(self, inputs, outputs, size=3, down=False):
         super().__init__()
@@ -158,7 +158,7 @@ class Discriminator(nn.Module):
 
 
 class Training:
-    """Iterations of the `cifar` settings on random images; `step(regularise)` runs one, with R1 or without."""
+    """Iterations of the `cifar` settings on random images. `step(regularise)` runs one, with R1 or without."""
 
     def __init__(self, images, batch, *, fused=False, channels_last=False, gamma=0.01, interval=16, **sizes):
         self.g = Generator(fused=fused, **sizes)

@@ -3,7 +3,7 @@
     python benchmarks/real_against_real.py --data mnist --dir DIR
     python benchmarks/real_against_real.py --data folder --dir cifar10.zip --random
 
-No generator can be expected to come below it; it is not zero because the two are finite draws.
+No generator can be expected to come below it. It is not zero because the two are finite draws.
 """
 
 import argparse

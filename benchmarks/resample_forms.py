@@ -1,11 +1,11 @@
-"""What libtpu makes of FIR downsampling and its gradient: every second pixel by a reshape, or by a strided slice.
+"""FIR downsampling and its gradient as libtpu compiles them: every second pixel by a reshape, or by a strided slice.
 
     pip install -c constraints.txt -e '.[plan]'
     python benchmarks/resample_forms.py
 
-Compiles both forms for one v5e chip, no TPU needed, and prints a table: operations and bytes as XLA counts them, and
-processor seconds of compiling. Where channels do not fill a TPU's 128 lanes a strided slice becomes a product with a
-matrix of zeros and ones, whose operations grow with the cube of the side.
+Compiles both forms for one v5e chip, without a TPU. Prints a table of XLA's operations and bytes, and of the processor
+seconds of compiling. If channels do not fill a TPU's 128 lanes, a strided slice becomes a product with a matrix of
+zeros and ones. Its operations grow with the cube of the side.
 """
 
 import time

@@ -1,4 +1,4 @@
-"""Wall-clock of K seeds in one program beside K solo runs, one after the other; compilation included.
+"""Wall-clock of K seeds in one program beside K solo runs, one after the other, compilation included.
 
     python benchmarks/seeds.py --config configs/gan_ring.py --seeds 8 --out runs/seeds_ring
 

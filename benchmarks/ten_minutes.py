@@ -2,13 +2,13 @@
 
     python benchmarks/ten_minutes.py --seconds 600 --data_dir DIR --out FOLDER
 
-Both sides train in turns, each with the machine to itself. jaxgen's time is that of its whole command, from the start
-of the process to its end, with imports, compiling (no cache) and saving: SIGTERM ends it. PyTorch's is counted after
-the imports and without saving (`pytorch_gan_mnist.py`). Then 10,000 samples of each are measured with one feature
-network against one reference, at both sizes in turn: the 10,000 test images at 32x32, resized as PyTorch-GAN resizes
-what it trains on (jaxgen's 28x28 samples likewise), and as they are at 28x28 (PyTorch-GAN's 32x32 samples resized
-back). Training images that went the same ways show what the resizing costs a model that makes no mistakes.
-`--metrics_only` measures again what lies in FOLDER.
+Both sides train in turns, each alone on the machine. The time of jaxgen is that of its whole command, with
+imports, compiling (no cache) and saving. SIGTERM ends the command. PyTorch's time starts after the imports and excludes
+saving (`pytorch_gan_mnist.py`). Then one feature network measures 10,000 samples of each against one reference at two
+sizes. At 32x32, the 10,000 test images are resized as in PyTorch-GAN, and so are jaxgen's 28x28 samples. At 28x28, the
+test images are unchanged, and PyTorch-GAN's 32x32 samples are resized back. Training images that went through the same
+resizing show its cost for a perfect model.
+`--metrics_only` measures again the samples in FOLDER.
 """
 
 import argparse
@@ -140,9 +140,9 @@ def main() -> None:
     add("--seconds", type=float, default=600.0, help="of each side")
     add("--seeds", type=int, nargs="+", default=[0])
     add("--samples", type=int, default=10_000)
-    add("--reference", type=int, default=10_000, help="test images measured against; fewer for a trial only")
+    add("--reference", type=int, default=10_000, help="number of test images for comparison, fewer for a trial only")
     add("--data_dir", default="", help="where MNIST's four archives lie")
-    add("--config", type=Path, default=ROOT / "configs" / "dcgan_mnist.py", help="jaxgen's side; images of 28 or 32")
+    add("--config", type=Path, default=ROOT / "configs" / "dcgan_mnist.py", help="jaxgen's side, images of 28 or 32")
     add("--options", default="", help='more for jaxgen\'s command, such as "--config.model.width=48"')
     add("--metrics_only", action="store_true")
     add("--out", type=Path, required=True, help="folder, new unless --metrics_only")

@@ -1,6 +1,6 @@
 """beta-VAE (Higgins et al. 2017) with beta = 4 on scikit-learn's digits at 16x16, binarised anew at each visit.
 
-beta = 4 and 10 latents are theirs; beta rises over the first 500 steps (Bowman et al. 2016).
+beta = 4 and 10 latents are the paper's. beta rises over the first 500 steps (Bowman et al. 2016).
 
 Paper: Higgins et al. 2017, beta-VAE: learning basic visual concepts with a constrained variational framework.
 Published: The paper gives no number for this data set.

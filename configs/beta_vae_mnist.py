@@ -1,7 +1,7 @@
 """beta-VAE (Higgins et al. 2017) with beta = 4 on dynamically binarised MNIST, 28x28: 10 epochs.
 
-beta = 4 and 10 latents are theirs (for other images); it rises over the first 2,000 steps (Bowman et al. 2016), since
-from the start it would press latents onto the prior before they carry anything. The rest is `vae_mnist`.
+beta = 4 and 10 latents are the paper's, for other images. beta rises over the first 2,000 steps (Bowman et al. 2016). A
+full beta from the start would press latents onto the prior before they carry information. The rest is `vae_mnist`.
 
 Paper: Higgins et al. 2017, beta-VAE: learning basic visual concepts with a constrained variational framework.
 Published: The paper gives no number for this data set.

@@ -1,7 +1,7 @@
 """DCGAN (Radford et al. 2016) on COVID-19 chest X-rays (Kaggle's Radiography database, Rahman et al. 2021), 64x64.
 
 Adam 2e-4, beta1 0.5, weights from N(0, 0.02): the paper's section 4, at the size of its networks, a quarter as wide.
-Set data.dir to the folder or zip; for class folders of other X-rays add --config.data.name=folder.
+Set data.dir to the folder or zip. For class folders of other X-rays add --config.data.name=folder.
 
 Paper: Radford, Metz and Chintala 2016, Unsupervised representation learning with deep convolutional generative
   adversarial networks.

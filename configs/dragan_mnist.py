@@ -1,6 +1,6 @@
-"""DRAGAN on MNIST (Kodali et al. 2017): lambda 10 around the data; the CNN of Miyato et al. 2018 without its norm.
+"""DRAGAN on MNIST (Kodali et al. 2017): lambda 10 around the data, the CNN of Miyato et al. 2018 without its norm.
 
-Adam 2e-4 (0.5, 0.999) and batch 64 as in PyTorch-GAN; the critic has no BatchNorm, since the penalty is of each image.
+Adam 2e-4 (0.5, 0.999) and batch 64 as in PyTorch-GAN. The critic has no BatchNorm, since it penalises single images.
 
 Paper: Kodali et al. 2017, On convergence and stability of GANs.
 Published: No number for this data set was at hand.

@@ -1,11 +1,11 @@
 """GAN on the line, as in Figure 1 of Goodfellow et al. 2014: samples/figure1.gif shows p_data, p_g and D meet.
 
-Their figure gives no numbers: uniform latents as there, small networks, Adam (0.5, 0.999) with learning rates by
-trying; the discriminator goes first, and nothing is averaged, so that D belongs to the p_g beside it.
+The figure gives no numbers. Uniform latents as there, small networks, Adam (0.5, 0.999), learning rates by trials.
+The discriminator goes first, and no weights are averaged, so that D belongs to the p_g of the same picture.
 
 Paper: Goodfellow et al. 2014, Generative adversarial nets.
 Published: Figure 1, a drawing without numbers.
-Reached: The picture docs/images/gan_1d.png after 6,000 steps, about a minute (README; no number and no commit noted).
+Reached: The picture docs/images/gan_1d.png after 6,000 steps, about a minute (README, no number and no commit noted).
 """
 
 from jaxgen.settings import default, presets

@@ -1,4 +1,4 @@
-"""GAN of dense layers (Goodfellow et al. 2014; networks and optimiser of PyTorch-GAN) on the digits at 16x16.
+"""GAN of dense layers (Goodfellow et al. 2014, networks and optimiser of PyTorch-GAN) on the digits at 16x16.
 
 Paper: Goodfellow et al. 2014, Generative adversarial nets.
 Published: The paper gives no number for this data set.

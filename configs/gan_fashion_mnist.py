@@ -1,6 +1,6 @@
 """GAN of dense layers (Goodfellow et al. 2014) on Fashion-MNIST (Xiao et al. 2017), as `gan_mnist`.
 
-PyTorch-GAN's networks, batch 64, Adam 2e-4 (0.5, 0.999), latents of 100; 50 epochs.
+PyTorch-GAN's networks, batch 64, Adam 2e-4 (0.5, 0.999), latents of 100, 50 epochs.
 
 Paper: Goodfellow et al. 2014, Generative adversarial nets.
 Published: The paper gives no number for this data set.

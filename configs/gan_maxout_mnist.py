@@ -1,8 +1,8 @@
 """GAN of Goodfellow et al. 2014 on MNIST as its authors trained it: ReLU generator, maxout discriminator with dropout.
 
-Their mnist.yaml (goodfeli/adversarial): 1,200 units in both layers of both networks (240 of five pieces in maxout), 100
-uniform latents, batch 100, SGD at 0.1 with momentum 0.5 (rising to 0.7 there), dropout 0.5 and 0.2 on the pixels, one
-update of the discriminator, then one of the generator; no moving average. Algorithm 1 with k = 1.
+The settings of the authors' mnist.yaml (goodfeli/adversarial): 1,200 units in both layers of both networks (240 of five
+pieces in maxout), 100 uniform latents, batch 100. SGD at 0.1 with momentum 0.5 (rising to 0.7 there), dropout 0.5, and
+0.2 on the pixels. One update of the discriminator, then one of the generator (Algorithm 1, k = 1). No moving average.
 
 Paper: Goodfellow et al. 2014, Generative adversarial nets.
 Published: Parzen log-likelihood 225 +- 2 (table 1).

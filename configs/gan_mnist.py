@@ -1,6 +1,6 @@
 """GAN of dense layers on MNIST (Goodfellow et al. 2014), with the networks and optimiser of PyTorch-GAN.
 
-Batch 64, Adam 2e-4 (0.5, 0.999), latents of 100; 50 of its 200 epochs.
+Batch 64, Adam 2e-4 (0.5, 0.999), latents of 100, 50 of its 200 epochs.
 
 Paper: Goodfellow et al. 2014, Generative adversarial nets.
 Published: Parzen log-likelihood 225 +- 2 (table 1) of the paper's own networks, which `gan_maxout_mnist` has.

@@ -1,7 +1,7 @@
 """GAN (Goodfellow et al. 2014) on a ring of 8 Gaussians, as Metz et al. 2017 train it to show that it loses modes.
 
-Their networks and optimiser (appendix A): two hidden layers of 128 in the generator, latents of 256, the
-discriminator's input divided by 4, Adam 1e-4 (0.5), non-saturating loss; here both networks have two hidden layers.
+Networks and optimiser of the paper (appendix A): generator with two hidden layers of 128, latents of 256. The
+discriminator's input is divided by 4. Adam 1e-4 (0.5), non-saturating loss. Here both networks have two hidden layers.
 
 Paper: Metz et al. 2017, Unrolled generative adversarial networks.
 Published: 1 of 8 modes, 99.3% of high quality, for a GAN of Srivastava et al. 2017 (VEEGAN, table 1).

@@ -1,6 +1,6 @@
 """IWAE (Burda et al. 2016), five draws, on scikit-learn's digits at 16x16, binarised anew at each visit.
 
-A small convolutional network in place of their MLPs: that of `vae_digits`.
+A small convolutional network in place of the paper's MLPs: the network of `vae_digits`.
 
 Paper: Burda, Grosse and Salakhutdinov 2016, Importance weighted autoencoders.
 Published: The paper gives no number for this data set.

@@ -1,6 +1,6 @@
 """LSGAN on CIFAR-10 (Mao et al. 2017, equation 9: targets 0 and 1) with DCGAN's networks, trained as dcgan_cifar.
 
-Batch 128, Adam 2e-4 (0.5, 0.999), 100 latents, mirrored images; the paper has 1e-3 for larger scenes.
+Batch 128, Adam 2e-4 (0.5, 0.999), 100 latents, mirrored images. The paper has 1e-3 for larger scenes.
 
 Paper: Mao et al. 2017, Least squares generative adversarial networks.
 Published: No number for this data set was at hand.

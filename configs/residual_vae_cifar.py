@@ -1,7 +1,7 @@
 """Residual VAE on CIFAR-10: the continuous baseline of van den Oord et al. 2017.
 
-Two 4x4 stride-2 convolutions and two residual blocks of width 256 each way, Adam 2e-4, batch 128, 250,000 steps: their
-section 4 and 4.1. Mixture of discretised logistics as in Salimans et al. 2017; they do not name their likelihood.
+Two 4x4 stride-2 convolutions and two residual blocks of width 256 each way, Adam 2e-4, batch 128, 250,000 steps
+(sections 4 and 4.1). Mixture of discretised logistics as in Salimans et al. 2017. The paper names no likelihood.
 
 Paper: van den Oord, Vinyals and Kavukcuoglu 2017, Neural discrete representation learning.
 Published: 4.51 bits per dimension (section 4.1).

@@ -1,7 +1,7 @@
 """Residual VAE on COVID-19 chest X-rays (Kaggle's Radiography database, Rahman et al. 2021) at 64x64.
 
-The networks of van den Oord et al. 2017, half as wide, with 8x8 features; all 256 gray levels by a discretised
-logistic, 0.1 nats of KL free for each latent (both Kingma et al. 2016). Set data.dir to the folder or zip; for class
+The networks of van den Oord et al. 2017, half as wide, with 8x8 features. All 256 gray levels by a discretised
+logistic, 0.1 nats of KL free for each latent (both Kingma et al. 2016). Set data.dir to the folder or zip. For class
 folders of other X-rays add --config.data.name=folder.
 
 Paper: van den Oord, Vinyals and Kavukcuoglu 2017, Neural discrete representation learning.

@@ -1,6 +1,6 @@
-"""Residual VAE on MNIST at 28x28, all 256 gray levels: a narrow one of the networks of van den Oord et al. 2017.
+"""Residual VAE on MNIST at 28x28, all 256 gray levels: narrow networks of van den Oord et al. 2017.
 
-Discretised logistic likelihood and 0.1 nats of KL free for each latent (both Kingma et al. 2016), Adam 1e-3; 10 epochs.
+Discretised logistic likelihood and 0.1 nats of KL free for each latent (both Kingma et al. 2016), Adam 1e-3, 10 epochs.
 
 Paper: van den Oord, Vinyals and Kavukcuoglu 2017, Neural discrete representation learning.
 Published: The paper gives no number for this data set.

@@ -1,6 +1,6 @@
-"""sigma-VAE (Rybkin et al. 2021) on MNIST at 28x28 in its gray levels: one learned sigma for all pixels; 10 epochs.
+"""sigma-VAE (Rybkin et al. 2021) on MNIST at 28x28 in its gray levels: one learned sigma for all pixels, 10 epochs.
 
-Gaussian likelihood, Adam 1e-3; the convolutional networks of vae_mnist, whose pixels are binarised. Samples come from
+Gaussian likelihood, Adam 1e-3. The convolutional networks of vae_mnist, whose pixels are binarised. Samples come from
 the prior and from a mixture of 10 Gaussians fitted to the latents (Ghosh et al. 2020).
 
 Paper: Rybkin, Daniilidis and Levine 2021, Simple and effective VAE training with calibrated decoders.

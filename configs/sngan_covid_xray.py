@@ -1,7 +1,7 @@
 """SN-GAN (Miyato et al. 2018) on chest X-rays at 64x64 (Kaggle's Radiography database, Rahman et al. 2021).
 
-The CNN of table 3 with one more halving, at half its width; hinge loss, Adam 2e-4 (0.5, 0.999), one critic update a
-step: as `sngan_mnist`. Set data.dir to the folder or zip; for class folders of other X-rays add
+The CNN of table 3 with one more halving, at half its width. Hinge loss, Adam 2e-4 (0.5, 0.999), one critic update a
+step, as in `sngan_mnist`. Set data.dir to the folder or zip. For class folders of other X-rays add
 --config.data.name=folder.
 
 Paper: Miyato et al. 2018, Spectral normalization for generative adversarial networks.

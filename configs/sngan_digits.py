@@ -1,4 +1,4 @@
-"""SN-GAN (Miyato et al. 2018; CNN, hinge loss, setting C of table 1) on the digits at 16x16: a few minutes.
+"""SN-GAN (Miyato et al. 2018, CNN, hinge loss, setting C of table 1) on the digits at 16x16: a few minutes.
 
 As `sngan_mnist`, half as wide and with a quarter of its latents.
 

@@ -1,8 +1,8 @@
-"""SN-GAN (Miyato et al. 2018; hinge loss, spectral normalisation) on a grid of 25 Gaussians (Srivastava et al. 2017).
+"""SN-GAN (Miyato et al. 2018, hinge loss, spectral normalisation) on a grid of 25 Gaussians (Srivastava et al. 2017).
 
-Settings by trying, those of sngan_ring with 5 critic updates a step: with one, and Adam (0.5, 0.999), it collapsed. The
-discriminator sees the points divided by 0.15: by 0.3, as on the ring, its slope (1 at most, after spectral
-normalisation) leaves up to 10.7% of a seed's samples between the modes, at 0.15 no more than 9.4%.
+Settings found by trials: those of sngan_ring with 5 critic updates a step. One update with Adam (0.5, 0.999) collapsed.
+The discriminator sees the points divided by 0.15. After spectral normalisation its slope is at most 1. Division by 0.3,
+as on the ring, left up to 10.7% of a seed's samples between the modes. Division by 0.15 left at most 9.4%.
 
 Paper: Miyato et al. 2018, Spectral normalization for generative adversarial networks.
 Published: The paper gives no number for this data set.

@@ -1,4 +1,4 @@
-"""SN-GAN with classes (Miyato and Koyama 2018; projection discriminator, CNN) on the digits at 16x16: minutes.
+"""SN-GAN with classes (Miyato and Koyama 2018, projection discriminator, CNN) on the digits at 16x16: minutes.
 
 Otherwise as `sngan_digits`.
 

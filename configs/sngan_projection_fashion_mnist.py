@@ -1,6 +1,6 @@
 """SN-GAN on Fashion-MNIST with classes (Miyato and Koyama 2018): projection and conditional BatchNorm.
 
-Otherwise as `sngan_fashion_mnist`: the CNN of Miyato et al. 2018 at half its width, hinge loss, Adam 2e-4 (0.5, 0.999);
+Otherwise as `sngan_fashion_mnist`: the CNN of Miyato et al. 2018 at half its width, hinge loss, Adam 2e-4 (0.5, 0.999),
 10 epochs.
 
 Paper: Miyato and Koyama 2018, cGANs with projection discriminator.

@@ -1,7 +1,7 @@
-"""SN-GAN (Miyato et al. 2018; hinge loss, spectral normalisation) on a ring of 8 Gaussians (Metz et al. 2017).
+"""SN-GAN (Miyato et al. 2018, hinge loss, spectral normalisation) on a ring of 8 Gaussians (Metz et al. 2017).
 
-Chosen by trying: with one critic update a step and Adam (0.5, 0.999) three of five seeds collapsed, so three updates,
-Adam (0.5, 0.9) and the learning rates of sngan_grid. The discriminator sees the points divided by 0.3.
+Settings found by trials: one critic update a step with Adam (0.5, 0.999) collapsed for three of five seeds. Here: three
+updates, Adam (0.5, 0.9), the learning rates of sngan_grid. The discriminator sees the points divided by 0.3.
 
 Paper: Miyato et al. 2018, Spectral normalization for generative adversarial networks.
 Published: The paper gives no number for this data set.

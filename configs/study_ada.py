@@ -1,12 +1,11 @@
 """StyleGAN2 with and without adaptive augmentation on the first 500 images of CIFAR-10, three seeds each, equal images.
 
-Figures 1 and 7 of Karras et al. 2020 (Training GANs with limited data) at the size of `stylegan2_tiny` and at 16x16,
-with the R1 weight that their rule gives (0.0002 * 16^2 / 32): without augmentation the discriminator comes to know its
-few images by heart. Distances are to the whole test split. p may go from 0 to 1 in 50 kimg instead of 500, since a run
-has 154.
+Figures 1 and 7 of Karras et al. 2020 (Training GANs with limited data), with the networks of `stylegan2_tiny` at 16x16.
+The R1 weight follows the paper's rule (0.0002 * 16^2 / 32). Without augmentation the discriminator memorises its few
+images. Distances are to the whole test split. p may go from 0 to 1 in 50 kimg instead of 500, since a run has 154.
 
 Paper: Karras et al. 2020, Training generative adversarial networks with limited data.
-Published: Figures 1 and 7 show both cases; no number for this size.
+Published: Figures 1 and 7 show both cases, but no number for this size.
 Reached: fd_efficientnet_lite0 41.5 +- 3.2 with ADA, 46.5 +- 0.7 without, after 4,800 steps, seconds not noted (commit
   7c49ca3): docs/evidence/studies.md.
 """

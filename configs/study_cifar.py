@@ -1,12 +1,12 @@
 """Seven models on CIFAR-10, three seeds each, equal wall-clock: ten minutes of training steps for every run.
 
-As in their own files (Radford et al. 2016 to Karras et al. 2020), but narrow: a quarter of the width (WGAN-GP and
-SN-GAN an eighth), learning rates constant, since time ends the runs. On a CPU this shows the study rather than the
-models; on a GPU set the widths and `--config.budget.seconds`. 21 runs of 10 minutes, and compilation and evaluation
-beside: 4 to 5 hours on any machine.
+Settings as in the entries' own files (Radford et al. 2016 to Karras et al. 2020), at a quarter of the width (WGAN-GP
+and SN-GAN an eighth). Learning rates are constant, since time ends the runs. A CPU shows the study more than models.
+On a GPU set the widths and `--config.budget.seconds`. 21 runs of 10 minutes, plus compilation and evaluation, take 4 to
+5 hours on any machine.
 
 Paper: Radford et al. 2016 to Karras et al. 2020, as in the entries' own files.
-Published: A study of our own; no published table has these settings.
+Published: A study of our own. No published table has these settings.
 Reached: not trained at full length. 540 s a run, one seed (commit a0f4fcc): docs/evidence/studies.md.
 """
 

@@ -1,12 +1,12 @@
 """Six models on COVID-19 chest X-rays at 64x64, three seeds each, equal wall-clock: ten minutes for every run.
 
-As in their own files (Radford et al. 2016 to Karras et al. 2020), convolutional networks at half the width, WGAN-GP at
-a quarter, StyleGAN2-ADA with an eighth of the channels. `--config.data.dir=DIR` is your copy of the Kaggle COVID-19
-Radiography folder or zip; another set of X-rays: `--config.data.name=folder --config.data.dir=xray.zip`. 18 runs of 10
-minutes, and compilation and evaluation beside: about 4 hours on any machine.
+Settings as in the entries' own files (Radford et al. 2016 to Karras et al. 2020). Convolutional networks have half the
+width, WGAN-GP a quarter, StyleGAN2-ADA an eighth of the channels. `--config.data.dir=DIR` is your copy of the Kaggle
+COVID-19 Radiography folder or zip. Another set of X-rays: `--config.data.name=folder --config.data.dir=xray.zip`. 18
+runs of 10 minutes, plus compilation and evaluation, take about 4 hours on any machine.
 
 Paper: Radford et al. 2016 to Karras et al. 2020, as in the entries' own files.
-Published: A study of our own; no published table has these settings.
+Published: A study of our own. No published table has these settings.
 Reached: not trained at full length. 150 s a run at 32x32, two seeds (commit ca14554): docs/evidence/studies.md.
 """
 

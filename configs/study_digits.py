@@ -5,7 +5,7 @@ with the non-saturating loss. The widths of LSGAN, DCGAN and SN-GAN are halved. 
 than half an hour, report included.
 
 Paper: Goodfellow et al. 2014 to van den Oord et al. 2017, as in the entries' own files.
-Published: A study of our own; no published table has these settings.
+Published: A study of our own. No published table has these settings.
 Reached: fd_efficientnet_lite0 from 11.2 +- 1.4 (VQ-VAE) to 117 +- 21 (GAN) after 1,500 steps, 19 min 42 s in all
   (commit 6bd453c): docs/evidence/studies.md.
 """

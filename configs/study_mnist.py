@@ -1,11 +1,11 @@
 """Seven models on MNIST, three seeds each, equal wall-clock: five minutes of training steps for every run.
 
-As in their own files (Goodfellow et al. 2014 to van den Oord et al. 2017), the convolutional networks at half the
-width. 21 runs of 5 minutes, and compilation and evaluation beside: 2 to 3 hours on any machine.
-`--config.budget.seconds=60` makes it a look, `--config.data.dir=DIR` takes the archives from a folder.
+Settings as in the entries' own files (Goodfellow et al. 2014 to van den Oord et al. 2017). Convolutional networks have
+half the width. 21 runs of 5 minutes, plus compilation and evaluation, take 2 to 3 hours on any machine.
+`--config.budget.seconds=60` makes a short trial. `--config.data.dir=DIR` takes the archives from a folder.
 
 Paper: Goodfellow et al. 2014 to van den Oord et al. 2017, as in the entries' own files.
-Published: A study of our own; no published table has these settings.
+Published: A study of our own. No published table has these settings.
 Reached: not trained at full length. 150 s a run, two seeds (commit 81846bb): docs/evidence/studies.md.
 """
 

@@ -1,12 +1,12 @@
 """Tabular GAN, WGAN-GP and VAE on Breast Cancer Wisconsin (five seeds), beside copies, copulas and shuffled columns.
 
-All three condition on the diagnosis and train on the same split (70/30, stratified). Every run is measured as the
-baselines of baselines.json are (`config.evaluation.baselines`), which the report shows below the models.
+All three condition on the diagnosis and train on the same split (70/30, stratified). The baselines of baselines.json
+(`config.evaluation.baselines`) are measured like the runs, and the report shows them below the models.
 
 Paper: Xu et al. 2019, Modeling tabular data using conditional GAN, and others as in the entries' own files.
-Published: A study of our own; no published table has these settings.
+Published: A study of our own. No published table has these settings.
 Reached: C2ST forest AUC from .597 +- .018 (VAE) to .616 +- .038 (WGAN-GP) after 2,000 to 5,000 steps
-  (docs/evidence/studies.md; no seconds and no commit noted).
+  (docs/evidence/studies.md, no seconds and no commit noted).
 """
 
 from jaxgen.settings import default_study

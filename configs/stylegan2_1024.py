@@ -1,8 +1,8 @@
 """StyleGAN2 config-f (Karras et al. 2020) on a folder of 1024x1024 images, as FFHQ: give --config.data.dir=FOLDER.
 
-Batch 32, Adam 0.002 (0, 0.99), R1 gamma 10, path length weight 2, style mixing 0.9, eight mapping layers with a
-hundredth of the rate, generator skip, discriminator resnet: section 3 and appendix B, 25,000 kimg. bfloat16 at the four
-highest resolutions, as float16 in Karras et al. 2020, Training GANs with limited data.
+Batch 32, Adam 0.002 (0, 0.99), R1 gamma 10, path length weight 2, style mixing 0.9, generator skip, discriminator
+resnet. 25,000 kimg (section 3 and appendix B). Eight mapping layers have a hundredth of the rate. bfloat16 at the four
+highest resolutions replaces float16 in Karras et al. 2020, Training GANs with limited data.
 
 Paper: Karras et al. 2020, Analyzing and improving the image quality of StyleGAN.
 Published: FID 2.84 on FFHQ after 25,000 kimg.

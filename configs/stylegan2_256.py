@@ -1,10 +1,10 @@
 """StyleGAN2 config-f (Karras et al. 2020) on a folder of 256x256 images: give --config.data.dir=FOLDER.
 
-R1 gamma 1, path length weight 2, style mixing 0.9, eight mapping layers, batch 64, rate 0.0025 and half the channels:
-the settings for 256x256 of Karras et al. 2020, Training GANs with limited data, section C; the rest is config-f.
+R1 gamma 1, path length weight 2, style mixing 0.9, eight mapping layers, batch 64, rate 0.0025, half the channels. They
+are the settings for 256x256 of Karras et al. 2020, Training GANs with limited data, section C. The rest is config-f.
 
 Paper: Karras et al. 2020, Training generative adversarial networks with limited data.
-Published: It depends on the images; none are named here.
+Published: no number, since it depends on the images.
 Reached: not trained at full length.
 """
 

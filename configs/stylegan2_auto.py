@@ -4,10 +4,10 @@
     --config=configs/stylegan2_auto.py:256,8,32    the same with a batch of 32 in all
 
 The rules are those of "auto" in the paper's code: batch, R1 gamma 0.0002 r^2 / batch, moving average, channels, rate.
-The data are --config.data.name and --config.data.dir (unless told, CIFAR-10); the steps make 25,000 kimg.
+The data are --config.data.name and --config.data.dir (unless told, CIFAR-10). The steps make 25,000 kimg.
 
 Paper: Karras et al. 2020, Training generative adversarial networks with limited data.
-Published: It depends on the images; none are named here.
+Published: no number, since it depends on the images.
 Reached: not trained at full length.
 """
 
@@ -17,7 +17,7 @@ from jaxgen.settings.experiments import experiment
 def get_config(sizes: str = "32,1"):
     parts = sizes.split(",")
     if not (2 <= len(parts) <= 3 and all(part.isdigit() and int(part) for part in parts)):
-        raise ValueError(f"{sizes!r}: give resolution,devices or resolution,devices,batch, such as 256,8")
+        raise ValueError(f"{sizes!r}: it must be resolution,devices or resolution,devices,batch, such as 256,8")
     resolution, devices, *given = map(int, parts)
     # What fits into a device's memory, 64 at most, and one image for each device at least.
     batch = given[0] if given else max(min(devices * min(4_096 // resolution, 32), 64), devices)

@@ -1,7 +1,7 @@
 """StyleGAN2 on CIFAR-10: the `cifar` settings of Karras et al. 2020 (Training GANs with limited data), without ADA.
 
-Batch 64, rate 0.0025, R1 gamma 0.01, two mapping layers, 512 channels at every resolution, no path length
-regularisation and no style mixing: their table 10. 100,000 kimg.
+Batch 64, rate 0.0025, R1 gamma 0.01, two mapping layers, 512 channels at every resolution (table 10). No path length
+regularisation, no style mixing. 100,000 kimg.
 
 Paper: Karras et al. 2020, Training generative adversarial networks with limited data.
 Published: FID 8.32.

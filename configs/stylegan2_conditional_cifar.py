@@ -1,6 +1,6 @@
 """StyleGAN2 on CIFAR-10 with classes (Karras et al. 2020, Training GANs with limited data).
 
-The mapping network sees an embedding of the class, the discriminator projects on it; otherwise as `stylegan2_cifar`.
+The mapping network sees an embedding of the class, the discriminator projects on it. Otherwise as `stylegan2_cifar`.
 
 Paper: Karras et al. 2020, Training generative adversarial networks with limited data.
 Published: FID 6.96.

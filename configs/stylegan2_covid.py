@@ -1,8 +1,8 @@
 """StyleGAN2 with ADA (Karras et al. 2020, Training GANs with limited data) on chest X-rays at 64x64.
 
-A few thousand images: what adaptive augmentation was made for. The paper's general settings at 64x64: R1 gamma 0.0002 *
-64^2 / batch, rate 0.0025, two mapping layers for so few images, half the channels; pipeline bgc, target 0.6. Set
-data.dir to the folder or zip; for class folders of other X-rays add --config.data.name=folder.
+Adaptive augmentation was made for a few thousand images. The paper's general settings at 64x64: R1 gamma 0.0002 *
+64^2 / batch, rate 0.0025, two mapping layers for so few images, half the channels. Pipeline bgc, target 0.6. Set
+data.dir to the folder or zip. For class folders of other X-rays add --config.data.name=folder.
 
 Paper: Karras et al. 2020, Training generative adversarial networks with limited data.
 Published: The paper gives no number for this data set.

@@ -1,6 +1,6 @@
 """StyleGAN2 (Karras et al. 2020) small enough to train on two CPU cores: 64 channels, CIFAR-10.
 
-Networks, losses and regularisation of the `cifar` settings (see `stylegan2_cifar`) with an eighth of their width; a
+Networks, losses and regularisation of the `cifar` settings (see `stylegan2_cifar`) with an eighth of the width, and a
 shorter moving average for a shorter run.
 
 Paper: Karras et al. 2020, Training generative adversarial networks with limited data.

@@ -1,12 +1,12 @@
 """Tabular GAN (Goodfellow et al. 2014) with the diagnosis as a condition on Breast Cancer Wisconsin (Diagnostic).
 
-The generator is CTGAN's (Xu et al. 2019), narrower; columns are normal scores within each class. 5,000 steps, chosen on
+The generator is CTGAN's (Xu et al. 2019), narrower. Columns are normal scores within each class. 5,000 steps, chosen on
 the splits 10 and 11.
 
 Paper: Xu et al. 2019, Modeling tabular data using conditional GAN.
 Published: The paper gives no number for this data set.
 Reached: C2ST forest AUC .601 +- .039, TSTR accuracy .931 +- .005 for five seeds after 5,000 steps
-  (docs/evidence/studies.md; no seconds and no commit noted).
+  (docs/evidence/studies.md, no seconds and no commit noted).
 """
 
 from jaxgen.settings import default, presets

@@ -1,6 +1,6 @@
 """Convolutional VAE on COVID-19 chest X-rays (Kaggle's Radiography database, Rahman et al. 2021) at 64x64.
 
-One learned sigma (Rybkin et al. 2021); half as wide as `vae_cifar`. Set data.dir to the folder or zip; for class
+One learned sigma (Rybkin et al. 2021). Half as wide as `vae_cifar`. Set data.dir to the folder or zip. For class
 folders of other X-rays add --config.data.name=folder.
 
 Paper: Rybkin, Daniilidis and Levine 2021, Simple and effective VAE training with calibrated decoders.

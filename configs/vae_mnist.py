@@ -1,7 +1,7 @@
 """Convolutional VAE on dynamically binarised MNIST (Salakhutdinov and Murray 2008), 28x28: 10 epochs.
 
-Bernoulli likelihood and Adam 1e-3 as in Burda et al. 2016; their networks are MLPs with 50 latents, this is
-convolutional with 32.
+Bernoulli likelihood and Adam 1e-3 as in Burda et al. 2016. The paper's networks are MLPs with 50 latents. Here they are
+convolutional with 32 latents.
 
 Paper: Kingma and Welling 2014, Auto-encoding variational Bayes.
 Published: 86.76 nats (K = 5,000) in Burda et al. 2016, with their MLPs after 3,280 epochs.

@@ -1,7 +1,7 @@
 """VQ-VAE (van den Oord et al. 2017) on chest X-rays at 64x64 (Kaggle's Radiography database, Rahman et al. 2021).
 
-8x8 codes out of 256 and a prior over them; commitment 0.25, decay 0.99, two residual blocks (sections 3.2, 4 and A.1),
-narrower networks. Set data.dir to the folder or zip; for class folders of other X-rays add --config.data.name=folder.
+8x8 codes out of 256 and a prior over them. Commitment 0.25, decay 0.99, two residual blocks (sections 3.2, 4 and A.1),
+narrower networks. Set data.dir to the folder or zip. For class folders of other X-rays add --config.data.name=folder.
 
 Paper: van den Oord, Vinyals and Kavukcuoglu 2017, Neural discrete representation learning.
 Published: The paper gives no number for this data set.

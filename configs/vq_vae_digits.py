@@ -1,7 +1,7 @@
 """VQ-VAE (van den Oord et al. 2017) on scikit-learn's digits at 16x16: 4x4 codes out of 64, and a prior over them.
 
-Commitment 0.25 and decay 0.99 are the paper's (section 3.2, appendix A.1); the networks are small, and learn five times
-as fast (1e-3 where the paper has 2e-4).
+Commitment 0.25 and decay 0.99 are the paper's (section 3.2, appendix A.1). The networks are small, and learn five times
+as fast (1e-3 instead of 2e-4).
 
 Paper: van den Oord, Vinyals and Kavukcuoglu 2017, Neural discrete representation learning.
 Published: The paper gives no number for this data set.

@@ -1,7 +1,7 @@
-"""VQ-VAE (van den Oord et al. 2017) on MNIST at 28x28: 7x7 codes out of 128, and a prior over them; 10 epochs.
+"""VQ-VAE (van den Oord et al. 2017) on MNIST at 28x28: 7x7 codes out of 128, and a prior over them, 10 epochs.
 
-Commitment 0.25, decay 0.99 and two residual blocks are the paper's (sections 3.2, 4, A.1), which has no MNIST; the
-networks are narrower, and learn five times as fast (1e-3 where the paper has 2e-4).
+Commitment 0.25, decay 0.99 and two residual blocks are the paper's (sections 3.2, 4, A.1), which has no MNIST. The
+networks are narrower, and learn five times as fast (1e-3 instead of 2e-4).
 
 Paper: van den Oord, Vinyals and Kavukcuoglu 2017, Neural discrete representation learning.
 Published: The paper gives no number for this data set.

@@ -1,7 +1,7 @@
 """WGAN on CIFAR-10 with clipped weights (Arjovsky et al. 2017, Algorithm 1): the paper's defaults on DCGAN's networks.
 
-RMSprop 5e-5, clip 0.01, 5 critic updates a step, batch 64; RMSprop's decay 0.99 as in the authors' PyTorch code. The
-baseline that WGAN-GP is compared with: slow, as the paper says of clipping.
+RMSprop 5e-5, clip 0.01, 5 critic updates a step, batch 64. RMSprop's decay 0.99 as in the authors' PyTorch code. It is
+the slow baseline for WGAN-GP. The paper itself says that clipping is slow.
 
 Paper: Arjovsky, Chintala and Bottou 2017, Wasserstein GAN.
 Published: The paper gives no number. pytorch-gan-collections, with clip 0.1, Adam (0, 0.9), one critic update and a

@@ -1,8 +1,8 @@
 """WGAN-GP (Gulrajani et al. 2017) on chest X-rays at 64x64 (Kaggle's Radiography database, Rahman et al. 2021).
 
-The ResNet and settings of the authors' gan_64x64.py at half its width: layer normalisation in the critic, and Algorithm
-1 as in `wgan_gp_mnist` (lambda 10, 5 critic updates a step, Adam 1e-4 (0, 0.9), batch 64, 128 latents). Set data.dir to
-the folder or zip; for class folders of other X-rays add --config.data.name=folder.
+The ResNet and settings of the authors' gan_64x64.py at half its width, with layer normalisation in the critic.
+Algorithm 1 as in `wgan_gp_mnist`: lambda 10, 5 critic updates a step, Adam 1e-4 (0, 0.9), batch 64, 128 latents. Set
+data.dir to the folder or zip. For class folders of other X-rays add --config.data.name=folder.
 
 Paper: Gulrajani et al. 2017, Improved training of Wasserstein GANs.
 Published: The paper gives no number for this data set.

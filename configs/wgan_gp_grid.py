@@ -1,8 +1,8 @@
 """WGAN-GP (Gulrajani et al. 2017) on a grid of 25 Gaussians.
 
-As in their code of toy data: lambda 0.1, three hidden layers, latents of 2, batch 256, Adam (0.5, 0.9). To be done in
-two minutes: layers of 128 units (theirs: 512), two critic updates a step (5), 12,000 steps (100,000), learning rates
-4e-3 and 2e-3 falling to 0 (1e-4), points times 2 for the critic (divided by 2.828), and a moving average.
+As in the authors' code for toy data: lambda 0.1, three hidden layers, latents of 2, batch 256, Adam (0.5, 0.9). Changes
+for a run of two minutes: layers of 128 units (512 there), two critic updates a step (5), 12,000 steps (100,000).
+Learning rates 4e-3 and 2e-3 fall to 0 (1e-4). The critic sees points times 2 (divided by 2.828). Moving average.
 
 Paper: Gulrajani et al. 2017, Improved training of Wasserstein GANs.
 Published: The paper shows it in a figure, without numbers.

@@ -1,8 +1,8 @@
 """WGAN-GP (Gulrajani et al. 2017) on a ring of 8 Gaussians.
 
-As in their code of toy data: lambda 0.1, three hidden layers, latents of 2, points divided by 1.414, batch 256, Adam
-(0.5, 0.9). To be done in a minute: layers of 128 units (theirs: 512), learning rate 1e-3 falling to 0 (1e-4), two
-critic updates a step (5), 4,000 steps (100,000), and a moving average.
+As in the authors' code for toy data: lambda 0.1, three hidden layers, latents of 2, points divided by 1.414, batch 256,
+Adam (0.5, 0.9). Changes for a run of a minute: layers of 128 units (512 there), two critic updates a step (5),
+4,000 steps (100,000). The learning rate 1e-3 falls to 0 (1e-4). Moving average.
 
 Paper: Gulrajani et al. 2017, Improved training of Wasserstein GANs.
 Published: The paper shows it in a figure, without numbers.

@@ -1,6 +1,6 @@
 """WGAN on MNIST with clipped weights (Arjovsky et al. 2017, Algorithm 1): the paper's defaults on DCGAN's networks.
 
-RMSprop 5e-5, clip 0.01, 5 critic updates a step, batch 64, as `wgan_cifar`; half as wide.
+RMSprop 5e-5, clip 0.01, 5 critic updates a step, batch 64, as `wgan_cifar`. Half as wide.
 
 Paper: Arjovsky, Chintala and Bottou 2017, Wasserstein GAN.
 Published: The paper gives no number for this data set.

@@ -1,8 +1,8 @@
-"""The one exception that means: the input was wrong, and here is the mend."""
+"""The exception for wrong input. Its message says how to mend the input."""
 
 
 class UserError(Exception):
-    """Bad input: printed by the commands as one line on stderr with exit code 2, never as a traceback.
+    """Bad input. The commands print it as one line on stderr and exit with code 2, without a traceback.
 
     The message says what was wrong, where, and what to do about it.
     """

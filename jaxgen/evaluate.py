@@ -1,11 +1,11 @@
-"""Measure images against images with every metric, without training anything.
+"""Compare images with images by every metric. No training is needed.
 
     python -m jaxgen.evaluate --real cifar10.zip:test --fake samples/ --metrics fid,kid,precision,recall
     python -m jaxgen.evaluate --real mnist:test --fake run:runs/dcgan_mnist --extractor efficientnet_lite0 --metrics fid
     python -m jaxgen.evaluate --real cifar10:train --save_statistics cifar10_train.npz
 
-SPEC is a folder or zip of images (FOLDER:part or FILE.zip:part for what lies below it), an .npz or .npy of uint8
-[N, H, W, C], dataset:split (mnist:test), run:DIR, or a statistics file (.npz with mu and sigma).
+SPEC names images: a folder or zip, an .npz or .npy of uint8 [N, H, W, C], a split (mnist:test) or a run (run:DIR).
+SPEC can also be a statistics file (.npz with mu and sigma). FOLDER:part and FILE.zip:part name a part of an archive.
 From Python this module is a function: `jaxgen.evaluate(real=..., fake=...)`.
 """
 
@@ -31,30 +31,30 @@ def _parser() -> argparse.ArgumentParser:
     add("--real", required=True, metavar="SPEC", help="the reference images, or their saved statistics")
     add("--fake", metavar="SPEC", help="the images to judge")
     add("--train", metavar="SPEC", help="the training images, for memorisation, parzen and class_histogram")
-    add("--metrics", default="fid", help="names with commas between them, or import paths (default: fid)")
+    add("--metrics", default="fid", help="metric names or import paths, separated by commas (default: fid)")
     add("--extractor", default="inception", help="inception (default) or efficientnet_lite0")
-    add("--extractor_weights", default="", metavar="FILE", help="weights in place of those found or fetched")
-    add("--allow_other_weights", action="store_true", help="accept weights with another hash; numbers say so")
-    add("--resize", default="", help="input path of inception: tf1 (default, canonical), pytorch or clean")
-    add("--allow_few_samples", action="store_true", help="compute and mark metrics with fewer images than they need")
-    add("--pairs", action="store_true", help="fakes are copies of the reals, one to one in order: psnr, ssim, ...")
-    add("--num_samples", type=int, default=0, help="so many fakes, drawn by --seed (default: all; 10,000 of a run)")
-    add("--num_train", type=int, default=10_000, help="training images looked at, 0: all (default: 10,000)")
-    add("--batch_size", type=int, default=100, help="images at a time; the results do not depend on it")
-    add("--seed", type=int, default=0, help="of subsets, splits and a run's samples")
-    add("--channels", type=int, default=0, choices=(0, 1, 3), help="0: as they come; 1 or 3: all are converted")
-    add("--data_dir", default="", help="where the archives of a dataset:split lie")
-    add("--cache_dir", default="", help="statistics, weights, data (default: $JAXGEN_CACHE or ~/.cache/jaxgen)")
-    add("--checkpoint", default="latest", help="of a run: latest, best or a step")
-    add("--latent_sampler", default="prior", help="of a run that encodes: prior (default), normal, gaussian_mixture")
+    add("--extractor_weights", default="", metavar="FILE", help="weights file to use in place of the default weights")
+    add("--allow_other_weights", action="store_true", help="accept weights with another hash (marked in the output)")
+    add("--resize", default="", help="how inception resizes images: tf1 (default, canonical), pytorch or clean")
+    add("--allow_few_samples", action="store_true", help="compute metrics on too few images, and mark the numbers")
+    add("--pairs", action="store_true", help="the fakes are copies of the reals in the same order (psnr, ssim, ...)")
+    add("--num_samples", type=int, default=0, help="number of fakes, drawn by --seed (default: all, 10,000 of a run)")
+    add("--num_train", type=int, default=10_000, help="number of training images used, 0: all (default: 10,000)")
+    add("--batch_size", type=int, default=100, help="images per batch (does not change the results)")
+    add("--seed", type=int, default=0, help="seed of subsets, splits and the samples of a run")
+    add("--channels", type=int, default=0, choices=(0, 1, 3), help="0: keep the channels, 1 or 3: convert all images")
+    add("--data_dir", default="", help="folder with the archives of a dataset:split")
+    add("--cache_dir", default="", help="statistics, weights and data (default: $JAXGEN_CACHE or ~/.cache/jaxgen)")
+    add("--checkpoint", default="latest", help="checkpoint of a run: latest, best or a step")
+    add("--latent_sampler", default="prior", help="of a run with an encoder: prior (default), normal, gaussian_mixture")
     add("--save_statistics", type=Path, metavar="FILE.npz", help="write the feature statistics of --real")
-    add("--pictures", type=Path, metavar="DIR", help="t-SNE, nearest neighbours, real beside fake")
+    add("--pictures", type=Path, metavar="DIR", help="folder for t-SNE, nearest neighbours, real and fake images")
     add("--out", type=Path, metavar="FILE.json", help="the results as JSON")
     return parser
 
 
 def main(argv: list[str]) -> int:
-    """Parses, evaluates, prints a table; bad input is one line and exit code 2."""
+    """Parses, evaluates and prints a table. Bad input prints one line and exits with code 2."""
 
     def work():
         arguments = _parser().parse_args(argv)
@@ -81,14 +81,14 @@ def evaluate(
     Args:
       real, fake: a SPEC of the command, an array uint8 [N, H, W, C] (vectors: float32 [N, D]), or a `jaxgen.Run`.
       metrics: names, or import paths.
-      options: the command's other ones, under their names there: extractor="efficientnet_lite0", num_samples=2000,
-        allow_few_samples=True, train=... (what `real` may be), pictures=DIR.
+      options: further options of the command, with the same names: extractor="efficientnet_lite0", num_samples=2000,
+        allow_few_samples=True, train=... (the same types as `real`), pictures=DIR.
 
     Returns:
-      What the command writes with --out: {metric: {value, spread, n_real, n_fake, ...}, "_skipped": ..., "_run": ...}.
+      The content of the file --out: {metric: {value, spread, n_real, n_fake, ...}, "_skipped": ..., "_run": ...}.
 
     Raises:
-      UserError: what the command refuses.
+      UserError: the command would refuse the input.
     """
     import jax
     import numpy as np

@@ -1,10 +1,10 @@
-"""A trained sampler as one file that runs without jaxgen: StableHLO of `jax.export`, the weights inside.
+"""Writes a trained sampler as one file that runs without jaxgen: StableHLO of `jax.export` with the weights inside.
 
     python -m jaxgen.export --workdir runs/stylegan2_cifar --out sampler.jax
     python -m jaxgen.export --workdir runs/vae_mnist --out vae.jax --platforms cpu
 
-It takes latents float32 [n, ...] (and classes int32 [n] where the model knows them) and gives images uint8
-[n, H, W, C]. What loads it needs jax and flatbuffers alone:
+The sampler takes latents float32 [n, ...] (and classes int32 [n] for a conditional model) and gives images uint8
+[n, H, W, C]. A program that loads the file needs jax and flatbuffers alone:
 
     import numpy as np
     from jax import export
@@ -27,22 +27,22 @@ PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 def _parser() -> argparse.ArgumentParser:
     parser = Parser("export", __doc__)
     add = parser.add_argument
-    add("--workdir", type=Path, required=True, metavar="RUN", help="the run, or the converted network")
-    add("--out", type=Path, required=True, metavar="FILE", help="the artifact; what it takes goes to FILE.json")
+    add("--workdir", type=Path, required=True, metavar="RUN", help="the run or the converted network")
+    add("--out", type=Path, required=True, metavar="FILE", help="the file to write (FILE.json describes its inputs)")
     add(
         "--platforms",
         default="cpu,cuda,tpu",
-        help=f"what it shall run on, of {', '.join(PLATFORMS)} (default: all but rocm)",
+        help=f"platforms to compile for, out of {', '.join(PLATFORMS)} (default: all but rocm)",
     )
     add("--checkpoint", default="latest", help="latest (default), best or a step")
-    add("--truncation", type=float, default=1.0, metavar="PSI", help="stylegan2: w is pulled to its mean (default: 1)")
-    add("--batch_size", type=int, default=0, help="fixes n; 0 (default): any number of images")
-    add("--data_dir", default="", metavar="DIR", help="where the data of a run of an earlier version lie now")
+    add("--truncation", type=float, default=1.0, metavar="PSI", help="stylegan2: psi, 1 is no truncation (default: 1)")
+    add("--batch_size", type=int, default=0, help="fixed number of images per call, 0: any number (default: 0)")
+    add("--data_dir", default="", metavar="DIR", help="where the data lie now, for runs of an earlier version")
     return parser
 
 
 def main(argv: list[str]) -> int:
-    """Parses and exports; bad input is one line and exit code 2."""
+    """Parses and exports. Bad input prints one line and exits with code 2."""
 
     def work():
         arguments = _parser().parse_args(argv)
@@ -61,11 +61,11 @@ def _checked(arguments: argparse.Namespace) -> tuple[str, ...]:
         if name not in PLATFORMS:
             raise UserError(unknown("--platforms", name, list(PLATFORMS)))
     if not platforms:
-        raise UserError("--platforms is empty: name at least one, such as cpu")
+        raise UserError("--platforms is empty. Name at least one platform, such as cpu")
     if arguments.batch_size < 0:
-        raise UserError(f"--batch_size={arguments.batch_size}: it must be 0 (any) or more")
+        raise UserError(f"--batch_size={arguments.batch_size}: it must be 0 (any number) or more")
     if not arguments.out.absolute().parent.is_dir():
-        raise UserError(f"--out={arguments.out}: there is no folder {arguments.out.parent}; make it first")
+        raise UserError(f"--out={arguments.out}: there is no folder {arguments.out.parent}. Make the folder first")
     return platforms
 
 

@@ -1,6 +1,6 @@
-"""What `import jaxgen` offers beside `jaxgen.evaluate`: train and load, and the `Run` that they give.
+"""The Python interface beside `jaxgen.evaluate`: `train`, `load`, and the class `Run` that both return.
 
-Arrays are NumPy's, mistakes are a `jaxgen.UserError`, and messages go to the logger "jaxgen".
+Arrays are NumPy arrays. Wrong input raises `jaxgen.UserError`. Messages go to the logger "jaxgen".
 """
 
 import contextlib
@@ -32,16 +32,16 @@ __all__ = ["Run", "load", "train"]
 
 
 class Run:
-    """A trained run at one of its checkpoints; `jaxgen.load` and `jaxgen.train` make it.
+    """A trained run at one of its checkpoints. `jaxgen.load` and `jaxgen.train` make it.
 
-    Examples are computed `batch_size` at a time, and what fills up the last batch is dropped: each method compiles
-    once, and example i is the same whatever n is. H, W and C are those of the run's images.
+    Each method computes `batch_size` examples at a time and compiles once. The last batch is filled up, and the filling
+    is dropped. Example i does not depend on n. H, W and C are those of the run's images.
 
     Attributes:
-      folder: the work directory (of one of several seeds: its folder there). step: of the checkpoint.
+      folder: the work directory (with several seeds: the folder of one seed). step: the step of the checkpoint.
       config: the run's config, locked.
-      offers: names of what the model can do, among them sample or points, latents, decode, reconstruct, encode,
-        log_likelihood. A method that it does not offer is a UserError.
+      offers: names of the model's views, such as sample, points, latents, decode, reconstruct, encode, log_likelihood.
+        A method without its view raises a UserError.
     """
 
     def __init__(self, folder: Path, trained: Trained):
@@ -65,21 +65,21 @@ class Run:
         latents: np.ndarray | None = None,
         batch_size: int = sample.BATCH,
     ) -> np.ndarray:
-        """Samples 0 to n - 1 of a seed, uint8 [n, H, W, C]; of vectors and rows of a table float32 [n, D].
+        """Samples 0 to n - 1 of a seed: images uint8 [n, H, W, C], or vectors and rows of a table float32 [n, D].
 
-        They are those of `--mode=sample --config.evaluation.seed=SEED`. No data set is opened, unless it is vectors.
+        They equal the samples of `--mode=sample --config.evaluation.seed=SEED`. Only vectors open the data set.
 
         Args:
-          n: how many; 16, or as many as there are latents.
-          labels: a class for all, or int [n]; None: all classes in turn, or as often as a table has them.
-          truncation: psi of models with styles, which pulls them to their average: 0.7 is usual, 1 is off.
-          latents: float [n, ...] in place of the seed's; StyleGAN2 adds its constant noise then.
+          n: number of samples. The default is 16, or the number of latents.
+          labels: a class for all samples, or int [n]. None: all classes in turn, or as frequent as in a table.
+          truncation: psi of models with styles. It pulls styles to their average: 0.7 is usual, 1 is no truncation.
+          latents: float [n, ...] in place of the seed's latents. StyleGAN2 then adds its constant noise.
 
         Raises:
-          UserError: shapes or classes that cannot be, or what the model does not offer.
+          UserError: wrong shapes or classes, or the model does not offer this.
         """
         if latents is not None and n not in (None, len(latents)):
-            raise UserError(f"n={n} and {len(latents)} latents: leave n out")
+            raise UserError(f"n={n}, but there are {len(latents)} latents. Leave n out")
         n = (16 if latents is None else len(latents)) if n is None else n
         opened, ids = self._with_seed(seed), np.arange(_at_least_one(n, "n"))
         key = run_views.evaluation_key(opened.config)
@@ -101,26 +101,29 @@ class Run:
     def decode(
         self, latents: np.ndarray, *, labels: int | Sequence[int] | np.ndarray | None = None, batch_size: int = 64
     ) -> np.ndarray:
-        """Images uint8 [n, H, W, C] (vectors: float32 [n, D]) of latents float [n, ...]; `labels` as for `sample`."""
+        """Decodes latents float [n, ...]. `labels` is as for `sample`.
+
+        Returns: images uint8 [n, H, W, C], or vectors float32 [n, D].
+        """
         return self.sample(latents=latents, labels=labels, batch_size=batch_size)
 
     def reconstruct(self, images: np.ndarray, *, batch_size: int = 64) -> np.ndarray:
-        """Reconstructions uint8 [n, H, W, C] of images uint8 [n, H, W, C]."""
+        """Reconstructions of images. Both are uint8 [n, H, W, C]."""
         view = self._view("reconstruct")
         return _batched(lambda images: view(self._players, images), batch_size, self._images(images))
 
     def encode(self, images: np.ndarray, *, batch_size: int = 64) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and log-variance of the latents, float32 [n, Z] both, of images uint8 [n, H, W, C]."""
+        """Mean and log-variance of the latents of images uint8 [n, H, W, C]. Both are float32 [n, Z]."""
         view = self._view("encode")
         return _batched(lambda images: view(self._players, images), batch_size, self._images(images))
 
     def log_likelihood(
         self, images: np.ndarray, *, seed: int = 0, samples: int = 0, batch_size: int = 64
     ) -> np.ndarray:
-        """A lower bound on the log-likelihood in nats, float32 [n], of images uint8 [n, H, W, C].
+        """A lower bound in nats, float32 [n], on the log-likelihood of images uint8 [n, H, W, C].
 
         Args:
-          samples: draws from the posterior of each image; 0: `config.evaluation.likelihood_samples`.
+          samples: draws from the posterior of each image. 0 takes `config.evaluation.likelihood_samples`.
         """
         view, key = self._view("log_likelihood"), run_views.evaluation_key(self._with_seed(seed).config)
         key, draws = jax.random.fold_in(key, 1), samples or self.config.evaluation.likelihood_samples
@@ -137,7 +140,7 @@ class Run:
         if name not in self.offers:
             raise UserError(
                 f"{self.folder}: {self.config.model.name} trained by the recipe {self.config.recipe.name!r} has no "
-                f"{name}; it offers {', '.join(sorted(self.offers))}"
+                f"{name}. It offers {', '.join(sorted(self.offers))}"
             )
         return getattr(self._opened.views, name)
 
@@ -150,7 +153,7 @@ class Run:
         images, shape = np.asarray(images), self._opened.example_shape
         if images.dtype != np.uint8 or images.shape[1:] != shape or not len(images):
             wanted = ", ".join(map(str, shape))
-            raise UserError(f"images are {images.dtype} {list(images.shape)}; this run takes uint8 [n, {wanted}]")
+            raise UserError(f"images are {images.dtype} {list(images.shape)}. This run takes uint8 [n, {wanted}]")
         return images
 
     def _latents(self, latents: np.ndarray) -> np.ndarray:
@@ -158,7 +161,7 @@ class Run:
         shape = self._view("latents")(jax.random.key(0), np.arange(1)).shape[1:]
         if latents.shape[1:] != shape or not len(latents):
             wanted = ", ".join(map(str, shape))
-            raise UserError(f"latents are {list(latents.shape)}; this run takes float32 [n, {wanted}]")
+            raise UserError(f"latents are {list(latents.shape)}. This run takes float32 [n, {wanted}]")
         return latents
 
     def _classes(self, labels: int | Sequence[int] | np.ndarray | None, n: int) -> np.ndarray:
@@ -167,59 +170,59 @@ class Run:
             return np.arange(n)
         count = self._opened.num_classes
         if self._opened.table is not None or not (count and self.config.model.conditional):
-            raise UserError(f"{self.folder}: the model makes no images of a class that is asked for: leave labels out")
+            raise UserError(f"{self.folder}: the model is unconditional and takes no labels. Leave labels out")
         classes = np.broadcast_to(np.asarray(labels), (n,)) if np.ndim(labels) == 0 else np.asarray(labels)
         if classes.shape != (n,) or not np.issubdtype(classes.dtype, np.integer):
             raise UserError(
-                f"labels are {classes.dtype} {list(classes.shape)}; they must be one integer, or {n} of them"
+                f"labels are {classes.dtype} {list(classes.shape)}. They must be one integer, or {n} integers"
             )
         if classes.min() < 0 or classes.max() >= count:
             raise UserError(
-                f"labels go from {classes.min()} to {classes.max()}; this run has the classes 0 to {count - 1}"
+                f"labels go from {classes.min()} to {classes.max()}. This run has the classes 0 to {count - 1}"
             )
         return classes
 
 
 def load(folder: str | Path, checkpoint: str | int = "latest", *, seed: int | None = None, data_dir: str = "") -> Run:
-    """A run, finished or not, with its own config. Nothing in its folder is changed.
+    """Loads a run, finished or not, with its own config. Nothing in its folder changes.
 
     Args:
       folder: the work directory. checkpoint: "latest", "best", or the number of a step.
-      seed: which of several, of a run that trained more than one.
-      data_dir: where the data lie now, where they are needed and have moved.
+      seed: picks one seed of a run that trained several.
+      data_dir: the present folder of the data, if the data have moved.
 
     Raises:
-      UserError: no run or checkpoint there, a damaged one, or several seeds of which none is named.
+      UserError: no run or checkpoint in the folder, a damaged checkpoint, or several seeds and no choice.
     """
     folder = Path(folder).expanduser()
     if (folder / "study.json").exists():
-        raise UserError(f"{folder} is a study: load one of its runs, whose folders lie in it")
+        raise UserError(f"{folder} is a study. Load one of its runs, whose folders lie in it")
     if seed is not None and (of_seed := folder_of(folder, seed)).is_dir():
         folder = of_seed
     run = Run(folder, restoring.load(folder, str(checkpoint), data_dir))
     if seed not in (None, run.config.seed):
-        raise UserError(f"{folder} holds no seed {seed}: it was trained with seed {run.config.seed}")
+        raise UserError(f"{folder} holds no seed {seed}. It was trained with seed {run.config.seed}")
     return run
 
 
 def train(config: ConfigDict, folder: str | Path) -> Run | tuple[Run, ...]:
-    """Does what `python -m jaxgen.main --config ... --workdir FOLDER` does: trains or resumes, then evaluates.
+    """Trains or resumes, then evaluates, like `python -m jaxgen.main --config ... --workdir FOLDER`.
 
-    In the main thread SIGTERM and Ctrl-C save and end the training early; the same call goes on from there.
+    In the main thread, SIGTERM and Ctrl-C save and end the training early. The same call resumes it.
 
     Args:
-      config: of `jaxgen.experiment`, changed as you like.
+      config: a config of `jaxgen.experiment`, with your changes.
 
     Returns:
-      The run at its newest checkpoint; with `config.num_seeds` > 1 one for each seed.
+      The run at its newest checkpoint. With `config.num_seeds` > 1: one run for each seed.
 
     Raises:
-      UserError: a config that cannot be, a folder of another config or in use, or a training that went wrong.
+      UserError: an impossible config, a folder of another config or in use, or a training that failed.
     """
     folder = Path(folder).expanduser()
     if definition.is_study(config):
         raise UserError(
-            f"a study trains many runs, each in a process of its own: python -m jaxgen.main --config STUDY --workdir "
+            "a study trains many runs, each in its own process. Run: python -m jaxgen.main --config STUDY --workdir "
             f"{folder}"
         )
     checks.check(config)

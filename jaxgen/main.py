@@ -37,13 +37,15 @@ _OF_CHECKPOINT = ("evaluate", "sample", "project")
 _CONFIG = config_flags.DEFINE_config_file(
     "config", help_string="Experiment: its name, its file, or the work directory of a run.", lock_config=True
 )
-_WORKDIR = flags.DEFINE_string("workdir", None, "Where everything of the run goes; default: runs/<config name>.")
+_WORKDIR = flags.DEFINE_string(
+    "workdir", None, "Folder for everything that the run writes (default: runs/<config name>)."
+)
 _MODE = flags.DEFINE_string(
     "mode",
     "train",
-    "train: train or resume, then evaluate. evaluate: evaluate a checkpoint again. sample: write images, or rows of a "
-    "table. project: find latents of test images. benchmark: time the training step, JSON on the last line. "
-    "plan: compile the step for the hardware of --topology, which need not be here, JSON on the last line.",
+    "`train`: train or resume, then evaluate. `evaluate`: evaluate a checkpoint again. `sample`: write images, or rows "
+    "of a table. `project`: find latents of test images. `benchmark`: time the training step, JSON on the last line. "
+    "`plan`: compile the step for the hardware of --topology, which need not be here, JSON on the last line.",
 )
 _CHECKPOINT = flags.DEFINE_string("checkpoint", "latest", "For evaluate, sample, project: latest, best, or a step.")
 _TOPOLOGY = flags.DEFINE_string("topology", None, "For plan: a TPU slice such as v5e:2x4, or GPUs such as h100:8.")
@@ -156,8 +158,8 @@ def _check_flags_of_modes() -> None:
     """Refuses flags that the mode would not look at."""
     if flags.FLAGS["checkpoint"].present and _MODE.value not in _OF_CHECKPOINT:
         raise UserError(
-            f"--checkpoint={_CHECKPOINT.value} would change nothing in --mode={_MODE.value}: it is for "
-            f"{', '.join(_OF_CHECKPOINT)}; leave it out"
+            f"--checkpoint={_CHECKPOINT.value} would change nothing in --mode={_MODE.value}. It is for "
+            f"{', '.join(_OF_CHECKPOINT)}. Leave it out"
         )
     if _TOPOLOGY.value is not None and _MODE.value != "plan":
         raise UserError(
@@ -225,7 +227,7 @@ def _explained(error: Exception) -> str | None:
     if isinstance(error.__context__, UserError):  # a checkpoint met the full disk first, and says what is whole
         return str(error.__context__)
     where = f" ({error.filename})" if error.filename else ""
-    return f"the disk is full{where}: finished checkpoints stay; free some space and run the same command again"
+    return f"the disk is full{where}: finished checkpoints stay. Free some space and run the same command again"
 
 
 def _error_line(message: str) -> str:

@@ -100,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Parses and works; bad input is one line and exit code 2."""
+    """Parses and works. Bad input prints one line and exits with code 2."""
 
     def work():
         arguments = _parser().parse_args(list(argv))

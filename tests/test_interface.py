@@ -78,7 +78,7 @@ def by_command(run, *names, **changes):
 test_images.__test__ = False
 
 
-@pytest.mark.parametrize("kind", ["gan", "vae", "styles"])
+@pytest.mark.parametrize("kind", ["gan", "vae", pytest.param("styles", marks=pytest.mark.full)])
 def test_samples_are_those_of_the_command(request, monkeypatch, kind):
     run = request.getfixturevalue(kind)
     close(monkeypatch)
@@ -112,6 +112,7 @@ def test_latents_in_place_of_a_seed(gan, vae):
         np.testing.assert_array_equal(run.decode(latents[:3].tolist()), images[:3])
 
 
+@pytest.mark.full
 def test_truncation_and_classes_are_those_of_the_command(styles, monkeypatch):
     close(monkeypatch)
     truncated = styles.sample(3, truncation=0.3)
@@ -148,23 +149,24 @@ def test_what_a_vae_says_of_images_is_what_evaluation_is_given(vae):
     assert tighter.mean() > vae.log_likelihood(images, samples=1).mean()  # the bound of importance weights
 
 
+@pytest.mark.full
 def test_inputs_that_cannot_be_are_named(vae, gan, styles):
     images = test_images(vae)[:2]
     refused = [
-        (lambda: gan.encode(images), "dcgan trained by the recipe 'gan' has no encode; it offers decode"),
+        (lambda: gan.encode(images), "dcgan trained by the recipe 'gan' has no encode. It offers decode"),
         (lambda: gan.reconstruct(images), "no reconstruct"),
         (lambda: gan.log_likelihood(images), "no log_likelihood"),
         (lambda: gan.sample(0), "n=0"),
         (lambda: gan.sample(2, batch_size=0), "batch_size=0"),
-        (lambda: gan.sample(2, latents=np.zeros((3, 8))), "leave n out"),
-        (lambda: gan.sample(latents=np.zeros((3, 9))), r"\[3, 9\]; this run takes float32 \[n, 8\]"),
-        (lambda: gan.sample(2, labels=1), "leave labels out"),
+        (lambda: gan.sample(2, latents=np.zeros((3, 8))), "Leave n out"),
+        (lambda: gan.sample(latents=np.zeros((3, 9))), r"\[3, 9\]. This run takes float32 \[n, 8\]"),
+        (lambda: gan.sample(2, labels=1), "Leave labels out"),
         (lambda: gan.sample(2, truncation=0.5), "truncation=0.5 is for models with styles"),
         (lambda: styles.sample(2, labels=10), "the classes 0 to 9|classes are 0 to 9"),
         (lambda: styles.sample(2, labels=[1, 2, 3]), r"\[3\]; they must be an integer, or 2|one integer, or 2"),
         (lambda: styles.sample(2, labels=1.5), "integer"),
         (lambda: styles.sample(2, truncation=float("nan")), "finite"),
-        (lambda: vae.reconstruct(images / 255), r"float64 \[2, 8, 8, 1\]; this run takes uint8 \[n, 8, 8, 1\]"),
+        (lambda: vae.reconstruct(images / 255), r"float64 \[2, 8, 8, 1\]. This run takes uint8 \[n, 8, 8, 1\]"),
         (lambda: vae.encode(images[:, :4]), r"uint8 \[2, 4, 8, 1\]"),
         (lambda: vae.encode(images[:0]), r"uint8 \[0, 8, 8, 1\]"),
     ]
@@ -227,6 +229,7 @@ def test_training_resumes_and_leaves_the_program_as_it_was(config_of, tmp_path, 
     logger.removeHandler(heard)
 
 
+@pytest.mark.full
 def test_training_runs_in_a_thread(config_of, tmp_path):
     runs, errors = [], []
 
@@ -260,7 +263,7 @@ def test_several_seeds_are_a_run_each(config_of, tmp_path):
     config.model.update({"name": "point_gan", "batch_norm": False})
     runs = jaxgen.train(config, tmp_path / "run")
     assert [run.config.seed for run in runs] == [0, 1]
-    with pytest.raises(jaxgen.UserError, match=r"holds 2 seeds: name one of them, such as .*seed_0"):
+    with pytest.raises(jaxgen.UserError, match=r"holds 2 seeds. Name one of them, such as .*seed_0"):
         jaxgen.load(tmp_path / "run")
     sample.sample(config, tmp_path / "run", "latest")
     for seed, run in enumerate(runs):
@@ -349,8 +352,8 @@ def test_the_package_imports_nothing_heavy_by_itself():
     "code",
     [
         "import jaxgen; jaxgen.evaluate; import jaxgen.evaluate",
-        "import jaxgen.evaluate; import jaxgen",
-        "from jaxgen import evaluate; import jaxgen",
+        pytest.param("import jaxgen.evaluate; import jaxgen", marks=pytest.mark.full),
+        pytest.param("from jaxgen import evaluate; import jaxgen", marks=pytest.mark.full),
         "from jaxgen.evaluate import main; import jaxgen",
     ],
 )

@@ -31,7 +31,7 @@ def of_sources(root: Path, generated: Mapping[str, str | bytes]) -> list[str]:
     """One line for each link of the sources that leads nowhere.
 
     A page of docs/ may link to pages and pictures of docs/ and to generated pages. A file outside docs/ may link to
-    every file of the repository, and to no generated page, because a reader of the repository does not have these.
+    every file of the repository. It may not link to generated pages, because readers of the repository lack these.
 
     Args:
       root: of the repository.
@@ -169,7 +169,7 @@ def _dead(site: Path, path: Path, target: str, pages: Mapping[Path, _Page]) -> I
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--site", type=Path, help="the folder of built pages; without it the sources are checked")
+    parser.add_argument("--site", type=Path, help="the folder of built pages. Without it the sources are checked")
     site = parser.parse_args(arguments).site
     if site:
         bad = of_site(site.resolve())

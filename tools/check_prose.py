@@ -1,10 +1,13 @@
-"""Lists sentences that are too long, and semicolons, in the prose of Markdown pages.
+"""Lists sentences that are too long, and semicolons, in the prose of Markdown pages and of Python files.
 
-    python tools/check_prose.py README.md docs/guides/*.md
+    python tools/check_prose.py README.md docs/guides/*.md jaxgen/errors.py
 
 Code, tables' rules, links' addresses and pictures are left out. A list item, a table cell and a heading end a sentence.
+In a Python file, the prose is every string and the docstrings of public things. A value in an f-string is one word.
 """
 
+import ast
+import inspect
 import re
 import sys
 from pathlib import Path
@@ -14,6 +17,8 @@ LONGEST = 25  # words in a sentence
 _FENCE = re.compile(r"^\s*(```|~~~)")
 _ITEM = re.compile(r"^\s*([-*+]|\d+\.)\s+")
 _SENTENCE_END = re.compile(r"(?<=[.!?:])[\"')\]*_]*\s+(?=[\"'(\[*_`]*[A-Z0-9`])")
+_SECTION = re.compile(r"(Args|Attributes|Raises|Returns|Yields):")
+_NAMES = re.compile(r"(?:^ {2}|^|(?<=\. ))[a-z]\w*(?:, \w+)*: ")
 _ABBREVIATIONS = ("e.g.", "i.e.", "et al.", "vs.", "cf.", "Fig.", "eq.", "Eq.", "p.")
 
 
@@ -55,22 +60,89 @@ def sentences(text: str) -> list[str]:
     return [sentence for sentence in _SENTENCE_END.split(text) if sentence.strip()]
 
 
-def complaints(markdown: str) -> list[str]:
+def python_paragraphs(source: str):
+    """Yields (line number, text) for each paragraph of the public docstrings and of the strings of a Python file.
+
+    Indented blocks of a docstring are code or equations, and are left out. An argument's description is an item.
+    """
+    tree = ast.parse(source)
+    docstrings = {id(node.body[0].value): public for node, public in _documented(tree, True)}
+    for first, text, public in _strings(tree, docstrings):
+        if re.search(r"(?m)^(def|import|from) ", text):  # a program in a string
+            continue
+        if public is None:
+            text = re.sub(r'\w+="[^"]*"', "CODE", text)
+            yield from ((first + number - 1, paragraph) for number, paragraph in paragraphs(text))
+        elif public:
+            yield from ((first + number - 1, paragraph) for number, paragraph in paragraphs(_as_markdown(text)))
+
+
+def _as_markdown(docstring: str) -> str:
+    lines = [""]
+    for line in inspect.cleandoc(docstring).splitlines():
+        code = line.startswith("    ") and not lines[-1]
+        named = _NAMES.match(line) and lines[-1][-1:] in ("", ".")
+        item = "- " if named or re.match(r" {2}\S", line) else ""
+        lines.append("" if code or _SECTION.fullmatch(line) else item + _NAMES.sub("CODE: ", line).strip())
+    return "\n".join(lines[1:])
+
+
+def _documented(node: ast.AST, public: bool):
+    """Yields (node, whether a user sees it) for each module, class and function with a docstring."""
+    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+        yield node, public
+    inside = public and not isinstance(node, ast.FunctionDef)
+    for child in getattr(node, "body", ()):
+        yield from _documented(child, inside and not getattr(child, "name", "").startswith("_"))
+
+
+def _strings(node: ast.AST, docstrings: dict[int, bool]):
+    """Yields (line, text, None or whether a docstring is public) for each string; a sum of strings is one string."""
+    text = _text(node)
+    if text is not None:
+        yield node.lineno, text, docstrings.get(id(node))
+    for child in _values(node) if text is not None else ast.iter_child_nodes(node):
+        yield from _strings(child, docstrings)
+
+
+def _text(node: ast.AST) -> str | None:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    if isinstance(node, ast.JoinedStr):
+        return "".join(_text(part) or "CODE" for part in node.values)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        parts = [_text(node.left), _text(node.right)]
+        return None if parts == [None, None] else "".join("CODE" if part is None else part for part in parts)
+    return None
+
+
+def _values(node: ast.AST) -> list[ast.AST]:
+    """The expressions inside a string, which hold strings of their own."""
+    if isinstance(node, ast.JoinedStr):
+        return [part.value for part in node.values if isinstance(part, ast.FormattedValue)]
+    if isinstance(node, ast.BinOp):
+        return [
+            value for part in (node.left, node.right) for value in ([part] if _text(part) is None else _values(part))
+        ]
+    return []
+
+
+def complaints(page: str, python: bool = False) -> list[str]:
     """One line for each sentence of more than `LONGEST` words and for each semicolon."""
     lines = []
-    for number, text in paragraphs(markdown):
+    for number, text in python_paragraphs(page) if python else paragraphs(page):
         for sentence in sentences(text):
             words = [word for word in re.split(r"[\s\u00a0]+", sentence) if re.search(r"\w", word)]
             if len(words) > LONGEST:
                 lines.append(f"{number}: {len(words)} words: {sentence}")
-            if ";" in sentence:
+            if re.search(r"[\w)];(\s|$)", sentence) and words:
                 lines.append(f"{number}: a semicolon: {sentence}")
     return lines
 
 
 def main(arguments: list[str]) -> int:
-    bad = [f"{name}:{line}" for name in arguments for line in complaints(Path(name).read_text())]
-    print("\n".join(bad) or f"{len(arguments)} pages: no sentence over {LONGEST} words, no semicolon")
+    bad = [f"{name}:{line}" for name in arguments for line in complaints(Path(name).read_text(), name.endswith(".py"))]
+    print("\n".join(bad) or f"{len(arguments)} files: no sentence over {LONGEST} words, no semicolon")
     return bool(bad)
 
 

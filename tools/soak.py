@@ -1,11 +1,11 @@
-"""Trains for half an hour while everything goes wrong, and sees that the end is that of a run which nobody touched.
+"""Trains for half an hour under constant faults, and checks that the result equals that of an undisturbed run.
 
     python tools/soak.py --minutes 30 --processes 2
 
-Faults come at random moments: SIGTERM to one process, SIGKILL of one process, a full disk, a newest checkpoint that was
-cut short, an image file that is away for a while. After each the same command is typed again. Prints a line a fault;
-exit code 1 if a run ends otherwise than it should, or if anything is lost that had been saved. A full disk needs a
-file system of its own: as root a small tmpfs is mounted for it, else `--workdir` may name one, else it is left out.
+Faults come at random moments: SIGTERM to one process, SIGKILL of one process, a full disk, a truncated newest
+checkpoint, an image file that is missing for a while. After each fault the same command runs again. The tool prints a
+line for each fault. The exit code is 1 if a run ends in a wrong way, or if saved work is lost. A full disk needs its
+own file system. As root, a small tmpfs is mounted. Otherwise `--workdir` may name one. Else it is left out.
 """
 
 import argparse
@@ -111,7 +111,7 @@ class Soak:
         return max((int(p.name) for p in (workdir / "checkpoints").glob("*") if p.name.isdigit()), default=0)
 
     def disturb(self, kind: str) -> str:
-        """Starts the run, disturbs it, waits for its end, checks that and puts things in order; says what was seen."""
+        """Starts the run, disturbs it, waits for its end, checks that and restores order. Returns a description."""
         before = self.saved(self._workdir)
         if kind == "damaged_checkpoint":
             return self._damage(before)
@@ -179,7 +179,7 @@ class Soak:
         codes = self._end(running)
         if any(codes):
             raise Failure(f"after a damaged checkpoint: {codes}: {self._said()}")
-        return self._line(f"checkpoint {newest} is damaged") + "; " + self._line("resuming at step")
+        return self._line(f"checkpoint {newest} is damaged") + ", " + self._line("resuming at step")
 
     def _wait_until_it_trains(self, running) -> None:
         path, deadline = self._workdir / "metrics.jsonl", time.monotonic() + _START_SECONDS
@@ -248,7 +248,7 @@ def small_disk(folder: Path):
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--minutes", type=float, default=30.0, help="of disturbances; then it trains to its end")
+    parser.add_argument("--minutes", type=float, default=30.0, help="minutes of faults, before it trains to its end")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--steps", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=0)
@@ -270,7 +270,7 @@ def main() -> int:
                 print(f"{time.strftime('%H:%M:%S')} {kind}: {soak.disturb(kind)}", flush=True)
                 count += 1
             last = soak.saved(workdir)
-            print(f"{time.strftime('%H:%M:%S')} {count} faults; training on from step {last}", flush=True)
+            print(f"{time.strftime('%H:%M:%S')} {count} faults. Training continues from step {last}", flush=True)
             soak.finish(workdir)
             soak.finish(folder / "untouched")
         except Failure as failure:

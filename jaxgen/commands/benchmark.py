@@ -1,4 +1,4 @@
-"""`--mode=benchmark`: the compiled training step, timed."""
+"""`--mode=benchmark`: times the compiled training step."""
 
 import json
 import statistics
@@ -19,7 +19,7 @@ from jaxgen.training.run import host_peak_memory_mb
 
 
 def benchmark(config, folder: Path) -> str:
-    """Times the compiled training step, and gives what it found as one line of JSON. Writes nothing."""
+    """Times the compiled training step and returns the result as one line of JSON. Writes nothing."""
     del folder
     opened = session.open_session(config)
     checks.check_path_lengths(config, opened.recipe.part_multiple, parallel.data_devices(opened.mesh))
@@ -49,9 +49,9 @@ def benchmark(config, folder: Path) -> str:
 
 
 def time_dispatches(compiled, state, data, per_dispatch: int, at_least: float = 10.0) -> list[float]:
-    """Seconds a step for each of several dispatches, after one to warm up; at least five, and `at_least` seconds.
+    """Seconds per step for each of several dispatches after a warm-up: at least five, and at least `at_least` seconds.
 
-    Streamed images are read meanwhile, and waited for if need be, as in training.
+    Streamed images are read in the meantime, as in training. The timing includes any wait for them.
     """
     seconds: list[float] = []
     dispatches = data.dispatches(0)
@@ -65,5 +65,5 @@ def time_dispatches(compiled, state, data, per_dispatch: int, at_least: float = 
         seconds.append((time.perf_counter() - start) / per_dispatch)
     values = {name: np.asarray(value)[..., -1].tolist() for name, value in metrics.items()}
     if not all(np.all(np.isfinite(v)) for v in values.values()):
-        raise UserError(f"the benchmark's training diverged ({values}): its speed would mean nothing")
+        raise UserError(f"the benchmark's training diverged ({values}). Its speed would mean nothing")
     return seconds

@@ -1,4 +1,4 @@
-"""The work behind `python -m jaxgen.evaluate`: sources opened and compared, results printed and written."""
+"""The work of `python -m jaxgen.evaluate`: opens and compares sources, prints and writes results."""
 
 import argparse
 import json
@@ -36,13 +36,13 @@ _OF_RUN = 10_000
 
 
 def run(arguments: argparse.Namespace, command: Sequence[str] = ()) -> dict[str, dict]:
-    """Does what the parsed flags of `jaxgen.evaluate` say.
+    """Runs the command with the parsed flags of `jaxgen.evaluate`.
 
     Args:
-      command: as it was typed, for the record.
+      command: the command line as typed, for the record.
 
     Returns:
-      The results as --out has them; {} where nothing is compared.
+      The results as in the --out file. {} if nothing is compared.
 
     Raises:
       UserError: bad input.
@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace, command: Sequence[str] = ()) -> dict[str,
     if real.images is not None and is_vectors(real.images):
         for flag in ("pairs", "save_statistics"):
             if getattr(arguments, flag):
-                raise UserError(f"--{flag} is for images, and --real={arguments.real} has vectors")
+                raise UserError(f"--{flag} is for images, but --real={arguments.real} has vectors")
     if arguments.save_statistics:
         comparison.save_statistics(arguments.save_statistics, real)
     if not arguments.fake:
@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace, command: Sequence[str] = ()) -> dict[str,
     fake = open_source(arguments.fake, options, "--fake")
     train = open_source(arguments.train, options, "--train") if arguments.train else None
     if train is not None and train.images is None:
-        raise UserError(f"--train={arguments.train}: statistics only; training images are needed")
+        raise UserError(f"--train={arguments.train} holds statistics only, but training images are needed")
     results = comparison.of_sources(arguments, real, fake, train)
     about = {
         "command": list(command),
@@ -90,10 +90,10 @@ def run(arguments: argparse.Namespace, command: Sequence[str] = ()) -> dict[str,
 
 def _check(arguments: argparse.Namespace) -> None:
     if not arguments.fake and not arguments.save_statistics:
-        raise UserError("--fake is missing: name the images to judge, or --save_statistics to keep those of --real")
+        raise UserError("--fake is missing. Name the images to judge, or --save_statistics to keep those of --real")
     for path in (arguments.out, arguments.save_statistics):
         if path is not None and not path.parent.is_dir():
-            raise UserError(f"{path}: there is no folder {path.parent}; make it first")
+            raise UserError(f"{path}: there is no folder {path.parent}. Make it first")
     for name in ("num_samples", "num_train", "seed"):
         if getattr(arguments, name) < 0:
             raise UserError(f"--{name}={getattr(arguments, name)}: it must be 0 or more")
@@ -104,7 +104,7 @@ def _check(arguments: argparse.Namespace) -> None:
 def _settings(arguments: argparse.Namespace) -> ConfigDict:
     names = tuple(name.strip() for name in arguments.metrics.split(",") if name.strip())
     if not names:
-        raise UserError("--metrics is empty: name at least one, such as fid")
+        raise UserError("--metrics is empty. Name at least one metric, such as fid")
     keys = ("extractor", "resize", "extractor_weights", "allow_other_weights", "allow_few_samples")
     keys += ("batch_size", "seed", "num_train", "num_samples")
     return ConfigDict({"metrics": names, **{key: getattr(arguments, key) for key in keys}})
@@ -125,7 +125,7 @@ class _Comparison:
         settings, images = self._settings, fake.images
         if images is None and real.images is not None and is_vectors(real.images):
             raise UserError(
-                f"--fake={arguments.fake} holds statistics of images, and --real={arguments.real} has vectors"
+                f"--fake={arguments.fake} holds statistics of images, but --real={arguments.real} has vectors"
             )
         if images is None:
             return self._of_statistics(real, fake)
@@ -143,7 +143,7 @@ class _Comparison:
         if arguments.pairs:
             if real.images is None or len(real.images) != len(images):
                 count = "statistics only" if real.images is None else f"{len(real.images)} images"
-                raise UserError(f"--pairs: --real has {count} and --fake {len(images)}: pairs need one for one")
+                raise UserError(f"--pairs: --real has {count}, but --fake has {len(images)}. Pairs need equal counts")
             fakes = images
             # The copy of a real image is the fake of the same number.
             views = {"reconstruct": lambda images, ids: fakes[ids]}
@@ -164,7 +164,7 @@ class _Comparison:
         wrong = [name for name in self._settings.metrics if name != "fid"]
         if wrong:
             raise UserError(
-                f"--fake={fake.split} holds statistics only: of --metrics only fid can be had, not {wrong[0]}"
+                f"--fake={fake.split} holds statistics only. They allow the metric fid alone, not {wrong[0]}"
             )
         chosen = self._extractors.chosen
         extractor, sides = self._extractors(chosen), [self._image_set(source) for source in (real, fake)]

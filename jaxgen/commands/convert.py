@@ -1,4 +1,4 @@
-"""The work behind `python -m jaxgen.convert`."""
+"""The work of `python -m jaxgen.convert`."""
 
 import argparse
 import hashlib
@@ -32,12 +32,11 @@ def convert(arguments: argparse.Namespace, overrides: list[str]) -> None:
     """Makes a work directory with a checkpoint of step 0 from a file of networks.
 
     Args:
-      arguments: of `jaxgen.convert`: source, workdir, config, data, data_dir.
+      arguments: parsed arguments of `jaxgen.convert`: source, workdir, config, data, data_dir.
       overrides: `--config.key=value` of the command line.
 
     Raises:
-      UserError: a file that is refused, networks that jaxgen does not have, data that do not fit, a work directory
-        that is in use.
+      UserError: the file is refused, jaxgen lacks such networks, the data do not fit, or the work directory is in use.
     """
     source, folder = arguments.source.expanduser(), arguments.workdir
     base = run_config.load(arguments.config, overrides) if arguments.config else None
@@ -49,7 +48,7 @@ def convert(arguments: argparse.Namespace, overrides: list[str]) -> None:
     networks = weights.players_of(contents.networks, str(source))
     weights.check(networks, jax.eval_shape(opened.recipe.init, jax.random.key(0)), str(source))
     if any((folder / name).exists() for name in ("config.json", "checkpoints")):
-        raise UserError(f"--workdir={folder} holds a run already: name another")
+        raise UserError(f"--workdir={folder} holds a run already. Name another folder")
     with workdir.lock(folder):
         given = networks, np.float32(description.ada_p)
         state = parallel.init_state(opened.recipe, opened.mesh, config.seed, _filled, given)
@@ -73,9 +72,9 @@ def export_weights(folder: Path, checkpoint: str, out: Path) -> None:
       UserError: no run or checkpoint, not a StyleGAN2, or a file that cannot be written.
     """
     if out.suffix not in tensor_files.WRITTEN:
-        raise UserError(f"--export_weights={out}: weights are written as {' or '.join(tensor_files.WRITTEN)}")
+        raise UserError(f"--export_weights={out}: the file name must end in {' or '.join(tensor_files.WRITTEN)}")
     if not out.absolute().parent.is_dir():
-        raise UserError(f"--export_weights={out}: there is no folder {out.parent}; make it first")
+        raise UserError(f"--export_weights={out}: there is no folder {out.parent}. Make it first")
     run = restoring.load_arrays(folder, checkpoint)
     if run.config.recipe.name != "stylegan2":
         raise UserError(f"--workdir={folder}: a run of the recipe {run.config.recipe.name!r}, not of stylegan2")
@@ -118,10 +117,10 @@ def _tell(
     log.info("%s: %s of %s%s, now in %s", source, ", ".join(sorted(networks)), size, classes, folder)
     for missing, instead in (("D", "starts at random"), ("G", "is a copy of G_ema"), ("G_ema", "is a copy of G")):
         if missing not in networks:
-            log.warning("%s: no %s in it; it %s", source, missing, instead)
+            log.warning("%s: no %s in it. It %s", source, missing, instead)
     if not any(network.attributes for network in networks.values()):
         assumed = ", ".join(f"{key}={config.model[key]}" for key in _NOT_IN_TENSORS)
-        log.warning("%s: tensors do not tell these, so they are as in --config or its defaults: %s", source, assumed)
+        log.warning("%s: the tensors do not show these settings, which come from the config: %s", source, assumed)
     if description.half_precision_resolutions and not config.model.bfloat16_resolutions:
-        log.info("trained with float16 at %d resolutions; float32 here", description.half_precision_resolutions)
+        log.info("trained with float16 at %d resolutions, converted to float32", description.half_precision_resolutions)
     log.info("next: python -m jaxgen.main --workdir %s --mode=sample", folder)

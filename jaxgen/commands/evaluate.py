@@ -1,4 +1,4 @@
-"""`--mode=evaluate`, and the end of a training: the last pictures, the evaluation of each seed and of all together."""
+"""`--mode=evaluate` and the end of a training: last pictures, and evaluations of each seed and of all seeds."""
 
 import contextlib
 import json
@@ -31,14 +31,14 @@ log = logging.getLogger(__name__)
 
 
 class Evaluated(NamedTuple):
-    """An evaluation.json, {} in all processes but the primary; and the baselines that were measured beside it."""
+    """An evaluation.json and the baselines measured for it. {} in all processes but the primary."""
 
     results: dict[str, Any]
     baselines: Mapping[str, dict] = MappingProxyType({})
 
     @property
     def table(self) -> str:
-        """Both as lines of text; "" where there is nothing."""
+        """The results as lines of text, "" without results."""
         tables = [format_table(self.results)] if self.results else []
         if self.baselines:
             tables.append(baseline_evaluation.format_table(self.results, self.baselines))
@@ -46,10 +46,10 @@ class Evaluated(NamedTuple):
 
 
 def evaluate(config, folder: Path, checkpoint: str) -> str:
-    """Evaluates a checkpoint again, into evaluation.json; the folder may be that of one of several seeds.
+    """Evaluates a checkpoint again, into evaluation.json. The folder may be the folder of one of several seeds.
 
     Returns:
-      The table of the evaluation; "" where it was asked to stop, and in all processes but the primary one.
+      The table of the evaluation. "" in all processes but the primary, and "" if a stop was requested.
     """
     watch_processes(folder)
     with restoring.open_finished(config, folder, checkpoint) as (opened, state, _):
@@ -73,9 +73,9 @@ def evaluate(config, folder: Path, checkpoint: str) -> str:
 
 
 def finish(opened: Session, run: TrainingRun, state: parallel.TrainState, lanes: tuple[Lane, ...]) -> Evaluated | None:
-    """Last pictures and the evaluation of each seed, and of all together; None where the run was asked to stop.
+    """Draws the last pictures and evaluates each seed, and all seeds together. None if the run was asked to stop.
 
-    All processes share the evaluations; what is drawn and written is of the primary one alone.
+    All processes share the evaluations. The primary process alone draws and writes.
     """
     step, primary = int(state.step), processes.is_primary()
     measured = write_timing(run, step) if primary else summary(run, step)
@@ -106,7 +106,7 @@ def evaluate_seeds(
     trackers: Trackers,
     keep_current: bool = False,
 ) -> Evaluated | None:
-    """Evaluates each seed into the evaluation.json of its folder, and several together into that of `folder`.
+    """Evaluates each seed into the evaluation.json of its folder, and several seeds into that of `folder`.
 
     Args:
       measured: times and memory of the training, of all seeds together.
@@ -114,7 +114,7 @@ def evaluate_seeds(
       keep_current: an evaluation.json of this step and these settings is not made again.
 
     Returns:
-      The evaluation of the only seed, or of all together; None where `stop()` was true.
+      The evaluation of the only seed, or of all seeds together. None if `stop()` was true.
     """
     step, by_seed, evaluated = int(state.step), {}, Evaluated({})
     for lane in lanes:
@@ -157,7 +157,7 @@ def _is_evaluated(folder: Path, config, step: int) -> bool:
 def aggregate_to_file(
     opened: Session, folder: Path, step: int, measured: dict, by_seed: dict[int, dict]
 ) -> dict[str, Any]:
-    """Writes the evaluation.json of several seeds, from the contents of their own, and gives what it wrote."""
+    """Writes and returns the evaluation.json of several seeds, from the contents of each seed's file."""
     results = aggregate.over_seeds(by_seed)
     runs = {seed: evaluation["_run"] for seed, evaluation in by_seed.items()}
     alarmed = {seed: run["alarms"] for seed, run in runs.items() if run["alarms"] is not None}
@@ -173,7 +173,7 @@ def aggregate_to_file(
     }
     path = folder / "evaluation.json"
     workdir.write_atomic(path, json.dumps(results, indent=1) + "\n")
-    log.info("%d seeds, means and standard deviations: %s; each by itself beside it", len(by_seed), path)
+    log.info("mean and standard deviation over %d seeds: %s. A folder beside it holds each seed", len(by_seed), path)
     return results
 
 
@@ -189,10 +189,10 @@ def _log_alarms(lane: Lane, step: int) -> None:
 def evaluate_to_file(
     opened: Session, path: Path, state: parallel.TrainState, step: int, measured: dict, stop: Callable[[], bool]
 ) -> Evaluated | None:
-    """Evaluates with all processes, and writes evaluation.json in the primary one.
+    """Evaluates with all processes, and writes evaluation.json in the primary process.
 
     Returns:
-      What it wrote; None where `stop()`, which must be alike in all processes, was true.
+      The written contents. None if `stop()` was true, which must be alike in all processes.
     """
     settings = opened.config.evaluation
     log.info("evaluating %d samples against %s ...", settings.num_samples, opened.config.data.test_split)
@@ -212,7 +212,7 @@ def evaluate_to_file(
             # `stop` is asked by all processes at once, and tables are small.
             baselines = run_views.evaluate_baselines(opened, (lambda: False) if processes.are_several() else stop)
     except engine.Stopped:
-        log.info("stopped while evaluating: the same command evaluates again")
+        log.info("stopped while evaluating. The same command evaluates again")
         return None
     trained = {name: player.params for name, player in state.players.items() if hasattr(player, "opt_state")}
     results["_run"] = {

@@ -1,4 +1,4 @@
-"""The work behind `python -m jaxgen.export`: a recipe's views as a function of latents, lowered with its weights."""
+"""The work of `python -m jaxgen.export`: a recipe's views as a function of latents, lowered with its weights."""
 
 import argparse
 import json
@@ -28,10 +28,10 @@ _TRACED_AS = {"cpu": "cpu", "cuda": "gpu", "rocm": "gpu", "tpu": "gpu"}
 
 
 class Sampler(NamedTuple):
-    """What is exported.
+    """The function to export.
 
     function: `(players, *inputs) -> images uint8 [n, H, W, C]`, or points float32 [n, D].
-    inputs: shape and type of each input for n = 1, by its name; those that begin with n say so by that 1.
+    inputs: shape and type of each input for n = 1, by name. A first dimension of 1 stands for n.
     """
 
     function: Callable
@@ -39,13 +39,13 @@ class Sampler(NamedTuple):
 
 
 def export(arguments: argparse.Namespace) -> None:
-    """Writes the artifact and FILE.json, what it takes, gives and was made from.
+    """Writes the exported file, and FILE.json with its inputs, outputs and origin.
 
     Args:
-      arguments: of `jaxgen.export`.
+      arguments: parsed arguments of `jaxgen.export`.
 
     Raises:
-      UserError: no run or checkpoint, a recipe that draws no samples, or a sampler that cannot be exported so.
+      UserError: no run or checkpoint, a recipe without samples, or options that cannot be exported.
     """
     trained = restoring.load(arguments.workdir, arguments.checkpoint, arguments.data_dir)
     classes = trained.opened.num_classes
@@ -68,16 +68,16 @@ def export(arguments: argparse.Namespace) -> None:
     path = Path(f"{arguments.out}.json")
     write_atomic(path, json.dumps(described, indent=1) + "\n")
     log.info("%s: %s -> %s", arguments.out, ", ".join(takes), described["gives"][0])
-    log.info("%.1f MB for %s; described in %s", len(data) / 1e6, ", ".join(exported.platforms), path)
+    log.info("%.1f MB for %s. Described in %s", len(data) / 1e6, ", ".join(exported.platforms), path)
 
 
 def sampler_of(recipe: Recipe, players: PyTree, num_classes: int, truncation: float = 1.0) -> Sampler:
-    """The recipe's images as a function of latents, and of classes where they matter.
+    """The recipe's images as a function of latents, and of classes if the model is conditional.
 
     A recipe whose samples have no latents becomes a function of a seed and the samples' numbers.
 
     Args:
-      players: of the recipe's state, or abstract.
+      players: players of the recipe's state, or abstract players.
 
     Raises:
       UserError: no samples, or truncation without styles.
@@ -110,7 +110,7 @@ def sampler_of(recipe: Recipe, players: PyTree, num_classes: int, truncation: fl
 
 def _truncated(views: Mapping[str, Callable], psi: float) -> Callable:
     if not {"mapping", "synthesis", "w_average"} <= set(views):
-        raise UserError(f"--truncation={psi}: this run's recipe has no styles to truncate; leave it out")
+        raise UserError(f"--truncation={psi}: this run's recipe has no styles to truncate. Leave --truncation out")
 
     def decode(players, latents, labels):
         average = views["w_average"](players)
@@ -120,13 +120,13 @@ def _truncated(views: Mapping[str, Callable], psi: float) -> Callable:
 
 
 def lowered(sampler: Sampler, players: PyTree, platforms: tuple[str, ...], batch_size: int = 0) -> jax.export.Exported:
-    """The sampler for all platforms, with those weights that it reads.
+    """The sampler for all platforms, with the weights that it reads.
 
     Args:
-      batch_size: n; 0: any.
+      batch_size: n. 0 allows any n.
 
     Raises:
-      UserError: it cannot be lowered for any n.
+      UserError: it cannot be lowered for arbitrary n.
     """
     leaves, structure = jax.tree.flatten(players)
     traced = jax.make_jaxpr(lambda leaves, *rest: sampler.function(structure.unflatten(leaves), *rest))
@@ -154,7 +154,7 @@ def lowered(sampler: Sampler, players: PyTree, platforms: tuple[str, ...], batch
             raise
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
         raise UserError(
-            f"this sampler cannot be exported for any number of images ({reason}): set --batch_size"
+            f"this sampler cannot be exported for any number of images ({reason}). Set --batch_size"
         ) from error
 
 

@@ -18,16 +18,16 @@ _BATCH = 16
 
 
 def seeded_latents(seeds, z_dim: int) -> np.ndarray:
-    """z of each seed, float32 [n, z_dim], as the published scripts for StyleGAN2 draw it."""
+    """z of each seed, float32 [n, z_dim], drawn as in NVIDIA's scripts for StyleGAN2."""
     return np.concatenate([np.random.RandomState(seed).randn(1, z_dim) for seed in seeds]).astype(np.float32)
 
 
 def closed_path(points: np.ndarray, frames: int, kind: str) -> np.ndarray:
-    """A closed way through `points` [K, D] and back to the first, [K * frames, D]; each `frames`-th one is a point.
+    """A closed path through `points` [K, D], [K * frames, D]. Each point is `frames` steps after the one before.
 
     Args:
-      kind: "spline", periodic and cubic, so that speed and direction change smoothly at the points; or "slerp", great
-        circles.
+      kind: "spline" or "slerp". A periodic cubic spline changes speed and direction smoothly at the points. Slerp
+        follows great circles.
     """
     ends = np.concatenate([points, points[:1]]).astype(np.float64)
     if kind == "slerp":
@@ -37,9 +37,9 @@ def closed_path(points: np.ndarray, frames: int, kind: str) -> np.ndarray:
 
 
 def kept_long(path: np.ndarray, points: np.ndarray, frames: int) -> np.ndarray:
-    """The path with each of its points scaled to the length between those of its neighbours among `points`.
+    """The path, scaled so that its length changes linearly between neighbouring `points`.
 
-    Latents of a Gaussian prior all have nearly the same length; a spline between them passes through shorter ones.
+    Latents of a Gaussian prior all have nearly the same length. A spline between them passes through shorter vectors.
     """
     lengths = np.linalg.norm(np.concatenate([points, points[:1]]), axis=1)
     wanted = np.interp(np.arange(len(path)) / frames, np.arange(len(lengths)), lengths)
@@ -50,8 +50,8 @@ class Painter:
     """Images of a trained state by the options of a request.
 
     Args:
-      opened: the run. players: its state.
-      request: checked by `sample_request.check`.
+      opened: the run. players: the players of its state.
+      request: a request checked by `sample_request.check`.
     """
 
     def __init__(self, opened: Session, players: PyTree, request: Request):
@@ -64,16 +64,16 @@ class Painter:
         self.num_ws = opened.recipe.facts["synthesis"]["num_ws"] if self.has_styles else 0
         latents = opened.views.latents(self._noise_key, np.arange(1))
         if latents.ndim != 2:
-            raise UserError(f"config.sample: a seed draws a vector, and the latents' shape is {latents.shape[1:]}")
+            raise UserError(f"config.sample: a seed draws a vector, but the latents' shape is {latents.shape[1:]}")
         self.z_dim = latents.shape[1]
 
     @property
     def w_dim(self) -> int:
-        """Size of w; of models with styles only."""
+        """Size of w. It exists for models with styles only."""
         return self._views.w_average(self._players).shape[-1]
 
     def classes(self, numbers) -> np.ndarray:
-        """The class of each seed or number: the one that was asked for, or all in turn."""
+        """The class of each seed or number: the requested class, or all classes in turn."""
         numbers = np.asarray(numbers, np.int64)
         label = self._request.label
         return np.full(numbers.shape, label) if label >= 0 else numbers % max(self._num_classes, 1)
@@ -89,7 +89,7 @@ class Painter:
         return np.asarray(truncate(ws, np.asarray(average), self._request.truncation, self._request.cutoff))
 
     def of_styles(self, ws: np.ndarray, numbers, usual_noise: str = "const") -> Iterator[np.ndarray]:
-        """Images of styles [n, L, D] in batches; `numbers`: whose random noise."""
+        """Images of styles [n, L, D] in batches. `numbers` choose the random noise."""
         noise = self._request.noise_mode or usual_noise
 
         def synthesis(ws, ids):
@@ -113,8 +113,8 @@ class Painter:
     def style_mixing(self) -> np.ndarray:
         """The matrix of Karras et al. 2019, figure 3, uint8 [rows + 1, columns + 1, H, W, C].
 
-        Row and column 0 hold the sources (white in the corner); elsewhere are the row's styles with those of `layers`
-        taken from the column.
+        Row and column 0 hold the sources, with a white corner. Each other image has the row's styles, but the column's
+        styles in `layers`.
         """
         rows, columns = self._request.rows, self._request.columns
         first, last = self._request.layers
@@ -131,7 +131,7 @@ class Painter:
         return matrix
 
     def frames(self) -> Iterator[np.ndarray]:
-        """Images [H, W, C] of the closed way through the seeds, in w where there is one, else in z of one class."""
+        """Images [H, W, C] of the closed path through the seeds, in w if the model has it, else in z of one class."""
         request, seeds = self._request, self._request.seeds
         latents = seeded_latents(seeds, self.z_dim)
         points = self.w(latents, self.classes(seeds)) if self.has_styles else latents

@@ -1,4 +1,4 @@
-"""`--mode=plan`: the training step compiled for hardware that is not here."""
+"""`--mode=plan`: compiles the training step for absent hardware."""
 
 from pathlib import Path
 
@@ -7,12 +7,12 @@ from jaxgen.planning import plan as planning
 
 
 def plan(config, folder: Path, topology: str | None) -> None:
-    """Plans the training; the last line of stdout is JSON. Writes nothing.
+    """Plans the training. The last line of stdout is JSON. No file is written.
 
     Raises:
-      UserError: several seeds, or what `jaxgen.planning.plan` refuses.
+      UserError: several seeds, or a refusal of `jaxgen.planning.plan`.
     """
     del folder
     if config.num_seeds > 1:
-        raise UserError(f"config.num_seeds={config.num_seeds}: --mode=plan plans the step of one seed; set it to 1")
+        raise UserError(f"config.num_seeds={config.num_seeds}: --mode=plan plans the step of one seed. Set it to 1")
     planning.plan(config, topology)

@@ -1,4 +1,4 @@
-"""`--mode=project`: held-out images inverted with a fixed budget, and how close the model comes to them."""
+"""`--mode=project`: inverts held-out images with a fixed budget, and measures how close the model comes to them."""
 
 import json
 import logging
@@ -33,18 +33,18 @@ _METRICS = ("psnr", "ssim", "feature_distance")
 
 
 def project(config: ConfigDict, folder: Path, checkpoint: str) -> str:
-    """Inverts images in the space that `config.project.space` names; of several seeds in the folder of each.
+    """Inverts images in the space `config.project.space`. With several seeds it writes into the folder of each.
 
-    Writes projection.json (metrics named `..._inversion`), projections.npz (targets, images, latents, error) and a
-    picture of the pairs. In w or W+ they are projection_<space>.json (`psnr_inversion_w`), projections_<space>.npz and
-    pictures of pairs and progress; the file of arrays holds distance, w [n, D] or w_plus [n, L, D], and every noise map
-    under its layer's name, `noise/b8.conv0` [n, 8, 8].
+    Space z: writes projection.json (metrics named `..._inversion`), projections.npz (targets, images, latents, error)
+    and a picture of the pairs. Spaces w and W+: writes projection_<space>.json (`psnr_inversion_w`),
+    projections_<space>.npz and pictures of pairs and progress. Their file of arrays holds distance, w [n, D] or w_plus
+    [n, L, D]. It also holds every noise map by its layer's name, `noise/b8.conv0` [n, 8, 8].
 
     Returns:
       The table of each seed.
 
     Raises:
-      UserError: no such space, or none of the model's; settings or images that cannot be; no checkpoint.
+      UserError: the model has no such space, settings or images are impossible, or there is no checkpoint.
     """
     space = config.project.space
     if space not in SPACES:
@@ -87,7 +87,7 @@ def _project(config: ConfigDict, folder: Path, checkpoint: str) -> str:
 
 
 def _measure_pairs(config: ConfigDict) -> None:
-    """Leaves metrics of pairs in the config, those that fit any image among them, and batches of a fitting size."""
+    """Leaves metrics of pairs in the config, with at least one for any image, and batches of a suitable size."""
     metrics = list(dict.fromkeys([*_METRICS, *config.evaluation.metrics]))
     with config.unlocked():
         # No more at a time than there are, unless devices could not share them.
@@ -102,20 +102,20 @@ def _check_model(opened: Session) -> None:
     config, views = opened.config, opened.views.names
     if config.project.space != "z" and "mapping" not in views:
         raise UserError(
-            f"config.project.space={config.project.space!r} is for models with styles (stylegan2); "
-            f"{config.model.name} has none: z"
+            f"config.project.space={config.project.space!r} is for models with styles (stylegan2). "
+            f"{config.model.name} has none. Use z"
         )
     if "points" in views:
-        raise UserError(f"--mode=project is for images, and {config.data.name} has vectors")
+        raise UserError(f"--mode=project is for images, but {config.data.name} has vectors")
     if not {"latents", "decode"} <= set(views):
         raise UserError(f"--mode=project: the recipe {config.recipe.name!r} has no latents to search")
 
 
 def targets_of(opened: Session) -> ImageSource:
-    """What `config.project` asks to project: its first `num_images`, uint8, in the model's size and channels.
+    """The images to project: the first `num_images` of `config.project`, uint8, in the model's size and channels.
 
     Raises:
-      UserError: `config.project.images` names nothing that can be read as images.
+      UserError: `config.project.images` names no readable images.
     """
     config = opened.config
     if not config.project.images:
@@ -129,7 +129,7 @@ def targets_of(opened: Session) -> ImageSource:
     else:
         images = open_source(config.project.images, Options(channels), flag).images
     if images is None or len(images.shape) != 4:
-        raise UserError(f"{flag}={config.project.images}: holds no images: name a folder, a zip or a file of images")
+        raise UserError(f"{flag}={config.project.images} holds no images. Name a folder, a zip or a file of images")
     wanted = config.data.copy_and_resolve_references()
     wanted.image_size, wanted.channels = side, channels
     chosen = [
@@ -162,5 +162,5 @@ class _LatentSearch:
         return projection.images
 
     def arrays(self, count: int) -> dict[str, np.ndarray]:
-        """The first `count` projections, by name of the array; what fills up the last batch comes after them."""
+        """The first `count` projections, by array name. Padding of the last batch is cut off."""
         return {name: np.concatenate([part[name] for part in self._parts])[:count] for name in self._parts[0]}

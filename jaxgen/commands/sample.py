@@ -26,20 +26,19 @@ _STYLES = ("w_plus", "w")  # arrays of this projector; the published one's `w` i
 
 
 def sample(config, folder: Path, checkpoint: str) -> None:
-    """Writes single PNG files, a grid and an interpolation from a checkpoint into samples/; of vectors points.csv.
+    """Writes single PNG files, a grid and an interpolation from a checkpoint into samples/. Vectors give points.csv.
 
-    Of a table it writes rows.csv, with its columns' names and in their units. Of several seeds it writes into the
-    folder of each.
+    A table gives rows.csv, with the names and units of its columns. Several seeds write into the folder of each seed.
 
-    With `config.sample.latent_sampler` they are of that density of latents: samples/images_<name>, samples/<name>.png.
-    With seeds, a file of styles, a style-mixing matrix or a video in `config.sample` it writes these instead; settings
-    such as truncation are in the files' names.
+    `config.sample.latent_sampler` names a density of latents: samples/images_<name>, samples/<name>.png. Seeds, a file
+    of styles, a style-mixing matrix or a video in `config.sample` replace these files. Their file names contain
+    settings such as truncation.
 
-    The data set of a run on images stays closed, but for a fitted density of latents, and for the traversal of a model
-    with an encoder, which is left out where the data are not there.
+    The data set of a run on images stays closed. A fitted density of latents and the traversal of a model with an
+    encoder do open it. The traversal is left out if the data are missing.
 
     Raises:
-      UserError: something in `config.sample` that cannot be, or not with this model.
+      UserError: a setting in `config.sample` is impossible, or impossible with this model.
     """
     for config_of_seed, folder_of_seed in restoring.each_seed(config, folder):
         _sample(config_of_seed, folder_of_seed, checkpoint)
@@ -64,7 +63,7 @@ def _sample(config, folder: Path, checkpoint: str) -> None:
 
 
 def _points(opened: Session, players, step: int, folder: Path) -> None:
-    """points.csv or, of a table, rows.csv; and a picture of them beside the test split."""
+    """Writes points.csv or, for a table, rows.csv, and a picture of the rows beside the test split."""
     config, key, folder = opened.config, run_views.evaluation_key(opened.config), folder / "samples"
     if opened.table is None:
         path = folder / "points.csv"
@@ -74,7 +73,7 @@ def _points(opened: Session, players, step: int, folder: Path) -> None:
         rows = sample_grids.points(opened.views, players, key, config.sample.num_images)
         write_csv(path, opened.table.columns, rows, opened.table.places)
     sample_grids.write_samples(config, opened.views, players, folder, step, opened.test.images)
-    log.info("%d rows in %s, their picture beside it", config.sample.num_images, path)
+    log.info("%d rows in %s, with a picture beside it", config.sample.num_images, path)
 
 
 def _plain(opened: Session, players, step: int, folder: Path) -> None:
@@ -121,7 +120,7 @@ def _numbered(opened: Session, players, painter: Painter, request: Request, fold
 
 
 def _seeded(config, painter: Painter, request: Request, folder: Path) -> None:
-    """Images of seeds and a grid of them, the style-mixing matrix, the video: what was asked for."""
+    """The requested files: images of seeds and a grid of them, the style-mixing matrix, the video."""
     if request.seeds:
         names = map("seed{:04d}".format, request.seeds)
         _save_with_grid(
@@ -131,7 +130,7 @@ def _seeded(config, painter: Painter, request: Request, folder: Path) -> None:
         matrix = painter.style_mixing()
         path = folder / f"style_mixing_{'-'.join(map(str, request.layers))}{request.suffix}.png"
         image_grids.save(image_grids.grid(matrix.reshape(-1, *matrix.shape[2:]), matrix.shape[1]), path)
-        log.info("style mixing in %s: the rows' images with layers %d to %d of the columns'", path, *request.layers)
+        log.info("style mixing in %s: images of the rows, layers %d to %d of the columns", path, *request.layers)
     if request.video:
         path = folder / f"seeds{request.suffix}.{request.video}"
         video.save(painter.frames(), path, request.video_fps)
@@ -147,14 +146,14 @@ def _of_file(config, painter: Painter, request: Request, folder: Path) -> None:
 
 
 def read_styles(path: str, num_ws: int, w_dim: int) -> np.ndarray:
-    """Styles [n, L, D] that a projection left in a .npz, as `w_plus` or `w`: [n, L, D], or [n, D] for all layers alike.
+    """Styles [n, L, D] of a projection's .npz. `w_plus` or `w` is [n, L, D], or [n, D] for equal layers.
 
     Args:
       path: such as projections_w.npz, or the projected_w.npz of NVIDIA's scripts.
       num_ws, w_dim: L and D of the network.
 
     Raises:
-      UserError: no such file, no such arrays, or of another network.
+      UserError: no such file, no such arrays, or arrays of another network.
     """
     where = f"config.sample.styles={path!r}"
     if not Path(path).is_file():
@@ -162,19 +161,19 @@ def read_styles(path: str, num_ws: int, w_dim: int) -> np.ndarray:
     try:
         arrays = np.load(path, allow_pickle=False)
         if not isinstance(arrays, np.lib.npyio.NpzFile):
-            raise UserError(f"{where} is a single array: a .npz with the array 'w' or 'w_plus' is wanted")
+            raise UserError(f"{where} is a single array. Name a .npz with the array 'w' or 'w_plus'")
         with arrays:
             name = next((name for name in _STYLES if name in arrays), None)
             if name is None:
-                raise UserError(f"{where} holds {', '.join(arrays)}: no array 'w' or 'w_plus'")
+                raise UserError(f"{where} holds {', '.join(arrays)}, but no array 'w' or 'w_plus'")
             styles = arrays[name]
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f"{where} cannot be read ({error}): it must be a .npz of plain arrays") from None
+        raise UserError(f"{where} cannot be read ({error}). It must be a .npz of plain arrays") from None
     if styles.ndim == 2:
         styles = np.repeat(styles[:, None], num_ws, axis=1)
     if styles.ndim != 3 or styles.shape[1:] != (num_ws, w_dim) or not len(styles):
         raise UserError(
-            f"{where}: {name} is {list(styles.shape)}, and this network's styles are [n, {num_ws}, {w_dim}] "
+            f"{where}: {name} is {list(styles.shape)}, but this network's styles are [n, {num_ws}, {w_dim}] "
             f"or [n, {w_dim}]"
         )
     if not np.isfinite(styles).all():
@@ -189,7 +188,7 @@ def _save_each(images: Iterable[np.ndarray], folder: Path, names: Iterable[str])
 
 
 def _save_with_grid(images: np.ndarray, path: str, names: Iterable[str], columns: int) -> None:
-    """Writes <path>/<name>.png of each image [H, W, C], and all of them as <path>.png."""
+    """Writes <path>/<name>.png of each image [H, W, C], and a grid of all images as <path>.png."""
     _save_each(images, Path(path), names)
     image_grids.save(image_grids.grid(images, min(columns, len(images))), Path(f"{path}.png"))
     log.info("%d images in %s, a grid in %s.png", len(images), path, path)

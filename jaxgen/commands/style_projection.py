@@ -1,4 +1,4 @@
-"""The images of `--mode=project` projected into w or W+ by StyleGAN2's projector."""
+"""Projects the images of `--mode=project` into w or W+ by StyleGAN2's projector."""
 
 import functools
 import logging
@@ -25,12 +25,12 @@ ROWS = 8
 
 
 def check(settings: ConfigDict) -> None:
-    """Refuses values of `config.project` that no search can have."""
+    """Refuses values of `config.project` that no search can use."""
     for key in ("w_learning_rate", "w_noise", "noise_weight", "pixel_weight"):
         if not settings[key] >= 0:
             raise UserError(f"config.project.{key}={settings[key]}: it must be 0 or more")
     if not (settings.perceptual or settings.pixel_weight):
-        raise UserError("config.project.perceptual='' and pixel_weight=0.0 leave nothing to minimise: set one")
+        raise UserError("config.project.perceptual='' and pixel_weight=0.0 leave nothing to minimise. Set one of them")
 
 
 class StyleSearch:
@@ -64,7 +64,7 @@ class StyleSearch:
         }
 
     def view(self, images: jax.Array, ids: np.ndarray) -> np.ndarray:
-        """Projections of targets number `ids`, uint8; as "project" of `metrics.base.VIEWS`."""
+        """Projections of the targets `ids`, uint8, as the view "project" of `metrics.base.VIEWS`."""
         images, total = np.asarray(images), len(self._targets.images)
         wanted = min(len(images), total - ids[0])  # what fills up the last batch is not projected again
         # Every device has as many; all batches have one size, so that the step is compiled once.
@@ -119,7 +119,7 @@ class StyleSearch:
         return style_projection.w_statistics(mapping, z_dim, self._opened.config.project.w_samples)
 
     def arrays(self, count: int) -> dict[str, np.ndarray]:
-        """The first `count` projections, by name of the array."""
+        """The first `count` projections, by array name."""
         return {name: np.concatenate([part[name] for part in self._parts])[:count] for name in self._parts[0]}
 
     def stages(self) -> dict[int, np.ndarray]:

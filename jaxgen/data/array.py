@@ -1,8 +1,8 @@
-"""Images in NumPy files, copied into memory or, where they are larger than that, read row by row.
+"""Images in NumPy files. They are copied into memory, or read row by row if they are too large for it.
 
-`data.dir` is a file `.npy` of bytes [N, H, W, C] or [N, H, W]; labels, whole numbers [N], lie beside it as
-`NAME_labels.npy` or not at all; the last `test_fraction` of the rows is the split "test". Or it is a folder with
-`train.npy` and `test.npy` (and `train_labels.npy`, `test_labels.npy`).
+`data.dir` is a file `.npy` of uint8 [N, H, W, C] or [N, H, W]. Labels are optional whole numbers [N] in
+`NAME_labels.npy` beside it. The last `test_fraction` of the rows is the split "test". `data.dir` may also be a folder
+with `train.npy` and `test.npy` (and `train_labels.npy`, `test_labels.npy`).
 """
 
 from pathlib import Path
@@ -28,7 +28,7 @@ def load(config) -> Dataset:
 
 
 def streamed(config):
-    """The same unread, see `jaxgen.data.base.open_dataset`."""
+    """The splits as arrays that stay in their files, see `jaxgen.data.base.open_dataset`."""
     name, class_names, parts = _opened(config)
     splits = {split: (StreamedArray(array, rows, config), labels) for split, (array, rows, labels) in parts.items()}
     return name, class_names, splits
@@ -66,7 +66,7 @@ def _mapped(file: Path) -> np.ndarray:
     try:
         array = np.load(file, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError) as error:
-        raise UserError(f"{file} is no whole .npy file ({error})") from None
+        raise UserError(f"{file} is damaged or no .npy file ({error})") from None
     if (
         array.dtype != np.uint8
         or array.ndim not in (3, 4)
@@ -74,7 +74,7 @@ def _mapped(file: Path) -> np.ndarray:
         or array.shape[3:] not in ((), (1,), (3,))
     ):
         raise UserError(
-            f"{file} holds {array.dtype} {list(array.shape)}; images must be uint8 [N, H, W, C] with C 1 or 3, or "
+            f"{file} holds {array.dtype} {list(array.shape)}. Images must be uint8 [N, H, W, C] with C 1 or 3, or "
             "[N, H, W]"
         )
     return array
@@ -87,5 +87,5 @@ def _labels(file: Path) -> np.ndarray | None:
     labels = np.load(path, allow_pickle=False)
     count = len(_mapped(file))
     if labels.shape != (count,) or not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0:
-        raise UserError(f"{path} holds {labels.dtype} {list(labels.shape)}; it must be {count} whole numbers from 0")
+        raise UserError(f"{path} holds {labels.dtype} {list(labels.shape)}. It must hold {count} whole numbers from 0")
     return labels

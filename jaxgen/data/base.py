@@ -1,4 +1,4 @@
-"""What a data source hands over, and `open_dataset`, which turns a config into arrays ready for the device."""
+"""The data set type of all sources, and `open_dataset`, which turns a config into arrays for the device."""
 
 import logging
 import math
@@ -19,10 +19,10 @@ STREAMING = ("auto", "always", "never")
 
 
 class Split(NamedTuple):
-    """One part of a dataset: images or vectors, told apart by type and rank (`is_vectors`).
+    """One part of a dataset: images or vectors. Type and rank tell which (`is_vectors`).
 
-    images: uint8 [N, H, W, C], C in {1, 3}, an array or what is read like one (`jaxgen.data.image_files`); or vectors,
-    float32 [N, D], in units of their own. labels: int32 [N] or None.
+    images: uint8 [N, H, W, C] with C in {1, 3}, an array or an array-like object (`jaxgen.data.image_files`). Vectors
+    are float32 [N, D] in their own units. labels: int32 [N] or None.
     """
 
     images: np.ndarray
@@ -30,9 +30,9 @@ class Split(NamedTuple):
 
 
 class Dataset(NamedTuple):
-    """Named splits with their class names; `info` says which files and options the arrays came from.
+    """Named splits with their class names. `info` names the files and options behind the arrays.
 
-    facts: what metrics must know of the data, by view, such as {"points": {"centres": ..., "std": ...}}; of a table
+    facts: facts about the data for metrics, by view, such as {"points": {"centres": ..., "std": ...}}. A table has
       {"points": {"columns": [[name, categories, whether it is the label], ...]}} (`jaxgen.data.table`).
     """
 
@@ -43,22 +43,22 @@ class Dataset(NamedTuple):
     facts: Mapping[str, dict] = {}
 
     def num_classes(self, split: str) -> int:
-        """Classes of the examples of a split; 0 where they have no labels."""
+        """The number of classes of a split, 0 without labels."""
         return 0 if self.splits[split].labels is None else len(self.class_names)
 
 
 def is_vectors(images) -> bool:
-    """Whether rows float32 [N, D] stand where images uint8 [N, H, W, C] may."""
+    """Whether the examples are vectors float32 [N, D] and not images uint8 [N, H, W, C]."""
     return len(images.shape) == 2 and images.dtype == np.float32
 
 
 def is_streamed(images) -> bool:
-    """Whether the images stay on the disk while they are used, as those of `jaxgen.data.image_files` do."""
+    """Whether the images stay on the disk during training (`jaxgen.data.image_files`)."""
     return getattr(images, "streamed", False)
 
 
 def wanted_splits(config, available: Iterable[str]) -> list[str]:
-    """The splits to load: `train_split` and `test_split`, each once; an empty `test_split` asks for none.
+    """The splits to load: `train_split` and `test_split`, each once. An empty `test_split` loads no test split.
 
     Raises:
       UserError: a split of that name is not among `available`.
@@ -69,7 +69,7 @@ def wanted_splits(config, available: Iterable[str]) -> list[str]:
         if name not in available and (name or key == "train_split"):
             hint = ""
             if name == "test" and available == ["train"]:
-                hint = "; to evaluate against the training images set data.test_split=train"
+                hint = ". To evaluate against the training images set data.test_split=train"
             raise UserError(f"data.{key}={name!r}: {config.name} has the splits {', '.join(available)}{hint}")
     return list(dict.fromkeys(name for name in (config.train_split, config.test_split) if name))
 
@@ -77,19 +77,19 @@ def wanted_splits(config, available: Iterable[str]) -> list[str]:
 def open_dataset(config, progress: bool = True) -> Dataset:
     """Loads the source that `config.name` names and brings its images to the configured size and channels.
 
-    Vectors stay as the source gives them, whatever size and channels are configured.
+    Vectors stay as they are, whatever size and channels are configured.
 
-    A source is a module with `load(config) -> Dataset`, at native size, and optionally `files(config) -> paths` of
-    what it reads; with `files` the decoded arrays are cached. `config` reaches it with one more key, `progress`. One
-    whose images can be read as they are used also has `streamed(config) -> (name, class names, {split: (images of
-    `jaxgen.data.image_files`, labels)})`, which opens no more than the first image of a split.
+    A source is a module with `load(config) -> Dataset`, which returns images at their native size. `config` has one
+    more key there, `progress`. An optional `files(config)` returns the paths that `load` reads. The decoded arrays are
+    then cached. An optional `streamed(config)` returns (name, class names, {split: (images of
+    `jaxgen.data.image_files`, labels)}) for training from the disk. It opens only the first image of a split.
 
     Args:
-      config: `config.data`; its keys are explained in `jaxgen/settings/default.py`.
+      config: `config.data`. `jaxgen/settings/default.py` explains its keys.
       progress: whether downloads and decoding show progress bars.
 
     Raises:
-      UserError: unknown source, split or option; missing, damaged or unlabelled data.
+      UserError: unknown source, split or option, or missing, damaged or unlabelled data.
     """
     image_options.check(config)
     config = ml_collections.ConfigDict(config)
@@ -124,10 +124,10 @@ def open_dataset(config, progress: bool = True) -> Dataset:
 
 
 def may_stream(config, mib: float) -> bool:
-    """Whether `config.streaming` streams so many MiB of pixels, where the source can.
+    """Whether to stream `mib` MiB of pixels, by `config.streaming` and the source's abilities.
 
     Raises:
-      UserError: it is none of the choices.
+      UserError: `config.streaming` is no known choice.
     """
     if config.streaming not in STREAMING:
         raise UserError(lookup.unknown("data.streaming", config.streaming, list(STREAMING)))
@@ -141,7 +141,7 @@ def _streamed(config, source: ModuleType) -> Dataset | None:
     if not hasattr(source, "streamed"):
         if config.streaming == "always":
             raise UserError(
-                f"data.streaming='always': {config.name} is always held in memory; folders, zips and arrays (folder, "
+                f"data.streaming='always': {config.name} is always held in memory. Folders, zips and arrays (folder, "
                 "array, covid_radiography, ieee8023) can be streamed"
             )
         return None
@@ -156,11 +156,11 @@ def _streamed(config, source: ModuleType) -> Dataset | None:
     if not may_stream(config, mib):
         return None
     if config.streaming == "auto":
-        log.info("data: %.0f MiB of pixels are more than data.resident_mib=%d: streamed", mib, config.resident_mib)
+        log.info("data: %.0f MiB of pixels exceed data.resident_mib=%d and are streamed", mib, config.resident_mib)
     if config.skip_bad_images:
         raise UserError(
-            "data.skip_bad_images=True needs all images read before training, and these are streamed: remove the bad "
-            "ones, or set data.streaming=never"
+            "data.skip_bad_images=True must read all images before training, but these images are streamed. Remove bad "
+            "images, or set data.streaming=never"
         )
     options = {key: config[key] for key in ("image_size", "channels", "crop", "resize", "limit")}
     hashes = {split: identity(*part) for split, part in splits.items()}
@@ -207,8 +207,8 @@ def _checked(dataset: Dataset, config) -> Dataset:
         pictures = getattr(images, "dtype", None) == np.uint8 and len(shape) == 4 and shape[-1] in (1, 3)
         if not (vectors or pictures) or 0 in shape:
             raise UserError(
-                f"{where} images of {getattr(images, 'dtype', type(images).__name__)} {list(shape)}; "
-                "they must be uint8 [N, H, W, C] with C 1 or 3 and N at least 1, or vectors float32 [N, D]"
+                f"{where} images of {getattr(images, 'dtype', type(images).__name__)} {list(shape)}. "
+                "They must be uint8 [N, H, W, C] with C 1 or 3 and N at least 1, or vectors float32 [N, D]"
             )
         if vectors and not np.isfinite(images).all():
             raise UserError(f"{where} vectors that are not finite in {int((~np.isfinite(images)).any(1).sum())} rows")
@@ -219,11 +219,11 @@ def _checked(dataset: Dataset, config) -> Dataset:
         labels = np.asarray(labels)
         if labels.shape != shape[:1] or not np.issubdtype(labels.dtype, np.integer):
             raise UserError(
-                f"{where} labels of {labels.dtype} {list(labels.shape)}; they must be integers [{shape[0]}]"
+                f"{where} labels of {labels.dtype} {list(labels.shape)}. They must be integers [{shape[0]}]"
             )
         if labels.min() < 0 or labels.max() >= len(dataset.class_names):
             raise UserError(
-                f"{where} labels from {labels.min()} to {labels.max()}; "
-                f"they must lie below the number of class names, {len(dataset.class_names)}"
+                f"{where} labels from {labels.min()} to {labels.max()}. "
+                f"They must lie below the number of class names, {len(dataset.class_names)}"
             )
     return dataset

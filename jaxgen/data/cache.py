@@ -1,4 +1,4 @@
-"""Decoded arrays kept on disk, so that the second run starts without decoding."""
+"""Keeps decoded arrays on disk, so that the second run starts without decoding."""
 
 import hashlib
 import json
@@ -28,7 +28,7 @@ def root(config) -> Path:
 
 
 def content_hash(images: np.ndarray, labels: np.ndarray | None) -> str:
-    """SHA-256 of decoded images and labels with their shapes: equal exactly when the arrays are."""
+    """SHA-256 of decoded images and labels with their shapes. Equal arrays have equal hashes."""
     digest = hashlib.sha256()
     for array in (images, labels):
         if array is not None:
@@ -38,18 +38,18 @@ def content_hash(images: np.ndarray, labels: np.ndarray | None) -> str:
 
 
 def report_skipped(info: dict, name: str) -> None:
-    """One warning line about images that were left out, on every start: a cached set is as incomplete as a new one."""
+    """Logs on every start one line about left-out images. A cached set is as incomplete as a new set."""
     if skipped := info.get("skipped"):
         shown = ", ".join(skipped[:3])
         log.warning("data: %s without %d unreadable images (%s)", name, len(skipped), shown)
 
 
 def cached(config, files: Iterable, module_file: str, build: Callable, dataset_type, split_type):
-    """`build()`, or what an earlier call with the same files and options kept under `root(config)/decoded`.
+    """`build()`, or the result of an earlier call with the same files and options, kept under `root(config)/decoded`.
 
     Args:
       config: `config.data`.
-      files: source files; path, size and modification time of each are part of the key.
+      files: source files. Path, size and modification time of each are part of the key.
       module_file: the loader's own file, part of the key too.
       build: makes the dataset from its sources.
       dataset_type, split_type: `Dataset` and `Split` of `base`, which imports this module.
@@ -63,7 +63,7 @@ def cached(config, files: Iterable, module_file: str, build: Callable, dataset_t
         try:
             return _read(path, dataset_type, split_type)
         except Exception as error:  # A damaged file fails in any layer: zip, npy header, JSON, hash.
-            log.warning("data: %s is damaged (%s: %s); rebuilding it", path, type(error).__name__, error)
+            log.warning("data: %s is damaged (%s: %s). Rebuilding it", path, type(error).__name__, error)
     dataset = build()
     listed = [{"path": name, "bytes": size} for name, size, _ in sources[:_MAX_LISTED]]
     digest = hashlib.sha256(json.dumps(sources).encode()).hexdigest()

@@ -59,9 +59,9 @@ def _from_archive(path: Path, names: list[str]) -> dict[str, tuple[np.ndarray, n
             while stream.read(1 << 20):
                 pass
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        raise UserError(f"{path} is truncated or damaged ({error}); replace it by a whole copy") from None
+        raise UserError(f"{path} is truncated or damaged ({error}). Replace it by a whole copy") from None
     if missing := [name for name in names if name not in batches]:
-        raise UserError(f"{path} lacks {', '.join(missing)}; it must be CIFAR-10's binary version")
+        raise UserError(f"{path} lacks {', '.join(missing)}. It must be CIFAR-10's binary version")
     return batches
 
 
@@ -71,5 +71,5 @@ def _batch(data: bytes, where: str) -> tuple[np.ndarray, np.ndarray]:
     records = np.frombuffer(data, np.uint8).reshape(-1, _RECORD)
     labels = records[:, 0].astype(np.int32)
     if labels.max() >= len(_CLASSES):
-        raise UserError(f"{where} holds the label {labels.max()}; it is no batch of CIFAR-10's binary version")
+        raise UserError(f"{where} holds the label {labels.max()}. It is no batch of CIFAR-10's binary version")
     return records[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), labels

@@ -13,17 +13,17 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".ti
 
 
 class Container(NamedTuple):
-    """names: relative paths with "/", sorted; read(name) -> bytes, from any thread."""
+    """The files of a container. names: sorted relative paths with "/". read(name) -> bytes, from any thread."""
 
     names: list[str]
     read: Callable[[str], bytes]
 
 
 def open_container(path: Path) -> Container:
-    """The files of a folder (however deep) or zip, without hidden ones and macOS's `__MACOSX`.
+    """The files of a folder (at any depth) or zip, without hidden files and macOS's `__MACOSX`.
 
     Raises:
-      UserError: neither, or a zip with absolute or `..` paths, or a damaged one.
+      UserError: neither folder nor zip, a zip with absolute or `..` paths, or a damaged zip.
     """
     if path.is_dir():
         names, visited = [], set()
@@ -42,12 +42,12 @@ def open_container(path: Path) -> Container:
     members = {info.filename.replace("\\", "/"): info for info in archive.infolist() if not info.is_dir()}
     for name in members:
         if name.startswith("/") or re.match(r"[A-Za-z]:", name) or ".." in name.split("/"):
-            raise UserError(f"{path} holds the path {name!r}, which leads out of it: refused; make the zip anew")
+            raise UserError(f"{path} holds the path {name!r}, which leads out of the zip. Make the zip anew")
     return Container(_visible(members), lambda name: archive.read(members[name]))
 
 
 def _visible(names) -> list[str]:
-    """Sorted paths without those that have a hidden part."""
+    """The sorted paths without hidden files and folders."""
     return sorted(
         name
         for name in names

@@ -1,11 +1,11 @@
-"""COVID-19 Radiography Database as Kaggle distributes it (Chowdhury et al. 2020; Rahman et al. 2021), gray X-rays.
+"""COVID-19 Radiography Database as Kaggle distributes it (Chowdhury et al. 2020, Rahman et al. 2021), gray X-rays.
 
-Layout, in `data.dir` (a folder or zip, however deep): `COVID/images/*.png`, `Lung_Opacity/images`, `Normal/images`,
-`Viral Pneumonia/images`; the lungs' masks beside them (`COVID/masks`) are not read, nor are the spreadsheets. The
-first edition, whose images lie in the class folders themselves, is read too.
+Layout in `data.dir` (a folder or zip, at any depth): `COVID/images/*.png`, `Lung_Opacity/images`, `Normal/images`,
+`Viral Pneumonia/images`. Masks of the lungs (`COVID/masks`) and spreadsheets are not read. The first edition, with the
+images directly in the class folders, is read too.
 
-The last `test_fraction` of each class, by number, is the split "test": the set names no patients, and a patient's
-images tend to have neighbouring numbers, so a block separates fewer of them than random picks would.
+The last `test_fraction` of each class, by number, is the split "test". The set names no patients, but images of one
+patient tend to have neighbouring numbers. A block separates fewer of them than a random choice would.
 """
 
 import re
@@ -30,12 +30,12 @@ def files(config) -> list[Path]:
 
 
 def load(config) -> Dataset:
-    """Splits "train" and "test" with labels in the order of `CLASSES`; classes that are missing keep their number."""
+    """Splits "train" and "test" with labels in the order of `CLASSES`. A missing class keeps its number."""
     return folder.read_listing(*_listing(config))
 
 
 def streamed(config):
-    """The same unread, see `jaxgen.data.base.open_dataset`."""
+    """The splits as images that stay in their files, see `jaxgen.data.base.open_dataset`."""
     return folder.stream_listing(*_listing(config))
 
 
@@ -49,7 +49,7 @@ def _listing(config):
 
 def _path(config) -> Path:
     return folder.existing(
-        config, "covid_radiography", "the folder or zip with COVID/images, Normal/images and so on, from Kaggle"
+        config, "covid_radiography", "Kaggle's folder or zip with COVID/images, Normal/images and so on"
     )
 
 
@@ -66,7 +66,7 @@ def _listed(container: Container, where: str) -> dict[str, list[str]]:
     if not any(by_class.values()):
         raise UserError(
             f"{where} has no images in {', '.join(f'{name}/images' for name in CLASSES)}: data.name=covid_radiography "
-            "reads Kaggle's layout; for other folders of classes use data.name=folder"
+            "reads Kaggle's layout. For other folders of classes use data.name=folder"
         )
     return {label: sorted(names, key=_number) for label, names in by_class.items() if names}
 

@@ -1,4 +1,4 @@
-"""Any table in a CSV file: `config.data.dir` names the file, `label_column` and `categorical_columns` its columns."""
+"""A table in a CSV file. `config.data.dir` names the file, `label_column` and `categorical_columns` its columns."""
 
 import csv
 import hashlib
@@ -26,11 +26,11 @@ _MOST_WHOLE = 2**24
 def load(config) -> Dataset:
     """Splits "train" and "test" of the rows of a CSV file whose first line names the columns.
 
-    Numbers in all columns but `config.label_column` and `config.categorical_columns`, whose cells are categories,
-    sorted by name. A column that never changes stays: nothing is learnt of it, and samples have its value.
+    `config.label_column` and `config.categorical_columns` hold categories, which are sorted by name. All other columns
+    hold numbers. A constant column stays. Nothing is learnt of it, and samples have its value.
 
     Raises:
-      UserError: no such file or column, cells that are missing or no numbers, too few rows.
+      UserError: no such file or column, cells that are empty or no numbers, or too few rows.
     """
     path = _path(config)
     header, lines = _read(path)
@@ -63,7 +63,7 @@ def _path(config) -> Path:
         raise UserError("data.dir='': name the CSV file that data.name=csv reads")
     path = Path(config.dir).expanduser()
     if not path.is_file():
-        raise UserError(f"data.dir={config.dir}: no such file; data.name=csv reads one CSV file")
+        raise UserError(f"data.dir={config.dir}: no such file. data.name=csv reads one CSV file")
     if config.missing not in _RULES:
         raise UserError(lookup.unknown("data.missing", config.missing, list(_RULES)))
     return path
@@ -79,12 +79,12 @@ def _read(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path}: cannot be read as CSV in UTF-8 ({error})") from None
     if len(header) < 2 or "" in header:
-        raise UserError(f"{path}: its first line must name two columns or more, separated by commas; it has {header}")
+        raise UserError(f"{path}: its first line must name two columns or more, separated by commas. It has {header}")
     if repeated := sorted({name for name in header if header.count(name) > 1}):
         raise UserError(f"{path}: two columns are called {repeated[0]!r}: rename one")
     for number, cells in lines:
         if len(cells) != len(header):
-            raise UserError(f"{path}: line {number} has {len(cells)} cells, and there are {len(header)} columns")
+            raise UserError(f"{path}: line {number} has {len(cells)} cells, but the header has {len(header)} columns")
     return header, lines
 
 
@@ -96,8 +96,8 @@ def _without_missing(path: Path, header: list[str], lines: list, rule: str) -> t
         number, cells = next(line for line in lines if line not in whole)
         name = next(name for name, cell in zip(header, cells, strict=True) if cell.strip().lower() in _MISSING)
         raise UserError(
-            f"{path}: {dropped} of {len(lines)} rows miss a value, such as {name!r} in line {number}: fill them in, or "
-            "set data.missing=drop_rows to go on without them"
+            f"{path}: {dropped} of {len(lines)} rows miss a value, such as {name!r} in line {number}. Fill in the "
+            "values, or set data.missing=drop_rows to leave these rows out"
         )
     if dropped:
         log.warning("%s: %d of %d rows miss a value and are left out", path, dropped, len(lines))
@@ -107,8 +107,8 @@ def _without_missing(path: Path, header: list[str], lines: list, rule: str) -> t
 def _check_categories(path: Path, name: str, categories: tuple[str, ...], label: bool) -> None:
     if len(categories) > _MOST_CATEGORIES:
         raise UserError(
-            f"{path}: the column {name!r} has {len(categories)} categories, and {_MOST_CATEGORIES} are the most: leave "
-            "it out of the file, or take it for numbers"
+            f"{path}: the column {name!r} has {len(categories)} categories. At most {_MOST_CATEGORIES} are possible. "
+            "Remove the column from the file, or treat it as numbers"
         )
     if label and len(categories) < 2:
         raise UserError(f"{path}: data.label_column={name!r} holds one class only: {', '.join(categories) or 'none'}")
@@ -119,7 +119,7 @@ def _number(path: Path, name: str, line: int, cell: str) -> float:
         value = float(cell)
     except ValueError:
         raise UserError(
-            f"{path}: {cell!r} in line {line}, column {name!r}, is no number: list the column in "
+            f"{path}: {cell!r} in line {line}, column {name!r}, is no number. List the column in "
             "data.categorical_columns, or make it data.label_column"
         ) from None
     if not math.isfinite(value) or abs(value) > float(np.finfo(np.float32).max):
@@ -133,12 +133,12 @@ def _check_whole(path: Path, name: str, cells: list[tuple[int, str]], values: li
     if not all(value.is_integer() for value in values) or max(map(abs, values), default=0.0) <= _MOST_WHOLE:
         return
     distinct, kept = len({_exact(cell) for _, cell in cells}), len(set(np.float32(values).tolist()))
-    problem = f"{path}: float32 rounds whole numbers above {_MOST_WHOLE:,}:"
-    mend = "drop the column, or list it in data.categorical_columns"
+    problem = f"{path}: float32 rounds whole numbers above {_MOST_WHOLE:,}"
+    mend = "Drop the column, or list it in data.categorical_columns"
     if kept < distinct:
-        raise UserError(f"{problem} of {distinct} different ones in the column {name!r} {kept} would remain: {mend}")
+        raise UserError(f"{problem}: {kept} of {distinct} different numbers in the column {name!r} remain. {mend}")
     if rounded:
-        log.warning("%s %d in the column %r: if each digit counts, %s", problem, len(rounded), name, mend)
+        log.warning("%s: %d in the column %r. %s if each digit counts", problem, len(rounded), name, mend)
 
 
 def _exact(cell: str) -> int | float:

@@ -8,7 +8,8 @@ from jaxgen.data.base import Dataset, Split, wanted_splits
 def load(config) -> Dataset:
     """Images uint8 [N, 8, 8, 1] with the original values 0 to 16 scaled to 0 to 255, in splits "train" and "test".
 
-    The file is ordered by writer: its first 80% are the training set, the rest, by other writers, the test set.
+    The file is ordered by writer. Its first 80% are the training set. The rest comes from other writers and is the
+    test set.
     """
     # Imported here: scikit-learn takes a second to load, and most runs read other data.
     from sklearn.datasets import load_digits

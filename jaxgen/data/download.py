@@ -1,4 +1,4 @@
-"""Original archives of the classic sets: a local copy, or one download whose SHA-256 is checked."""
+"""Original archives of the classic sets: a local copy, or one download with a checked SHA-256."""
 
 import importlib.metadata
 from pathlib import Path
@@ -10,7 +10,7 @@ from jaxgen.files.fetch import fetch
 
 
 class Archive(NamedTuple):
-    """One file as its publisher has it."""
+    """One file of a publisher, with its address, size and hash."""
 
     url: str
     size: int  # bytes
@@ -19,10 +19,10 @@ class Archive(NamedTuple):
 
 
 def published(listing: str) -> dict[str, Archive]:
-    """Archives by file name, as the installed tensorflow-datasets records them.
+    """Archives by file name, as in the installed tensorflow-datasets.
 
     Args:
-      listing: one of its checksum files, such as `url_checksums/mnist.txt`: lines of URL, size, SHA-256, name.
+      listing: a checksum file of tensorflow-datasets, such as `url_checksums/mnist.txt`: URL, size, SHA-256, name.
     """
     # Located through the package's metadata, because importlib.resources would import it, at a cost of a second.
     path = importlib.metadata.distribution("tensorflow-datasets").locate_file(f"tensorflow_datasets/{listing}")
@@ -40,23 +40,23 @@ def data_dir(config) -> Path | None:
         return None
     folder = Path(config.dir).expanduser()
     if not folder.is_dir():
-        raise UserError(f"data.dir={config.dir!r}: there is no such folder; give the one with {config.name}'s files")
+        raise UserError(f"data.dir={config.dir!r}: there is no such folder. Name the folder with {config.name}'s files")
     return folder
 
 
 def locate(config, archive: Archive, alternatives: tuple[str, ...] = ()) -> Path:
-    """Where the archive lies: in `config.dir`, or in the cache, downloaded once if need be.
+    """The path of the archive in `config.dir` or in the cache. It is downloaded once if it is missing.
 
-    A copy in `config.dir` is not held against the publisher's hash: recompressed and unpacked copies carry the same
-    data, and each reader checks the structure of what it reads.
+    A copy in `config.dir` need not match the publisher's hash, since a recompressed or unpacked copy holds the same
+    data. Each reader checks the structure of its file.
 
     Args:
-      config: `config.data`; files are sought in `dir`, in `dir/<name of the set>` and in the cache's `downloads`.
+      config: `config.data`. Files are sought in `dir`, in `dir/<name of the set>` and in the cache's `downloads`.
       archive: the file wanted.
       alternatives: other relative paths in `config.dir` that hold the same data, such as the unpacked file.
 
     Raises:
-      UserError: it is not here, and downloading is off or failed.
+      UserError: the archive is not here, and downloading is off or failed.
     """
     folder = data_dir(config)
     if folder:
@@ -74,7 +74,7 @@ def locate(config, archive: Archive, alternatives: tuple[str, ...] = ()) -> Path
 def _download(config, archive: Archive, target: Path, by_hand: Path) -> None:
     if not config.download:
         raise UserError(
-            f"{config.name}: {archive.name} is not here and data.download=False; "
-            f"get {archive.url} ({archive.size / 1e6:.1f} MB) and put it at {by_hand}"
+            f"{config.name}: {archive.name} is not here and data.download=False. "
+            f"Get {archive.url} ({archive.size / 1e6:.1f} MB) and put it at {by_hand}"
         )
     fetch(archive.url, target, archive.sha256, what=config.name, by_hand=by_hand, progress=config.progress)

@@ -1,13 +1,15 @@
 """A folder or zip of images: class subfolders, split folders, dataset.json or just files.
 
-Layouts, looked for in this order; a single folder that holds all images is stepped into first:
-- `dataset.json` with {"labels": [["00000/img00000000.png", 6], ...]} or {"labels": null}, as StyleGAN's tools write it;
-- split folders (train, test, val, valid, validation), each with class subfolders or plain images;
-- class subfolders, however deep the images lie below them; labels follow the sorted names of the classes;
-- plain images: no labels.
-Without split folders (or with `train` alone) the last `test_fraction` of each class, by path, is the test set: names
-that are neighbours often show the same subject, and a block separates fewer of them than random picks would.
-Images of a split are interleaved so that each beginning of it has the proportions of classes of the whole.
+If `data.dir` holds a single folder with all images, that folder counts. Layouts, in the order of the search:
+
+- `dataset.json` with {"labels": [["00000/img00000000.png", 6], ...]} or {"labels": null}, as StyleGAN's tools write it.
+- Split folders (train, test, val, valid, validation), each with class subfolders or plain images.
+- Class subfolders, with images at any depth. Labels follow the sorted names of the classes.
+- Plain images, without labels.
+
+Without split folders (or with `train` alone), the last `test_fraction` of each class, by path, is the test set.
+Neighbouring names often show the same subject. A block separates fewer such images than a random choice would.
+Images of a split are interleaved by class: each beginning of a split has the class proportions of the whole split.
 """
 
 import json
@@ -40,21 +42,21 @@ def files(config) -> list[Path]:
 
 
 def load(config) -> Dataset:
-    """Images of the splits that the config names, cropped and resized one by one if `image_size` is set."""
+    """Images of the configured splits, cropped and resized one by one if `image_size` is set."""
     path = _path(config)
     container = open_container(path)
     return read_listing(list_images(container, config.test_fraction, str(path)), container, config, path)
 
 
 def streamed(config):
-    """The same unread, see `jaxgen.data.base.open_dataset`."""
+    """The splits as images that stay in their files, see `jaxgen.data.base.open_dataset`."""
     path = _path(config)
     container = open_container(path)
     return stream_listing(list_images(container, config.test_fraction, str(path)), container, config, path)
 
 
 def read_listing(listing: Listing, container: Container, config, path: Path) -> Dataset:
-    """The images of the listed splits that the config names."""
+    """Images of the configured splits."""
     splits, skipped = {}, []
     for name in wanted_splits(config, listing.splits):
         names, labels = _entries(listing, name, config)
@@ -65,7 +67,7 @@ def read_listing(listing: Listing, container: Container, config, path: Path) -> 
 
 
 def stream_listing(listing: Listing, container: Container, config, path: Path):
-    """The listed splits that the config names, unread."""
+    """The configured splits as images that stay in their files."""
     splits = {}
     for name in wanted_splits(config, listing.splits):
         names, labels = _entries(listing, name, config)
@@ -74,7 +76,7 @@ def stream_listing(listing: Listing, container: Container, config, path: Path):
 
 
 def _entries(listing: Listing, split: str, config) -> tuple[list[str], np.ndarray | None]:
-    """Paths and labels; limited before reading, so that a try with few images does not decode all of them."""
+    """Paths and labels. They are limited before reading, so that a trial decodes only its images."""
     entries = listing.splits[split][: config.limit or None]
     labels = None
     if all(label is not None for _, label in entries):
@@ -84,14 +86,14 @@ def _entries(listing: Listing, split: str, config) -> tuple[list[str], np.ndarra
 
 
 def list_images(container: Container, test_fraction: float, where: str) -> Listing:
-    """Which images make up which split, and their classes, by the layouts above.
+    """The images of each split and their classes, by the layouts above.
 
     Raises:
-      UserError: no images, or a layout that could mean two things.
+      UserError: no images, or an ambiguous layout.
     """
     images = [name for name in container.names if is_image(name)]
     if not images:
-        raise UserError(f"{where} holds no images (sought: {' '.join(IMAGE_SUFFIXES)})")
+        raise UserError(f"{where} holds no images with the endings {' '.join(IMAGE_SUFFIXES)}")
     for name in container.names:
         if name.split("/")[-1] == "dataset.json" and all(image.startswith(name[:-12]) for image in images):
             labelled = _from_json(container, name, images, where)
@@ -109,7 +111,9 @@ def list_images(container: Container, test_fraction: float, where: str) -> Listi
         return carve(labelled, _names(labelled), test_fraction)
     if named != tops:
         others = ", ".join(sorted(top or "loose images" for top in tops - named))
-        raise UserError(f"{where} has the split folders {', '.join(sorted(named))} but also {others}: move those out")
+        raise UserError(
+            f"{where} has split folders ({', '.join(sorted(named))}) and also {others}. Move the latter out"
+        )
     splits = {}
     for top in sorted(named, key=lambda top: _SPLIT_FOLDERS.index(top.lower())):
         base = f"{root}{top}/"
@@ -122,10 +126,10 @@ def _path(config) -> Path:
 
 
 def existing(config, source: str, what: str) -> Path:
-    """`config.dir` as a path; `source`: the data.name that needs it, `what`: what it must be.
+    """`config.dir` as a path. `source` is the data.name that needs it. `what` describes the right path.
 
     Raises:
-      UserError: it is empty, or nothing is there.
+      UserError: the path is empty or does not exist.
     """
     if not config.dir:
         raise UserError(f"data.name={source} needs data.dir: {what}")
@@ -136,12 +140,12 @@ def existing(config, source: str, what: str) -> Path:
 
 
 def files_of(path: Path, wanted: Callable[[str], bool]) -> list[Path]:
-    """What is read of a source: the zip that `path` is, or the wanted files of the folder."""
+    """The files that a source reads: the zip `path`, or the wanted files of the folder."""
     return [path / name for name in open_container(path).names if wanted(name)] if path.is_dir() else [path]
 
 
 def gray(config):
-    """`config.data` with one channel where it leaves their number to the files: a few X-rays are stored as RGB."""
+    """`config.data` with one channel if the number of channels is left open. Some X-rays are stored as RGB."""
     if config.channels:
         return config
     config = ConfigDict(config)
@@ -150,7 +154,7 @@ def gray(config):
 
 
 def is_image(name: str) -> bool:
-    """Whether a file's name ends as images' do."""
+    """Whether a file name has an ending of images."""
     return name.lower().endswith(IMAGE_SUFFIXES)
 
 
@@ -173,8 +177,8 @@ def _classes(images: list[str], root: str, where: str) -> list[tuple[str, str | 
     outside = [name for name in inner if "/" not in name]
     if outside and len(outside) < len(inner):
         raise UserError(
-            f"{where}: {len(outside)} images lie beside the class folders of {root or 'the top'} "
-            f"(such as {outside[0]}): move them into a class, or all images into one folder"
+            f"{where}: {len(outside)} images lie beside the class folders of {root or 'the top'}, "
+            f"such as {outside[0]}. Move them into a class, or all images into one folder"
         )
     return [(name, None if outside else short.split("/")[0]) for name, short in zip(images, inner, strict=True)]
 
@@ -194,7 +198,7 @@ def _checked_splits(splits: dict[str, list], where: str) -> Listing:
 
 
 def carve(labelled: list[tuple[str, str | None]], names: tuple[str, ...], test_fraction: float) -> Listing:
-    """Splits "train" and "test": the last `test_fraction` of each class, at least one image of it, for the test."""
+    """Splits "train" and "test". The last `test_fraction` of each class, at least one image, is the test split."""
     train, test = [], []
     for label in names or (None,):
         members = [entry for entry in labelled if entry[1] == label]
@@ -208,7 +212,7 @@ def carve(labelled: list[tuple[str, str | None]], names: tuple[str, ...], test_f
 
 
 def interleave(labelled: list[tuple[str, str | None]]) -> list[tuple[str, str | None]]:
-    """Entries by place within the class, as a fraction of its size: every beginning is balanced as the whole is."""
+    """Entries sorted by relative place within their class. Every beginning has the class balance of the whole."""
     members: dict = {}
     for entry in sorted(labelled, key=lambda entry: entry[0]):
         members.setdefault(entry[1], []).append(entry)
@@ -221,7 +225,7 @@ def interleave(labelled: list[tuple[str, str | None]]) -> list[tuple[str, str | 
 
 
 def _from_json(container: Container, path: str, images: list[str], where: str) -> list[tuple[str, str | None]]:
-    """Images with the classes that the dataset.json at `path` gives them: whole numbers, by path relative to it."""
+    """Images with classes from the dataset.json at `path`: whole numbers, by path relative to the file."""
     source, base = f"{where}: {path}", path.removesuffix("dataset.json")
     try:
         labels = json.loads(container.read(path))["labels"]
@@ -232,7 +236,7 @@ def _from_json(container: Container, path: str, images: list[str], where: str) -
         return [(name, None) for name in images]
     if wrong := [name for name, label in classes.items() if type(label) is not int or label < 0]:
         raise UserError(
-            f"{source} gives {wrong[0]} the label {classes[wrong[0]]!r}; labels must be whole numbers from 0"
+            f"{source} gives {wrong[0]} the label {classes[wrong[0]]!r}. Labels must be whole numbers from 0"
         )
     if missing := [name for name in images if name not in classes]:
         raise UserError(f"{source} has no label for {len(missing)} images, such as {missing[0]}")

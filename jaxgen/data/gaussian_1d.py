@@ -9,5 +9,5 @@ MEAN, STD = 1.0, 0.5
 
 
 def load(config) -> Dataset:
-    """Points float32 [N, 1] from N(1, 0.5^2), the figure's parameters being unknown: away from 0, where it starts."""
+    """Points float32 [N, 1] from N(1, 0.5^2). The figure's parameters are unknown. These lie away from the start, 0."""
     return mixture(config, "gaussian_1d", np.array([[MEAN]]), STD)

@@ -1,4 +1,4 @@
-"""Twenty-five Gaussians on a 5x5 grid in the plane (Dumoulin et al. 2017; Srivastava et al. 2017; Lin et al. 2018)."""
+"""Twenty-five Gaussians on a 5x5 grid in the plane (Dumoulin et al. 2017, Srivastava et al. 2017, Lin et al. 2018)."""
 
 import itertools
 

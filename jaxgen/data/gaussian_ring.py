@@ -1,4 +1,4 @@
-"""Eight Gaussians on a circle in the plane (Metz et al. 2017, section 3.1; Srivastava et al. 2017)."""
+"""Eight Gaussians on a circle in the plane (Metz et al. 2017, section 3.1. Srivastava et al. 2017)."""
 
 import numpy as np
 

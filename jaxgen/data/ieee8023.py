@@ -1,14 +1,14 @@
 """COVID-19 image data collection (Cohen et al. 2020, github.com/ieee8023/covid-chestxray-dataset), as gray images.
 
-Layout, in `data.dir` (a folder or zip, however deep): `metadata.csv` with columns patientid, finding, view, modality
-and filename (and `folder`, "images" where it is missing), beside the folder `images`. Rows of volumes are not read.
+Layout in `data.dir` (a folder or zip, at any depth): `metadata.csv` beside the folder `images`. Its columns are
+patientid, finding, view, modality, filename and optionally `folder` ("images" if missing). Volumes are not read.
 
-`data.finding`, `data.view` and `data.modality` choose rows; nothing there means all. A finding is a path such as
-`Pneumonia/Viral/COVID-19`, and `Pneumonia`, `COVID-19` or `Viral/COVID-19` all choose it. Classes are the chosen
-findings in the order given (the first that fits counts), or else all findings as they are written, sorted.
+`data.finding`, `data.view` and `data.modality` choose rows. An empty setting chooses all rows. A finding is a path such
+as `Pneumonia/Viral/COVID-19`. `Pneumonia`, `COVID-19` and `Viral/COVID-19` all choose this finding. The classes are the
+chosen findings in the given order, and the first match counts. Without a choice, all findings are classes, sorted.
 
-Each patient's images lie in one split: of the patients of each class (of their first image) `test_fraction`, by a hash
-of their id, make "test". A row without a patient counts as a patient of its own.
+The images of a patient lie in one split. A hash of the patient's id puts `test_fraction` of the patients of each class
+into "test". The class of a patient is that of the first image. A row without a patient counts as its own patient.
 """
 
 import csv
@@ -45,7 +45,7 @@ def load(config) -> Dataset:
     """Splits "train" and "test" of the chosen rows.
 
     Raises:
-      UserError: no metadata, columns or images missing, a filter that fits no row.
+      UserError: metadata, columns or images are missing, or no row passes the filters.
     """
     listing, absent, *where = _listing(config)
     dataset = folder.read_listing(listing, *where)
@@ -53,7 +53,7 @@ def load(config) -> Dataset:
 
 
 def streamed(config):
-    """The same unread, see `jaxgen.data.base.open_dataset`."""
+    """The splits as images that stay in their files, see `jaxgen.data.base.open_dataset`."""
     listing, _, *where = _listing(config)
     _, class_names, splits = folder.stream_listing(listing, *where)
     return "ieee8023", class_names, splits
@@ -66,12 +66,12 @@ def _listing(config):
     absent = sorted({row.path for row in rows} - set(container.names))
     if absent and not config.skip_bad_images:
         raise UserError(
-            f"{path}: {len(absent)} of {len(rows)} images that metadata.csv lists are not there, such as {absent[0]}; "
-            "complete the copy, or set data.skip_bad_images=True to go on without them"
+            f"{path}: {len(absent)} of {len(rows)} images in metadata.csv are missing, such as {absent[0]}. "
+            "Complete the copy, or set data.skip_bad_images=True to leave them out"
         )
     present = [row for row in rows if row.path not in set(absent)]
     if not present:
-        raise UserError(f"{path}: none of the {len(rows)} chosen images of metadata.csv is there, such as {absent[0]}")
+        raise UserError(f"{path}: all {len(rows)} chosen images of metadata.csv are missing, such as {absent[0]}")
     names = tuple(config.finding) or tuple(sorted({row.finding for row in rows}))
     return _split(present, names, config), absent, container, folder.gray(config), path
 
@@ -117,7 +117,7 @@ def _chosen(rows: list[_Row], config) -> list[_Row]:
     ]
     if not kept:
         raise UserError(
-            f"{config.dir}: no image is at once of data.finding={tuple(config.finding)}, "
+            f"{config.dir}: no image has data.finding={tuple(config.finding)}, "
             f"data.view={tuple(config.view)} and data.modality={tuple(config.modality)}"
         )
     return kept
@@ -145,5 +145,5 @@ def _split(rows: list[_Row], names: tuple[str, ...], config) -> folder.Listing:
         for i, patient in enumerate(members):
             splits["test" if i < held else "train"] += patients[patient]
     if not splits["train"]:
-        raise UserError(f"data.test_fraction={config.test_fraction} leaves no patient to train on: use less")
+        raise UserError(f"data.test_fraction={config.test_fraction} leaves no patient for training: use less")
     return folder.Listing({name: folder.interleave(entries) for name, entries in splits.items() if entries}, names)

@@ -1,7 +1,7 @@
-"""Images that are read as they are used, never all at once: files of a folder or zip, or rows of an array in a file.
+"""Images that stay in their files and are read on use: files of a folder or zip, or rows of an array in a file.
 
-All are array-like: len(), `shape`, `dtype`, indexing. Those that training can stream also have `read_many(ids)` for the
-threads that feed it, `first(n)` for the beginning of the set, and `streamed`, which tells them from arrays.
+All classes are array-like: len(), `shape`, `dtype`, indexing. Classes for streamed training also have `read_many(ids)`
+for the reading threads, `first(n)` for the beginning of the set, and `streamed`, which no array has.
 """
 
 import copy
@@ -22,16 +22,16 @@ from jaxgen.errors import UserError
 
 
 class ImageFiles:
-    """Equal-sized images behind their files, uint8 [N, H, W, C]: len(), `shape`, and indexing by an int array or slice.
+    """Images of one size in files, uint8 [N, H, W, C]: len(), `shape`, and indexing by an int array or slice.
 
     Args:
       container: the folder or zip.
-      names: paths in it, in order.
-      where: its name, for messages.
-      channels: 0: as the first image has; 1 or 3: all are converted.
+      names: ordered paths in the container.
+      where: the container's name, for messages.
+      channels: 0 keeps the channels of the first image. 1 or 3 converts all images.
 
     Raises:
-      UserError: at indexing too: a file that is no image, or differs from the first in size or channels.
+      UserError: on opening or indexing, a file is no image, or differs from the first in size or channels.
     """
 
     dtype = np.dtype(np.uint8)
@@ -56,13 +56,13 @@ class ImageFiles:
         if image.shape != self.shape[1:]:
             raise UserError(
                 f"{self._where}: images differ: {self.names[0]} is {_described(self.shape[1:])}, "
-                f"{self.names[i]} is {_described(image.shape)}; bring them to one size and mode "
+                f"{self.names[i]} is {_described(image.shape)}. Bring them to one size and mode "
                 f"({self._mend})"
             )
         return image
 
     def prepared(self, pixels: np.ndarray) -> np.ndarray:
-        """Decoded pixels as they are used."""
+        """The type of decoded pixels."""
         return image_options.set_channels(pixels, self._channels or pixels.shape[-1])
 
     def _decode(self, i: int) -> np.ndarray:
@@ -73,11 +73,11 @@ class ImageFiles:
                     pixels = image_options.from_pil(image)
         except Exception as error:  # PIL's decoders and zip raise a dozen types for damaged files.
             reason = image_options.reason_of(error)
-            raise UserError(f"{self._where}: {self.names[i]} cannot be read ({reason}); replace or remove it") from None
+            raise UserError(f"{self._where}: {self.names[i]} cannot be read ({reason}). Replace or remove it") from None
         return self.prepared(pixels)
 
     def digest(self) -> str:
-        """SHA-256 of all files' bytes in order, and of the channels they are read with."""
+        """SHA-256 of the bytes of all files in order, and of the number of channels."""
         digest = hashlib.sha256(f"{self._channels} {len(self)}".encode())
         for name in self.names:
             digest.update(hashlib.sha256(self._container.read(name)).digest())
@@ -89,7 +89,7 @@ def _described(shape: tuple[int, ...]) -> str:
 
 
 def folder_labels(names: list[str]) -> tuple[np.ndarray | None, tuple[str, ...]]:
-    """Labels int32 [N] by the folder that each file lies in, and the folders' names; None if there is but one."""
+    """Labels int32 [N] by the folder of each file, and the folders' names. None if there is only one folder."""
     parents = [PurePosixPath(name).parent.as_posix() for name in names]
     classes = sorted(set(parents))
     if len(classes) < 2 or "." in classes:
@@ -99,13 +99,13 @@ def folder_labels(names: list[str]) -> tuple[np.ndarray | None, tuple[str, ...]]
 
 
 class StreamedFiles(ImageFiles):
-    """Image files of a folder or zip, each brought to the configured channels, crop and size as it is read.
+    """Image files of a folder or zip. Each is brought to the configured channels, crop and size on reading.
 
     Args:
       container: the folder or zip.
-      names: paths in it, in order.
-      where: its name, for messages.
-      config: `config.data`; without `channels` all must have those of the first image, without `image_size` its size.
+      names: ordered paths in the container.
+      where: the container's name, for messages.
+      config: `config.data`. If `channels` or `image_size` is 0, all images must match the first image.
     """
 
     streamed = True
@@ -120,28 +120,28 @@ class StreamedFiles(ImageFiles):
         return StreamedFiles(self._container, self.names[:count], self._where, self._options)
 
     def read_many(self, ids: np.ndarray) -> np.ndarray:
-        """Images `ids`, one after the other on this thread: several threads read at a time."""
+        """Images `ids`, read one after the other on this thread. Several threads may read at a time."""
         return np.stack([self.read(int(i)) for i in ids])
 
     def prepared(self, pixels: np.ndarray) -> np.ndarray:
-        """Pixels as they are used."""
+        """The type of the pixels."""
         return image_options.apply(pixels[None], self._options)[0]
 
 
 class StreamedArray:
-    """Rows of a mapped array of bytes [N, H, W, C] (or [N, H, W]), as `StreamedFiles`; any number of threads may ask.
+    """Rows of a memory-mapped array uint8 [N, H, W, C] (or [N, H, W]), as `StreamedFiles`. Any thread may read.
 
-    They are read from the file: pages of a map count as memory of the process that touched them, gigabytes after some
-    thousand random rows, and a map whose file was cut short kills the process.
+    Rows are read from the file, not through the map. Pages of a map count as memory of the process that touches them:
+    gigabytes after some thousand random rows. A truncated file would also kill a process that reads its map.
 
     Args:
-      mapped: uint8, as `numpy.load(file, mmap_mode="r")` gives it.
-      numbers: int [n], which rows; in order.
+      mapped: uint8, from `numpy.load(file, mmap_mode="r")`.
+      numbers: int [n], the row of each image.
       config: `config.data`.
 
     Raises:
-      UserError: the file is in Fortran order, where the bytes of a row lie all over it; at indexing: the file ends
-        before a row, or cannot be read any more.
+      UserError: the file is in Fortran order, which scatters the bytes of a row. On indexing: the file ends before the
+        row, or can no longer be read.
     """
 
     streamed = True
@@ -152,7 +152,7 @@ class StreamedArray:
         self._numbers, self._options = numbers, config
         if not mapped.flags.c_contiguous:
             raise UserError(
-                f"{self._path} is in Fortran order and cannot be streamed: save numpy.ascontiguousarray of it, or use "
+                f"{self._path} is in Fortran order and cannot be streamed. Save numpy.ascontiguousarray of it, or use "
                 "data.streaming=never"
             )
         self.shape = (len(numbers), *self.read(0).shape)
@@ -168,9 +168,9 @@ class StreamedArray:
                 for row, number in zip(rows, numbers, strict=True):
                     file.seek(self._start + int(number) * size)
                     if file.readinto(row) != size:
-                        raise UserError(f"{self._path} ends before image {number}, which it had: restore it")
+                        raise UserError(f"{self._path} was cut and now ends before image {number}. Restore the file")
         except OSError as error:
-            raise UserError(f"{self._path} cannot be read any more ({error.strerror}): restore it") from None
+            raise UserError(f"{self._path} can no longer be read ({error.strerror}). Restore the file") from None
         return image_options.apply(rows.reshape(len(numbers), *self._row[:2], -1), self._options)
 
     def read(self, i: int) -> np.ndarray:
@@ -189,7 +189,7 @@ class StreamedArray:
         return part
 
     def digest(self) -> str:
-        """SHA-256 of all pixels as they are used."""
+        """SHA-256 of all pixels."""
         digest = hashlib.sha256(repr(self.shape).encode())
         for first in range(0, len(self), 1024):
             digest.update(self[first : first + 1024])
@@ -197,7 +197,7 @@ class StreamedArray:
 
 
 def identity(images, labels: np.ndarray | None) -> str:
-    """A digest of what the files of a split are called (or of its shape) and of its labels; no pixel is read for it."""
+    """A digest of a split's file names (or shape) and labels. No pixel is read."""
     digest = hashlib.sha256(repr(images.shape).encode())
     digest.update("\n".join(getattr(images, "names", ())).encode())
     if labels is not None:

@@ -1,4 +1,4 @@
-"""Reading images of any mode and size and bringing them to the configured channels, crop and size, by PIL's filters."""
+"""Reads images of any mode and size, and brings them to the configured channels, crop and size by PIL's filters."""
 
 import io
 import os
@@ -32,24 +32,25 @@ def check(config) -> None:
     if config.resize not in FILTERS:
         raise UserError(lookup.unknown("data.resize", config.resize, list(FILTERS)))
     if config.channels not in (0, 1, 3):
-        raise UserError(f"data.channels={config.channels}: must be 0 (as the source has), 1 (gray) or 3 (RGB)")
+        raise UserError(f"data.channels={config.channels}: must be 0 (as in the source), 1 (gray) or 3 (RGB)")
     for key in ("image_size", "limit", "train_limit"):
         if config[key] < 0:
             raise UserError(f"data.{key}={config[key]}: must be 0 or more")
     if config.train_limit and config.train_split == config.test_split:
         raise UserError(
-            f"data.train_limit={config.train_limit} would cut the images to measure against too, since train_split and "
-            f"test_split are both {config.test_split!r}: set data.limit, or another data.test_split"
+            f"data.train_limit={config.train_limit} would also cut the reference images, since train_split and "
+            f"test_split are both {config.test_split!r}. Set data.limit, or another data.test_split"
         )
     if not 0 <= config.test_fraction < 1:
         raise UserError(f"data.test_fraction={config.test_fraction}: must lie in [0, 1)")
 
 
 def from_pil(image: Image.Image) -> np.ndarray:
-    """A decoded PIL image as uint8 [H, W, C]: gray modes give C = 1, all others C = 3.
+    """A decoded PIL image as uint8 [H, W, C]. Gray modes give C = 1, all others C = 3.
 
-    EXIF orientation is applied. Transparency is composited on white, palettes are looked up, CMYK and the like become
-    RGB, 16-bit gray is divided by 257 (so 65535 becomes 255) and rounded. (16-bit colour PIL itself cuts to 8 bits.)
+    EXIF orientation is applied. Transparency is composited on white. Palettes are looked up. CMYK and similar modes
+    become RGB. 16-bit gray is divided by 257 (so 65535 becomes 255) and rounded. PIL itself cuts 16-bit colour to 8
+    bits.
 
     Raises:
       ValueError: float pixels, or integers beyond 16 bits, which have no agreed range.
@@ -61,7 +62,7 @@ def from_pil(image: Image.Image) -> np.ndarray:
             raise ValueError(f"pixels from {values.min()} to {values.max()} exceed 16 bits")
         return ((values + 128) // 257).astype(np.uint8)[..., None]
     if image.mode == "F":
-        raise ValueError("float pixels have no agreed range; save as 8-bit or 16-bit")
+        raise ValueError("float pixels have no agreed range. Save as 8-bit or 16-bit")
     clear = "transparency" in image.info  # the colour that a palette, gray or RGB file names as transparent
     if image.mode in ("1", "L") and not clear:
         return np.asarray(image.convert("L"))[..., None]
@@ -79,10 +80,10 @@ def from_pil(image: Image.Image) -> np.ndarray:
 
 
 def apply(images: np.ndarray, config) -> np.ndarray:
-    """uint8 [N, H, W, C] with the configured channels, then crop, then size.
+    """Applies the configured channels, then crop, then size to images uint8 [N, H, W, C].
 
-    Channels: gray becomes RGB by repetition, RGB becomes gray by ITU-R 601 luma as PIL rounds it. Crop "center" cuts
-    the middle square; "none" keeps the whole image, so that a resize changes its aspect ratio.
+    Gray becomes RGB by repetition. RGB becomes gray by ITU-R 601 luma, rounded as PIL does. Crop "center" cuts the
+    middle square. Crop "none" keeps the whole image, so that a resize changes its aspect ratio.
     """
     images = set_channels(images, config.channels or images.shape[-1])
     height, width = images.shape[1:3]
@@ -97,7 +98,7 @@ def apply(images: np.ndarray, config) -> np.ndarray:
 
 
 def set_channels(images: np.ndarray, channels: int) -> np.ndarray:
-    """uint8 [..., C] as uint8 [..., channels], for 1 and 3 channels."""
+    """Converts uint8 [..., C] to uint8 [..., channels], for 1 and 3 channels."""
     if images.shape[-1] == channels:
         return images
     if channels == 3:
@@ -122,7 +123,7 @@ def apply_all(images: np.ndarray, config) -> np.ndarray:
 
 
 def in_threads(work: Callable[[range], object], count: int, config, title: str) -> list:
-    """`work` over chunks of range(count) on threads (PIL and numpy release the GIL); its results in order."""
+    """Results of `work` over chunks of range(count) in order, on threads (PIL and numpy release the GIL)."""
     chunks: Sequence[range] = [range(i, min(i + _CHUNK, count)) for i in range(0, count, _CHUNK)]
     results = []
     # No more threads than cores, nor than 8: those that wait for the GIL slow the one that has it.
@@ -148,20 +149,20 @@ def read_images(
 ) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Decodes image files and brings each to the configured channels, crop and size.
 
-    Done one by one, because files may differ in size and mode. With `channels` 0 the result has three channels as soon
-    as one image is in colour; gray ones are repeated.
+    Images are processed one by one, because files may differ in size and mode. With `channels` 0, one coloured image
+    makes the whole result RGB. Gray images are then repeated over three channels.
 
     Args:
-      names: of the images, for messages.
-      read: gives the bytes of image i; called from several threads.
+      names: image names, for messages.
+      read: returns the bytes of image i. Several threads call it.
       config: `config.data`.
-      where: the folder or file they come from, for messages.
+      where: folder or file of the images, for messages.
 
     Returns:
-      images uint8 [N, H, W, C]; numbers of the images kept, int [N]; names of those left out.
+      images uint8 [N, H, W, C], the numbers of the kept images, int [N], and the names of the skipped images.
 
     Raises:
-      UserError: images are unreadable and `skip_bad_images` is off; sizes differ and `image_size` is 0.
+      UserError: unreadable images without `skip_bad_images`, or different sizes without `image_size`.
     """
 
     def decode(chunk: range) -> list:
@@ -177,11 +178,11 @@ def read_images(
     if bad and not config.skip_bad_images:
         shown = ", ".join(f"{names[i]} ({bad[i]})" for i in list(bad)[:3]) + (", ..." if len(bad) > 3 else "")
         raise UserError(
-            f"{where}: {len(bad)} of {len(names)} images cannot be read: {shown}; "
-            "replace them, or set data.skip_bad_images=True to go on without them"
+            f"{where}: {len(bad)} of {len(names)} images cannot be read: {shown}. "
+            "Replace them, or set data.skip_bad_images=True to leave them out"
         )
     if len(bad) == len(names):
-        raise UserError(f"{where}: none of its {len(names)} images can be read ({names[0]}: {bad[0]})")
+        raise UserError(f"{where}: none of {len(names)} images can be read ({names[0]}: {bad[0]})")
     results = [result for i, result in enumerate(results) if i not in bad]
     kept = np.array([i for i in range(len(names)) if i not in bad], np.int64)
     return _stack(results, [names[i] for i in kept], where), kept, [names[i] for i in bad]
@@ -202,13 +203,13 @@ def reason_of(error: Exception) -> str:
 
 
 def _stack(arrays: list[np.ndarray], names: list[str], where: str) -> np.ndarray:
-    """One array of them all; empties the list on the way, so that memory holds the images once."""
+    """One array of all images. The list is emptied on the way, so that memory holds the images once."""
     size = arrays[0].shape[:2]
     for array, name in zip(arrays, names, strict=True):
         if array.shape[:2] != size:
             raise UserError(
                 f"{where}: images differ in size: {names[0]} is {size[1]}x{size[0]}, "
-                f"{name} {array.shape[1]}x{array.shape[0]}; set data.image_size"
+                f"{name} {array.shape[1]}x{array.shape[0]}. Set data.image_size"
             )
     channels = max(array.shape[-1] for array in arrays)
     out = np.empty((len(arrays), *size, channels), np.uint8)

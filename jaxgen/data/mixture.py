@@ -1,4 +1,4 @@
-"""Points drawn from mixtures of Gaussians that are known to the last digit: ground truth for mode coverage."""
+"""Points drawn from known mixtures of Gaussians: ground truth for mode coverage."""
 
 import numpy as np
 
@@ -11,12 +11,12 @@ _TEST_SHARE = 10
 
 
 def mixture(config, name: str, centres: np.ndarray, std: float) -> Dataset:
-    """Splits "train" (`config.num_points` rows) and "test" of isotropic Gaussians, all equally likely; no labels.
+    """Splits "train" (`config.num_points` rows) and "test" of equally likely isotropic Gaussians, without labels.
 
     Args:
-      config: `config.data`; reads `num_points` and `seed`.
-      name: of the data set.
-      centres: [M, D]. std: of every Gaussian, in each dimension.
+      config: `config.data`. Reads `num_points` and `seed`.
+      name: name of the data set.
+      centres: [M, D]. std: the standard deviation of every Gaussian in each dimension.
 
     Raises:
       UserError: too few points for a test split.

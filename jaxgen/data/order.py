@@ -1,4 +1,4 @@
-"""The order in which training visits a dataset: shuffled anew each epoch, computed where it is used, with no state."""
+"""The order in which training visits a dataset. It is shuffled anew each epoch and computed on use, without state."""
 
 import math
 
@@ -12,14 +12,14 @@ _ROUNDS = 8
 
 
 def shuffled_index(key: jax.Array, position: jax.Array, n: int) -> jax.Array:
-    """Dataset indices at positions of the endless shuffled sequence: each epoch is a permutation of its own.
+    """Dataset indices at positions of an endless shuffled sequence. Each epoch is a permutation of its own.
 
-    A Feistel network on pairs of digits in base ceil(sqrt(n)) permutes at most n + 2 sqrt(n) + 1 numbers; those that
-    land at n or above go through it again until they fall below (cycle walking), so [0, n) is permuted exactly, at a
-    cost that does not depend on n. Works under jit, scan, vmap and shard_map; rows of a batch may lie in two epochs.
+    A Feistel network on pairs of digits in base ceil(sqrt(n)) permutes at most n + 2 sqrt(n) + 1 numbers. Numbers of n
+    or more pass it again until they fall below n (cycle walking). The result is an exact permutation of [0, n), and its
+    cost does not depend on n. It works under jit, scan, vmap and shard_map. A batch may span two epochs.
 
     Args:
-      key: PRNG key of the run; each epoch's permutation comes from `fold_in(key, epoch)`.
+      key: PRNG key of the run. Each epoch's permutation comes from `fold_in(key, epoch)`.
       position: global example number since the start, int array, below 2^32.
       n: size of the dataset, 1 to 2^31 - 1.
 

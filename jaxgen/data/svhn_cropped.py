@@ -21,7 +21,7 @@ def files(config) -> list[Path]:
 
 
 def load(config) -> Dataset:
-    """Images uint8 [N, 32, 32, 3] in splits "train", "test" and "extra"; the label is the digit."""
+    """Images uint8 [N, 32, 32, 3] in splits "train", "test" and "extra". The label is the digit."""
     pairs = zip(wanted_splits(config, _SPLITS), files(config), strict=True)
     return Dataset("svhn_cropped", {split: _read(path) for split, path in pairs}, tuple("0123456789"), {})
 
@@ -32,15 +32,15 @@ def _read(path: Path) -> Split:
     try:
         content = loadmat(path)
     except Exception as error:  # A damaged file fails in any layer: header, zlib, array tags.
-        raise UserError(f"{path} is truncated or damaged ({error}); replace it by a whole copy") from None
+        raise UserError(f"{path} is truncated or damaged ({error}). Replace it by a whole copy") from None
     if missing := {"X", "y"} - set(content):
-        raise UserError(f"{path} lacks {' and '.join(sorted(missing))}; it must be SVHN's format 2 (cropped digits)")
+        raise UserError(f"{path} lacks {' and '.join(sorted(missing))}. It must be SVHN's format 2 (cropped digits)")
     images, labels = content["X"], content["y"].ravel()
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[:3] != (32, 32, 3):
-        raise UserError(f"{path}: X is {images.dtype} {list(images.shape)}; SVHN has uint8 [32, 32, 3, N]")
+        raise UserError(f"{path}: X is {images.dtype} {list(images.shape)}. SVHN has uint8 [32, 32, 3, N]")
     if len(labels) != images.shape[3]:
         raise UserError(f"{path} holds {images.shape[3]} images but {len(labels)} labels")
     if labels.min() < 1 or labels.max() > 10:
-        raise UserError(f"{path} holds labels from {labels.min()} to {labels.max()}; SVHN has 1 to 10")
+        raise UserError(f"{path} holds labels from {labels.min()} to {labels.max()}. SVHN has 1 to 10")
     # The file writes the digit 0 as class 10.
     return Split(np.ascontiguousarray(images.transpose(3, 0, 1, 2)), labels.astype(np.int32) % 10)

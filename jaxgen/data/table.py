@@ -21,7 +21,7 @@ _MOST_DECIMALS = 7
 class Column(NamedTuple):
     """One column of a table.
 
-    categories: what its codes 0, 1, ... stand for; () for numbers. label: whether it holds the class of the row.
+    categories: the meaning of its codes 0, 1, ..., or () for numbers. label: whether it holds the class of the row.
     """
 
     name: str
@@ -30,25 +30,25 @@ class Column(NamedTuple):
 
 
 def columns_of(facts: dict) -> list[Column]:
-    """The columns in `Dataset.facts["points"]`, in the order of the rows; [] if the vectors are no table."""
+    """The columns in `Dataset.facts["points"]`, in the order of the rows. [] if the vectors are no table."""
     return [Column(name, tuple(categories), label) for name, categories, label in facts.get("columns", ())]
 
 
 def label_place(columns: Sequence[Column]) -> int | None:
-    """The number of the label's column, or None."""
+    """The index of the label column, or None."""
     return next((i for i, column in enumerate(columns) if column.label), None)
 
 
 def dataset(config, name: str, columns: Sequence[Column], rows: np.ndarray, info: dict[str, Any]) -> Dataset:
-    """Splits "train" and "test" of a table, stratified by the label's column if there is one.
+    """Splits "train" and "test" of a table, stratified by the label column if there is one.
 
     Args:
-      config: `config.data`; reads `test_fraction` and `seed`.
-      columns: of the table. rows: [N, C] in their order; codes where a column has categories.
-      info: what the rows came from.
+      config: `config.data`. Reads `test_fraction` and `seed`.
+      columns: the columns of the table. rows: [N, C] in the same order, with codes for categories.
+      info: the source of the rows.
 
     Raises:
-      UserError: too few rows, in all or of a class, or a fraction or seed that cannot be.
+      UserError: too few rows in all or in a class, or an impossible fraction or seed.
     """
     # Imported here: it takes a second, which only tables need.
     from sklearn.model_selection import train_test_split
@@ -56,10 +56,10 @@ def dataset(config, name: str, columns: Sequence[Column], rows: np.ndarray, info
     rows = np.asarray(rows, np.float32)
     where = f"data.name={name!r}"
     if len(rows) < MIN_ROWS:
-        raise UserError(f"{where}: {len(rows)} usable rows are too few: a table needs at least {MIN_ROWS}")
+        raise UserError(f"{where}: {len(rows)} usable rows are too few. A table needs at least {MIN_ROWS}")
     if not 0 < config.test_fraction < 1:
         raise UserError(
-            f"data.test_fraction={config.test_fraction}: a table needs a share between 0 and 1, such as 0.3"
+            f"data.test_fraction={config.test_fraction}: for a table it must be between 0 and 1, such as 0.3"
         )
     if config.seed < 0:
         raise UserError(f"data.seed={config.seed}: it must be 0 or more")
@@ -72,7 +72,7 @@ def dataset(config, name: str, columns: Sequence[Column], rows: np.ndarray, info
             if count < 4 or held < 1:
                 raise UserError(
                     f"{where}: {count} row(s) of class {class_names[code]!r} are too few for a stratified split with "
-                    f"data.test_fraction={config.test_fraction}: join classes, or leave such rows out"
+                    f"data.test_fraction={config.test_fraction}. Join classes, or leave such rows out"
                 )
     parts = train_test_split(
         np.arange(len(rows)), test_size=config.test_fraction, stratify=labels, random_state=config.seed
@@ -88,7 +88,7 @@ def dataset(config, name: str, columns: Sequence[Column], rows: np.ndarray, info
 
 
 def decimals(values: np.ndarray) -> int | None:
-    """The decimal places that write all of the float32 `values` [N]; None if they are finer than any rounding."""
+    """The decimal places that write all float32 `values` [N] exactly. None if no rounding does."""
     most = 0
     for value in np.unique(values):
         text = np.format_float_positional(np.float32(value), trim="-")
@@ -99,9 +99,9 @@ def decimals(values: np.ndarray) -> int | None:
 
 
 def write_csv(path: Path, columns: Sequence[Column], rows: np.ndarray, places: np.ndarray) -> None:
-    """Writes rows [N, C] as CSV with the columns' names, categories in words, numbers in their own units.
+    """Writes rows [N, C] as CSV with column names, categories as words and numbers in their own units.
 
-    places: decimal places [C] of the numbers; -1: as many as float32 has.
+    places: decimal places [C] of the numbers. -1 writes all that float32 has.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     file = io.StringIO(newline="")

@@ -1,4 +1,4 @@
-"""Rows of a table as networks see them and back: each column normalised by what the training split alone says of it."""
+"""Converts rows of a table to network inputs and back. Statistics of the training split alone normalise the columns."""
 
 import warnings
 from collections.abc import Sequence
@@ -42,11 +42,11 @@ class _Modes(NamedTuple):
 
 
 class TableCodec(NamedTuple):
-    """Rows [N, C] to vectors [N, E] and back; the label's column is no part of the vectors.
+    """Converts rows [N, C] to vectors [N, E] and back. The label column is not part of the vectors.
 
-    layout: what the E numbers are, in order, as (kind, count): "linear" (standard normal over the training rows),
-      "tanh" (in (-1, 1)) or "softmax" (one-hot, the categories of a column or the modes of a number).
-    places: decimal places of each column, -1 for one that is finer than any rounding.
+    layout: the parts of the E numbers, in order, as (kind, count). "linear" is standard normal over the training
+      rows. "tanh" lies in (-1, 1). "softmax" is one-hot: categories of a column, or modes of a number.
+    places: decimal places of each column, -1 for a column without rounding.
     encoded: the training rows as vectors, float32 [N, E].
     """
 
@@ -63,13 +63,13 @@ class TableCodec(NamedTuple):
 
     @property
     def width(self) -> int:
-        """E."""
+        """The size of a vector, E."""
         return sum(count for _, count in self.layout)
 
     def decode(self, vectors: jax.Array, labels: jax.Array | None) -> jax.Array:
         """Rows float32 [N, C] in the columns' own units, from vectors [N, E] and labels [N].
 
-        Numbers keep within the range of the training rows and are rounded to as many decimal places as those have.
+        Numbers are clipped to the range of the training rows and rounded to the same number of decimal places.
         """
         rows = jnp.broadcast_to(jnp.asarray(self.constants), (vectors.shape[0], len(self.constants)))
         quantiles, modes = self.quantiles, self.modes
@@ -95,18 +95,18 @@ class TableCodec(NamedTuple):
 
 
 def fit(columns: Sequence[Column], rows: np.ndarray, config: ConfigDict) -> TableCodec:
-    """The codec of a table and, as `encoded`, its training rows as vectors.
+    """The codec of a table, with the training rows as vectors in `encoded`.
 
-    Ties and modes are drawn by `config.seed`, once: the same data give the same codec and vectors.
+    `config.seed` draws ties and modes once. The same data give the same codec and vectors.
 
     Args:
-      columns: of the table. rows: float32 [N, C] of the training split.
-      config: `config.data`; reads `normalization` and `seed`. "quantile" makes each number standard normal by its
-        distribution function, "class_quantile" by that of its row's class, "mode_specific" a place within one of the
-        modes of a Gaussian mixture (Xu et al. 2019, section 4.2).
+      columns: the columns of the table. rows: float32 [N, C] of the training split.
+      config: `config.data`. Reads `normalization` and `seed`. The choice "quantile" makes each number standard normal
+        by its distribution function. The choice "class_quantile" uses the distribution function of the row's class. The
+        choice "mode_specific" gives a place within a mode of a Gaussian mixture (Xu et al. 2019, section 4.2).
 
     Raises:
-      UserError: an unknown normalisation, or nothing to learn.
+      UserError: an unknown normalisation, or no column that changes.
     """
     kind = config.normalization
     if kind not in NORMALIZATIONS:

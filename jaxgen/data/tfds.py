@@ -16,7 +16,7 @@ _FORMAT = "array_record"
 
 
 def files(config) -> list[Path]:
-    """The prepared shards of the splits that the config names; prepares the set if it is not."""
+    """The prepared shards of the splits that the config names. Prepares the set if it is not."""
     builder = _prepared(config)
     return [
         Path(str(p))
@@ -64,19 +64,19 @@ def _prepared(config):
     except tfds.core.DatasetNotFoundError:
         known = tfds.list_builders(with_community_datasets=False)
         near = difflib.get_close_matches(name.partition("/")[0], known, n=5)
-        hint = f"near it: {', '.join(near)}" if near else "names are at https://www.tensorflow.org/datasets/catalog"
-        raise UserError(f"data.name={config.name!r}: tensorflow-datasets has no set {name!r}; {hint}") from None
+        hint = f"Near it: {', '.join(near)}" if near else "Names are at https://www.tensorflow.org/datasets/catalog"
+        raise UserError(f"data.name={config.name!r}: tensorflow-datasets has no set {name!r}. {hint}") from None
     except (ValueError, AssertionError) as error:  # An unknown configuration or version of a known set.
         raise UserError(f"data.name={config.name!r}: {' '.join(str(error).split())}") from None
     if builder.is_prepared():
         if _FORMAT not in {file_format.value for file_format in builder.info.available_file_formats()}:
             raise UserError(
                 f"{config.name} is prepared in {builder.data_path} as {builder.info.file_format.value}, without "
-                f"random access; give another data.dir, where it is prepared as {_FORMAT}"
+                f"random access. Give another data.dir, where it is prepared as {_FORMAT}"
             )
         return builder
     if not config.download:
-        raise UserError(f"{config.name} is not prepared in {root} and data.download=False; set data.download=True")
+        raise UserError(f"{config.name} is not prepared in {root} and data.download=False. Set data.download=True")
     if importlib.util.find_spec("tensorflow") is None:
         raise UserError(
             f"{config.name} is not prepared in {root}, and preparing it needs TensorFlow: pip install 'jaxgen[tfds]' "
@@ -105,8 +105,8 @@ def features(info, name: str) -> tuple[str, str | None]:
     images = [key for key, feature in known.items() if isinstance(feature, tfds.features.Image)]
     labels = [key for key, feature in known.items() if isinstance(feature, tfds.features.ClassLabel)]
     if not images:
-        raise UserError(f"data.name={name}: this set has no image feature; its features: {', '.join(known) or 'none'}")
+        raise UserError(f"data.name={name}: this set has no image feature. Its features: {', '.join(known) or 'none'}")
     if len(images) > 1 and "image" not in images:
-        raise UserError(f"data.name={name}: this set has several images an example ({', '.join(images)}); give one set")
+        raise UserError(f"data.name={name}: this set has several images an example ({', '.join(images)}). Give one set")
     label = "label" if "label" in labels else (labels[0] if len(labels) == 1 else None)
     return "image" if "image" in images else images[0], label

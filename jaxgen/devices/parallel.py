@@ -1,9 +1,9 @@
-"""Devices: the mesh, and what lies where on it.
+"""Devices: the mesh, and the placement of arrays on it.
 
-No other file names a device. The step (`jaxgen.training.compiled_steps`) is what `jax.pmap` is made of,
-`jit(shard_map(update))`: every device takes its share of the batch, and the recipe averages over the mesh axis. Several
-seeds in one program (`config.num_seeds`) are lanes: states stacked along their first axis, which a second mesh axis can
-spread over devices.
+No other file names a device. The step (`jaxgen.training.compiled_steps`) is `jit(shard_map(update))`, the construction
+behind `jax.pmap`. Every device takes its share of the batch, and the recipe averages over the mesh axis. Several seeds
+in one program (`config.num_seeds`) are lanes: states stacked along their first axis. A second mesh axis can spread the
+lanes over devices.
 """
 
 import contextlib
@@ -31,9 +31,9 @@ _DEVICES_FLAG = "xla_force_host_platform_device_count"
 
 
 class TrainState(struct.PyTreeNode):
-    """Everything that training goes on from: steps done, the run's key, and the recipe's state.
+    """The whole training state: steps done, the run's key, and the recipe's state.
 
-    Of K lanes: `key` [K], and every leaf of `players` with a first axis of K; the step is that of all.
+    With K lanes, `key` is [K], and every leaf of `players` has a first axis of K. All lanes share the step.
     """
 
     step: jax.Array
@@ -42,17 +42,16 @@ class TrainState(struct.PyTreeNode):
 
 
 def make_mesh(num_devices: int, *, num_seeds: int = 1, seed_devices: int = 0) -> Mesh:
-    """A mesh over `num_devices` devices (0: all) whose axis "data" splits the batch.
+    """A mesh over `num_devices` devices (0: all), whose axis "data" splits the batch.
 
     Args:
-      num_devices: of all processes together.
-      num_seeds: with more than one the mesh has an axis "seed" before it, which splits the lanes.
-      seed_devices: how many ways it splits them. 0: as many as both numbers allow, since lanes have nothing to tell
-        each other, whereas the shares of a batch meet in all-reduces; 1 with several processes, each of which needs
-        every lane.
+      num_devices: devices of all processes together.
+      num_seeds: more than one adds an axis "seed" before it, which splits the lanes.
+      seed_devices: size of the axis "seed". 0 takes the most that both numbers allow. Lanes need no communication,
+        whereas shares of a batch meet in all-reduces. With several processes it is 1: each process needs every lane.
 
     Raises:
-      UserError: more devices asked for than there are, or lanes that do not divide.
+      UserError: there are fewer devices, or the lanes do not divide.
     """
     devices = jax.devices()
     if num_devices > len(devices):
@@ -70,19 +69,19 @@ def _ways(devices: int, num_seeds: int, asked: int) -> int:
     if num_seeds == 1 or (not asked and jax.process_count() > 1):
         return 1
     if asked > 1 and jax.process_count() > 1:
-        raise UserError(f"config.seed_devices={asked}: each of several processes needs every seed; set it to 1")
+        raise UserError(f"config.seed_devices={asked}: each of several processes needs every seed. Set it to 1")
     if asked and (num_seeds % asked or devices % asked):
         raise UserError(
             f"config.seed_devices={asked} does not divide config.num_seeds={num_seeds} over {devices} device(s): use "
-            f"{math.gcd(num_seeds, devices)}, or 0 to have it chosen"
+            f"{math.gcd(num_seeds, devices)}, or 0 for an automatic choice"
         )
     return asked or math.gcd(num_seeds, devices)
 
 
 def flat(mesh: Mesh) -> Mesh:
-    """Where one lane is looked at, with the axis "data" alone: the devices of a run with one seed.
+    """The mesh for the views of one lane, with the axis "data" alone: the devices of a run with one seed.
 
-    Those are all devices; but CPUs that are there for lanes (`use_cores`) are one to a run by itself.
+    These are all devices. CPU devices made for lanes (`use_cores`) are an exception: a run of one seed has one.
     """
     if SEED_AXIS not in mesh.axis_names:
         return mesh
@@ -90,7 +89,7 @@ def flat(mesh: Mesh) -> Mesh:
 
 
 def own(mesh: Mesh) -> Mesh:
-    """The part of a mesh that this process has by itself: all of it where there is only one process."""
+    """The devices of a mesh that belong to this process. With one process, the whole mesh."""
     devices = [device for device in mesh.devices.flat if device.process_index == jax.process_index()]
     return mesh if len(devices) == mesh.size else data_mesh(devices)
 
@@ -101,10 +100,10 @@ def data_mesh(devices: Sequence) -> Mesh:
 
 
 def use_cores(num_seeds: int, seed_devices: int) -> None:
-    """Makes as many devices of the CPU as it has cores for lanes; before JAX is first used.
+    """Makes one CPU device for each core, as far as lanes need them. It must run before JAX is first used.
 
-    A lane's step is mostly too small to be split, so that one device keeps one core busy. Nothing is changed where the
-    number of CPU devices was chosen by other means.
+    The step of a lane is mostly too small to be split, so one device keeps one core busy. Nothing changes if the number
+    of CPU devices was set by other means.
     """
     chosen = jax.config.jax_num_cpu_devices > 0 or _DEVICES_FLAG in os.environ.get("XLA_FLAGS", "")
     if not chosen:
@@ -114,19 +113,19 @@ def use_cores(num_seeds: int, seed_devices: int) -> None:
 
 
 def data_devices(mesh: Mesh) -> int:
-    """Devices that share a batch."""
+    """The number of devices that share a batch."""
     return mesh.shape[DATA_AXIS]
 
 
 def mesh_of_others(devices: Sequence | int) -> Mesh | AbstractMesh:
-    """A mesh over devices that are not here: of a topology to compile for, or just so many to lower for."""
+    """A mesh over absent devices: those of a topology to compile for, or a number of devices to lower for."""
     if isinstance(devices, int):
         return AbstractMesh((devices,), (DATA_AXIS,), axis_types=(AxisType.Auto,))
     return data_mesh(devices)
 
 
 def replicate(mesh: Mesh, tree: PyTree) -> PyTree:
-    """Host arrays as device arrays that every device of the mesh holds whole."""
+    """Host arrays as device arrays. Every device of the mesh holds the whole array."""
 
     def put(leaf):
         return spread(mesh, P(), leaf.shape, lambda index: leaf[index])
@@ -135,23 +134,23 @@ def replicate(mesh: Mesh, tree: PyTree) -> PyTree:
 
 
 def spread(mesh: Mesh, spec: P, shape: tuple[int, ...], part: Callable[[tuple], np.ndarray]) -> jax.Array:
-    """An array that lies on the mesh as `spec` says, each process giving `part(index)` for its own devices."""
+    """An array placed on the mesh by `spec`. Each process gives `part(index)` for its own devices."""
     return jax.make_array_from_callback(shape, NamedSharding(mesh, spec), part)
 
 
 def held_here(mesh: Mesh, spec: P, shape: tuple[int, ...], axis: int) -> list[int]:
-    """Which places along `axis` of such an array the devices of this process hold."""
+    """The places along `axis` of such an array that devices of this process hold."""
     indices = NamedSharding(mesh, spec).addressable_devices_indices_map(shape).values()
     return sorted({place for index in indices for place in range(*index[axis].indices(shape[axis]))})
 
 
 def on_host() -> contextlib.AbstractContextManager:
-    """Within it arrays are made and computed with by the CPU."""
+    """Inside the block, the CPU makes arrays and computes with them."""
     return jax.default_device(jax.local_devices(backend="cpu")[0])
 
 
 def local(tree: PyTree) -> PyTree:
-    """The replica on this process's first device, for work that a process does by itself."""
+    """The replica on this process's first device, for work of a single process."""
     return jax.tree.map(lambda leaf: leaf.addressable_data(0), tree)
 
 
@@ -161,9 +160,9 @@ def init_state(
     """The state before the first step, the same on every device.
 
     Args:
-      seed: several are lanes; each is what it would be alone.
-      start: `(players, given) -> players`, which puts weights that are there already in the place of random ones; what
-        it replaces is not computed.
+      seed: several seeds are lanes. Each lane equals a run of its seed alone.
+      start: `(players, given) -> players` puts given weights in place of random weights. Replaced weights are not
+        computed.
       given: arrays for `start`.
     """
 
@@ -184,7 +183,7 @@ def init_state(
 
 
 def abstract_state(recipe: Recipe, mesh: Mesh, seed: int | tuple[int, ...]) -> TrainState:
-    """Shapes and places of the state, without computing it: what a checkpoint is restored into."""
+    """Shapes and places of the state, without computing it. A checkpoint is restored into them."""
     shapes = jax.eval_shape(lambda: init_state(recipe, mesh, seed))
     return _placed(mesh, shapes, _specs_by_rule(mesh, shapes, recipe.shard_optimizer))
 
@@ -204,7 +203,7 @@ def _specs_by_rule(mesh: Mesh, shapes: TrainState, shard_optimizer: bool) -> Tra
 
 
 def specs_of(mesh: Mesh, state: TrainState) -> TrainState:
-    """Where each array of a state lies by its own sharding, or by the rule for one that says nothing of it."""
+    """The place of each array of a state, by its own sharding, or by the rule for arrays without a sharding."""
     rule = _specs_by_rule(mesh, state, shard_optimizer=False)
 
     def own(leaf, spec):
@@ -228,20 +227,20 @@ def _placed(mesh: Mesh, state: TrainState, specs: TrainState) -> TrainState:
 
 
 def shapes_on(mesh: Mesh, spec: P, tree: PyTree) -> PyTree:
-    """Shapes of the arrays, lying on the mesh as `spec` says."""
+    """Shapes of the arrays, placed on the mesh by `spec`."""
     sharding = NamedSharding(mesh, spec)
     return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), tree)
 
 
 def bytes_on_a_device(leaf: jax.Array | jax.ShapeDtypeStruct) -> int:
-    """What an array, or one of this shape and sharding, takes on each of its devices."""
+    """Bytes of an array, or of an array with this shape and sharding, on each of its devices."""
     sharding = getattr(leaf, "sharding", None)
     shape = leaf.shape if sharding is None else sharding.shard_shape(leaf.shape)
     return math.prod(shape) * leaf.dtype.itemsize
 
 
 def describe_devices(mesh: Mesh) -> dict[str, Any]:
-    """What the run ran on, for config.json and reports."""
+    """The devices of the run, for config.json and reports."""
     device = mesh.devices.flat[0]
     return {
         "platform": device.platform,
@@ -252,7 +251,7 @@ def describe_devices(mesh: Mesh) -> dict[str, Any]:
 
 
 def device_peak_memory_mb() -> float | None:
-    """Largest memory use of any local device in MiB; None where the backend does not tell (CPU)."""
+    """Largest memory use of any local device in MiB. None if the backend does not report it (CPU)."""
     peaks = [(device.memory_stats() or {}).get("peak_bytes_in_use") for device in jax.local_devices()]
     peaks = [peak for peak in peaks if peak is not None]
     return max(peaks) / 2**20 if peaks else None

@@ -1,4 +1,4 @@
-"""Where views of a state are computed: by each process alone, on all devices that it has itself."""
+"""Places the state for views. Each process computes views alone, on all its own devices."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ PyTree = Any
 
 
 def without_optimizers(players: PyTree) -> PyTree:
-    """Players without what their optimisers keep."""
+    """Players without the state of their optimisers."""
 
     def bare(node):
         return node.replace(opt_state=()) if hasattr(node, "opt_state") else node
@@ -24,9 +24,9 @@ def without_optimizers(players: PyTree) -> PyTree:
 
 
 def viewable(players: PyTree) -> PyTree:
-    """Players as this process computes views of them by itself, whole on all its devices; it asks nothing of others.
+    """Players placed whole on all devices of this process, for views. No other process takes part.
 
-    With several processes they have no optimiser's state: no view needs it, and it may be spread over all of them.
+    With several processes, the optimiser's state is left out: no view needs it, and it may be spread over them.
     """
     if jax.process_count() == 1:
         return players
@@ -42,9 +42,9 @@ def viewable(players: PyTree) -> PyTree:
 
 
 def place(mesh: jax.sharding.Mesh, batch: np.ndarray) -> jax.Array:
-    """A host batch spread along its first axis over those devices of the mesh that are this process's.
+    """A host batch spread along its first axis over this process's devices of the mesh.
 
-    Whole on one device if it does not divide.
+    If it does not divide, one device holds the whole batch.
     """
     mesh = parallel.own(mesh)
     if mesh.size == 1 or len(batch) % mesh.size:
@@ -53,9 +53,9 @@ def place(mesh: jax.sharding.Mesh, batch: np.ndarray) -> jax.Array:
 
 
 def lane(mesh: jax.sharding.Mesh, players: PyTree, index: int) -> PyTree:
-    """The players of one lane, on the devices of `parallel.flat(mesh)` as those of a run with one seed.
+    """The players of one lane, on the devices of `parallel.flat(mesh)`, as in a run with one seed.
 
-    With several processes: as `viewable`.
+    With several processes it works like `viewable`.
     """
     if jax.process_count() > 1:
         return _pick(viewable(players), index)

@@ -1,4 +1,4 @@
-"""Several processes of one run: who writes, and how they agree."""
+"""Several processes of one run: the writing process, and agreement between processes."""
 
 import os
 import pickle
@@ -32,12 +32,12 @@ def start_processes(coordinator_address: str | None, num_processes: int | None, 
     """Joins this process to the others of a run.
 
     Args:
-      coordinator_address: host:port of process 0; None, as for the rest, where a cluster that JAX knows tells it.
-      num_processes: how many there are.
-      process_id: the number of this one, from 0.
+      coordinator_address: host:port of process 0. None asks the cluster, as for the other arguments.
+      num_processes: number of all processes.
+      process_id: number of this process, from 0.
 
     Raises:
-      UserError: a value is wrong, nobody tells one that is missing, or process 0 cannot listen at its port.
+      UserError: a value is wrong or missing, and no cluster gives it, or process 0 cannot listen at its port.
     """
     _check_flags(coordinator_address, num_processes, process_id)
     given = {"coordinator_address": coordinator_address, "num_processes": num_processes, "process_id": process_id}
@@ -59,8 +59,8 @@ def start_processes(coordinator_address: str | None, num_processes: int | None, 
         if not missing:
             raise
         raise UserError(
-            f"--distributed: no cluster tells {', '.join(missing)} ({error}): JAX asks SLURM (in the tasks that srun "
-            "starts), Open MPI and TPU slices; elsewhere pass these flags, or leave out --distributed to train in this "
+            f"--distributed: no cluster gives {', '.join(missing)} ({error}). JAX asks SLURM (in tasks that srun "
+            "starts), Open MPI and TPU slices. Elsewhere pass these flags, or leave out --distributed to train in this "
             "process alone"
         ) from error
 
@@ -91,13 +91,13 @@ def _check_port(address: str, setting: str, mend: str) -> None:
 
 
 def listener(port: int = 0) -> socket.socket:
-    """A server at a port, 0 for any that is free, of IPv6 and IPv4 where both can be had."""
+    """A server at a port (0: any free port), for IPv6 and IPv4 if possible."""
     both = socket.has_dualstack_ipv6()
     return socket.create_server(("", port), family=socket.AF_INET6 if both else socket.AF_INET, dualstack_ipv6=both)
 
 
 def are_several() -> bool:
-    """Whether this process is one of several."""
+    """Whether the run has several processes."""
     return jax.process_count() > 1
 
 
@@ -112,42 +112,42 @@ def is_primary() -> bool:
 
 
 def wait_for_all(name: str) -> None:
-    """Returns when every process is here."""
+    """Waits until every process has arrived."""
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices(name)
 
 
 def meet(name: str) -> None:
-    """Returns when every process is here, once for each name, however long the slowest takes.
+    """Waits until every process has arrived, once for each name, however long the slowest process takes.
 
-    Before the first run of a program: on CPUs its collectives wait 30 s for a process that is still compiling.
+    It is needed before the first run of a program. On CPUs, collectives wait at most 30 s for a compiling process.
     """
     if jax.process_count() > 1:
         distributed.global_state.client.wait_at_barrier(f"jaxgen_{name}", _MEET_WITHIN_MS)
 
 
 def anywhere(flag: bool) -> bool:
-    """Whether `flag` is true in any process, so that all of them decide alike."""
+    """Whether `flag` is true in any process, so that all processes decide alike."""
     if jax.process_count() == 1:
         return flag
     return bool(np.any(multihost_utils.process_allgather(np.asarray(flag))))
 
 
 def reached_notice(step: int) -> bool:
-    """Whether all processes are to save and end here, since one of them was told that its end is near.
+    """Whether all processes must save and end here, since one of them received SIGTERM.
 
-    JAX's preemption service listens to SIGTERM, looks for it once a second, and lets the processes agree on the number
-    after the highest that any of them has asked for: until then asking costs nothing.
+    JAX's preemption service listens to SIGTERM and checks for it once a second. The processes then agree on a number
+    after the highest number that any process has asked about. Until then, asking costs nothing.
 
     Args:
-      step: every number from the first on, in every process, at the same places of the program. In training it is the
-        step, for orbax asks too when it saves, and all share one count.
+      step: consecutive numbers, in every process, at the same places of the program. In training it is the step, since
+        orbax asks too when it saves, and all callers share one count.
     """
     return multihost_utils.reached_preemption_sync_point(step)
 
 
 def share(value: Shared) -> Shared:
-    """The primary process's value, in every process; what the others pass is of no account."""
+    """The primary process's value, in every process. The values of other processes are ignored."""
     if jax.process_count() == 1:
         return value
     data = np.frombuffer(pickle.dumps(value) if is_primary() else b"", np.uint8)
@@ -159,7 +159,7 @@ def share(value: Shared) -> Shared:
 
 
 def gather(rows: np.ndarray) -> np.ndarray:
-    """Rows [n, ...] of every process one after the other, [processes * n, ...], in every process."""
+    """Rows [n, ...] of every process, concatenated in order to [processes * n, ...], in every process."""
     rows = np.ascontiguousarray(rows)
     if jax.process_count() == 1:
         return rows
@@ -169,7 +169,7 @@ def gather(rows: np.ndarray) -> np.ndarray:
 
 
 def whole(state: PyTree) -> PyTree:
-    """A pytree of device arrays as this process can read them; all must ask at the same time."""
+    """A pytree of device arrays as host arrays of this process. All processes must call it at the same time."""
     if jax.process_count() == 1:
         return state
 
@@ -182,10 +182,10 @@ def whole(state: PyTree) -> PyTree:
 
 
 def together(action: Callable[[], Shared]) -> Shared:
-    """What `action` gives in the primary process, which alone does it; its refusal is that of all.
+    """The result of `action`, which the primary process alone runs. If it refuses, all processes refuse.
 
     Raises:
-      UserError: it was refused; the others would wait for a process that has gone.
+      UserError: the action refused. Without it, the others would wait for a lost process.
     """
     value, refused = None, ""
     if is_primary():
@@ -199,24 +199,24 @@ def together(action: Callable[[], Shared]) -> Shared:
 
 
 def has_lost_another(error: Exception) -> bool:
-    """Whether an error of the runtime tells that another process of the run ended, or cannot be reached any more."""
+    """Whether a runtime error means that another process of the run ended or cannot be reached."""
     if jax.process_count() == 1 or not isinstance(error, jax.errors.JaxRuntimeError):
         return False
     return not any(word in str(error) for word in ("RESOURCE_EXHAUSTED", "INVALID_ARGUMENT"))
 
 
 def how_to_go_on(error: Exception | str, folder: Path) -> str:
-    """What to tell when another process is lost, as `error` says."""
+    """The message about another lost process, from `error`."""
     saved = [int(path.name) for path in (folder / "checkpoints").glob("*") if path.name.isdigit()]
     since = f"goes on from step {max(saved)}" if saved else "starts anew, since nothing was saved yet"
     return (
-        f"process {jax.process_index()} has lost another one of the {jax.process_count()} ({str(error)[:300]}): see "
-        f"why that one ended; the same command in all processes {since}"
+        f"process {jax.process_index()} lost another of the {jax.process_count()} processes ({str(error)[:300]}). "
+        f"Find out why that process ended. The same command in all processes {since}"
     )
 
 
 def leave(line: str, code: int) -> NoReturn:
-    """Prints a line and ends this process without waiting for the others, as JAX would at its end."""
+    """Prints a line and ends this process. It does not wait for the others, as JAX would at its end."""
     print(line, file=sys.stderr, flush=True)
     sys.stdout.flush()
     if is_primary():

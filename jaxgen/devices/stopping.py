@@ -1,9 +1,9 @@
-"""How a run ends before its time: it is asked to, or another of its processes is gone without a word.
+"""Ends a run early: on request, or because another process is gone.
 
-A collective mostly fails by itself then. In a long phase on the host none does, and JAX notices by missing heartbeats,
-after 100 s, and aborts. Here each process holds a connection to the primary one, which the system closes when either
-ends, however it ends. There is no timeout, so that a process that is slow, busy or stopped in a debugger is never taken
-for dead. A machine that loses its power or network closes nothing, and is left to JAX's heartbeats.
+A collective mostly fails by itself if a process is gone. During a long phase on the host there is no collective. JAX
+then notices missing heartbeats after 100 s and aborts. Here each process holds a connection to the primary process. The
+system closes the connection when either process ends, for any reason. There is no timeout, so a slow, busy or halted
+process is never taken for dead. A machine without power or network closes nothing. JAX's heartbeats find it.
 """
 
 import atexit
@@ -34,9 +34,9 @@ _TOKEN = 16
 
 
 class Stop:
-    """`stop(step)`, or `stop()` but in training: whether the run was asked to save and end; once it was, it stays so.
+    """`stop(step)` in training, else `stop()`: whether the run was asked to save and end. True stays true.
 
-    Of several processes all must ask alike, and all get the same answers (`processes.reached_notice`).
+    With several processes, all must ask alike, and all get the same answers (`processes.reached_notice`).
     """
 
     def __init__(self):
@@ -52,9 +52,9 @@ class Stop:
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
-        """Within the block SIGTERM and Ctrl-C ask the run to save and end; a second Ctrl-C ends it at once.
+        """Inside the block, SIGTERM and Ctrl-C ask the run to save and end. A second Ctrl-C ends it at once.
 
-        In a thread other than the main one, where Python lets nobody listen to signals, the block just runs.
+        Outside the main thread Python allows no signal handlers, so the block just runs.
         """
         if threading.current_thread() is not threading.main_thread():
             yield
@@ -94,7 +94,7 @@ class _Connections:
         threading.Thread(target=self._listen, args=(index, connection), daemon=True).start()
 
     def close(self) -> None:
-        """Says good-bye: whatever ends now, ends as it should."""
+        """Says good-bye. Any later end of a connection is a proper end."""
         self._over = True
         self._tell(_BYE)
 
@@ -119,10 +119,10 @@ class _Connections:
 
 
 def watch_processes(folder: Path) -> None:
-    """From here on a lost process ends the others, which all call this; it does nothing where there is one only.
+    """From here on, a lost process ends the others. All processes call this. With one process it does nothing.
 
     Args:
-      folder: the work directory, to tell where the same command goes on.
+      folder: the work directory. The message says at which step the same command continues.
     """
     if not processes.are_several():
         return
@@ -137,7 +137,7 @@ def watch_processes(folder: Path) -> None:
 
 
 def _accept(connections: _Connections, listener: socket.socket, token: bytes) -> None:
-    """Takes the others' connections; what does not know the token is none of them."""
+    """Accepts connections of the other processes. A client without the token is refused."""
     missing, deadline = set(range(1, jax.process_count())), time.monotonic() + _CONNECT_WITHIN
     with listener:
         while missing and (left := deadline - time.monotonic()) > 0:
@@ -168,10 +168,10 @@ def _connect(connections: _Connections, port: int, token: bytes) -> None:
 
 
 def _delay_aborts() -> None:
-    """JAX aborts a process at once when the primary one is gone: six seconds later the line has been said.
+    """Delays JAX's abort by six seconds when the primary process is gone, so that the error line is printed first.
 
-    The handler is the C library's sleep(), which takes the signal's number, 6, for seconds; then the abort goes on. One
-    in Python could not run there, nor may it: memory may be what the abort is about.
+    The handler is the C library's sleep(), which takes the signal's number, 6, for seconds. Then the abort goes on. A
+    handler in Python could not run there. It would not be safe either: memory errors may cause the abort.
     """
     library = ctypes.CDLL(None)
     library.signal.argtypes, library.signal.restype = (ctypes.c_int, ctypes.c_void_p), ctypes.c_void_p

@@ -1,4 +1,4 @@
-"""Samples and pairs stream through metrics into records; baselines of tables, latent samplers, means over seeds.
+"""Streams samples and pairs through metrics into records. Also: baselines of tables, latent samplers, means over seeds.
 
-It imports data, files, metrics, ops, pictures and settings, and knows nothing of training or devices.
+It imports data, files, metrics, ops, pictures and settings. It imports neither training nor devices.
 """

@@ -1,4 +1,4 @@
-"""Evaluations of several seeds as one: mean, standard deviation, interval, best and worst of each number."""
+"""Combines the evaluations of several seeds: mean, standard deviation, interval, best and worst of each number."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -15,15 +15,16 @@ _OF_ONE_SEED = ("value", "spread", "spread_kind", "seconds", "seconds_view", "no
 
 
 def over_seeds(evaluations: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
-    """What `evaluation.json` says of several seeds.
+    """The contents of `evaluation.json` for several seeds.
 
     Args:
       evaluations: seed -> the contents of its own evaluation.json.
 
     Returns:
       {metric: {value: mean, spread: standard deviation (ddof 1), interval: [low, high], best, worst: {seed, value},
-      seeds: {"seed": value}, seconds: of all, and whatever is the same in all records}, "_skipped": {metric: reason}}.
-      Where a seed has no finite number there is no mean either, and a note names the seed.
+      seeds: {"seed": value}, seconds: sum over seeds, further entries equal in all records}, "_skipped": {metric:
+      reason}}.
+      If a seed has no finite number, there is no mean, and a note names the seed.
     """
     names = dict.fromkeys(name for results in evaluations.values() for name in results if not name.startswith("_"))
     skipped = {name: reason for results in evaluations.values() for name, reason in results.get("_skipped", {}).items()}
@@ -42,7 +43,7 @@ def means_and_spreads(together: Mapping[str, Any]) -> dict[str, float]:
 
 
 class Summary(NamedTuple):
-    """n values: their mean, standard deviation (ddof 1) and the 95% interval of the mean; None where n is 1."""
+    """Mean, standard deviation (ddof 1) and 95% interval of the mean of n values. The last two are None if n is 1."""
 
     n: int
     mean: float
@@ -57,7 +58,7 @@ class Summary(NamedTuple):
 
 
 def summarise(values: Sequence[float]) -> Summary:
-    """Mean of at least one value, interval from Student's t with n - 1 degrees of freedom."""
+    """Mean of at least one value, with an interval from Student's t with n - 1 degrees of freedom."""
     array = np.asarray(values, np.float64)
     mean = float(array.mean())
     if len(array) < 2:
@@ -68,7 +69,7 @@ def summarise(values: Sequence[float]) -> Summary:
 
 
 def equal(values: Sequence[float]) -> bool:
-    """Whether all are the same number but for rounding."""
+    """Whether all numbers are equal except for rounding."""
     return bool(np.ptp(values) <= 1e-12 * np.max(np.abs(values)))
 
 

@@ -1,7 +1,7 @@
-"""The metrics of a run on a table, of samplers that learn nothing, on the same rows: baselines.json beside its results.
+"""Computes a run's metrics for samplers that learn nothing, on the same rows, into baselines.json.
 
-What a number is worth shows only beside those of real rows against real rows and of a Gaussian copula. Each sampler
-takes training rows and gives as many new ones: `(rows [N, C], categories [C], label, rng) -> rows [N, C]`.
+A number means little alone. It is compared with real rows against real rows and with a Gaussian copula. Each sampler
+takes training rows and gives as many new rows: `(rows [N, C], categories [C], label, rng) -> rows [N, C]`.
 """
 
 import hashlib
@@ -31,14 +31,14 @@ NAME = "baselines.json"
 
 
 class Baseline(NamedTuple):
-    """A sampler, and what people call it."""
+    """A sampler and its title."""
 
     title: str
     sample: Callable[[np.ndarray, tuple[int, ...], int | None, np.random.Generator], np.ndarray]
 
 
 def draw(name: str, rows: np.ndarray, categories: tuple[int, ...], label: int | None, seed: int) -> np.ndarray:
-    """Rows float32 [N, C] of the baseline `name`, by `seed`."""
+    """Rows float32 [N, C] of the baseline `name`, drawn by `seed`."""
     rng = np.random.default_rng((seed, 5))
     return BASELINES[name].sample(np.asarray(rows), categories, label, rng).astype(np.float32)
 
@@ -119,16 +119,16 @@ BASELINES: dict[str, Baseline] = {
 
 
 def check(settings: ConfigDict, columns: list) -> None:
-    """Refuses names in `config.evaluation.baselines` that are none, or any for data that are no table.
+    """Refuses unknown names in `config.evaluation.baselines`, and any baseline if the data are no table.
 
     Raises:
-      UserError: either.
+      UserError: an unknown name, or data that are no table.
     """
     for name in settings.baselines:
         if name not in BASELINES:
             raise UserError(lookup.unknown("config.evaluation.baselines", name, list(BASELINES)))
     if settings.baselines and not columns:
-        raise UserError("config.evaluation.baselines are samplers of tables, and this data are none: set it to ()")
+        raise UserError("config.evaluation.baselines sample tables, but these data are no table. Set it to ()")
     if settings.baselines and settings.baseline_draws < 1:
         raise UserError(f"config.evaluation.baseline_draws={settings.baseline_draws}: it must be at least 1")
 
@@ -141,15 +141,15 @@ def measure(
     cache_dir: Path | None,
     stop: Callable[[], bool] = lambda: False,
 ) -> dict[str, dict]:
-    """{baseline: {metric: record}}, each record as in evaluation.json with the mean over draws for its value.
+    """{baseline: {metric: record}}. Each record is as in evaluation.json, and its value is the mean over draws.
 
-    `spread` is the standard deviation over the draws, `seeds` holds every one. Kept in `cache_dir`, since all runs on
-    the same split share them.
+    `spread` is the standard deviation over the draws. `seeds` holds every value. The result is kept in `cache_dir`,
+    since all runs on the same split share it.
 
     Args:
-      settings: `config.evaluation`; reads `baselines` and `baseline_draws` and what `evaluation.evaluate` reads.
+      settings: `config.evaluation`. Reads `baselines`, `baseline_draws` and the settings of `evaluation.evaluate`.
       real, train: the reference split, and the training split that baselines draw from.
-      facts: of the data, with its columns.
+      facts: facts about the data, with its columns.
 
     Raises:
       evaluation.Stopped: `stop()` was true.
@@ -206,7 +206,7 @@ def _over(records: list[dict]) -> dict:
 
 
 def _digest(name: str, settings, real, train, facts) -> str:
-    """What the numbers depend on: rows, columns, settings, and the code that makes them."""
+    """The inputs of the numbers: rows, columns, settings, and the code."""
     digest = hashlib.sha256()
     keys = ("metrics", "batch_size", "allow_few_samples", "num_train", "baseline_draws")
     digest.update(json.dumps([name, {key: settings[key] for key in keys}, facts], default=str).encode())
@@ -226,7 +226,7 @@ def write(path: Path, measured: dict[str, dict], about: dict[str, Any]) -> None:
 
 
 def format_table(results: Mapping[str, Any], measured: Mapping[str, dict]) -> str:
-    """The run beside the baselines: a line for each, a column for each metric, the run first."""
+    """A table of the run and the baselines: a row for each, a column for each metric, the run first."""
     metrics = [name for name in results if not name.startswith("_")]
     lines = [("", *metrics), ("this run", *(_number(results[name]) for name in metrics))]
     for name, records in measured.items():

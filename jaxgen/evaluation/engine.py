@@ -1,4 +1,4 @@
-"""Streams samples and pairs through metrics; knows nothing of training."""
+"""Streams samples and pairs through metrics. It does not import training."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -40,27 +40,26 @@ def evaluate(
     """Computes `settings.metrics` on what `views` offers and returns the contents of `evaluation.json`, less `_run`.
 
     Args:
-      settings: `config.evaluation`: metrics, num_samples, batch_size, seed, allow_few_samples; and, where they differ
-        from the usual, extractor, resize, extractor_weights, num_train.
-      real: the reference split, or its images uint8 [N, H, W, C]; or an `ImageSet`, which keeps its features from
-        one call to the next where several models are measured against it.
-      views: those of `metrics.base.VIEWS` and any others, by name, each called with what its parameters name: `ids`,
-        `images`, `epsilon`; on host or device. All are called with n = batch_size always, or this process's share of
-        it; what pads the last batch repeats its last example and is dropped. None stands for a view that is not there.
-      split: the name of the reference split, for the record, if `real` does not tell it.
-      train: the training split, for metrics that ask about memorisation or need labelled examples.
-      facts: what else a view must tell, by its name: {"points": {"centres": ..., "std": ...}}.
+      settings: `config.evaluation`: metrics, num_samples, batch_size, seed, allow_few_samples, and, if not the
+        defaults, extractor, resize, extractor_weights, num_train.
+      real: the reference split, its images uint8 [N, H, W, C], or an `ImageSet`. An `ImageSet` keeps its features
+        between calls, so that several models can be measured against it.
+      views: `metrics.base.VIEWS` and others, by name. A view is called with the arguments that its parameters name:
+        `ids`, `images`, `epsilon`. They are on host or device. n is always batch_size, or this process's share of it.
+        The last batch is padded with its last example, and the padding is dropped. None means an absent view.
+      split: name of the reference split, for the record, if `real` does not know its name.
+      train: the training split, for metrics of memorisation and metrics of labelled examples.
+      facts: further facts of a view, by its name: {"points": {"centres": ..., "std": ...}}.
       place: puts a host batch on all devices.
       stop: asked before every batch.
-      cache_dir: where statistics of the real images' features are kept; None keeps none.
-      gallery: folder for pictures of samples and features (`jaxgen.evaluation.gallery`); None draws none.
-      workers: the processes that share the work; all must call this alike. The first writes what there is to write.
-
+      cache_dir: folder that keeps statistics of the real images' features. None keeps none.
+      gallery: folder for pictures of samples and features (`jaxgen.evaluation.gallery`). None draws none.
+      workers: the processes that share the work. All must call this alike. The first process writes the files.
     Returns:
       {metric: {value, spread, n_real, n_fake, extractor, resize, split, seconds, direction, ...},
       "_skipped": {metric: reason}}, finite JSON. Keys are `metrics.base.result_name`'s. `seconds` is the metric's own
-      time (with that of the real images' features unless cached), `seconds_view` that of making the images. {} in all
-      processes but the first.
+      time (with the time for the real images' features, unless cached). `seconds_view` is the time for making the
+      images. {} in all processes but the first.
 
     Raises:
       UserError: unknown metric, bad number, or too few images for a metric without allow_few_samples.
@@ -87,7 +86,7 @@ def check(
     split: str,
     train: ImageSource | None = None,
 ) -> None:
-    """Refuses at once what `evaluate` would refuse after the training; arguments as for `evaluate`, no view is called.
+    """Refuses at once what `evaluate` would refuse after the training. Arguments as for `evaluate`, no view is called.
 
     Raises:
       UserError: as `evaluate` does before it computes.
@@ -115,7 +114,7 @@ class _Evaluation:
         self.marks: dict[str, dict] = {}
 
     def opened(self, source: ImageSource | ImageSet | np.ndarray, split: str, cache_dir) -> ImageSet:
-        """The set with its features to come, unless it has them already; `split`: its name if it does not tell it."""
+        """The set with its features, added if needed. `split` is its name if the set does not know its own."""
         if isinstance(source, ImageSet):
             return source
         source = source if isinstance(source, ImageSource) else ImageSource(source)
@@ -128,7 +127,7 @@ class _Evaluation:
             if self.settings[key] < 1:
                 raise UserError(f"evaluation.{key}={self.settings[key]} must be at least 1")
         if self.real.images is not None and len(self.real) == 0:
-            raise UserError(f"evaluation: the split {self.real.split!r} has no images; choose another data.test_split")
+            raise UserError(f"evaluation: the split {self.real.split!r} has no images. Choose another data.test_split")
         modules = {name: lookup.module("metrics", name, "evaluation.metrics") for name in self.settings.metrics}
         selected, skipped = select(modules, self.offered(), self.image_shape(), self.obstacle_to, self.extractor)
         allow = self.settings.allow_few_samples
@@ -145,20 +144,20 @@ class _Evaluation:
         return tuple(self.facts["sample"]["image_shape"] if images is None else images.shape[1:])
 
     def obstacle_to(self, use: str) -> str:
-        """ "" if there is what a metric uses, else why not."""
+        """ "" if the inputs of a metric are there, else the reason against it."""
         owner, kind = use.split(".")
         if owner == "facts":
             if kind in self.facts.get("points", {}):
                 return ""
             needed = "columns of a table" if kind == "columns" else f"true {kind} of the points"
-            return f"needs the {needed}; {self.real.split} does not tell them"
+            return f"needs the {needed}. {self.real.split} does not have them"
         images = self.real if owner == "real" else self.train
         if images is None:
-            return "needs the training images; none were given"
+            return "needs the training images, but none were given"
         if images.images is None and use != "real.statistics":
-            return f"needs the real images' {kind}; {images.split} holds statistics only"
+            return f"needs the real images' {kind}. {images.split} holds statistics only"
         if kind == "labels" and images.labels is None:
-            return f"needs class labels; {images.split} has none"
+            return f"needs class labels. {images.split} has none"
         return ""
 
     def counts(self, view: str) -> tuple[int | None, int]:
@@ -169,7 +168,7 @@ class _Evaluation:
         return self.real.statistics_file.n if self.real.images is None else len(self.real), wanted
 
     def context(self, view: str, extractor: str | None) -> Context:
-        """What a metric of the view, or its pictures, may know."""
+        """The facts for a metric of the view, or for its pictures."""
         extract = extractor and self.extractor(extractor).apply
         known = self.settings.seed, self.real, self.train, extractor, self.image_shape(), dict(self.facts), extract
         return Context(*self.counts(view), *known)

@@ -1,4 +1,4 @@
-"""The pictures of one evaluation, from the images and features that its metrics see anyway."""
+"""Draws the pictures of one evaluation, from images and features that its metrics compute anyway."""
 
 import logging
 from pathlib import Path
@@ -25,11 +25,11 @@ _LEFT = 400
 
 
 class Gallery:
-    """Gathers a seeded 1,000 samples as they stream by, then draws (`metrics.base.Accumulator` in shape).
+    """Keeps 1,000 seeded samples of the stream, then draws them (`metrics.base.Accumulator` in shape).
 
     Args:
-      context: of the view "sample"; with an extractor there are pictures of features too.
-      folder: where the PNG files go.
+      context: the context of the view "sample". With an extractor there are pictures of features too.
+      folder: folder for the PNG files.
     """
 
     def __init__(self, context: Context, folder: Path):
@@ -41,13 +41,13 @@ class Gallery:
         )
 
     def update(self, batch: OutputBatch) -> None:
-        """Keeps what belongs to the subset."""
+        """Keeps the samples of the subset."""
         self._samples.update(batch)
         if self._context.extractor is not None:
             self._features.update(batch)
 
     def result(self) -> dict[str, Path]:
-        """Draws real_beside_fake, nearest_training_images, figure2; with an extractor tsne, closest_pairs, classes."""
+        """Draws real_beside_fake, nearest_training_images, figure2. With an extractor: tsne, closest_pairs, classes."""
         context, samples = self._context, self._samples.rows()
         drawn = {}
         if context.real is not None and context.real.images is not None:
@@ -93,9 +93,9 @@ class Gallery:
 
 
 def point_gallery(context: Context, folder: Path) -> Collected:
-    """Gathers all generated points, which are small, then draws them over the real ones; arguments as for `Gallery`.
+    """Keeps all generated points, which are small, and draws them over the real points. Arguments as for `Gallery`.
 
-    The picture is real_and_generated; of tables marginals, correlations, pca and tsne.
+    The picture is real_and_generated. Tables have marginals, correlations, pca and tsne.
     """
 
     def draw(fake: np.ndarray) -> dict[str, Path]:
@@ -133,7 +133,7 @@ def _draw_table(context: Context, folder: Path, columns: list, fake: np.ndarray)
 def save_features(folder: Path, real: np.ndarray, fake: np.ndarray, extractor: str) -> None:
     """Writes features.npz: `real` and `fake` [n, D], at most 400 of each, and the network's name ("": the data itself).
 
-    What jaxgen.report needs to show several models and the real data in one plane; the same settings give the same
+    jaxgen.report shows several models and the real data in one plane from these files. The same settings give the same
     real examples.
     """
     parts = {}
@@ -151,10 +151,10 @@ def _save(pictures: dict[str, Image.Image], folder: Path) -> dict[str, Path]:
 
 
 def nearest_by_pixels(samples: np.ndarray, train: Pixels, count: int) -> np.ndarray:
-    """Numbers of the training images nearest to each sample in pixels, nearest first, int [N, count].
+    """Indices of the training images nearest to each sample in pixels, nearest first, int [N, count].
 
     Args:
-      samples: uint8 [N, H, W, C]. train: uint8 [M, H, W, C], an array or what streams from disk.
+      samples: uint8 [N, H, W, C]. train: uint8 [M, H, W, C], an array or images that stream from disk.
     """
     flat = samples.reshape(len(samples), -1).astype(np.float32)
     best, where = np.empty((len(samples), 0)), np.empty((len(samples), 0), int)

@@ -1,7 +1,7 @@
-"""Distributions of latents fitted after training, to where the encoder puts the training images.
+"""Distributions of latents, fitted after training to the encoder's latents of the training images.
 
-A VAE's aggregate posterior is not its prior: decoding latents from a density fitted to it gives better samples (ex-post
-density estimation, Ghosh et al. 2020, section 4; Tolstikhin et al. 2018).
+A VAE's aggregate posterior differs from its prior. A density fitted to the posterior gives latents that decode to
+better samples (ex-post density estimation, Ghosh et al. 2020, section 4, Tolstikhin et al. 2018).
 """
 
 import json
@@ -37,7 +37,7 @@ class EncodingViews(Protocol):
 
 
 class EncodingRun(Protocol):
-    """Those parts of a `jaxgen.runs.session.Session` that a sampler is fitted with."""
+    """The parts of a `jaxgen.runs.session.Session` that the fit of a sampler needs."""
 
     config: ConfigDict
     train: Split
@@ -48,7 +48,7 @@ class LatentSampler(NamedTuple):
     """A mixture of Gaussians over latents.
 
     weights: [K]. means: [K, Z]. factors: [K, Z, Z], lower Cholesky factors of the covariances.
-    facts: what it was fitted to; goes into the records of what is measured of its samples.
+    facts: the source of the fit. They go into the records of metrics of its samples.
     """
 
     weights: np.ndarray
@@ -57,7 +57,7 @@ class LatentSampler(NamedTuple):
     facts: Mapping[str, Any]
 
     def draw(self, key: jax.Array, ids: np.ndarray) -> np.ndarray:
-        """Latents number `ids` of the key, float32 [n, Z]: the same number, the same latent."""
+        """Latents with the numbers `ids` of the key, float32 [n, Z]. The same number gives the same latent."""
         uniform, normal = _noise(key, np.asarray(ids, np.int32), self.means.shape[1])
         edges = np.cumsum(self.weights)
         chosen = np.minimum(np.searchsorted(edges, np.asarray(uniform) * edges[-1], side="right"), len(edges) - 1)
@@ -72,15 +72,15 @@ def _noise(key, ids, dimensions: int):
 
 
 def check(names, views, where: str) -> None:
-    """Refuses unknown samplers, and any for a recipe that has no encoder to fit them to.
+    """Refuses unknown samplers, and any fitted sampler for a recipe without an encoder.
 
     Args:
-      names: of samplers, `PRIOR` among them or not.
+      names: names of samplers, with or without `PRIOR`.
       views: names of the recipe's views.
       where: the key or flag, for the error line.
 
     Raises:
-      UserError: either.
+      UserError: an unknown sampler, or a recipe without an encoder.
     """
     for name in names:
         if name != PRIOR and name not in FITTED:
@@ -88,12 +88,12 @@ def check(names, views, where: str) -> None:
         if name != PRIOR and not {"encode", "decode"} <= set(views):
             raise UserError(
                 f"{where}: {name!r} is fitted to an encoder's latents, so it needs a recipe with the views encode and "
-                f"decode; this one offers {', '.join(sorted(views))}: only 'prior' is possible"
+                f"decode. This recipe offers {', '.join(sorted(views))}: only 'prior' is possible"
             )
 
 
 def check_config(config, views) -> None:
-    """`check` for the samplers that a config names."""
+    """`check` for the samplers of a config."""
     check(config.evaluation.latent_samplers, views, "config.evaluation.latent_samplers")
     check((config.sample.latent_sampler,), views, "config.sample.latent_sampler")
 
@@ -102,9 +102,9 @@ def fit(name: str, latents: np.ndarray, components: int, seed: int, facts: Mappi
     """Maximum-likelihood Gaussians of full covariance: one ("normal"), or a mixture by EM from k-means.
 
     Args:
-      name: of `FITTED`.
+      name: a name in `FITTED`.
       latents: [N, Z].
-      components: of a mixture.
+      components: components of the mixture.
 
     Raises:
       UserError: fewer latents than components.
@@ -117,8 +117,8 @@ def fit(name: str, latents: np.ndarray, components: int, seed: int, facts: Mappi
     components = FITTED[name] or components
     if len(latents) < max(components, 2):
         raise UserError(
-            f"latent sampler {name!r}: {len(latents)} training images are too few for {components} component(s); "
-            "raise config.evaluation.sampler_images or lower config.evaluation.mixture_components"
+            f"latent sampler {name!r}: {len(latents)} training images are too few for {components} component(s). "
+            "Raise config.evaluation.sampler_images or lower config.evaluation.mixture_components"
         )
     mixture = GaussianMixture(components, covariance_type="full", max_iter=_ITERATIONS, random_state=seed)
     # One thread: EM's products are small, and on busy cores more threads wait for each other by spinning.
@@ -136,8 +136,8 @@ def posterior_draws(encode, images, key: jax.Array, batch_size: int, workers: Wo
 
     Args:
       encode: uint8 [n, H, W, C] -> mean, log-variance [n, Z].
-      images: uint8 [N, H, W, C], an array or what streams from disk.
-      workers: the processes that share the work; all get all draws.
+      images: uint8 [N, H, W, C], an array or images that stream from disk.
+      workers: the processes that share the work. All get all draws.
     """
     draws, stream = [], ExampleStream(batch_size, workers=workers)
     for ids, count in stream(len(images), "latents"):
@@ -148,7 +148,7 @@ def posterior_draws(encode, images, key: jax.Array, batch_size: int, workers: Wo
 
 
 def load(path: Path, facts: Mapping[str, Any]) -> LatentSampler | None:
-    """The sampler in `path` if it is of these facts (training step, images, seed, ...), else None."""
+    """The sampler in `path` if it has these facts (training step, images, seed, ...), else None."""
     if not path.exists():
         return None
     try:
@@ -162,7 +162,7 @@ def load(path: Path, facts: Mapping[str, Any]) -> LatentSampler | None:
 
 
 def save(sampler: LatentSampler, path: Path) -> None:
-    """Writes the parameters, whole or not at all; a folder that cannot be written is told, not refused."""
+    """Writes the parameters, whole or not at all. An unwritable folder gives a warning and no error."""
     try:
         facts = np.array(json.dumps(dict(sampler.facts)))
         write_arrays(path, weights=sampler.weights, means=sampler.means, factors=sampler.factors, facts=facts)
@@ -173,14 +173,14 @@ def save(sampler: LatentSampler, path: Path) -> None:
 def fitted(
     opened: EncodingRun, players: Mapping, step: int, folder: Path, names: Iterable[str], workers: Workers = ALONE
 ) -> dict[str, LatentSampler]:
-    """Samplers by name, each from its file in the work directory, or fitted to a trained state and kept there.
+    """Samplers by name. Each comes from its file in the work directory, or is fitted to a trained state and kept there.
 
     Args:
-      opened: the run; `config.evaluation` has the settings.
-      players: its state at `step`; with another step, or other settings, a sampler is fitted anew.
+      opened: the run. `config.evaluation` has the settings.
+      players: its state at `step`. Another step or other settings need a new fit.
       folder: the work directory.
-      names: of samplers; the prior needs no fitting and is left out.
-      workers: the processes that share the work; the first reads and writes the files.
+      names: names of samplers. The prior needs no fit and is left out.
+      workers: the processes that share the work. The first process reads and writes the files.
     """
     config, settings = opened.config, opened.config.evaluation
     images = opened.train.images

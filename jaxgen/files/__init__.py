@@ -1,4 +1,4 @@
-"""What a run leaves on the disk and how: work directory, logs, evaluation.json, downloads, provenance.
+"""Files of a run: work directory, logs, evaluation.json, downloads, provenance.
 
 It imports settings.
 """

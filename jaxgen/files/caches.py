@@ -10,7 +10,7 @@ log = logging.getLogger(__name__)
 
 
 def folder(given: str = "") -> Path:
-    """`given`, or `$JAXGEN_CACHE`, or `~/.cache/jaxgen`; a user without a home folder gets one that is temporary."""
+    """`given`, or `$JAXGEN_CACHE`, or `~/.cache/jaxgen`. A user without a home folder gets one that is temporary."""
     try:
         return Path(given or os.environ.get("JAXGEN_CACHE") or "~/.cache/jaxgen").expanduser()
     except RuntimeError:  # No `HOME`, and the system does not know the user.
@@ -18,7 +18,7 @@ def folder(given: str = "") -> Path:
 
 
 def writable(place: Path) -> Path:
-    """`place`, made if it is missing; where that fails, a temporary folder, with a warning that names the reason."""
+    """`place`, made if it is missing. Where that fails, a temporary folder, with a warning that names the reason."""
     try:
         place.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=place):

@@ -1,4 +1,4 @@
-"""What `jaxgen.evaluate`, `convert` and `export` have in common: parsing, messages, errors in one line."""
+"""Parsing, messages and one-line errors, shared by `jaxgen.evaluate`, `convert` and `export`."""
 
 import argparse
 import logging
@@ -11,7 +11,7 @@ from jaxgen.errors import UserError
 
 
 class Parser(argparse.ArgumentParser):
-    """Arguments of `python -m jaxgen.<name>`, with the module's docstring as its help; mistakes are a UserError."""
+    """Arguments of `python -m jaxgen.<name>`, with the module's docstring as help. Mistakes raise a UserError."""
 
     def __init__(self, name: str, description: str):
         super().__init__(
@@ -22,15 +22,15 @@ class Parser(argparse.ArgumentParser):
         )
 
     def error(self, message: str):
-        raise UserError(f"{message}; see --help")
+        raise UserError(f"{message}. --help lists the arguments")
 
 
 def keep_compiled(setting: str = "auto", cache_dir: str = "") -> None:
-    """Has JAX keep compiled programs from one process to the next.
+    """Lets JAX keep compiled programs for later processes.
 
     Args:
-      setting: a folder; "auto": xla/ in the folder of caches; "": not at all.
-      cache_dir: the folder of caches; "": $JAXGEN_CACHE or ~/.cache/jaxgen.
+      setting: a folder. "auto" means xla/ in the cache folder, "" means no cache.
+      cache_dir: the cache folder. "" means $JAXGEN_CACHE or ~/.cache/jaxgen.
     """
     import jax
 
@@ -41,7 +41,7 @@ def keep_compiled(setting: str = "auto", cache_dir: str = "") -> None:
 
 
 def run(work: Callable[[], None]) -> int:
-    """Does the work with jaxgen's messages shown; bad input is one line and exit code 2."""
+    """Runs the work and shows jaxgen's messages. Bad input prints one line and exits with code 2."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger("jaxgen").setLevel(logging.INFO)
     logging.getLogger("absl").setLevel(logging.ERROR)  # orbax tells of every folder it looks into

@@ -1,4 +1,4 @@
-"""What the evaluation.json of a work directory was made with."""
+"""Reads the settings behind the evaluation.json of a work directory."""
 
 import json
 import logging
@@ -10,7 +10,7 @@ log = logging.getLogger(__name__)
 
 
 def evaluated(folder: Path) -> dict | None:
-    """`_run` of evaluation.json with its config's missing keys filled in, or None."""
+    """`_run` of evaluation.json with missing config keys filled in, or None."""
     try:
         run = json.loads((folder / "evaluation.json").read_text())["_run"]
         return {**run, "step": int(run["step"]), "config": configuration.completed(run["config"])}
@@ -35,7 +35,7 @@ def is_finished(folder: Path, config) -> bool:
 
 
 def set_aside(folder: Path) -> None:
-    """Renames evaluation.json by its step: training goes on beyond it, and launchers take it for the end of the run."""
+    """Renames evaluation.json by its step when training continues. Launchers take the file for the end of a run."""
     path = folder / "evaluation.json"
     if not path.exists():
         return

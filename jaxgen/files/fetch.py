@@ -1,4 +1,4 @@
-"""One file over HTTP into its place: checked by its SHA-256, whole or not at all."""
+"""Downloads one file over HTTP. It is checked by SHA-256 and written whole or not at all."""
 
 from pathlib import Path
 
@@ -11,12 +11,12 @@ def fetch(
     """Downloads `url` to `target`.
 
     Args:
-      what: who needs it, for messages.
-      by_hand: where else a copy fetched by hand may lie, if not at `target`.
+      what: the user of the file, for messages.
+      by_hand: another place for a copy fetched by hand, if not `target`.
       progress: whether to show a bar.
 
     Raises:
-      UserError: the download failed or has another hash; the line says which file to put where by hand.
+      UserError: the download failed or has another hash. The line says which file to put where by hand.
     """
     # Imported here: only a download needs them.
     import pooch
@@ -41,5 +41,5 @@ def fetch(
     except (requests.exceptions.RequestException, ValueError, OSError) as error:
         reason = " ".join(str(error).split())
         raise UserError(
-            f"{what}: downloading {target.name} failed ({reason}); get {url} and put it at {by_hand or target}"
+            f"{what}: downloading {target.name} failed ({reason}). Get {url} and put it at {by_hand or target}"
         ) from error

@@ -22,7 +22,7 @@ class MetricsFile:
 
     Args:
       path: the file.
-      resumed_at: lines of later steps, which a killed run wrote and this one will write again, are removed.
+      resumed_at: lines of later steps come from a killed run. They are removed, and this run writes them anew.
       seed: the run's seed, in every line.
     """
 
@@ -32,12 +32,12 @@ class MetricsFile:
         self._file = open(path, "a")  # noqa: SIM115 - stays open for the run
 
     def write(self, step: int, values: dict[str, float], seed: int | None = None) -> None:
-        """Appends one line; `seed`: of which of several seeds, where the run trains more than its own."""
+        """Appends one line. `seed` names one of several seeds of the run."""
         self._file.write(json.dumps({"step": step, "seed": self._seed if seed is None else seed, **values}) + "\n")
         self._file.flush()
 
     def sync(self) -> None:
-        """Returns when all lines are on disk: before a checkpoint that counts on them."""
+        """Returns when all lines are on disk. A checkpoint needs this before it is saved."""
         os.fsync(self._file.fileno())
 
     def close(self) -> None:
@@ -46,7 +46,7 @@ class MetricsFile:
 
 
 def rows_until(path: Path, last_step: int) -> Iterator[tuple[int, dict[int, dict[str, float]]]]:
-    """Yields (step, seed -> name -> number) of a metrics.jsonl up to a step; lines of one step and seed are joined."""
+    """Yields (step, seed -> name -> number) of a metrics.jsonl up to a step. Lines of one step and seed are joined."""
     rows: dict[int, dict[int, dict[str, float]]] = {}
     for line in _whole_lines(path, last_step):
         numbers = json.loads(line)
@@ -69,14 +69,14 @@ def _whole_lines(path: Path, last_step: int) -> list[str]:
 
 
 class Progress:
-    """Step, speed, time left and losses: a bar on a terminal, a plain line every few seconds elsewhere.
+    """Step, speed, time left and losses: a bar on a terminal, else a plain line every few seconds.
 
     Args:
-      steps: in all.
-      done: at the start.
+      steps: steps of the whole run.
+      done: steps before the start.
       batch_size: for images per second.
-      seconds: where this ends the run rather than `steps`: how long the steps take in all.
-      every: seconds between plain lines; later a fortieth of the time that the run has taken, for short logs.
+      seconds: duration of the whole run, if time and not `steps` ends it.
+      every: seconds between plain lines. Later lines come after each fortieth of the time so far, to keep logs short.
     """
 
     def __init__(self, steps: int, done: int, batch_size: int, every: float = 5.0, seconds: float = 0.0):
@@ -89,7 +89,7 @@ class Progress:
             self._bar = tqdm(total=total, initial=done, unit="step", dynamic_ncols=True, smoothing=0.1)
 
     def update(self, step: int, losses: dict[str, float], alarms: tuple[str, ...] = (), spent: float = 0.0) -> None:
-        """Shows where the run is, and the names of alarms that are on; spent: seconds of all steps so far."""
+        """Shows the progress and the names of active alarms. `spent` is the time of all steps so far, in seconds."""
         elapsed = time.monotonic() - self._start
         rate = (step - self._first) / elapsed if elapsed > 0 else 0.0
         shown = {name: f"{value:.4g}" for name, value in losses.items() if name.startswith(("loss", "negative_elbo"))}
@@ -149,7 +149,7 @@ def start_log(path: Path | None, show: bool) -> None:
 
 
 def end_log() -> None:
-    """Undoes `start_log`: messages go where the program that uses jaxgen has them go."""
+    """Undoes `start_log`. Messages go to the handlers of the calling program again."""
     logger = logging.getLogger("jaxgen")
     logger.propagate = True
     for handler in logger.handlers[:]:
@@ -160,7 +160,7 @@ def end_log() -> None:
 
 @contextmanager
 def error_kept(path: Path | None) -> Iterator[None]:
-    """An error that ends the block is written to the log at `path` too, for whoever looks at the run later."""
+    """Writes an error that ends the block to the log at `path` too, for later readers."""
     try:
         yield
     except Exception as error:

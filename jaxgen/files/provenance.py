@@ -1,4 +1,4 @@
-"""What a result was made with: versions, commit, machine."""
+"""Provenance of a result: versions, commit, machine."""
 
 import os
 import platform
@@ -11,7 +11,7 @@ _PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "ml-collectio
 
 
 def software() -> dict[str, Any]:
-    """Versions of jaxgen, Python and the packages that matter, the commit of this checkout, the machine."""
+    """Versions of jaxgen, Python and important packages, the commit of this checkout, and the machine."""
     return {
         "jaxgen": metadata.version("jaxgen"),
         "commit": git_commit(),
@@ -27,7 +27,7 @@ def cores() -> int:
 
 
 def git_commit() -> str | None:
-    """The commit of this checkout, with `-dirty` if files differ from it; None for an installed package."""
+    """The commit of this checkout, with `-dirty` if files differ. None for an installed package."""
     folder = Path(__file__).parents[2]
     if not (folder / ".git").exists():
         return None

@@ -15,7 +15,7 @@ from jaxgen.settings import configuration
 
 @contextmanager
 def atomic(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write into, which is `path` when the block ends, or nothing: no crash and no reader sees half of it."""
+    """A file that replaces `path` when the block ends without error. A reader never sees half of it."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -36,7 +36,7 @@ def write_atomic(path: Path, text: str) -> None:
 
 
 def lock(folder: Path) -> IO:
-    """Makes the folder and holds it until the returned file is closed or the process dies, however it dies.
+    """Makes and locks the folder. Closing the returned file, or the end of the process, releases the lock.
 
     Raises:
       UserError: another run holds it, or the folder cannot be made.
@@ -45,14 +45,14 @@ def lock(folder: Path) -> IO:
         folder.mkdir(parents=True, exist_ok=True)
         file = open(folder / ".lock", "a+")  # noqa: SIM115 - held open for the whole run: that is the lock
     except OSError as error:
-        raise UserError(f"--workdir={folder}: cannot be written ({error.strerror}); name another") from None
+        raise UserError(f"--workdir={folder}: cannot be written ({error.strerror}). Name another folder") from None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         owner = _owner(file)
         file.close()
         raise UserError(
-            f"--workdir={folder} is in use by another run (process {owner}): wait for it, or name another"
+            f"--workdir={folder} is in use by another run (process {owner}). Wait for its end, or name another folder"
         ) from None
     file.truncate(0)
     file.write(str(os.getpid()))
@@ -61,7 +61,7 @@ def lock(folder: Path) -> IO:
 
 
 def holder(folder: Path) -> str | None:
-    """The process that holds the lock of a work directory ("unknown" if it does not say), or None."""
+    """The process that locks a work directory ("unknown" if it left no number), or None."""
     with suppress(FileNotFoundError), open(folder / ".lock", "a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -76,15 +76,15 @@ def _owner(file: IO[str]) -> str:
 
 
 def bind(folder: Path, config, extra: dict[str, Any]) -> None:
-    """Writes config.json, or checks that the folder belongs to the same config and keeps up with a run that grew.
+    """Writes config.json, or checks that the folder belongs to the same config. A longer run updates its length there.
 
     Args:
       folder: the work directory.
       config: the run's config.
-      extra: versions, device, commit: written the first time, for reproduction.
+      extra: versions, device and commit, written the first time for reproduction.
 
     Raises:
-      UserError: the folder holds another config; the line names the keys that differ.
+      UserError: the folder holds another config. The line names the keys that differ.
     """
     path = folder / "config.json"
     if not path.exists():
@@ -98,11 +98,11 @@ def bind(folder: Path, config, extra: dict[str, Any]) -> None:
 
 
 def grow(path: Path, config: dict[str, Any]) -> None:
-    """Writes the `steps` and `budget.seconds` of a run that goes on for longer into its config.json, and nothing else.
+    """Writes the `steps` and `budget.seconds` of a longer run into its config.json, and nothing else.
 
     Args:
-      path: of the config.json; its config is that of the run but for keys that may differ.
-      config: as plain types, what the run goes on with.
+      path: the config.json. Its config equals the run's config, except for keys that may differ.
+      config: the run's config as plain types.
     """
     written = json.loads(path.read_text())
     longer = configuration.longer(configuration.completed(written["config"]), config)
@@ -118,47 +118,47 @@ def grow(path: Path, config: dict[str, Any]) -> None:
 
 
 def note(folder: Path, name: str, value: object) -> None:
-    """Adds to config.json what was found out after it was written."""
+    """Adds later facts to config.json."""
     path = folder / "config.json"
     write_atomic(path, json.dumps({**json.loads(path.read_text()), name: value}, indent=1) + "\n")
 
 
 def check(folder: Path, config) -> dict[str, Any]:
-    """The contents of config.json, if `folder` holds a run of this config; keys that do not change training may differ.
+    """The contents of config.json of a run of this config. Keys that do not change training may differ.
 
     Raises:
-      UserError: no run there, or one of another config; the line names the keys that differ.
+      UserError: no run there, or a run of another config. The line names the keys that differ.
     """
     contents = read(folder)
     if differing := difference(contents["config"], config):
-        raise UserError(f"--workdir={folder} belongs to another config ({differing}): name another --workdir")
+        raise UserError(f"--workdir={folder} belongs to another config ({differing}). Name another --workdir")
     return contents
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """The contents of config.json, the config's missing keys filled in.
+    """The contents of config.json, with missing config keys filled in.
 
     Raises:
-      UserError: there is none, or it is damaged.
+      UserError: no config.json, or a damaged one.
     """
     path = folder / "config.json"
     if not path.exists():
-        raise UserError(f"--workdir={folder}: no run there (no config.json); train first, or name the right folder")
+        raise UserError(f"--workdir={folder}: no run there (no config.json). Train first, or name the right folder")
     try:
         contents = json.loads(path.read_text())
         return {**contents, "config": configuration.completed(contents["config"])}
     except (ValueError, KeyError, TypeError):
-        raise UserError(f"{path} is unreadable: move it away to start a new run") from None
+        raise UserError(f"{path} is unreadable. Move it away to start a new run") from None
 
 
 def checkpoint_steps(folder: Path) -> list[int]:
-    """The steps of the finished checkpoints below a work directory."""
+    """The steps of finished checkpoints in a work directory."""
     return [int(path.name) for path in (folder / "checkpoints").glob("*") if path.name.isdigit()]
 
 
 def difference(kept: dict[str, Any], config) -> str:
-    """How a config differs from the kept one of a run that cannot go on with it, "" if it does not."""
+    """The differences that keep a run from going on with the config, as text. "" if there are none."""
     differing = configuration.differences(kept, configuration.to_dict(config))
-    changes = [f"config.{key}: {old!r} there, {new!r} now" for key, (old, new) in differing.items()]
+    changes = [f"config.{key}: {old!r} there and {new!r} now" for key, (old, new) in differing.items()]
     more = f" and {len(changes) - 5} more" if len(changes) > 5 else ""
-    return f"{'; '.join(changes[:5])}{more}"
+    return f"{', '.join(changes[:5])}{more}"

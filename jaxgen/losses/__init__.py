@@ -1,4 +1,4 @@
-"""Losses and penalties: pure functions of arrays, each found by its name in config.recipe.
+"""Losses and penalties: pure functions of arrays, found by their names in config.recipe.
 
 It imports ops and settings.
 """

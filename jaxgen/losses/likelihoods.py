@@ -1,7 +1,7 @@
-"""Likelihoods of a VAE's decoder: the log-density of an image given what the decoder says.
+"""Likelihoods of a VAE's decoder: the log-density of an image given the decoder's output.
 
-A likelihood is a NamedTuple of pure functions; it may own parameters (a learned sigma). One of your own is a module
-with the same four functions (and `discrete`, if it is), named in `config.recipe.likelihood` by its import path.
+A likelihood is a NamedTuple of pure functions. It may own parameters (a learned sigma). Your own likelihood is a module
+with the same four functions (and optionally `discrete`). `config.recipe.likelihood` names it by its import path.
 """
 
 from collections.abc import Callable
@@ -22,14 +22,14 @@ _LEAST_LOG_SIGMA = -4.6
 class Likelihood(NamedTuple):
     """p(x | z) for images x [B, H, W, C] and decoder outputs [B, H, W, output_channels(C)].
 
-    init: `() -> parameters`, a dict of arrays (empty if there is nothing to learn).
-    observe: `(images in [-1, 1], key, ids [B]) -> what is modelled`, in [-1, 1] too; the encoder sees the same.
+    init: `() -> parameters`, a dict of arrays (empty without parameters).
+    observe: `(images in [-1, 1], key, ids [B]) -> observed values`, in [-1, 1] too. The encoder sees the same values.
     log_prob: `(parameters, outputs, observed) -> [B]` in nats, summed over pixels.
-    mean: `(outputs) -> images [B, H, W, C] in [-1, 1]`: what is shown as reconstruction or sample.
-    discrete: whether log_prob is of outcomes (a mass), not a density.
-    levels: where discrete, how many values an observed pixel can take: 2 binarised, 256 gray levels.
-    output_channels: `(C) -> channels that the decoder must give`; None: C of them.
-    draw: `(parameters, outputs, key, ids [B]) -> x` from p(x | z); None where samples show the mean.
+    mean: `(outputs) -> images [B, H, W, C] in [-1, 1]`, shown as reconstruction or sample.
+    discrete: whether log_prob is a mass of outcomes and not a density.
+    levels: for discrete likelihoods, the number of values of a pixel: 2 binarised, 256 gray levels.
+    output_channels: `(C) -> channels of the decoder's output`. None means C.
+    draw: `(parameters, outputs, key, ids [B]) -> x` from p(x | z). None if samples show the mean.
     """
 
     init: Callable
@@ -49,7 +49,7 @@ def _sum_pixels(values: jax.Array) -> jax.Array:
 def gaussian(sigma: float = 0.0) -> Likelihood:
     """Gaussian with one standard deviation for all pixels, in units of the range [-1, 1].
 
-    log p(x|z) = -D log sigma - SSE / (2 sigma^2) - D/2 log 2 pi; sigma = 0 learns it (sigma-VAE, Rybkin et al. 2021).
+    log p(x|z) = -D log sigma - SSE / (2 sigma^2) - D/2 log 2 pi. sigma = 0 learns it (sigma-VAE, Rybkin et al. 2021).
     """
 
     def log_prob(parameters, outputs, observed):
@@ -63,10 +63,10 @@ def gaussian(sigma: float = 0.0) -> Likelihood:
 
 
 def bernoulli(binarize: str = "dynamic") -> Likelihood:
-    """Bernoulli on binarised images, from logits: finite at any logit.
+    """Bernoulli on binarised images, from logits. It is finite at any logit.
 
-    Gray values are no outcomes of a coin: `dynamic` draws each pixel with its gray value as the probability, anew at
-    every visit (Salakhutdinov and Murray 2008); `threshold` cuts at one half.
+    Gray values are not outcomes of a coin. `dynamic` draws each pixel with its gray value as the probability, anew at
+    every visit (Salakhutdinov and Murray 2008). `threshold` cuts at one half.
     """
 
     def observe(images, key, ids):
@@ -111,7 +111,7 @@ def _same_images(images, key, ids):
 def discretised_logistic() -> Likelihood:
     """Discretised logistic with one learned scale for all pixels (Kingma et al. 2016, section 6.2, and its code).
 
-    A mass over the 256 gray levels, so bits per dimension of it compare with those of other discrete likelihoods.
+    It is a mass over the 256 gray levels. Its bits per dimension compare with those of other discrete likelihoods.
     """
 
     def log_prob(parameters, outputs, observed):
@@ -126,9 +126,9 @@ def discretised_logistic() -> Likelihood:
 def logistic_mixture(mixtures: int = 10) -> Likelihood:
     """Mixture of discretised logistics for each pixel, its channels coupled (Salimans et al. 2017, equations 2 and 3).
 
-    The decoder gives each pixel K mixture logits, then C means and C log-scales for each component, then C (C - 1) / 2
-    coefficients for each: within a component the mean of a channel moves linearly with the channels before it.
-    The means start spread over [-1, 1]; equal components would get equal gradients.
+    Each pixel has K mixture logits. Each component has C means, C log-scales and C (C - 1) / 2 coefficients. Within a
+    component, the mean of a channel is linear in the channels before it. The initial means are spread over [-1, 1],
+    since equal components would get equal gradients.
     """
 
     def unpack(outputs, channels):
@@ -173,14 +173,14 @@ def logistic_mixture(mixtures: int = 10) -> Likelihood:
 
 
 def tabular(layout: tuple[tuple[str, int], ...]) -> Likelihood:
-    """Of rows [B, D] of a table: a Gaussian for each number, a categorical for each one-hot part.
+    """Likelihood of table rows [B, D]: a Gaussian for each number, a categorical for each one-hot part.
 
-    Each number has a standard deviation of its own, learned (TVAE, Xu et al. 2019, section 4.4); the mean of a "tanh"
-    number is the tangent of the decoder's output. Samples are drawn, not shown at the mean: without their noise rows
-    would lie too close to what the latents say.
+    Each number has its own learned standard deviation (TVAE, Xu et al. 2019, section 4.4). The mean of a "tanh" number
+    is the tanh of the decoder's output. Samples are drawn and not set to the mean. Rows without that noise would stay
+    too close to the latents' information.
 
     Args:
-      layout: (kind, count) of the parts, as `jaxgen.models.base.GAN` has it.
+      layout: (kind, count) of the parts, as in `jaxgen.models.base.GAN`.
     """
     kinds = [kind for kind, count in layout for _ in range(count)]
     numbers, bounded = (jnp.array([kind in group for kind in kinds]) for group in (("linear", "tanh"), ("tanh",)))
@@ -233,16 +233,16 @@ CHOICES = {
 
 
 def likelihood_of(settings, layout: tuple[tuple[str, int], ...] | None) -> Likelihood:
-    """The likelihood that `config.recipe.likelihood` names; layout: of the rows, where the data are a table.
+    """The likelihood `config.recipe.likelihood`. `layout` describes the rows if the data are a table.
 
     Raises:
-      UserError: an unknown name, one for other data, a module that lacks a function, or a number that cannot be.
+      UserError: an unknown name, a likelihood for other data, a module without a function, or an impossible number.
     """
     name, key = settings.likelihood, "config.recipe.likelihood"
     choice = lookup.member(CHOICES, name, key)
     if (name == "tabular") != (layout is not None):
         kinds = ("no table", "use another") if layout is None else ("rows of a table", "use recipe.likelihood=tabular")
-        raise UserError(f"{key}={name!r}, and the data are {kinds[0]}: {kinds[1]}")
+        raise UserError(f"{key}={name!r}, but the data are {kinds[0]}: {kinds[1]}")
     if layout is not None:
         return choice(layout)
     if name == "gaussian":

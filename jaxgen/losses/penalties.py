@@ -1,12 +1,12 @@
-"""Gradient penalties: what keeps a critic smooth where it matters, and a generator (path length regularisation).
+"""Gradient penalties: for a smooth critic, and for a smooth generator (path length regularisation).
 
-Those of a critic are pure functions `(critic, reals, fakes, key, ids) -> [B]`, one number per example; the recipe takes
-the mean and multiplies it by `config.recipe.penalty_weight`. One of your own is a module with a function `penalty` of
-that form, named in the config by its import path.
+Penalties of a critic are pure functions `(critic, reals, fakes, key, ids) -> [B]`, one number per example. The recipe
+multiplies the mean by `config.recipe.penalty_weight`. Your own penalty is a module with such a function `penalty`. The
+config names it by its import path.
 
   critic: `images [B, ...] -> logits [B]`, each from its own image alone (no BatchNorm).
-  reals, fakes: [B, ...]; no gradient goes into them.
-  key, ids [B]: random numbers belong to the example of that number in the global batch, on any number of devices.
+  reals, fakes: [B, ...], without gradients.
+  key, ids [B]: random numbers depend on the example's number in the global batch, on any number of devices.
 """
 
 import math
@@ -39,26 +39,26 @@ def _squared_norm_and_logits(critic: Critic, images: jax.Array) -> tuple[jax.Arr
 
 
 def norm_of_gradient(critic: Critic, images: jax.Array) -> jax.Array:
-    """The Euclidean norm [B]; where it is 0 its derivative counts as 0 instead of infinity."""
+    """The Euclidean norm [B]. At 0 its derivative counts as 0 instead of infinity."""
     return root(squared_norm_of_gradient(critic, images))
 
 
 def root(squared: jax.Array) -> jax.Array:
-    """The square root, whose derivative at 0 counts as 0."""
+    """The square root. Its derivative at 0 counts as 0."""
     positive = squared > 0
     return jnp.where(positive, jnp.sqrt(jnp.where(positive, squared, 1.0)), 0.0)
 
 
 def wgan_gp(critic: Critic, reals, fakes, key, ids) -> jax.Array:
-    """(||grad D(x)|| - 1)^2 between real and fake images; Gulrajani et al. 2017, equation 3 (weight 10)."""
+    """(||grad D(x)|| - 1)^2 between real and fake images (Gulrajani et al. 2017, equation 3, weight 10)."""
     return jnp.square(norm_of_gradient(critic, interpolate(reals, fakes, key, ids)) - 1)
 
 
 def dragan(critic: Critic, reals, fakes, key, ids) -> jax.Array:
-    """(||grad D(x)|| - 1)^2 around real images; Kodali et al. 2017, section 2.3 (weight 10).
+    """(||grad D(x)|| - 1)^2 around real images (Kodali et al. 2017, section 2.3, weight 10).
 
-    Noise as in the authors' code: uniform in [0, s/2) on every pixel, s the standard deviation of the batch, and x
-    anywhere between the image and its noisy version.
+    The noise is that of the authors' code: uniform in [0, s/2) on every pixel, with s the standard deviation of the
+    batch. The point x lies anywhere between the image and its noisy version.
     """
     del fakes
     key_pixels, key_position = jax.random.split(key)
@@ -67,25 +67,25 @@ def dragan(critic: Critic, reals, fakes, key, ids) -> jax.Array:
 
 
 def r1(critic: Critic, reals, fakes, key, ids) -> jax.Array:
-    """||grad D(x)||^2 / 2 on real images; Mescheder et al. 2018, equation 9 (the weight is their gamma)."""
+    """||grad D(x)||^2 / 2 on real images (Mescheder et al. 2018, equation 9, the weight is their gamma)."""
     del fakes, key, ids
     return r1_and_logits(critic, reals)[0]
 
 
 def r1_and_logits(critic: Critic, reals: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """`r1` [B], and the logits [B] that it differentiates, for who wants both from one pass."""
+    """`r1` [B] and its logits [B], from one pass."""
     squared, logits = _squared_norm_and_logits(critic, reals)
     return 0.5 * squared, logits
 
 
 def r2(critic: Critic, reals, fakes, key, ids) -> jax.Array:
-    """||grad D(x)||^2 / 2 on fake images; Mescheder et al. 2018, equation 10."""
+    """||grad D(x)||^2 / 2 on fake images (Mescheder et al. 2018, equation 10)."""
     del reals, key, ids
     return 0.5 * squared_norm_of_gradient(critic, fakes)
 
 
 def zero_centered(critic: Critic, reals, fakes, key, ids) -> jax.Array:
-    """||grad D(x)||^2 between real and fake images; Thanh-Tung et al. 2019, section 5."""
+    """||grad D(x)||^2 between real and fake images (Thanh-Tung et al. 2019, section 5)."""
     return squared_norm_of_gradient(critic, interpolate(reals, fakes, key, ids))
 
 
@@ -111,7 +111,7 @@ def path_lengths(synthesize: Callable, ws: jax.Array, noise: jax.Array) -> jax.A
 
     Args:
       synthesize: `ws -> images [N, H, W, C]`, each from its own styles alone.
-      ws: [N, L, D], one w for each layer; lengths are over D, their squares averaged over L.
+      ws: [N, L, D], one w for each layer. Lengths are over D, and their squares are averaged over L.
       noise: y before its division by sqrt(H * W), standard normal [N, H, W, C].
     """
     _, height, width, _ = noise.shape
@@ -122,14 +122,14 @@ def path_lengths(synthesize: Callable, ws: jax.Array, noise: jax.Array) -> jax.A
 
 
 def path_length_penalty(lengths: jax.Array, mean: jax.Array, decay: float, batch_mean: jax.Array):
-    """(|J^T y| - a)^2 [N], and the new a.
+    """The penalties (|J^T y| - a)^2 [N], and the new a.
 
     Args:
-      lengths: [N]. mean: a so far, a scalar, 0 at the start. decay: share of the batch in the new a (0.01).
+      lengths: [N]. mean: the present a, a scalar, 0 at the start. decay: share of the batch in the new a (0.01).
       batch_mean: the mean of the lengths over all devices.
 
     Returns:
-      The penalties, through whose a the gradient flows as through the lengths, and a without a gradient.
+      The penalties, whose gradient flows through a as well, and a without a gradient.
     """
     mean = mean + decay * (batch_mean - mean)
     return jnp.square(lengths - mean), jax.lax.stop_gradient(mean)
@@ -139,7 +139,7 @@ CHOICES = {"wgan_gp": wgan_gp, "dragan": dragan, "r1": r1, "r2": r2, "zero_cente
 
 
 def penalty_of(name: str) -> Callable:
-    """The penalty that `config.recipe.penalty` names.
+    """The penalty `config.recipe.penalty`.
 
     Raises:
       UserError: an unknown name, or a module without `penalty`.

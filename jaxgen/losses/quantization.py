@@ -10,21 +10,21 @@ _EPSILON = 1e-9
 
 
 class Codebook(NamedTuple):
-    """Moving averages over batches: of the share of vectors [K] that chose each code, and of their sum's share [K, D].
+    """Moving averages over batches: each code's share of vectors [K], and that share times their mean [K, D].
 
-    Shares, not counts, so that the mean over devices of each device's own is that of the whole batch.
+    Shares replace counts, so that the mean over devices equals the share of the whole batch.
     """
 
     usage: jax.Array
     sums: jax.Array
 
     def vectors(self) -> jax.Array:
-        """The codes' vectors [K, D]: the mean of what chose them (equation 8)."""
+        """The codes' vectors [K, D]: the mean of each code's vectors (equation 8)."""
         return self.sums / (self.usage + _EPSILON)[:, None]
 
 
 def init_codebook(key: jax.Array, num_codes: int, code_dim: int) -> Codebook:
-    """Standard normal vectors, all used equally; the first batch replaces them."""
+    """Standard normal vectors, all used equally. The first batch replaces them."""
     return Codebook(jnp.full((num_codes,), 1 / num_codes), jax.random.normal(key, (num_codes, code_dim)) / num_codes)
 
 
@@ -35,7 +35,7 @@ def nearest(encoded: jax.Array, vectors: jax.Array) -> jax.Array:
 
 
 def straight_through(encoded: jax.Array, quantized: jax.Array) -> jax.Array:
-    """`quantized` whose gradient goes to `encoded` unchanged."""
+    """`quantized`, with its gradient passed to `encoded` unchanged."""
     return encoded + jax.lax.stop_gradient(quantized - encoded)
 
 
@@ -46,14 +46,14 @@ def commitment(encoded: jax.Array, quantized: jax.Array) -> jax.Array:
 
 
 def shares(encoded: jax.Array, codes: jax.Array, num_codes: int) -> tuple[jax.Array, jax.Array]:
-    """What one batch adds to a codebook: usage [K] and sums [K, D], both divided by the number of vectors."""
+    """The contribution of one batch to a codebook: usage [K] and sums [K, D], divided by the number of vectors."""
     chosen = jax.nn.one_hot(codes.ravel(), num_codes)
     flat = encoded.reshape(-1, encoded.shape[-1])
     return chosen.mean(axis=0), chosen.T @ flat / flat.shape[0]
 
 
 def perplexity(usage: jax.Array) -> jax.Array:
-    """exp of the entropy of the codes' shares [K]: K if all are used alike, 1 if one is."""
+    """exp of the entropy of the codes' shares [K]: K for equal use, 1 for a single code."""
     return jnp.exp(-jnp.sum(usage * jnp.log(jnp.maximum(usage, 1e-20))))
 
 
@@ -67,20 +67,20 @@ def move_codebook(
     revive_below: float,
     start: jax.Array,
 ) -> tuple[Codebook, jax.Array]:
-    """One step of the moving averages (equations 6 and 7), and dead codes replaced.
+    """One step of the moving averages (equations 6 and 7). Dead codes are replaced.
 
     Args:
-      codebook: before the step.
+      codebook: the codebook before the step.
       usage, sums: `shares` of the whole batch.
       candidates: [K, D] encoder outputs, picked at random from the whole batch.
-      decay: of the averages.
-      revive_below: a code used less than this fraction of an even share, 1/K, takes its candidate's place with an even
-        share to start from (as in Jukebox, Dhariwal et al. 2020, section 3); 0: none does.
-      start: whether all codes take their candidates' places: a codebook far from the encoder's outputs would begin
-        with one code used by all.
+      decay: decay of the averages.
+      revive_below: a code with less than this fraction of an even share, 1/K, is replaced by its candidate. The
+        candidate starts with an even share, as in Jukebox (Dhariwal et al. 2020, section 3). 0 replaces no code.
+      start: whether candidates replace all codes. A codebook far from the encoder's outputs would begin with one code
+        for all.
 
     Returns:
-      The codebook after the step, and how many codes were replaced.
+      The codebook after the step, and the number of replaced codes.
     """
     even = 1 / usage.shape[0]
     usage = decay * codebook.usage + (1 - decay) * usage

@@ -1,4 +1,4 @@
-"""Latent units that an encoder uses (Burda et al. 2016, section 5.1): those it has not let collapse onto the prior."""
+"""Number of active latent units (Burda et al. 2016, section 5.1): units whose posterior differs from the prior."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from jaxgen.metrics.collected import Collected
 NEEDS = "encode"
 DIRECTION = "higher"
 TITLE, UNIT = "active units", ""
-MEANING = "Latent dimensions that the encoder uses; the others carry nothing."
+MEANING = "Number of latent dimensions that the encoder uses. Further dimensions carry no information."
 SETTINGS = ("units", "threshold")
 MIN_SAMPLES = 100
 EXTRACTOR = None
@@ -36,7 +36,7 @@ def _resampled_counts(mean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def start(context: Context) -> Collected:
-    """An accumulator of the number of units with an activity above 0.01, with the KL to the prior of every unit."""
+    """An accumulator of the number of units with an activity above 0.01, and of every unit's KL to the prior."""
 
     def finish(rows: np.ndarray) -> dict:
         mean, log_variance = rows[:, 0], rows[:, 1]

@@ -1,23 +1,21 @@
-"""What a metric module holds and what it is handed: the one page to read before writing a metric.
+"""The parts of a metric module and its inputs. Read this page before writing a metric.
 
-A metric `name` is a module `jaxgen.metrics.<name>` (or the user's own, by import path) with
+A metric `name` is a module `jaxgen.metrics.<name>` (or the user's own, by import path). It has these parts:
 
-- `NEEDS`: the view it measures: one of `VIEWS`, or a view of another name that the user's own recipe offers;
-- `DIRECTION`: "lower" or "higher", whichever is better, or the best value ("0.5": the nearer to it the better; "none":
-  neither);
-- `MIN_SAMPLES`: below so many images on either side evaluation refuses, or computes and marks the number;
-- `EXTRACTOR`: the name of the feature network it is bound to (`jaxgen.metrics.extractors.<name>`), `CHOSEN` for the
-  one that the user chose, or None;
-- `start(context) -> accumulator` with `update(batch)` for each batch and `result()` at the end, which gives
-  `{"value": float, "spread": float or None, "spread_kind": str, ...}`, further keys as it likes; of several processes
-  all start and update alike, each with its rows of the batch, and the first alone makes the result: what takes long,
-  such as the real sets' features, is asked for in `start` or `update`;
-- optionally `USES`: what else it reads, any of `USES_KNOWN`; it is skipped, with the reason, where that is missing;
-- optionally `unsuitable(image_shape) -> reason or None`: why images [H, W, C] cannot be measured; it is then skipped;
-- optionally `PREFIX` and `LABELLED`: see `result_name`; `EPSILON`: what a view that takes `epsilon` is given;
-- for reports: `TITLE`, the name that people know it by; `UNIT` ("" for a plain number); `MEANING`, one sentence of what
-  the number says; optionally `CANONICAL_TITLE`, which only the canonical network's number has, and `SETTINGS`, those
-  keys of its result that are settings: numbers under different ones do not compare.
+- `NEEDS`: the view that it measures, one of `VIEWS` or another view of the user's own recipe.
+- `DIRECTION`: "lower" or "higher" for the better direction, the best value ("0.5" means near 0.5), or "none".
+- `MIN_SAMPLES`: with fewer images on either side, evaluation refuses the metric, or computes and marks it.
+- `EXTRACTOR`: a feature network's name (`jaxgen.metrics.extractors.<name>`), `CHOSEN` for the user's network, or None.
+- `start(context) -> accumulator`. The accumulator has `update(batch)` for each batch and `result()` at the end, which
+  returns `{"value": float, "spread": float or None, "spread_kind": str, ...}`. Further keys are free. All processes
+  start and update, each with its rows of the batch. The first process alone computes the result. Slow work, such as the
+  features of real sets, belongs in `start` or `update`.
+- Optionally `USES`: further inputs out of `USES_KNOWN`. If an input is missing, the metric is skipped with the reason.
+- Optionally `unsuitable(image_shape) -> reason or None`: the reason to skip the metric for images [H, W, C].
+- Optionally `PREFIX` and `LABELLED` (see `result_name`), and `EPSILON`, the value for a view with `epsilon`.
+- For reports: `TITLE`, the common name. `UNIT` ("" for a plain number). `MEANING`, one sentence about the number.
+  Optionally `CANONICAL_TITLE`, the title for the canonical network only. Optionally `SETTINGS`, the keys of the result
+  that are settings. Numbers under different settings do not compare.
 """
 
 from collections.abc import Callable
@@ -33,7 +31,7 @@ CHOSEN = "chosen"
 VIEWS = {
     "sample": "generated images: ids -> uint8 [n, H, W, C]",
     "sample_normal": "generated images from latents of a Gaussian fitted to the encoder's: as sample",
-    "sample_gaussian_mixture": "the same from a Gaussian mixture: as sample",
+    "sample_gaussian_mixture": "generated images from latents of a Gaussian mixture: as sample",
     "points": "generated points: ids -> float32 [n, D]",
     "reconstruct": "copies of real images: images -> uint8 [n, H, W, C]",
     "project": "projections of real images: images, ids -> uint8 [n, H, W, C]",
@@ -61,14 +59,14 @@ USES_KNOWN = (
 
 
 class Context(NamedTuple):
-    """What a metric may know before the first batch.
+    """The facts that a metric may use before the first batch.
 
-    extractor: the name to hand to `batch.features`, `real.features` and so on; for EXTRACTOR = None it is None.
-    real: the reference split. train: the training split, where there is one.
-    image_shape: (H, W, C) of the generated images; (D,) of points.
-    info: further facts about the model, by view; such as info["points"]["centres"], info["log_likelihood"]["units"].
-    extract: uint8 images [n, H, W, C] of any count -> (features, logits) under `extractor`, for images that are in
-      no batch.
+    extractor: the argument of `batch.features`, `real.features` and so on. None for EXTRACTOR = None.
+    real: the reference split. train: the training split, or None.
+    image_shape: (H, W, C) of the generated images, (D,) of points.
+    info: further facts about the model, by view, such as info["points"]["centres"], info["log_likelihood"]["units"].
+    extract: any number of uint8 images [n, H, W, C] -> (features, logits) under `extractor`, for images outside
+      batches.
     """
 
     n_real: int
@@ -83,7 +81,7 @@ class Context(NamedTuple):
 
 
 class Accumulator(Protocol):
-    """A metric under way."""
+    """A metric during evaluation."""
 
     def update(self, batch: OutputBatch) -> None: ...
 
@@ -96,13 +94,13 @@ def path_view(space: str, sampling: str) -> str:
 
 
 def result_name(name: str, module: ModuleType, view: str, extractor: Extractor | None) -> str:
-    """The key of a number in evaluation.json, which says what it is of.
+    """The key of a number in evaluation.json, which names its conditions.
 
-    With the canonical network on its canonical input path (and for a fixed or no extractor) the metric's own name;
-    with another that name, or the module's `PREFIX`, and the extractor's label: `fd_efficientnet_lite0`. Pairs that
-    come from projection are no reconstructions: `psnr_inversion`; nor are samples from a fitted density of latents
-    those of the model's prior: `fid_gaussian_mixture`; nor are paths in w those in z: `perceptual_path_length_w_full`.
-    With LABELLED the name always says the network.
+    The canonical network on its canonical input path (and a fixed or no extractor) gives the metric's own name.
+    Another network gives that name, or the module's `PREFIX`, with the extractor's label: `fd_efficientnet_lite0`.
+    Pairs from projection are marked: `psnr_inversion`. So are samples from a fitted density of latents:
+    `fid_gaussian_mixture`, and paths in w: `perceptual_path_length_w_full`. With LABELLED the name always has the
+    network.
     """
     label = name
     if module.EXTRACTOR == CHOSEN and (getattr(module, "LABELLED", False) or not extractor.canonical):

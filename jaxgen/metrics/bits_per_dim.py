@@ -8,7 +8,7 @@ from jaxgen.metrics.collected import Collected, of_output
 NEEDS = "log_likelihood"
 DIRECTION = "lower"
 TITLE, UNIT = "bits/dim", "bits per dimension"
-MEANING = "What it costs to encode an unseen image under the model; a bound for a VAE."
+MEANING = "Bits per dimension that encode an unseen image under the model. A VAE gives an upper bound."
 SETTINGS = ("pixels", "discrete", "samples", "dimensions")
 MIN_SAMPLES = 1
 EXTRACTOR = None
@@ -19,19 +19,19 @@ def bits_per_dim(nats: np.ndarray, dimensions: int, scale_nats_per_dim: float = 
 
     Args:
       dimensions: H * W * C.
-      scale_nats_per_dim: what to add so that the unit is a density, or probability, of grey levels 0 to 255. A density
-        p(y) of scaled values y = x / s has p(x) = p(y) / s: -log(s), so -log(127.5) for images in [-1, 1] and
-        -log(255) in [0, 1]; 0 for a probability of discrete levels.
+      scale_nats_per_dim: converts to a density, or probability, of grey levels 0 to 255. A density p(y) of scaled
+        values y = x / s has p(x) = p(y) / s, so the term is -log(s). It is -log(127.5) for images in [-1, 1],
+        -log(255) for images in [0, 1], and 0 for a probability of discrete levels.
     """
     return -(np.asarray(nats, np.float64) / dimensions + scale_nats_per_dim) / np.log(2)
 
 
 def start(context: Context) -> Collected:
-    """An accumulator of the mean, which repeats what `context.info["log_likelihood"]` says of the number.
+    """An accumulator of the mean. Its record repeats the facts in `context.info["log_likelihood"]`.
 
-    dimensions: of an image. bound: what the log-likelihood is, such as "ELBO". discrete: True for a probability of
-    grey levels, False for a density, whose bits compare with those of densities only. samples: of the bound, if it
-    takes any. scale_nats_per_dim: see `bits_per_dim`; left out, it is 0.
+    dimensions: dimensions of an image. bound: the kind of log-likelihood, such as "ELBO". discrete: True for a
+    probability of grey levels, False for a density. Bits of densities compare with bits of densities only. samples:
+    samples of the bound, if it has any. scale_nats_per_dim: see `bits_per_dim`. The default is 0.
     """
     facts = {"scale_nats_per_dim": 0.0, **context.info["log_likelihood"]}
     if missing := {"dimensions", "bound", "discrete"} - facts.keys():

@@ -5,7 +5,7 @@ from jaxgen.metrics import tabular
 NEEDS = "points"
 DIRECTION = "0.5"
 TITLE, UNIT = "C2ST forest AUC", ""
-MEANING = "How well a random forest tells generated from unseen real rows: 0.5 is not at all, 1 without fail."
+MEANING = "How well a random forest separates generated from unseen real rows: 0.5 is chance, 1 is perfect."
 SETTINGS = ("rows_of_each", "folds")
 MIN_SAMPLES, USES = tabular.MIN_ROWS, tabular.USES
 EXTRACTOR = None

@@ -1,11 +1,11 @@
-"""Classifier two-sample test with a logistic regression (Lopez-Paz and Oquab 2017): blind to how columns depend."""
+"""Classifier two-sample test with a logistic regression (Lopez-Paz and Oquab 2017). It ignores dependencies."""
 
 from jaxgen.metrics import tabular
 
 NEEDS = "points"
 DIRECTION = "0.5"
 TITLE, UNIT = "C2ST logistic AUC", ""
-MEANING = "How well a linear classifier tells generated from unseen real rows; shuffled columns pass it at 0.5."
+MEANING = "How well a linear classifier separates generated from unseen real rows. Even shuffled columns reach 0.5."
 SETTINGS = ("rows_of_each", "folds")
 MIN_SAMPLES, USES = tabular.MIN_ROWS, tabular.USES
 EXTRACTOR = None

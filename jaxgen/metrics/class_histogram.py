@@ -1,7 +1,7 @@
-"""How far the class shares of the samples are from those of real images, as a classifier sees both.
+"""Compares the class shares of samples and of real images, as a classifier sees both.
 
 The classifier is multinomial logistic regression on the network's features, fitted to labelled training images. Its
-mistakes blur both histograms alike; `classifier_accuracy` says how many it makes.
+mistakes blur both histograms alike. `classifier_accuracy` gives its accuracy.
 """
 
 import numpy as np
@@ -17,8 +17,8 @@ NEEDS = "sample"
 DIRECTION = "lower"
 TITLE, UNIT = "class histogram distance", ""
 MEANING = (
-    "How far the class shares of the samples are from the data's (0: equal, 1: disjoint); large "
-    "where classes are dropped."
+    "How far the class shares of the samples are from the data's (0: equal, 1: disjoint). Dropped "
+    "classes make it large."
 )
 SETTINGS = ("classifier_examples", "missing_below")
 MIN_SAMPLES = 1000
@@ -33,9 +33,9 @@ _BOOTSTRAPS = 1000
 
 
 def fit(features: np.ndarray, labels: np.ndarray, seed: int) -> Pipeline:
-    """The classifier, fitted to at most MAX_TRAIN of features [n, D] with labels [n]."""
+    """The classifier, fitted to at most MAX_TRAIN features [n, D] with labels [n]."""
     if len(np.unique(labels)) < 2:
-        raise UserError("class_histogram: the training labels name one class only; leave the metric out")
+        raise UserError("class_histogram: the training labels contain one class only. Leave the metric out")
     chosen = indices(len(features), MAX_TRAIN, seed)
     # Strong regularisation: a thousand features and more separate a few thousand images at any rate.
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
@@ -49,8 +49,8 @@ def compare(fake: np.ndarray, real: np.ndarray, seed: int) -> dict:
       fake, real: counts [classes].
 
     Returns:
-      value: sum |p - q| / 2, in [0, 1]; `value_by_chance` is its mean were both drawn from the pooled shares.
-      kl: sum p log(p / q) in nats of samples p from real q, half an image added to each class.
+      value: sum |p - q| / 2, in [0, 1]. `value_by_chance`: its mean if both came from the pooled shares.
+      kl: sum p log(p / q) in nats from real shares q to sample shares p, with half an image added to each class.
     """
     random = np.random.default_rng(seed)
     n, n_real = fake.sum(), real.sum()

@@ -1,4 +1,4 @@
-"""Whether generated rows have the classes of real ones as often, and look like the class that they say."""
+"""Tests whether classes are as frequent in generated rows as in real rows, and whether rows fit their class."""
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -8,7 +8,7 @@ from jaxgen.metrics import tabular
 NEEDS = "points"
 DIRECTION = "lower"
 TITLE, UNIT = "class ratio error", ""
-MEANING = "How far class shares of generated rows are from those of real rows, 0 to 1; models told the class keep them."
+MEANING = "How far class shares of generated rows are from real shares, 0 to 1. A conditional model keeps the shares."
 MIN_SAMPLES = tabular.MIN_ROWS
 EXTRACTOR = None
 USES = (*tabular.USES, "real.labels")
@@ -18,8 +18,8 @@ USES = (*tabular.USES, "real.labels")
 def start(tables: tabular.Tables) -> dict:
     """The total variation distance between class shares.
 
-    `agreement`: how often a forest trained on the training rows finds a generated row's class to be what it says;
-    `agreement_real`: the same of the real rows.
+    `agreement`: how often a forest trained on the training rows predicts a generated row's own class.
+    `agreement_real`: the same for real rows.
     """
     count = tables.categories[tables.label]
     real, fake, train = (rows[:, tables.label].astype(int) for rows in (tables.real, tables.fake, tables.train))

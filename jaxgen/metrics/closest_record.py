@@ -1,8 +1,9 @@
-"""Distance to the closest record: whether generated rows keep closer to training rows than to rows never seen.
+"""Distance to the closest record: whether generated rows lie nearer to training rows than to unseen rows.
 
-Both sides of the comparison have as many rows, since the nearest of many is nearer than the nearest of few; what is
-left out of the larger side is drawn anew 20 times. `found` sums it up: more than three standard errors above one half,
-or more rows than chance has within the distance at which unseen rows hardly ever come to a training row.
+Both sides of the comparison have the same number of rows, since more rows have nearer neighbours. The rows left out of
+the larger side are drawn anew 20 times. `found` sums up two tests. One test asks for a share more than three standard
+errors above one half. The other test counts rows nearer to a training row than unseen rows hardly ever are, and asks
+for more such rows than chance gives.
 """
 
 import numpy as np
@@ -14,7 +15,7 @@ from jaxgen.metrics import tabular
 NEEDS = "points"
 DIRECTION = "lower"
 TITLE, UNIT = "nearer to training rows", "share of samples"
-MEANING = "Share of generated rows nearer to a training row than to an unseen real one: 0.5 is fair, above it copies."
+MEANING = "Share of generated rows nearer to a training row than to an unseen real row: 0.5 is fair, more means copies."
 MIN_SAMPLES, USES = tabular.MIN_ROWS, tabular.USES
 EXTRACTOR = None
 _DRAWS = 20
@@ -23,7 +24,7 @@ _QUANTILE, _LEVEL, _ERRORS = 0.05, 0.01, 3.0
 
 
 def nearer_to_train(train: np.ndarray, held_out: np.ndarray, fake: np.ndarray, seed: int) -> dict:
-    """The share of `fake` nearer to `train` than to `held_out`, and how near; features [n, D] each."""
+    """The share of `fake` nearer to `train` than to `held_out`, with distances. Features are [n, D] each."""
     rng = np.random.default_rng(seed)
     count = min(len(train), len(held_out))
     shares = []

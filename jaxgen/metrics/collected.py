@@ -1,4 +1,4 @@
-"""Accumulators that keep a row for each example, or for a seeded subset of them, and compute once all are there."""
+"""Accumulators that keep a row for each example, or for a seeded subset, and compute at the end."""
 
 import hashlib
 from collections.abc import Callable
@@ -15,10 +15,10 @@ Similarity = Callable[[jax.Array, jax.Array, float], jax.Array]
 
 
 class Collected:
-    """A metric under way (`metrics.base.Accumulator`) whose result is a function of all rows, in the examples' order.
+    """A metric in progress (`metrics.base.Accumulator`). Its result is a function of all rows, in order of examples.
 
     Args:
-      rows_of: what is kept of a batch, [count, ...].
+      rows_of: the rows to keep of a batch, [count, ...].
       finish: all rows -> the metric's result.
     """
 
@@ -31,28 +31,28 @@ class Collected:
         self._parts.append(self._rows_of(batch))
 
     def rows(self) -> np.ndarray:
-        """What is kept, in the order of the stream."""
+        """The kept rows, in the order of the stream."""
         return np.concatenate(self._parts)
 
     def result(self) -> dict:
-        """What `finish` makes of all of them."""
+        """The result of `finish` on all rows."""
         return self._finish(self.rows())
 
 
 def indices(total: int, keep: int, seed: int) -> np.ndarray:
-    """Sorted numbers of a random subset of `keep` of `total` images, or of all if they are fewer.
+    """Sorted indices of a random subset of `keep` of `total` images, or of all images if there are fewer.
 
-    Random, because images from a folder come class by class, so that the first ones would be of one class.
+    The subset is random, because a folder's images come class by class. The first images would be of one class.
     """
     return np.sort(np.random.default_rng(seed).permutation(total)[:keep])
 
 
 class StreamSubset(Collected):
-    """The same of such a subset only; the batch size changes nothing.
+    """`Collected` for such a subset only. The batch size changes nothing.
 
     Args:
       total, keep, seed: see `indices`.
-      rows_of: what is kept of a batch, one row an image: its fake images, or such as their features.
+      rows_of: the rows to keep of a batch, one per image, such as its fake images or their features.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class StreamSubset(Collected):
         self._wanted, self._seen = indices(total, keep, seed), 0
 
     def update(self, batch: OutputBatch) -> None:
-        """Keeps what is wanted of the batch."""
+        """Keeps the chosen rows of the batch."""
         first, last = np.searchsorted(self._wanted, [self._seen, self._seen + batch.count])
         if last > first:
             self._parts.append(self._rows_of(batch)[self._wanted[first:last] - self._seen])
@@ -75,27 +75,27 @@ class StreamSubset(Collected):
 
 
 def of_features(extractor: str, finish: Callable[[np.ndarray], dict], *, logits: bool = False) -> Collected:
-    """Of what a feature network says of the samples: features [n, D], or logits.
+    """Collects a feature network's output for the samples: features [n, D], or logits.
 
-    The rows are the batch's own, which all metrics share: ten metrics take the memory of one.
+    The rows are the batch's own arrays, which all metrics share. Ten metrics take the memory of one.
     """
     return Collected(lambda batch: batch.features(extractor)[int(logits)], finish)
 
 
 def of_output(finish: Callable[[np.ndarray], dict]) -> Collected:
-    """Of the view's output, such as points [n, D]."""
+    """Collects the view's output, such as points [n, D]."""
     return Collected(lambda batch: batch.host(batch.output), finish)
 
 
 def of_pairs(similarity: Similarity, finish: Callable[[np.ndarray], dict]) -> Collected:
-    """Of `similarity(real, fake, DATA_RANGE)` [n] of each pair, float64."""
+    """Collects `similarity(real, fake, DATA_RANGE)` [n] of each pair, float64."""
     return Collected(
         lambda batch: batch.host(similarity(batch.real, batch.fake, DATA_RANGE)).astype(np.float64), finish
     )
 
 
 def of_features_and_digests(extractor: str, finish: Callable[[np.ndarray, list[bytes]], dict]) -> Collected:
-    """Of the features of the samples [n, D], and of the `digests` of their pixels."""
+    """Collects the features of the samples [n, D], and the `digests` of their pixels."""
     of_fake: list[bytes] = []
 
     def rows_of(batch: OutputBatch) -> np.ndarray:
@@ -106,7 +106,7 @@ def of_features_and_digests(extractor: str, finish: Callable[[np.ndarray, list[b
 
 
 def digests(images: Pixels) -> list[bytes]:
-    """A fingerprint of each image's pixels, [N]; images: [N, ...], an array or what streams from disk."""
+    """A fingerprint of each image's pixels, [N]. images: [N, ...], an array or images that stream from disk."""
     return [
         hashlib.blake2b(np.ascontiguousarray(image), digest_size=16).digest()
         for first in range(0, len(images), _AT_ONCE)
@@ -115,7 +115,7 @@ def digests(images: Pixels) -> list[bytes]:
 
 
 def mean_and_deviation(values: np.ndarray) -> dict:
-    """Of values [N] of single images: the mean as `value`, the standard deviation as `spread`, the standard error."""
+    """Summarises values [N] of single images: mean as `value`, standard deviation as `spread`, standard error."""
     return {
         "value": float(values.mean()),
         "spread": float(values.std()),

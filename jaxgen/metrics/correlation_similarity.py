@@ -1,4 +1,4 @@
-"""How alike the correlations of generated and real columns are."""
+"""Similarity of the correlations of generated and real columns."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from jaxgen.metrics import tabular
 NEEDS = "points"
 DIRECTION = "higher"
 TITLE, UNIT = "correlation similarity", ""
-MEANING = "How alike the correlations of all pairs of columns are, 1 at best; unrelated columns do not come to 0."
+MEANING = "How similar the correlations of all pairs of columns are, at best 1. Independent columns stay above 0."
 MIN_SAMPLES, USES = tabular.MIN_ROWS, tabular.USES
 EXTRACTOR = None
 

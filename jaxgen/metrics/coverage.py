@@ -7,7 +7,7 @@ from jaxgen.metrics.collected import Collected
 NEEDS = "sample"
 DIRECTION = "higher"
 TITLE, UNIT = "coverage", ""
-MEANING = "Share of real images with a sample nearby: low where the model leaves out part of the data."
+MEANING = "Share of real images with a sample nearby. It is low if the model misses part of the data."
 SETTINGS, USES, FEW = manifold.SETTINGS, manifold.USES, manifold.FEW
 MIN_SAMPLES = 1000
 EXTRACTOR = CHOSEN

@@ -1,4 +1,4 @@
-"""Density (Naeem et al. 2020): how many real images' neighbourhoods hold a sample, over k; an outlier counts little.
+"""Density (Naeem et al. 2020): how many real images' neighbourhoods hold a sample, over k. An outlier counts little.
 
 It is 1 on average for samples of the real distribution, and may be above.
 """

@@ -4,7 +4,7 @@ import math
 
 
 def target(direction: object) -> float | None:
-    """The value that is best, where a direction names one; None for the other directions and for what is none."""
+    """The value that is best, where a direction names one. None for the other directions and for what is none."""
     if not isinstance(direction, str | int | float) or isinstance(direction, bool):
         return None
     try:
@@ -26,5 +26,5 @@ def distance(direction: object, value: float) -> float:
 
 
 def loss(direction: object, value: float) -> float:
-    """What is lower the better the value is; where neither is better, high values go first."""
+    """What is lower the better the value is. Where neither is better, high values go first."""
     return distance(direction, value) if direction == "lower" or target(direction) is not None else -value

@@ -1,4 +1,4 @@
-"""Generated rows that are training rows, number for number."""
+"""Generated rows that equal training rows in every number."""
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -8,7 +8,7 @@ from jaxgen.metrics import tabular
 NEEDS = "points"
 DIRECTION = "lower"
 TITLE, UNIT = "duplicate rows", "share of samples"
-MEANING = "Share of generated rows that repeat a training row exactly; beside it those that repeat one another."
+MEANING = "Share of generated rows that repeat a training row exactly, with the share that repeat each other."
 MIN_SAMPLES, USES = tabular.MIN_ROWS, tabular.USES
 EXTRACTOR = None
 # In standard deviations: float32 writes no number more finely.
@@ -17,7 +17,7 @@ _SAME = 1e-5
 
 @tabular.on_tables
 def start(tables: tabular.Tables) -> dict:
-    """The share; `share_of_real` is that of the reference rows, `exact_copies` the rows beyond it."""
+    """The share. `share_of_real` is the share for reference rows, `exact_copies` the excess number of rows."""
     train, fake, real = (tables.features(rows) for rows in (tables.train, tables.fake, tables.real))
     tree = cKDTree(train)
     share, usual = (float(np.mean(tree.query(rows)[0] <= _SAME)) for rows in (fake, real))

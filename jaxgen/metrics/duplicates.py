@@ -1,8 +1,8 @@
-"""Near-duplicates among the samples: the birthday test of Arora, Risteski and Zhang (2018), without eyes.
+"""Near-duplicates among the samples: the birthday test of Arora, Risteski and Zhang (2018), without human eyes.
 
-Among n draws from s equally likely images about n^2 / (2 s) pairs are of the same one. What counts as the same is
-taken from the real images: samples are near-duplicates where they lie so close that of as many real images only a
-share of EXPECTED would lie as close to another.
+Among n draws from s equally likely images, about n^2 / (2 s) pairs show the same image. Real images set the threshold:
+samples are near-duplicates if they lie closer than nearly all real images do. Among as many real images, a share of
+EXPECTED has another image as close.
 """
 
 import math
@@ -20,11 +20,11 @@ from jaxgen.metrics.manifold import count_within, nearest
 NEEDS = "sample"
 DIRECTION = "lower"
 TITLE, UNIT = "near-duplicates", "share of samples"
-MEANING = "Share of samples that nearly repeat another one: a sign of collapse."
+MEANING = "Share of samples that nearly repeat another sample: a sign of collapse."
 MIN_SAMPLES = 1000
 EXTRACTOR = CHOSEN
 USES = ("real.features", "real.images")
-FEW = "repeats show in proportion to the number of pairs"
+FEW = "the number of repeats grows with the number of pairs"
 EXPECTED = 0.001
 # What counts as a finding: unlikely by chance, and so many more of the samples than expected.
 LEVEL, EXCESS = 0.01, 0.005
@@ -36,12 +36,12 @@ _NEIGHBOURS = 5
 
 
 class Closeness(NamedTuple):
-    """How rare close pairs are among n real images: (distance / scale)^dimension times `pairs` pairs.
+    """The rarity of close pairs among n real images: (distance / scale)^dimension times `pairs` pairs.
 
-    Pairs within a small distance become rarer by a power law whose exponent is the local dimension, which the closest
-    pairs tell (Hill 1975). So the distance at which pairs have some rarity is known for more images than there are
-    real ones, too, and does not hang on the one or two closest pairs. `floor`: below it images count as identical,
-    since the same image may come out of a network a rounding apart; so many pairs are: `identical`.
+    Within a small distance, pairs become rarer by a power law. Its exponent is the local dimension, estimated from the
+    closest pairs (Hill 1975). The law gives a distance for each rarity, even for more images than there are real
+    images. It does not depend on one or two closest pairs. Below `floor` images count as identical, since the same
+    image may leave a network with rounding errors. `identical` counts such pairs.
     """
 
     n: int
@@ -56,7 +56,7 @@ class Closeness(NamedTuple):
         """From real features [n, D], n at least 4."""
         n = len(features)
         if n < 4:
-            raise UserError(f"duplicates: {n} real images have too few pairs to compare with; use more")
+            raise UserError(f"duplicates: {n} real images have too few pairs to compare with. Use more")
         distances = close_pairs(features)[1]
         floor = max(1e-4 * np.median(distances), np.finfo(np.float32).tiny)
         pairs = min(max(_PAIRS, round(_SHARE * n)), len(distances))
@@ -65,11 +65,11 @@ class Closeness(NamedTuple):
         return cls(n, pairs, float(closest[-1]), float(dimension), float(floor), count_pairs(features, floor))
 
     def threshold(self, n: int) -> tuple[float, float, float]:
-        """What counts as a near-duplicate among n images, n * EXPECTED / 2 pairs of which are to be expected.
+        """The threshold for near-duplicates among n images, where n * EXPECTED / 2 pairs are expected.
 
         Returns:
-          distance; expected number of pairs within it, more than that if real images repeat themselves more often;
-          the variance of the logarithm of that number.
+          The distance. The expected number of pairs within it, raised if real images repeat themselves more often.
+          The variance of the logarithm of that number.
         """
         expected, ratio = n * EXPECTED / 2, math.comb(n, 2) / math.comb(self.n, 2)
         excess = np.log(self.pairs * ratio / expected)
@@ -88,7 +88,7 @@ def close_pairs(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def count_pairs(features: np.ndarray, within: float) -> int:
-    """How many pairs of rows are at most so far apart, those that `close_pairs` has no room for included."""
+    """The number of pairs of rows within a distance, including pairs beyond the limit of `close_pairs`."""
     pairs, distances = close_pairs(features)
     near = pairs[distances <= within]
     if len(near) and np.bincount(near.ravel()).max() >= _NEIGHBOURS:
@@ -97,7 +97,7 @@ def count_pairs(features: np.ndarray, within: float) -> int:
 
 
 def near_duplicates(real: np.ndarray, fake: np.ndarray, seed: int) -> dict:
-    """The share of samples with a near-duplicate, and whether it is more than real images lead one to expect.
+    """The share of samples with a near-duplicate, and whether it exceeds the expectation from real images.
 
     Args:
       real: features [n_real, D]. fake: features [n_fake, D].
@@ -141,8 +141,8 @@ def _spread(pairs: np.ndarray, n: int, seed: int) -> float | None:
 def start(context: Context) -> Collected:
     """An accumulator of the share of samples with a near-duplicate.
 
-    `found` sums it up; `identical` counts samples that repeat the pixels of an earlier one; `support` is the number
-    of equally likely images that would give as many pairs; `closest_pairs` holds sample numbers.
+    `found` sums it up. `identical` counts samples with the pixels of an earlier sample. `support` is the number of
+    equally likely images that would give as many pairs. `closest_pairs` holds sample numbers.
     """
     real = context.real.features(context.extractor)
 

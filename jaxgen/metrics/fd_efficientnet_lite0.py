@@ -1,4 +1,4 @@
-"""Frechet distance (Heusel et al. 2017) of EfficientNet-Lite0 features: comparable with itself only, not an FID."""
+"""Frechet distance (Heusel et al. 2017) of EfficientNet-Lite0 features. It is no FID and compares with itself only."""
 
 from jaxgen.metrics import fid
 from jaxgen.metrics.base import Context
@@ -15,5 +15,5 @@ USES = ("real.statistics",)
 
 
 def start(context: Context) -> Distance:
-    """An accumulator of the distance; the spread is that of `frechet.distance_and_spread`."""
+    """An accumulator of the distance, with the spread of `frechet.distance_and_spread`."""
     return Distance(EXTRACTOR, context.real.statistics(EXTRACTOR), context.n_fake, context.seed)

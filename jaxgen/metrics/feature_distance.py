@@ -1,4 +1,4 @@
-"""Distance between an image and its copy in a network's features: whether they show the same, not the same pixels."""
+"""Distance between an image and its copy in a network's features. It compares content more than pixels."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from jaxgen.metrics.collected import Collected, mean_and_deviation
 NEEDS = "reconstruct"
 DIRECTION = "lower"
 TITLE, UNIT = "feature distance", ""
-MEANING = "How far a copy is from its original in a network's features (0: it shows the same)."
+MEANING = "How far a copy is from its original in a network's features (0: equal features)."
 SETTINGS = ("distance",)
 MIN_SAMPLES = 1
 EXTRACTOR = CHOSEN
@@ -16,7 +16,7 @@ LABELLED = True  # no network is the canonical one for it
 
 
 def cosine_distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """1 - cos(a, b) of each row of [N, D], float64 [N], in [0, 2]; 1 where just one is zero, 0 where both are."""
+    """1 - cos(a, b) of each row of [N, D], float64 [N], in [0, 2]. It is 1 if one row is zero, and 0 if both are."""
     # Half the squared distance of unit vectors is the same number, without the cancellation near 0.
     rows = (np.asarray(x, np.float64) for x in (a, b))
     units = [x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-300) for x in rows]

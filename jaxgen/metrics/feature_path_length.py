@@ -1,6 +1,6 @@
-"""Path length in the features of the chosen network: `perceptual_path_length` where LPIPS's weights are missing.
+"""Path length in the chosen network's features, for use when `perceptual_path_length` lacks LPIPS's weights.
 
-Numbers compare under one network only, and never with published ones; the name says which network it was.
+Numbers compare under one network only, and never with published numbers. The name contains the network.
 """
 
 import jax
@@ -15,7 +15,7 @@ from jaxgen.metrics.perceptual_path_length import path_lengths
 NEEDS = "path"
 DIRECTION = "lower"
 TITLE, UNIT = "feature path length", ""
-MEANING = "How unevenly images change along a path between latents; small is smooth."
+MEANING = "How unevenly images change along a path between latents. Small is smooth."
 SETTINGS = ("epsilon", "percentiles")
 MIN_SAMPLES = 1000
 EXTRACTOR = CHOSEN
@@ -23,7 +23,7 @@ LABELLED = True  # no network is the canonical one for it
 
 
 def start(context: Context) -> Collected:
-    """An accumulator; the network sees images in float, since whole grey levels would hide steps of 1e-4."""
+    """An accumulator. The network sees float images, since whole grey levels would hide steps of 1e-4."""
 
     def distance(a: jax.Array, b: jax.Array) -> np.ndarray:
         features = (context.extract((images + 1) * 127.5)[0] for images in (a, b))

@@ -1,4 +1,4 @@
-"""Frechet distance (Heusel et al. 2017) of the chosen network's features; with the canonical Inception, the FID."""
+"""Frechet distance (Heusel et al. 2017) of the chosen network's features. The canonical Inception makes it the FID."""
 
 from jaxgen.metrics.base import CHOSEN, Context
 from jaxgen.metrics.frechet import Distance
@@ -8,7 +8,7 @@ DIRECTION = "lower"
 TITLE, UNIT = "Frechet distance", ""
 CANONICAL_TITLE = "FID"
 MEANING = (
-    "Distance between the features of samples and of real images; sees both quality and variety, and "
+    "Distance between the features of samples and of real images. It depends on quality and variety, and "
     "falls with the number of samples."
 )
 # The covariance of 2,048 features is rank-deficient up to 2,048 images.
@@ -17,10 +17,10 @@ EXTRACTOR = CHOSEN
 USES = ("real.statistics",)
 # Another network's distance is no FID: `fd_efficientnet_lite0`.
 PREFIX = "fd"
-FEW = "the covariance is rank-deficient below, kid is unbiased at any number"
+FEW = "below it the covariance is rank-deficient, but kid is unbiased at any number"
 
 
 def start(context: Context) -> Distance:
-    """An accumulator of the distance; the spread is that of `frechet.distance_and_spread`."""
+    """An accumulator of the distance, with the spread of `frechet.distance_and_spread`."""
     real = context.real.statistics(context.extractor)
     return Distance(context.extractor, real, context.n_fake, context.seed)

@@ -1,8 +1,9 @@
 """The Frechet distance of infinitely many samples (FID-infinity, Chong and Forsyth 2020), by extrapolation.
 
-With N samples the distance is too large by about c / N, and c depends on the model, so that even models at one N may
-be ranked wrongly. Removed is the bias from the number of *samples*; that from the number of real images stays.
-Cost: 20 distances and one decomposition; at 2,048 features about a minute on one core.
+With N samples the distance is too large by about c / N. The factor c depends on the model, so
+even models at one N may be ranked wrongly. Extrapolation removes the bias from the number of *samples*. The bias from
+the number of real images stays. Cost: 20 distances and one decomposition. At 2,048 features it takes about a minute on
+one core.
 """
 
 import numpy as np
@@ -16,22 +17,22 @@ NEEDS = "sample"
 DIRECTION = "lower"
 TITLE, UNIT = "Frechet distance, extrapolated", ""
 CANONICAL_TITLE = "FID-infinity"
-MEANING = "The Frechet distance that infinitely many samples would have."
+MEANING = "The Frechet distance of infinitely many samples, by extrapolation."
 SETTINGS = ("points", "smallest_size")
 # The smallest number that its authors evaluate with.
 MIN_SAMPLES = 5000
 EXTRACTOR = CHOSEN
 USES = ("real.statistics",)
 PREFIX = "fd_infinity"
-FEW = "the extrapolation needs sample sizes well above the number of features, kid is unbiased at any number"
+FEW = "the extrapolation needs sample sizes well above the number of features, but kid is unbiased at any number"
 POINTS = 10
 _AT_ONCE = 5000
 
 
 def sizes(n: int, feature_size: int) -> np.ndarray:
-    """Sample sizes to fit through, evenly from n / 10 to n; none below twice the features unless n / 2 is less.
+    """Sample sizes for the fit, evenly from n / 10 to n. Each is at least twice the features unless n / 2 is less.
 
-    Below the number of features the covariance is rank-deficient and the distance no longer linear in 1 / N.
+    Below the number of features, the covariance is rank-deficient and the distance is no longer linear in 1 / N.
     """
     smallest = max(n // 10, min(n // 2, 2 * feature_size), 2)
     return np.unique(np.linspace(smallest, n, POINTS).astype(int))
@@ -47,15 +48,15 @@ def extrapolate(counts: np.ndarray, distances: np.ndarray) -> tuple[float, float
 
 
 def distance_at_infinity(real: frechet.Reference, features: np.ndarray, seed: int) -> dict:
-    """The extrapolated distance of features [n, D], its spread, and what was fitted.
+    """The extrapolated distance of features [n, D], its spread, and facts about the fit.
 
-    Each size has its own random subset. The fit's standard error alone is too small, since the subsets share
-    samples: what all of them share is the jackknife spread of the whole set's distance, and the two add in squares
-    (over fresh draws of Gaussians the outcome was within a quarter of the true standard deviation).
+    Each size has its own random subset. The fit's standard error alone is too small, since the subsets share samples.
+    The shared part is the jackknife spread of the whole set's distance. Both parts add in squares. Over fresh draws of
+    Gaussians, the result was within a quarter of the true standard deviation.
     """
     counts = sizes(*features.shape)
     if len(counts) < 3:
-        raise UserError(f"fid_infinity: {len(features)} samples have too few sizes to fit a line through; use more")
+        raise UserError(f"fid_infinity: {len(features)} samples give too few sizes for a line fit. Use more samples")
     random = np.random.default_rng(seed)
     distances = [real.distance(_statistics(features, random.permutation(len(features))[:n])) for n in counts[:-1]]
     stream = frechet.GroupedStatistics(len(features), seed)
@@ -82,6 +83,6 @@ def _statistics(features: np.ndarray, chosen: np.ndarray) -> frechet.FeatureStat
 
 
 def start(context: Context) -> Collected:
-    """An accumulator of the extrapolated distance, which may come out below 0 for a perfect model."""
+    """An accumulator of the extrapolated distance. It may be below 0 for a perfect model."""
     real = frechet.reference(context.real.statistics(context.extractor))
     return of_features(context.extractor, lambda features: distance_at_infinity(real, features, context.seed))

@@ -20,14 +20,14 @@ class FeatureStatistics(NamedTuple):
 
     @classmethod
     def of(cls, features: np.ndarray) -> "FeatureStatistics":
-        """Statistics of features [n, D], n may be 0."""
+        """Statistics of features [n, D]. n may be 0."""
         features = np.asarray(features, np.float64)
         mean = features.mean(0) if len(features) else np.zeros(features.shape[1])
         centred = features - mean
         return cls(len(features), mean, centred.T @ centred)
 
     def merge(self, other: "FeatureStatistics") -> "FeatureStatistics":
-        """Statistics of both sets together, without the cancellation of plain sums (Chan et al. 1979)."""
+        """Statistics of the union of both sets, without the cancellation of plain sums (Chan et al. 1979)."""
         n = self.n + other.n
         if n == 0:
             return self
@@ -37,7 +37,7 @@ class FeatureStatistics(NamedTuple):
         return FeatureStatistics(n, self.mean + step * (other.n / n), scatter)
 
     def without(self, part: "FeatureStatistics") -> "FeatureStatistics":
-        """The inverse of `merge`: statistics of this set less those of a part of it."""
+        """The inverse of `merge`: statistics of this set without a part of it."""
         n = self.n - part.n
         mean = self.mean + (self.mean - part.mean) * (part.n / n)
         step = part.mean - mean
@@ -46,7 +46,7 @@ class FeatureStatistics(NamedTuple):
         return FeatureStatistics(n, mean, scatter)
 
     def covariance(self) -> np.ndarray:
-        """Unbiased covariance [D, D] (ddof = 1); needs two examples."""
+        """Unbiased covariance [D, D] (ddof = 1). It needs two examples."""
         if self.n < 2:
             raise ValueError(f"a covariance needs at least 2 examples, not {self.n}")
         return self.scatter / (self.n - 1)
@@ -59,7 +59,7 @@ def _one_thread() -> threadpool_limits:
 
 
 class Reference:
-    """The real set's side of the distance, decomposed once and compared with many."""
+    """The real side of the distance, decomposed once and compared with many sets."""
 
     def __init__(self, statistics: FeatureStatistics):
         covariance = statistics.covariance()
@@ -73,7 +73,7 @@ class Reference:
         self.mean, self.trace = statistics.mean, np.trace(covariance)
 
     def distance(self, other: FeatureStatistics) -> float:
-        """|m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)), Heusel et al. 2017, eq. 6; rounding below 0 gives 0.
+        """|m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)), Heusel et al. 2017, eq. 6. Rounding below 0 gives 0.
 
         The trace of the root is the sum of the square roots of the eigenvalues of the symmetric R S2 R^T, R^T R = S1.
         """
@@ -88,7 +88,7 @@ class Reference:
 
 @remembered(keep=2)
 def reference(statistics: FeatureStatistics) -> Reference:
-    """`Reference`, kept, since its decomposition takes seconds and several metrics compare with one real set."""
+    """A cached `Reference`. Its decomposition takes seconds, and several metrics compare with one real set."""
     return Reference(statistics)
 
 
@@ -98,10 +98,10 @@ def frechet_distance(real: FeatureStatistics, fake: FeatureStatistics) -> float:
 
 
 class GroupedStatistics:
-    """Statistics of a stream of `total` examples, kept in random groups so that the spread can be had afterwards.
+    """Statistics of a stream of `total` examples, kept in random groups so that a spread can be computed later.
 
-    Examples join groups by a seeded permutation of their number, so neither the batch size nor an order by class
-    in the stream changes a group's make-up.
+    A seeded permutation of the example number assigns groups. The batch size and an order by class in the stream thus
+    do not change a group.
     """
 
     def __init__(self, total: int, seed: int, groups: int = GROUPS):
@@ -150,11 +150,11 @@ def jackknife(left_out: list[float] | np.ndarray) -> float:
 
 
 def distance_and_spread(reference: Reference, parts: list[FeatureStatistics]) -> tuple[float, float | None]:
-    """The distance of all parts together and its standard deviation over draws of the fake set, real set fixed.
+    """The distance of all parts together and its standard deviation over draws of the fake set, for a fixed real set.
 
-    The spread is the delete-a-group `jackknife`. All distances without a group share one sample size, so the
-    distance's bias, which falls with the sample size, cancels; separate fifths of the samples would each show a far
-    larger one. None below 3 groups or where a remainder has fewer than 2 examples.
+    The spread is the delete-a-group `jackknife`. All distances without a group share one sample size, so the distance's
+    bias, which falls with the sample size, cancels. Separate fifths of the samples would each show a far larger
+    distance. The spread is None below 3 groups, or if a remainder has fewer than 2 examples.
     """
     whole, groups = merged(parts), len(parts)
     value = reference.distance(whole)
@@ -164,7 +164,7 @@ def distance_and_spread(reference: Reference, parts: list[FeatureStatistics]) ->
 
 
 class Distance:
-    """A metric under way (`metrics.base.Accumulator`): the Frechet distance of one extractor's features."""
+    """A metric in progress (`metrics.base.Accumulator`): the Frechet distance of one extractor's features."""
 
     def __init__(self, extractor: str, real: FeatureStatistics, n_fake: int, seed: int):
         self._extractor, self._reference = extractor, reference(real)

@@ -8,14 +8,14 @@ from jaxgen.metrics.frechet import FeatureStatistics, frechet_distance
 NEEDS = "points"
 DIRECTION = "lower"
 TITLE, UNIT = "Frechet distance of columns", ""
-MEANING = "Distance between means and covariances of generated and real rows; more than 0 even between real splits."
+MEANING = "Distance between means and covariances of generated and real rows. Even two real splits differ from 0."
 MIN_SAMPLES, USES = tabular.MIN_ROWS, tabular.USES
 EXTRACTOR = None
 
 
 @tabular.on_tables
 def start(tables: tabular.Tables) -> dict:
-    """The distance; columns are standardised by mean and deviation of the training split."""
+    """The distance. The training split's mean and deviation standardise the columns."""
     numbers = tables.numbers()
     if not len(numbers):
         return {"value": float("nan"), "spread": None, "spread_kind": "none: no column of numbers"}

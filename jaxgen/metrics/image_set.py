@@ -1,4 +1,4 @@
-"""Images with their features: of sets streamed through a network once, statistics kept on disk; and of batches."""
+"""Images with their features: sets that pass a network once, with statistics kept on disk, and batches."""
 
 import hashlib
 import logging
@@ -28,7 +28,7 @@ _CACHE_FILES = {
 
 
 class Pixels(Protocol):
-    """uint8 [N, H, W, C] (or vectors float32 [N, D]): an array, or what reads from disk or computes when indexed."""
+    """uint8 [N, H, W, C] (or vectors float32 [N, D]): an array, or an object that reads or computes when indexed."""
 
     shape: tuple[int, ...]
 
@@ -38,12 +38,12 @@ class Pixels(Protocol):
 
 
 class ImageSource(NamedTuple):
-    """Images (or vectors) and what is known of them, or saved feature statistics that stand in for them.
+    """Images (or vectors) with facts about them, or saved feature statistics in their place.
 
-    images: None with statistics. labels: int32 [N] or None; class_names: of the labels.
+    images: None with statistics. labels: int32 [N] or None. class_names: names of the labels.
     split: the source's name, for records and the cache.
-    views: where a trained model made the images, what else it offers (`metrics.base.VIEWS`); None otherwise.
-    facts: what metrics must know of views and data, by the view's name.
+    views: further views of a trained model that made the images (`metrics.base.VIEWS`), or None.
+    facts: facts about views and data for metrics, by the view's name.
     """
 
     images: Pixels | None
@@ -56,14 +56,14 @@ class ImageSource(NamedTuple):
 
 
 class ImageSet:
-    """A set of images as metrics see it; features are computed once, when first asked for, and shared.
+    """A set of images for metrics. Features are computed on first use and shared.
 
     Args:
-      source: whose `images`, `labels`, `class_names` and `split` it has; saved statistics are its `statistics_file`.
+      source: the source of `images`, `labels`, `class_names` and `split`. Saved statistics are its `statistics_file`.
       extractor: name -> extractor.
-      stream: of the batches; the first of its processes keeps the cache, and reads from it for all.
+      stream: the stream of batches. The first of its processes keeps the cache and reads it for all.
       place: puts a host batch on the devices.
-      cache_dir: where statistics and, of sets that are small enough, features are kept; None keeps none.
+      cache_dir: folder for statistics and, for small sets, features. None keeps none.
     """
 
     def __init__(
@@ -87,11 +87,11 @@ class ImageSet:
         return len(self.images)
 
     def keep_features(self, extractor: str) -> None:
-        """Tells that features will be asked for, so that computing statistics first does not do the work twice."""
+        """Announces that features will be needed, so that computing statistics first does not double the work."""
         self._keep.add(extractor)
 
     def features(self, extractor: str) -> np.ndarray:
-        """Features of all images, float32 [N, D], from the cache or computed; of large sets they are not kept there."""
+        """Features of all images, float32 [N, D], cached or computed. Features of large sets are not cached."""
         if extractor not in self._features:
             size = len(self.images) * self._extractor(extractor).metadata()["feature_size"] * 4
             known = extractor in self._outputs or size > _LARGEST_CACHED
@@ -103,7 +103,7 @@ class ImageSet:
         return self._features[extractor]
 
     def features_of(self, ids: np.ndarray, extractor: str) -> np.ndarray:
-        """Features of some images [len(ids), D]: taken from those of all where these are or will be wanted."""
+        """Features of some images [len(ids), D], from those of all images if these exist or will be wanted."""
         if extractor in self._features or extractor in self._outputs or extractor in self._keep:
             return self.features(extractor)[ids]
         return np.asarray(self._extractor(extractor).apply(self.images[ids])[0])
@@ -116,7 +116,7 @@ class ImageSet:
         """Mean and scatter of the features of all images, from a file, the cache, or computed.
 
         Raises:
-          UserError: saved statistics that are of another extractor or input path.
+          UserError: saved statistics of another extractor or input path.
         """
         if extractor not in self._statistics and self.statistics_file is None:
             statistics = self._cached(extractor, "reference statistics", lambda: self._compute_statistics(extractor))
@@ -127,7 +127,7 @@ class ImageSet:
                 self._statistics[extractor] = statistics_file.matching(self.statistics_file, metadata)
             except statistics_file.Mismatch as error:
                 raise UserError(
-                    f"{self.split}: {error}; choose the extractor and resize it was made with, or make it anew"
+                    f"{self.split}: {error}. Choose the extractor and resize of that file, or make the file anew"
                 ) from None
         return self._statistics[extractor]
 
@@ -152,7 +152,7 @@ class ImageSet:
             yield self._stream.gather(features, count), self._stream.gather(logits, count)
 
     def _cached(self, name: str, what: str, compute: Callable[[], Any]) -> Any:
-        """What the first process reads from the cache, or else what all compute; the first puts it there."""
+        """The first process's cached object. If there is none, all processes compute it, and the first caches it."""
         if self._cache_dir is None:
             return compute()
         extractor, workers, cached = self._extractor(name), self._stream.workers, None
@@ -164,7 +164,7 @@ class ImageSet:
             try:
                 cached = load(path, metadata)
             except (statistics_file.Mismatch, OSError) as error:
-                log.warning("%s: cached %s are not used and made again: %s", path, what, error)
+                log.warning("%s: cached %s cannot be used and are computed again: %s", path, what, error)
         cached = workers.tell(cached)
         if cached is not None:
             return cached
@@ -177,19 +177,19 @@ class ImageSet:
         return computed
 
     def metadata(self, extractor: Extractor) -> dict:
-        """What the statistics depend on: extractor with its weights and input path, pixels, split, count."""
+        """The inputs of the statistics: extractor with weights and input path, pixels, split, count."""
         of_images = {"data_sha256": content_digest(self.images), "split": self.split, "n": len(self.images)}
         return {**extractor.metadata(), **of_images}
 
 
 class OutputBatch:
-    """One batch on the device; only the first `count` of its B examples count, the rest is padding.
+    """One batch on the device. Only the first `count` of its B examples count. The rest is padding.
 
-    With several processes the arrays here hold B / processes of the examples, and `host` and `features` give all of
-    them; `count` is of all. Every process must ask for the same things in the same order.
+    With several processes, the arrays here hold B / processes of the examples. `host` and `features` return all of
+    them. `count` is the number over all processes. All processes must make the same requests in the same order.
 
-    output: what the view gave. fake: the same, where that is images uint8 [B, H, W, C].
-    real: the real images uint8 [B, H, W, C] that the view was given; None in views that are given none.
+    output: the view's output. fake: the same for images uint8 [B, H, W, C].
+    real: the real images uint8 [B, H, W, C] that the view received, or None if the view receives none.
     """
 
     def __init__(
@@ -210,7 +210,7 @@ class OutputBatch:
         return self._gather(values, self.count)
 
     def features(self, name: str, of: str = "fake") -> tuple[np.ndarray, np.ndarray]:
-        """Features and logits [count, ...] of `fake` (or of `real`) under an extractor; all metrics share them."""
+        """Features and logits [count, ...] of `fake` (or of `real`) under an extractor. All metrics share them."""
         if (name, of) not in self._features:
             features, logits = self._extractor(name).apply(without_padding(getattr(self, of), self.count))
             self._features[name, of] = self.host(features), self.host(logits)
@@ -229,7 +229,7 @@ def without_padding(batch: jax.Array, count: int) -> jax.Array:
 
 
 class Chosen:
-    """Some of a set's images, in the order of `ids`, read as they are used: what streams goes on streaming."""
+    """Some of a set's images, in the order of `ids`, read on use. Streamed images stay streamed."""
 
     def __init__(self, images: Pixels, ids: np.ndarray):
         self._images, self._ids = images, ids
@@ -243,7 +243,7 @@ class Chosen:
 
 
 def content_digest(images: Pixels) -> str:
-    """SHA-256 of the pixels of an array, or of what a streamed set reads them from."""
+    """SHA-256 of the pixels of an array, or of the sources of a streamed set."""
     if hasattr(images, "digest"):
         return images.digest()
     digest = hashlib.sha256(repr(tuple(images.shape)).encode())

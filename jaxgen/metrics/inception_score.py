@@ -1,7 +1,7 @@
-"""Inception Score (Salimans et al. 2016): whether the classifier is sure of each sample and unsure of all together.
+"""Inception Score (Salimans et al. 2016): whether a classifier is sure of each sample and sees many classes.
 
-It sees no real image, so it says nothing of images the classifier was not trained for, and a model that shows one
-perfect image of each class has the best score there is.
+It sees no real image, so it says nothing about images unlike the classifier's training data. A model that shows one
+perfect image of each class has the best score.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ NEEDS = "sample"
 DIRECTION = "higher"
 TITLE, UNIT = "classifier score", ""
 CANONICAL_TITLE = "Inception Score"
-MEANING = "Whether a classifier is sure of each sample and sees many classes; it knows no real image."
+MEANING = "Whether a classifier is sure of each sample and sees many classes. It does not use real images."
 SETTINGS = ("splits",)
 SPLITS = 10
 # A tenth must show the share of each of about 1,000 classes; with fewer the score is too low.
@@ -23,7 +23,7 @@ EXTRACTOR = CHOSEN
 LOGITS = True  # The network must have its classifier.
 # Another classifier's score is no Inception Score: `classifier_score_efficientnet_lite0`.
 PREFIX = "classifier_score"
-FEW = "with few samples the score is too low, by an amount that depends on the model"
+FEW = "with few samples the score is too low, and the bias depends on the model"
 
 
 def inception_scores(logits: np.ndarray, splits: int, seed: int) -> np.ndarray:

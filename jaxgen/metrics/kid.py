@@ -1,4 +1,4 @@
-"""Kernel inception distance (Binkowski et al. 2018): unbiased at any number of images, unlike the Frechet distance."""
+"""Kernel inception distance (Binkowski et al. 2018). Unlike the Frechet distance, it is unbiased at any sample size."""
 
 import functools
 
@@ -14,18 +14,18 @@ NEEDS = "sample"
 DIRECTION = "lower"
 TITLE, UNIT = "kernel distance", ""
 CANONICAL_TITLE = "KID"
-MEANING = "Distance between the features of samples and of real images, unbiased at any number of them."
+MEANING = "Distance between the features of samples and of real images, unbiased at any number of images."
 SETTINGS = ("subsets", "subset_size", "kernel")
 SUBSETS, SUBSET_SIZE = 100, 1000
 MIN_SAMPLES = SUBSET_SIZE
 EXTRACTOR = CHOSEN
 USES = ("real.features",)
-FEW = "a subset would be all there are, and the spread over subsets says nothing"
+FEW = "a subset would hold all images, and the spread over subsets would mean nothing"
 
 
 @jax.jit
 def _row_sums(x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Row sums of the kernel less 1 within x, within y (both without the diagonal) and between them."""
+    """Row sums of the kernel minus 1 within x, within y (both without the diagonal) and between x and y."""
 
     def kernel(a, b):
         t = jnp.matmul(a, b.T, precision=jax.lax.Precision.HIGHEST) / a.shape[1]
@@ -40,11 +40,11 @@ def _row_sums(x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array, jax.Arr
 def squared_mmd(x: np.ndarray, y: np.ndarray) -> float:
     """Unbiased squared maximum mean discrepancy with the kernel (x.y / D + 1)^3, eq. 4 and section 3.3.
 
-    The kernel's constant 1 cancels between the three means and is left out, so that float32 rounds less; sums over
+    The kernel's constant 1 cancels between the three means and is left out, so that float32 rounds less. Sums over
     rows are in float64.
 
     Args:
-      x, y: features [m, D], [n, D]; m and n at least 2.
+      x, y: features [m, D], [n, D], with m and n at least 2.
     """
     of_rows = _row_sums(jnp.asarray(x), jnp.asarray(y))
     within_x, within_y, between = (np.asarray(sums, np.float64).sum() for sums in of_rows)
@@ -55,11 +55,11 @@ def squared_mmd(x: np.ndarray, y: np.ndarray) -> float:
 def kernel_distance(real: np.ndarray, fake: np.ndarray, seed: int) -> dict:
     """Mean and standard deviation of `squared_mmd` over random subsets of features [n_real, D] and [n_fake, D].
 
-    Subsets overlap, so the mean's standard error counts only as many as there are disjoint ones.
+    Subsets overlap, so the mean's standard error counts only as many subsets as could be disjoint.
     """
     size = min(SUBSET_SIZE, len(real), len(fake))
     if size < 2:
-        raise UserError(f"kid: needs two images on either side and has {len(real)} real and {len(fake)} generated")
+        raise UserError(f"kid: {len(real)} real and {len(fake)} generated images are too few. It needs two of each")
     random = np.random.default_rng(seed)
     draw = functools.partial(random.choice, size=size, replace=False)
     values = [squared_mmd(real[draw(len(real))], fake[draw(len(fake))]) for _ in range(SUBSETS)]

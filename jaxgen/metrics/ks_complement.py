@@ -1,4 +1,4 @@
-"""How alike generated and real values of each column are: one minus the Kolmogorov-Smirnov distance, on average."""
+"""Similarity of generated and real values of each column: one minus the mean Kolmogorov-Smirnov distance."""
 
 import numpy as np
 from scipy.stats import ks_2samp
@@ -8,16 +8,16 @@ from jaxgen.metrics import tabular
 NEEDS = "points"
 DIRECTION = "higher"
 TITLE, UNIT = "KS complement", ""
-MEANING = "How alike each column's own values are, 1 at best; it says nothing of how columns hang together."
+MEANING = "How similar each column's own values are, at best 1. It ignores dependence between columns."
 MIN_SAMPLES, USES = tabular.MIN_ROWS, tabular.USES
 EXTRACTOR = None
 
 
 @tabular.on_tables
 def start(tables: tabular.Tables) -> dict:
-    """The mean over all columns but the label's of 1 - sup |F - F'|.
+    """The mean over all columns except the label's of 1 - sup |F - F'|.
 
-    Of categories it is 1 - half the sum of differences of their shares.
+    A column of categories has 1 - half the sum of differences of shares.
     """
     alike = []
     for place, count in enumerate(tables.categories):

@@ -10,7 +10,7 @@ from jaxgen.metrics.extractors.lpips import as_network_input, unsuitable_for
 NEEDS = "reconstruct"
 DIRECTION = "lower"
 TITLE, UNIT = "LPIPS (VGG16)", ""
-MEANING = "How different a copy looks from its original to a network; 0: the same."
+MEANING = "How different a copy looks from its original, as a network sees them (0: the same)."
 SETTINGS = ("network",)
 MIN_SAMPLES = 1
 EXTRACTOR = None

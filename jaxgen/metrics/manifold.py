@@ -1,9 +1,9 @@
-"""Nearest neighbours and manifolds of balls in feature space, of any number of images, with exact outcomes.
+"""Nearest neighbours and manifolds of balls in feature space, exact for any number of images.
 
-Squared distances come tile by tile from |a|^2 + |b|^2 - 2 a.b on the device, in float32. That cancels for close
-pairs, so each comes as an interval that holds the true one, and whatever the intervals leave open is computed again
-on the host, in float64, from the plain difference. Outcomes are those of the definitions: identical features are at
-distance 0, ties and repeated images included. Beyond the features, memory holds one tile.
+Squared distances are computed in tiles from |a|^2 + |b|^2 - 2 a.b on the device, in float32. This cancels for close
+pairs, so each distance is an interval around the true value. Comparisons that the intervals leave open are repeated on
+the host, in float64, from the plain difference. The results follow the definitions exactly, also for ties and repeated
+images: identical features are at distance 0. Apart from the features, memory holds one tile.
 """
 
 import functools
@@ -23,7 +23,7 @@ from jaxgen.metrics.remembered import remembered
 # Of the metrics that compare manifolds.
 SETTINGS = ("k",)
 USES = ("real.features",)
-FEW = "balls to the neighbours of a few images cover nearly everything"
+FEW = "the balls of a few images cover nearly everything"
 # Rows and columns of a tile. On 2 busy CPU cores a pass over 10,000 x 10,000 pairs of 2,048 features takes 5 to 10 s.
 TILE = 2048
 # Neighbours that a search settles exactly: one search serves every metric's k.
@@ -35,12 +35,12 @@ MAX_REAL = 50_000
 
 
 class Manifolds(NamedTuple):
-    """How real and generated images lie in each other's manifolds, the unions of balls to k-th neighbours.
+    """The position of real and generated images in each other's manifolds, the unions of balls to k-th neighbours.
 
-    in_real: bool [n_fake], in the real manifold (Kynkaanniemi et al. 2019, eq. 2; k = 3, boundary included).
-    in_fake: bool [n_real], in the manifold of the samples (the same).
-    balls: int [n_fake], real balls around each sample (Naeem et al. 2020, eq. 3; k = 5, boundary excluded).
-    covered: bool [n_real], some sample is in this image's ball (eq. 4, the same).
+    in_real: bool [n_fake], in the real manifold (Kynkaanniemi et al. 2019, eq. 2, k = 3, boundary included).
+    in_fake: bool [n_real], in the samples' manifold (the same equation).
+    balls: int [n_fake], number of real balls around each sample (Naeem et al. 2020, eq. 3, k = 5, boundary excluded).
+    covered: bool [n_real], whether a sample is in this image's ball (eq. 4 there).
     """
 
     in_real: np.ndarray
@@ -53,7 +53,7 @@ def nearest(a: np.ndarray, b: np.ndarray | None = None, k: int = 1) -> tuple[np.
     """The k nearest rows of b to each row of a, nearest first, by Euclidean distance.
 
     Args:
-      a: features [n, D]. b: features [m, D]; None: a itself, each row's others.
+      a: features [n, D]. b: features [m, D]. None means a itself, and each row is then no neighbour of itself.
 
     Returns:
       indices int [n, k] into b, distances float64 [n, k].
@@ -63,18 +63,18 @@ def nearest(a: np.ndarray, b: np.ndarray | None = None, k: int = 1) -> tuple[np.
     """
     others = len(a) - 1 if b is None else len(b)
     if others < k:
-        raise UserError(f"the {k} nearest of {others} images cannot be found; give more images")
+        raise UserError(f"{others} images do not have {k} nearest neighbours. Use more images")
     indices, squared = _neighbours(a, b, kept=max(_KEPT, k + 3))
     return indices[:, :k], np.sqrt(squared[:, :k])
 
 
 @remembered(keep=8)
 def manifolds(real: np.ndarray, fake: np.ndarray, *, k: int = K, k_density: int = K_DENSITY) -> Manifolds:
-    """Which features lie in which manifolds, all four questions in one pass over the pairs.
+    """Membership of features in manifolds. One pass over the pairs answers all four questions.
 
     Args:
       real: [n_real, D]. fake: [n_fake, D].
-      k: of precision and recall. k_density: of density and coverage. The image itself is not among its neighbours.
+      k: for precision and recall. k_density: for density and coverage. An image is not its own neighbour.
     """
     if min(len(real), len(fake)) <= max(k, k_density):
         raise UserError(
@@ -86,7 +86,7 @@ def manifolds(real: np.ndarray, fake: np.ndarray, *, k: int = K, k_density: int 
 
 
 def count_within(features: np.ndarray, distance: float) -> np.ndarray:
-    """How many other rows of features [n, D] are at most so far from each row, int [n]."""
+    """The number of other rows of features [n, D] within a distance of each row, int [n]."""
     # The smallest number above makes the excluded boundary an included one.
     squared = np.full(len(features), np.nextafter(np.square(np.float64(distance)), np.inf))
     return _cross(features, features, squared, squared, squared).balls - 1
@@ -95,9 +95,9 @@ def count_within(features: np.ndarray, distance: float) -> np.ndarray:
 def measured(context: Context, share: Callable[[Manifolds], np.ndarray], over: str, k: int) -> Collected:
     """An accumulator of the mean of `share(manifolds)`, one number for each sample or each real image.
 
-    The numbers depend on how many images there are on either side, so compare at equal numbers. Of more than MAX_REAL
-    real images a seeded choice is taken. The spread is the standard error of the mean over `over`, the other side as
-    it is; it leaves out that the manifolds are themselves of a finite draw.
+    The numbers depend on the number of images on either side, so compare at equal numbers. Of more than MAX_REAL real
+    images a seeded subset is used. The spread is the standard error of the mean over `over`, for a fixed other side. It
+    ignores that the manifolds come from a finite draw.
     """
     real = context.real.features(context.extractor)
     if len(real) > MAX_REAL:

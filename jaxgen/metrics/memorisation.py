@@ -1,9 +1,9 @@
 """Memorisation: whether samples lie nearer to the training images than unseen real images do.
 
-Held-out real images say how near is near: the value is the share of samples that are as near to a training image as
-the nearest QUANTILE of held-out images. It rises with copies, however few. `probability_nearer` rises when the model
-as a whole keeps too close, and falls when its samples are poor, so it is no proof of the contrary. No such number
-settles memorisation: look at the neighbours (`manifold.nearest`).
+Held-out real images set the scale. The value is the share of samples as near to a training image as the nearest
+QUANTILE of held-out images. It rises with copies, however few. `probability_nearer` rises if the whole model keeps too
+close to training images. It falls with poor samples, so a low number proves nothing. No such number settles
+memorisation: look at the neighbours (`manifold.nearest`).
 """
 
 import numpy as np
@@ -18,13 +18,13 @@ DIRECTION = "lower"
 TITLE, UNIT = "memorisation", "share of samples"
 MEANING = (
     "Share of samples as near to a training image as the nearest hundredth of unseen real images: "
-    "0.01 is usual, much more means copies."
+    "0.01 is usual, and much more means copies."
 )
 SETTINGS = ("n_train", "threshold_quantile")
 MIN_SAMPLES = 1000
 EXTRACTOR = CHOSEN
 USES = ("train.features", "train.images", "real.features")
-FEW = "the nearest hundredth of few images is hardly any"
+FEW = "few images have no nearest hundredth"
 QUANTILE = 0.01
 # What counts as a finding: unlikely by chance, and so many more of the samples than of held-out images.
 LEVEL, EXCESS = 0.01, 0.005
@@ -35,8 +35,8 @@ LISTED = 16
 def nearness(train: np.ndarray, held_out: np.ndarray, fake: np.ndarray) -> dict:
     """Compares samples' distances to their nearest training image with those of held-out images.
 
-    Both search the same training images, so that their own numbers do not matter. `rank_z` is the standardised
-    Mann-Whitney statistic, above 0 where samples are nearer: minus the C_T of Meehan et al. 2020 with a single cell.
+    Both sides search the same training images, so their own numbers do not matter. `rank_z` is the standardised
+    Mann-Whitney statistic. Above 0, samples are nearer. It is minus the C_T of Meehan et al. 2020 with a single cell.
 
     Args:
       train, held_out, fake: features [n, D].
@@ -70,14 +70,14 @@ def nearness(train: np.ndarray, held_out: np.ndarray, fake: np.ndarray) -> dict:
     }
     if out["median_distance_held_out"] <= 1e-4 * out["median_distance"]:
         out |= {"value": float("nan"), "spread": None, "found": False}
-        out["note"] = "most of the real images are training images; memorisation needs a split the model never saw"
+        out["note"] = "most real images are training images, but memorisation needs a split unseen in training"
     return out
 
 
 def start(context: Context) -> Collected:
-    """An accumulator of the share of samples that lie unusually near to a training image.
+    """An accumulator of the share of samples unusually near to a training image.
 
-    `found` sums it up; `exact_copies` counts samples with the pixels of a training image; `closest_pairs` holds
+    `found` sums it up. `exact_copies` counts samples with the pixels of a training image. `closest_pairs` holds
     numbers of samples and of training images.
     """
     train, real = (images.features(context.extractor) for images in (context.train, context.real))

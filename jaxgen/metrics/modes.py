@@ -1,7 +1,7 @@
-"""Modes covered and share of high-quality samples on mixtures of Gaussians whose centres are known.
+"""Covered modes and the share of high-quality samples, on mixtures of Gaussians with known centres.
 
-The ring of 8 and the grid of 25 of Srivastava et al. 2017 (VEEGAN) and Lin et al. 2018 (PacGAN), who count among
-2,500 samples; with more samples a rare mode is found more easily, so compare equal numbers.
+The ring of 8 and the grid of 25 come from Srivastava et al. 2017 (VEEGAN) and Lin et al. 2018 (PacGAN). They count
+among 2,500 samples. More samples find rare modes more easily, so compare at equal numbers.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ from jaxgen.metrics.collected import Collected, of_output
 NEEDS = "points"
 DIRECTION = "higher"
 TITLE, UNIT = "modes covered", "modes"
-MEANING = "How many of the mixture's components have a sample within three standard deviations."
+MEANING = "Number of mixture components with a sample within three standard deviations."
 SETTINGS = ("modes", "limit_in_std")
 MIN_SAMPLES = 2500
 EXTRACTOR = None
@@ -22,18 +22,18 @@ LIMIT = 3.0  # standard deviations
 
 
 def mode_coverage(points: np.ndarray, centres: np.ndarray, std: float | np.ndarray) -> dict:
-    """How samples spread over the modes of a mixture of M isotropic Gaussians, equally likely.
+    """Distribution of samples over the modes of a mixture of M equally likely isotropic Gaussians.
 
-    A sample is of high quality within 3 standard deviations (Euclidean) of its nearest centre; a mode is covered
-    where it has a sample of high quality.
+    A sample is of high quality within 3 standard deviations (Euclidean) of its nearest centre. A mode is covered if it
+    has a sample of high quality.
 
     Args:
-      points: [N, D]; one that is not finite is of no mode. centres: [M, D]. std: of every Gaussian, or [M].
+      points: [N, D]. A point that is not finite has no mode. centres: [M, D]. std: of every Gaussian, or [M].
 
     Returns:
       covered: number of modes. counts: high-quality samples of each mode. high_quality: their share of all samples.
-      high_quality_expected: the mixture's own share, where the modes lie apart. kl_to_uniform: KL(p || uniform) in
-      nats of the modes' shares p of the high-quality samples; inf where there are none.
+      high_quality_expected: the mixture's own share, if the modes are separate. kl_to_uniform: KL(p || uniform) in nats
+      of the modes' shares p of high-quality samples, or inf without such samples.
     """
     points, centres = np.asarray(points, np.float64), np.asarray(centres, np.float64)
     distance = np.linalg.norm(points[:, None] - centres[None], axis=-1)
@@ -52,7 +52,7 @@ def mode_coverage(points: np.ndarray, centres: np.ndarray, std: float | np.ndarr
 
 
 def start(context: Context) -> Collected:
-    """An accumulator of the number of modes covered; `context.info["points"]` holds `centres` [M, D] and `std`."""
+    """An accumulator of the number of covered modes. `context.info["points"]` holds `centres` [M, D] and `std`."""
     facts = context.info["points"]
 
     def finish(points: np.ndarray) -> dict:

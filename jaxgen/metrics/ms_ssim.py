@@ -13,7 +13,7 @@ from jaxgen.metrics.ssim import TAPS, mean_over_pairs, terms
 NEEDS = "reconstruct"
 DIRECTION = "higher"
 TITLE, UNIT = "MS-SSIM", ""
-MEANING = "Structural likeness of a copy to its original over several scales (1: identical)."
+MEANING = "Structural similarity of a copy to its original over several scales (1: identical)."
 SETTINGS = ("data_range", "scales", "weights")
 MIN_SAMPLES = 1
 EXTRACTOR = None
@@ -22,11 +22,11 @@ _WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
 
 def scale_weights(image_shape: tuple[int, ...]) -> tuple[float, ...]:
-    """Exponents of the scales that images [H, W, C] have, finest first; they sum to 1.
+    """Exponents of the scales of images [H, W, C], finest first. They sum to 1.
 
-    Each scale has half the side of the one before, rounded up, and the last is the last of five that SSIM's window
-    fits: five scales from 161 pixels on, three at 64, two at 32. The exponents are the first ones of Wang et al.,
-    divided by their sum, so numbers with different counts of scales do not compare.
+    Each scale has half the side of the previous scale, rounded up. The last scale is the fifth, or the last that holds
+    SSIM's window: five scales from 161 pixels on, three at 64, two at 32. The exponents are the first exponents of Wang
+    et al., divided by their sum. Numbers with different counts of scales thus do not compare.
     """
     side, count = min(image_shape[:2]), 0
     while side >= TAPS and count < len(_WEIGHTS):
@@ -35,10 +35,10 @@ def scale_weights(image_shape: tuple[int, ...]) -> tuple[float, ...]:
 
 
 def unsuitable(image_shape: tuple[int, ...]) -> str | None:
-    """Why images [H, W, C] have no MS-SSIM: a second scale does not fit, and one alone is SSIM."""
+    """The reason against MS-SSIM for images [H, W, C]: a second scale does not fit, and one scale is SSIM."""
     if len(scale_weights(image_shape)) < 2:
         need = 2 * TAPS - 1
-        return f"images of {image_shape[0]}x{image_shape[1]} are smaller than the {need}x{need} of two scales"
+        return f"images of {image_shape[0]}x{image_shape[1]} are smaller than {need}x{need}, the size of two scales"
     return None
 
 
@@ -52,20 +52,20 @@ def _halved(x: jax.Array) -> jax.Array:
 def ms_ssim(a: jax.Array, b: jax.Array, data_range: float) -> jax.Array:
     """MS-SSIM of each pair, [B], in [0, 1]: Wang et al. 2003, eq. 7, of each channel, then the mean over channels.
 
-    The product over scales of the mean contrast-structure term, and at the coarsest of the mean SSIM, each to the
-    power of its `scale_weights`. A negative mean has no such power and counts as 0, as in TensorFlow's and
-    torchmetrics' (`normalize="relu"`). SSIM's window and constants are those of `metrics.ssim`; scales follow each
-    other by `_halved`, with Wang's own treatment of odd sides.
+    It is the product over scales of the mean contrast-structure term, and of the mean SSIM at the coarsest scale. Each
+    factor has the power of its `scale_weights`. A negative mean has no such power and counts as 0, as in TensorFlow and
+    torchmetrics (`normalize="relu"`). SSIM's window and constants are those of `metrics.ssim`. `_halved` makes each
+    next scale, with Wang's own treatment of odd sides.
 
     Args:
-      a, b: images [B, H, W, C], any real dtype; computed in float32, or float64 if they are.
+      a, b: images [B, H, W, C] of any real dtype. Float64 stays float64, and all else becomes float32.
       data_range: largest minus smallest possible value: 255 for uint8, 2 for [-1, 1].
 
     Raises:
-      UserError: images smaller than 21 pixels, which have one scale only.
+      UserError: images smaller than 21 pixels, which have only one scale.
     """
     if reason := unsuitable(a.shape[1:]):
-        raise UserError(f"ms_ssim: {reason}; use larger images or leave ms_ssim out")
+        raise UserError(f"ms_ssim: {reason}. Use larger images or leave ms_ssim out")
     dtype = jnp.promote_types(jnp.result_type(a, b), jnp.float32)
     a, b = a.astype(dtype) / data_range, b.astype(dtype) / data_range
     *finer, coarsest = scale_weights(a.shape[1:])

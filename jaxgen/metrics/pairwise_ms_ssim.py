@@ -1,9 +1,9 @@
-"""Mean MS-SSIM over pairs among the samples, beside that among real images: far above it, samples are all alike.
+"""Mean MS-SSIM over pairs of samples, beside that of real images. Far above the real value, all samples look alike.
 
-Odena et al. 2017 (within classes), Fedus et al. 2018, section 5.3, and compare_gan (among all images). It sees
-likeness of pixels only, and coarsely: noise is the least alike of all, so neither direction is better, and what is
-above the real images' may be blur. On CIFAR-10, whose images have 0.075 among themselves: blurred (sigma 1 pixel)
-0.108, five images repeated under noise 0.19, but fifty of them 0.08, for which recall and duplicates are better.
+Sources: Odena et al. 2017 (within classes), Fedus et al. 2018, section 5.3, compare_gan (among all images). The number
+measures similarity of pixels only, and coarsely. Noise has the lowest value, so neither direction is better. A value
+above the real images' may also be blur. CIFAR-10's real images have 0.075. Blurred images (sigma 1 pixel) have 0.108,
+five images repeated under noise 0.19, but fifty of them 0.08. Recall and duplicates detect the last case better.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ from jaxgen.metrics.ms_ssim import unsuitable as unsuitable
 NEEDS = "sample"
 DIRECTION = "none"
 TITLE, UNIT = "MS-SSIM among samples", ""
-MEANING = "How alike samples are to each other; far above the real images' value it means collapse."
+MEANING = "How similar samples are to each other. Far above the real images' value it means collapse."
 SETTINGS = ("images", "scales", "weights")
 MIN_SAMPLES = 100
 EXTRACTOR = None
@@ -29,7 +29,7 @@ _SUSPECT_RATIO = 1.25
 
 
 def random_pairs(count: int, rounds: int, seed: int) -> np.ndarray:
-    """Pairs of different images, int [rounds * (count // 2), 2]; each round pairs every image once (but an odd one)."""
+    """Pairs of different images, int [rounds * (count // 2), 2]. Each round pairs every image once, but an odd one."""
     rng = np.random.default_rng(seed)
     return np.concatenate([rng.permutation(count)[: count // 2 * 2].reshape(-1, 2) for _ in range(rounds)])
 
@@ -46,11 +46,11 @@ def pair_similarities(images: np.ndarray, pairs: np.ndarray) -> np.ndarray:
 
 
 def standard_error(values: np.ndarray, pairs: np.ndarray) -> float:
-    """Standard error of the mean of `values` [P] over draws of the images, of which `pairs` [P, 2] share some.
+    """Standard error of the mean of `values` [P] over draws of the images. `pairs` [P, 2] share some images.
 
-    sqrt(sum_p e_p^2 + sum_{p != q that share an image} e_p e_q) / P, e_p the deviation from the mean (Fafchamps and
-    Gubert 2007): pairs with an image in common are not independent. The second sum, whose expectation is
-    not negative, is taken as 0 where chance makes it so.
+    sqrt(sum_p e_p^2 + sum_{p != q that share an image} e_p e_q) / P, where e_p is the deviation from the mean
+    (Fafchamps and Gubert 2007). Pairs with a common image are not independent. The second sum is not negative in
+    expectation. If chance makes it negative, it counts as 0.
     """
     deviation = values - values.mean()
     squares = np.sum(deviation**2)
@@ -67,10 +67,10 @@ def _mean_and_error(images: np.ndarray, seed: int) -> tuple[float, float, int]:
 
 
 def start(context: Context) -> StreamSubset:
-    """An accumulator of the mean over 5,000 random pairs among 2,000 samples, each in five, and the same of real ones.
+    """An accumulator of the mean over 5,000 random pairs of 2,000 samples, each in five pairs, and of real images.
 
-    With fewer images there are as many fewer pairs. `collapse_suspected`: the samples' mean is above the real images'
-    by three standard errors and by a quarter.
+    Fewer images have fewer pairs. `collapse_suspected`: the samples' mean is above the real images' mean by three
+    standard errors and by a quarter.
     """
 
     def finish(samples: np.ndarray) -> dict:
@@ -98,7 +98,7 @@ def start(context: Context) -> StreamSubset:
             "weights": [round(weight, 6) for weight in weights],
         }
         if suspected:
-            out["note"] = f"samples are more alike than real images ({value:.3f}, {real:.3f}): mode collapse, or blur"
+            out["note"] = f"samples are more similar than real images ({value:.3f}, {real:.3f}): mode collapse, or blur"
         return out
 
     return StreamSubset(context.n_fake, _IMAGES, context.seed, finish=finish)

@@ -1,8 +1,8 @@
-"""Parzen log-likelihood, in nats: Table 1 of the GAN paper (Goodfellow et al. 2014; Breuleux et al. 2011).
+"""Parzen log-likelihood, in nats: Table 1 of the GAN paper (Goodfellow et al. 2014, Breuleux et al. 2011).
 
-A Gaussian on each sample, pixels in [0, 1], is fitted in width to training images, and the real test images' mean
-log-density is the number. Kept because the paper has it: in hundreds of dimensions it ranks models poorly, rewards
-memorising, and grows with the number of samples (Theis et al. 2016).
+A Gaussian lies on each sample, with pixels in [0, 1]. Its width is fitted to training images. The number is the mean
+log-density of real test images. The metric is kept because the paper has it. In hundreds of dimensions it ranks models
+poorly, rewards memorising, and grows with the number of samples (Theis et al. 2016).
 """
 
 from collections.abc import Iterator
@@ -18,8 +18,8 @@ NEEDS = "sample"
 DIRECTION = "higher"
 TITLE, UNIT = "Parzen log-likelihood", "nats per image"
 MEANING = (
-    "Log-density of test images under Gaussians on the samples, as in the GAN paper; a poor judge "
-    "that rewards memorising."
+    "Log-density of test images under Gaussians on the samples, as in the GAN paper. It judges poorly "
+    "and rewards memorising."
 )
 SETTINGS = ("samples", "validation_images", "test_images")
 MIN_SAMPLES = 1000
@@ -36,9 +36,9 @@ _CHUNK = 1000
 
 
 def unsuitable(image_shape: tuple[int, ...]) -> str | None:
-    """Why images [H, W, C] get no Parzen window: all samples are held, and distances of many pixels say little."""
+    """The reason against a Parzen window for images [H, W, C]: all samples are held, and large images say little."""
     if (dimensions := int(np.prod(image_shape))) > _MAX_DIMENSIONS:
-        return f"a Parzen window is computed up to {_MAX_DIMENSIONS} dimensions; these images have {dimensions}"
+        return f"a Parzen window allows at most {_MAX_DIMENSIONS} dimensions, but these images have {dimensions}"
     return None
 
 
@@ -63,13 +63,14 @@ def _chunks(values: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
 def log_density(points: np.ndarray, samples: np.ndarray, sigmas: np.ndarray, scale: float = 1.0) -> np.ndarray:
     """Log-density in nats, float64 [S, n], of a Parzen window at each of n points, for each width.
 
-    log (1 / N) sum_i (2 pi sigma^2)^(-D / 2) exp(-|x - y_i|^2 / (2 sigma^2)), Breuleux et al. 2011. Distances are
-    float32 products and their sums over samples float32 in pieces of 1,000: the error is about
-    2e-7 |x|^2 / sigma^2, x taken from the samples' mean (5e-4 nats on MNIST).
+    log (1 / N) sum_i (2 pi sigma^2)^(-D / 2) exp(-|x - y_i|^2 / (2 sigma^2)), Breuleux et al. 2011.
+
+    Distances are float32 products. Sums over samples are float32 in pieces of 1,000. The error is about
+    2e-7 |x|^2 / sigma^2, with x relative to the samples' mean (5e-4 nats on MNIST).
 
     Args:
       points: [n, D], samples: [N, D], any real type. sigmas: [S], in units of x * scale.
-      scale: what to multiply points and samples with first, 1 / 255 for uint8 images.
+      scale: factor for points and samples, 1 / 255 for uint8 images.
     """
     widths = np.asarray(sigmas, np.float64) / scale
     centre = samples.mean(0, dtype=np.float64).astype(np.float32)
@@ -85,12 +86,12 @@ def log_density(points: np.ndarray, samples: np.ndarray, sigmas: np.ndarray, sca
 
 
 def choose_sigma(validation: np.ndarray, samples: np.ndarray, scale: float = 1.0) -> tuple[float, float, bool]:
-    """The width under which the validation points have the greatest mean log-density.
+    """The width with the greatest mean log-density of the validation points.
 
-    The grid is the paper's, ten widths from 0.1 to 1, and goes on in the same steps while its best is at an end.
+    The grid is the paper's: ten widths from 0.1 to 1. It continues in the same steps while its best width is at an end.
 
     Returns:
-      The width, that mean in nats, and whether it still is at an end: of the widths that make sense for pixels.
+      The width, that mean in nats, and whether the width is still at an end of the sensible range for pixels.
     """
     sigmas = _SIGMAS
     means = log_density(validation, samples, sigmas, scale).mean(1)
@@ -111,8 +112,8 @@ def choose_sigma(validation: np.ndarray, samples: np.ndarray, scale: float = 1.0
 def start(context: Context) -> StreamSubset:
     """An accumulator of the log-likelihood under 10,000 samples.
 
-    The width is chosen on 1,000 training images, where the paper held some back from training: a generator that
-    copies them gets a window too narrow, and a low number.
+    The width is chosen on 1,000 training images. The paper used images that were held back from training. A generator
+    that copies training images gets too narrow a window, and a low number.
     """
 
     def some(images, keep):
@@ -138,7 +139,7 @@ def start(context: Context) -> StreamSubset:
         }
         if edge:
             cause = "training images are among the samples" if sigma < 1 else "samples are far from all real images"
-            out["note"] = f"the best width, {sigma:.4f}, is at the end of those that make sense: {cause}"
+            out["note"] = f"the best width, {sigma:.4f}, is at the end of the sensible range: {cause}"
         return out
 
     return StreamSubset(context.n_fake, _SAMPLES, context.seed, finish=finish)

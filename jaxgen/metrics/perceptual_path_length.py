@@ -18,7 +18,7 @@ from jaxgen.metrics.extractors.lpips import unsuitable_for
 NEEDS = "path"
 DIRECTION = "lower"
 TITLE, UNIT = "perceptual path length", ""
-MEANING = "How unevenly images change along a path between latents, as LPIPS sees it; small is smooth."
+MEANING = "How unevenly images change along a path between latents, as LPIPS sees it. Small is smooth."
 SETTINGS = ("epsilon", "percentiles")
 MIN_SAMPLES = 1000
 EXTRACTOR = None
@@ -34,7 +34,7 @@ def unsuitable(image_shape: tuple[int, ...]) -> str | None:
 
 
 def shrunk(images: jax.Array) -> jax.Array:
-    """Images [B, H, W, C] of 512 pixels and more as means of whole blocks, of 256 to 511 pixels; others as they are."""
+    """Images [B, H, W, C] of 512 pixels or more, as block means of 256 to 511 pixels. Smaller images stay as is."""
     factor = min(images.shape[1:3]) // _SIDE
     if factor < 2:
         return images
@@ -44,9 +44,9 @@ def shrunk(images: jax.Array) -> jax.Array:
 
 
 def filtered_mean(lengths: np.ndarray) -> float:
-    """Mean of the lengths between their 1st and 99th percentiles, both included: as StyleGAN and its successors do.
+    """Mean of the lengths from their 1st to their 99th percentile, both included, as in StyleGAN and its successors.
 
-    The lower percentile is rounded down to a length that occurs, the upper one up.
+    The lower percentile is rounded down to an existing length, and the upper percentile up.
     """
     low = np.percentile(lengths, _PERCENTILES[0], method="lower")
     high = np.percentile(lengths, _PERCENTILES[1], method="higher")
@@ -58,14 +58,14 @@ def path_lengths(measure: Callable, context: Context, **facts) -> Collected:
 
     Args:
       measure: float32 images in [-1, 1], twice [B, H, W, C] -> squared distances [B].
-      context: its seed, and in `info["path"]` what there is to say of the paths, such as {"space": "z"}.
+      context: its seed, and facts about the paths in `info["path"]`, such as {"space": "z"}.
       facts: further facts for the record.
     """
 
     def rows_of(batch: OutputBatch) -> np.ndarray:
         a, b = batch.output
         if not jnp.issubdtype(a.dtype, jnp.floating):
-            raise ValueError(f"the view 'path' gave {a.dtype} images; steps of {EPSILON} are lost in whole grey levels")
+            raise ValueError(f"the view 'path' gave {a.dtype} images. Whole grey levels would hide steps of {EPSILON}")
         return np.asarray(batch.host(measure(shrunk(a), shrunk(b))), np.float64) / EPSILON**2
 
     def finish(lengths: np.ndarray) -> dict:

@@ -12,7 +12,7 @@ from jaxgen.metrics.collected import DATA_RANGE, Collected, mean_and_deviation, 
 NEEDS = "reconstruct"
 DIRECTION = "higher"
 TITLE, UNIT = "PSNR", "dB"
-MEANING = "How near a copy's pixels are to the original's; 10 dB more is a tenth of the squared error."
+MEANING = "How near a copy's pixels are to the original's. 10 dB more means a tenth of the squared error."
 SETTINGS = ("data_range",)
 MIN_SAMPLES = 1
 EXTRACTOR = None
@@ -20,10 +20,10 @@ EXTRACTOR = None
 
 @functools.partial(jax.jit, static_argnames="data_range")
 def psnr(a: jax.Array, b: jax.Array, data_range: float) -> jax.Array:
-    """10 log10(data_range^2 / MSE) of each pair, [B]; inf where a pair is identical.
+    """10 log10(data_range^2 / MSE) of each pair, [B]. Inf for an identical pair.
 
     Args:
-      a, b: images [B, H, W, C], any real dtype; computed in float32, or float64 if they are.
+      a, b: images [B, H, W, C] of any real dtype. Float64 stays float64, and all else becomes float32.
       data_range: largest minus smallest possible value: 255 for uint8, 2 for [-1, 1].
     """
     dtype = jnp.promote_types(jnp.result_type(a, b), jnp.float32)
@@ -45,5 +45,5 @@ def _mean_of_differing(values: np.ndarray) -> dict:
 
 
 def start(context: Context) -> Collected:
-    """An accumulator of the mean of each pair's dB, over the pairs that differ; `identical_pairs` counts the others."""
+    """An accumulator of the mean dB over pairs that differ. `identical_pairs` counts the identical pairs."""
     return of_pairs(psnr, _mean_of_differing)

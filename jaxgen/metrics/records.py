@@ -1,4 +1,4 @@
-"""The record of a number in evaluation.json: what it is of, what it depends on, its seconds; and records as a table."""
+"""Records of numbers in evaluation.json, with their conditions and seconds, and records as a table."""
 
 import contextlib
 import math
@@ -29,15 +29,15 @@ def record(
     facts: Mapping[str, Any] | None = None,
     note: str = "",
 ) -> dict[str, Any]:
-    """What evaluation.json says of one number, under `metric.key`.
+    """The record of one number in evaluation.json, under `metric.key`.
 
     Args:
-      result: of the metric's accumulator: `value`, `spread`, `spread_kind`, and whatever else it tells.
-      counts: real and generated images. split: the name of the reference split.
-      extractor: the network whose features were compared, or None.
-      seconds: {"seconds": the metric's own time, "seconds_view": that of making the images}.
-      marks: of `selection.few_samples`. facts: what was sampled from, beside the model.
-      note: of the reader's interest, after the result's own note.
+      result: the accumulator's result: `value`, `spread`, `spread_kind` and further entries.
+      counts: numbers of real and generated images. split: name of the reference split.
+      extractor: the feature network, or None.
+      seconds: {"seconds": the metric's own time, "seconds_view": time for making the images}.
+      marks: marks of `selection.few_samples`. facts: facts about the sampling, beside the model.
+      note: a remark for readers, after the result's own note.
     """
     notes = "; ".join(filter(None, [result.get("note"), note]))
     whole = {
@@ -71,7 +71,7 @@ def _finite(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def format_table(results: Mapping[str, Any]) -> str:
-    """The results as a plain-text table, one metric a line, then what was skipped and why."""
+    """The results as a plain-text table, one metric per line, then skipped metrics with reasons."""
     rows = [("metric", "value", "spread", "better", "real", "fake", "seconds")]
     notes = []
     for name, record in results.items():
@@ -81,7 +81,7 @@ def format_table(results: Mapping[str, Any]) -> str:
         facts = [str(record[key]) for key in ("direction", "n_real", "n_fake")]
         rows.append((name, *number, *facts, f"{record['seconds']:.1f}"))
         if record.get("few_samples"):
-            notes.append(f"{name}: fewer than its minimum of {record['min_samples']} images; do not compare")
+            notes.append(f"{name}: fewer than its minimum of {record['min_samples']} images. Do not compare it")
         if record.get("note"):
             notes.append(f"{name}: {record['note']}")
     notes += [f"{name}: skipped, {reason}" for name, reason in results.get("_skipped", {}).items()]
@@ -90,6 +90,6 @@ def format_table(results: Mapping[str, Any]) -> str:
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """A line for each row: columns of one width, the first against the left edge, the others against the right."""
+    """A line for each row. Columns have one width. The first is aligned left, the others right."""
     first, *others = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join([row[0].ljust(first), *map(str.rjust, row[1:], others)]) for row in rows]

@@ -1,4 +1,4 @@
-"""Results kept by the content of their arguments, for work that several metrics ask for."""
+"""Caches results by the content of their arguments, for work that several metrics need."""
 
 import collections
 import functools
@@ -9,10 +9,10 @@ import numpy as np
 
 
 def remembered(keep: int) -> Callable:
-    """Decorates a pure function of arrays, tuples and hashable options; its last `keep` results are kept.
+    """Decorates a pure function of arrays, tuples and hashable options. Its last `keep` results are kept.
 
-    Two metrics hold equal arrays in different places, and a place can hold other numbers later: content tells, and
-    hashing it is nothing beside what is kept.
+    Two metrics may hold equal arrays in different places, and a place can hold other numbers later. Therefore content
+    identifies the arguments. Hashing costs little compared with the kept work.
     """
 
     def decorate(function: Callable) -> Callable:

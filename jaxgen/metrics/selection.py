@@ -1,4 +1,4 @@
-"""Which of the wanted metrics can be computed on what there is, under which name, and why not the others."""
+"""Decides which of the configured metrics can be computed, under which names, and why others cannot."""
 
 from collections.abc import Callable, Mapping
 from types import ModuleType
@@ -14,7 +14,7 @@ from jaxgen.settings import lookup
 
 
 class Selected(NamedTuple):
-    """One number to compute. name: as asked for; key: what it is called; extractor: for `batch.features`, or None."""
+    """One number to compute. name: as configured. key: its result name. extractor: for `batch.features`, or None."""
 
     name: str
     key: str
@@ -24,7 +24,7 @@ class Selected(NamedTuple):
 
 
 class Extractors:
-    """The feature networks of one evaluation, each loaded once; the chosen one with its input path and weights.
+    """The feature networks of one evaluation, each loaded once. The user's network has its own input path and weights.
 
     Args:
       settings: `config.evaluation`: extractor, resize, extractor_weights, allow_other_weights.
@@ -45,7 +45,7 @@ class Extractors:
 
     @property
     def chosen(self) -> str:
-        """The name of the one that the user chose."""
+        """The name of the user's network."""
         return self._settings.get("extractor") or "efficientnet_lite0"
 
 
@@ -56,16 +56,16 @@ def select(
     obstacle_to: Callable[[str], str],
     extractors: Extractors,
 ) -> tuple[list[Selected], dict[str, str]]:
-    """The numbers that can be computed, and for the other metrics the reason why not.
+    """The numbers that can be computed, and the reasons against the other metrics.
 
     Args:
-      modules: of the metrics, by the names that the user wrote.
-      offered: names of the views that there are.
+      modules: metric modules, by the names that the user wrote.
+      offered: names of the available views.
       image_shape: (H, W, C) of the images.
-      obstacle_to: a thing of `base.USES_KNOWN` -> "" if it is there, else why not.
+      obstacle_to: an input in `base.USES_KNOWN` -> "" if it is there, else the reason against it.
 
     Raises:
-      UserError: unknown extractor, or a metric that lacks a part.
+      UserError: an unknown extractor, or a metric that lacks a part.
     """
     selected, skipped = [], {}
     for name, module in modules.items():
@@ -84,7 +84,7 @@ def select(
         network = None if extractor is None else extractors(extractor)
         if network is not None and getattr(module, "LOGITS", False) and not network.classes:
             skipped[name] = (
-                f"needs the classifier of {network.name}, which {network.weights_from} does not hold; give the full "
+                f"needs the classifier of {network.name}, which {network.weights_from} does not hold. Give the full "
                 f"file by evaluation.extractor_weights (--extractor_weights)"
             )
             continue
@@ -97,21 +97,21 @@ def select(
 
 def _obstacle(module: ModuleType, views: list[str], offered: list[str], image_shape, obstacle_to) -> str | None:
     if not views:
-        more = "; --mode=project makes pairs by inversion" if module.NEEDS in PAIR_VIEWS else ""
-        return f"needs the view {module.NEEDS!r}; there is {', '.join(offered) or 'nothing'}{more}"
+        more = ", --mode=project makes pairs by inversion" if module.NEEDS in PAIR_VIEWS else ""
+        return f"needs the view {module.NEEDS!r}. The run offers {', '.join(offered) or 'no view'}{more}"
     for use in getattr(module, "USES", ()):
         if use not in USES_KNOWN:
-            raise UserError(f"{module.__name__}: USES names {use!r}; known: {', '.join(USES_KNOWN)}")
+            raise UserError(f"{module.__name__}: USES names {use!r}. Known: {', '.join(USES_KNOWN)}")
         if reason := obstacle_to(use):
             return reason
     return getattr(module, "unsuitable", lambda shape: None)(image_shape)
 
 
 def few_samples(metric: Selected, n_real: int | None, n_fake: int, allow: bool) -> dict:
-    """What to add to a record about its number of images.
+    """Marks for a record about its number of images.
 
     Args:
-      n_real: None where it is unknown (published statistics).
+      n_real: None if unknown (published statistics).
 
     Raises:
       UserError: there are fewer than the metric's minimum and `allow` is false.
@@ -125,7 +125,7 @@ def few_samples(metric: Selected, n_real: int | None, n_fake: int, allow: bool) 
         real = "" if n_real is None else f"{n_real} real and "
         raise UserError(
             f"evaluation.metrics: {metric.name} needs at least {minimum} images and has {real}{n_fake} "
-            f"generated{f' ({advice})' if advice else ''}; raise evaluation.num_samples, use a larger split, or set "
-            "evaluation.allow_few_samples=True (--allow_few_samples) to have it computed and marked"
+            f"generated{f' ({advice})' if advice else ''}. Raise evaluation.num_samples, use a larger split, or set "
+            "evaluation.allow_few_samples=True (--allow_few_samples) to compute and mark it"
         )
     return {"few_samples": True, "min_samples": minimum}

@@ -13,7 +13,7 @@ from jaxgen.metrics.collected import DATA_RANGE, Collected, Similarity, mean_and
 NEEDS = "reconstruct"
 DIRECTION = "higher"
 TITLE, UNIT = "SSIM", ""
-MEANING = "Structural likeness of a copy to its original (1: identical)."
+MEANING = "Structural similarity of a copy to its original (1: identical)."
 SETTINGS = ("data_range",)
 MIN_SAMPLES = 1
 EXTRACTOR = None
@@ -22,7 +22,7 @@ _SIGMA, _K1, _K2 = 1.5, 0.01, 0.03
 
 
 def unsuitable(image_shape: tuple[int, int, int]) -> str | None:
-    """Why images [H, W, C] have no SSIM: the window does not fit."""
+    """The reason against SSIM for images [H, W, C]: the window does not fit."""
     if min(image_shape[:2]) < TAPS:
         return f"images of {image_shape[0]}x{image_shape[1]} are smaller than SSIM's {TAPS}x{TAPS} window"
     return None
@@ -39,10 +39,10 @@ def _window(x: jax.Array) -> jax.Array:
 
 
 def terms(a: jax.Array, b: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Luminance and contrast-structure maps, [B, H - 10, W - 10, C] each, whose product is the SSIM map.
+    """Luminance and contrast-structure maps, [B, H - 10, W - 10, C] each. Their product is the SSIM map.
 
     Args:
-      a, b: float images [B, H, W, C] whose data range is 1.
+      a, b: float images [B, H, W, C] with data range 1.
     """
     # Variances come from differences of squares; taking the image's mean off first keeps float32 exact to 1e-6.
     centre = a.mean((1, 2), keepdims=True)
@@ -62,17 +62,17 @@ def terms(a: jax.Array, b: jax.Array) -> tuple[jax.Array, jax.Array]:
 def ssim(a: jax.Array, b: jax.Array, data_range: float) -> jax.Array:
     """Mean SSIM of each pair, [B]: Wang et al. 2004, eq. 13, Gaussian window, whole windows only, channels averaged.
 
-    Equals scikit-image's with gaussian_weights=True, sigma=1.5, use_sample_covariance=False.
+    It equals scikit-image's SSIM with gaussian_weights=True, sigma=1.5, use_sample_covariance=False.
 
     Args:
-      a, b: images [B, H, W, C], any real dtype; computed in float32, or float64 if they are.
+      a, b: images [B, H, W, C] of any real dtype. Float64 stays float64, and all else becomes float32.
       data_range: largest minus smallest possible value: 255 for uint8, 2 for [-1, 1].
 
     Raises:
       UserError: images smaller than the window of 11 pixels.
     """
     if reason := unsuitable(a.shape[1:]):
-        raise UserError(f"ssim: {reason}; use larger images or leave ssim out")
+        raise UserError(f"ssim: {reason}. Use larger images or leave ssim out")
     dtype = jnp.promote_types(jnp.result_type(a, b), jnp.float32)
     luminance, structure = terms(a.astype(dtype) / data_range, b.astype(dtype) / data_range)
     return (luminance * structure).mean((1, 2, 3))

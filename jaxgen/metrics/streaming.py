@@ -1,4 +1,4 @@
-"""Batches of example numbers with progress, divided over processes, and a way to stop between them."""
+"""Batches of example numbers with progress, divided over processes, and a way to stop between batches."""
 
 import contextlib
 import logging
@@ -16,17 +16,17 @@ _LOG_EVERY = 15.0
 
 
 class Stopped(Exception):
-    """`stop()` said so."""
+    """Raised when `stop()` is true."""
 
 
 class Workers(NamedTuple):
-    """The processes that make one evaluation together; by default there is this one only.
+    """The processes that make one evaluation together. The default is this process alone.
 
-    All do the same, each with its share of every batch, and meet where rows are gathered.
+    Each process works on its share of every batch. The processes meet to gather rows.
 
-    index, count: which one this is, and of how many.
-    gather: rows [n, ...] of each -> those of all, [count * n, ...], in the order of the processes.
-    tell: any value -> the first process's, in all of them.
+    index, count: number of this process, and number of all processes.
+    gather: rows [n, ...] of each -> rows of all, [count * n, ...], in the order of the processes.
+    tell: any value -> the first process's value, in all processes.
     """
 
     index: int = 0
@@ -39,14 +39,14 @@ ALONE = Workers()
 
 
 class ExampleStream:
-    """`stream(total, what)`: this process's example numbers of each batch, int32 [n], and how many of the batch count.
+    """`stream(total, what)`: this process's example numbers of each batch, int32 [n], and the batch's valid count.
 
-    The last batch is padded with its last example, so that one compiled program does for all.
+    The last batch is padded with its last example, so that one compiled program suffices.
 
     Args:
-      batch_size: examples at a time, of all processes together; of each its n-th part, rounded up.
-      progress: whether to show a bar; without one a line is logged now and then.
-      stop: asked before every batch; with several processes it must give the same in all.
+      batch_size: examples per batch, over all processes. Each process takes its n-th part, rounded up.
+      progress: whether to show a bar. Without a bar, a line is logged now and then.
+      stop: asked before every batch. Its answer must be the same in all processes.
       workers: the processes.
     """
 
@@ -65,7 +65,7 @@ class ExampleStream:
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
-        """Within it this process does all by itself, for what the others do not take part in."""
+        """Inside the block, this process works alone, for work without the other processes."""
         before = self.workers, self._stop
         self.workers, self._stop = ALONE, lambda: False
         try:

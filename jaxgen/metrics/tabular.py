@@ -1,4 +1,4 @@
-"""What the metrics of tables share: rows gathered, standardised, compared in size, and told apart by classifiers."""
+"""Shared parts of the table metrics: gathering and standardising rows, equal sizes, and classifiers."""
 
 import functools
 from collections.abc import Callable
@@ -21,9 +21,9 @@ USES = ("facts.columns", "real.images", "train.images")
 
 
 class Tables(NamedTuple):
-    """Rows [n, C] of training split, reference split and generated, and what their columns are.
+    """Rows [n, C] of the training split, the reference split and the samples, with facts about columns.
 
-    categories: the number of them of each column, 0 for numbers. label: the number of the label's column, or None.
+    categories: number of categories of each column, 0 for numbers. label: index of the label column, or None.
     """
 
     train: np.ndarray
@@ -34,15 +34,15 @@ class Tables(NamedTuple):
     seed: int
 
     def numbers(self) -> np.ndarray:
-        """Which columns hold numbers that change in the training split."""
+        """Which columns hold numbers that vary in the training split."""
         changes = np.ptp(self.train, axis=0) > 0
         return np.flatnonzero((np.array(self.categories) == 0) & changes)
 
     def features(self, rows: np.ndarray, label: bool = True) -> np.ndarray:
-        """Rows as classifiers see them, [n, F]: numbers standardised by the training split, categories one-hot.
+        """Rows as classifier inputs, [n, F]: numbers standardised by the training split, categories one-hot.
 
         Args:
-          label: whether its column is among them.
+          label: whether to include the label column.
         """
         parts = []
         for place, count in enumerate(self.categories):
@@ -58,9 +58,9 @@ class Tables(NamedTuple):
 
 
 def on_tables(measure: Callable[[Tables], dict]) -> Callable[[Context], Collected]:
-    """Decorates a function of all rows: what it makes of them is the result of a metric, whose `start` this gives.
+    """Decorates a function of all rows that returns a metric's result. Gives the metric's `start`.
 
-    Rows that are not finite make no number.
+    Rows that are not finite give no number.
     """
 
     @functools.wraps(measure)
@@ -91,10 +91,10 @@ def forest(seed: int) -> "RandomForestClassifier":
 
 
 def two_sample_auc(tables: Tables, classifier: "ClassifierMixin") -> dict:
-    """How well `classifier` tells generated rows from real ones it has not seen (Lopez-Paz and Oquab 2017).
+    """How well `classifier` separates generated rows from unseen real rows (Lopez-Paz and Oquab 2017).
 
-    Area under the ROC curve over out-of-fold scores of 5 stratified seeded folds; as many generated rows as real ones,
-    so that neither copies nor sizes count twice. 0.5 is chance.
+    It is the area under the ROC curve over out-of-fold scores of 5 stratified seeded folds. Both sides have the same
+    number of rows, so that neither copies nor sizes count twice. 0.5 is chance.
     """
     from sklearn.metrics import roc_auc_score
     from sklearn.model_selection import StratifiedKFold
@@ -123,7 +123,7 @@ def two_sample_auc(tables: Tables, classifier: "ClassifierMixin") -> dict:
 
 
 def correlations(rows: np.ndarray) -> np.ndarray:
-    """Pearson's r [C, C] of the columns of rows [n, C]; 0 beside a column that never changes."""
+    """Pearson's r [C, C] of the columns of rows [n, C], 0 for a constant column."""
     centred = rows - rows.mean(0, dtype=np.float64)
     norms = np.linalg.norm(centred, axis=0)
     scaled = centred / np.where(norms > 0, norms, 1.0)

@@ -1,4 +1,4 @@
-"""Train on synthetic, test on real (Esteban et al. 2017): what a classifier learns from generated rows is worth."""
+"""Train on synthetic, test on real (Esteban et al. 2017): the accuracy of a classifier trained on generated rows."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from jaxgen.metrics import tabular
 NEEDS = "points"
 DIRECTION = "higher"
 TITLE, UNIT = "TSTR accuracy", ""
-MEANING = "Accuracy on unseen real rows of a forest trained on generated rows alone; beside it that of real rows."
+MEANING = "Accuracy on unseen real rows of a forest trained on generated rows alone, beside one trained on real rows."
 MIN_SAMPLES = tabular.MIN_ROWS
 EXTRACTOR = None
 USES = (*tabular.USES, "real.labels")
@@ -35,7 +35,7 @@ def _scores(x: np.ndarray, y: np.ndarray, x_test: np.ndarray, y_test: np.ndarray
 
 @tabular.on_tables
 def start(tables: tabular.Tables) -> dict:
-    """The accuracy; `auc`, `f1` beside it, and `trtr_...` of a forest trained on the real rows."""
+    """The accuracy, with `auc` and `f1`. `trtr_...` belongs to a forest trained on the real rows."""
     parts = [
         (tables.features(rows, label=False), rows[:, tables.label].astype(int))
         for rows in (tables.fake, tables.train, tables.real)

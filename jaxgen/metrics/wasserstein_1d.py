@@ -1,4 +1,4 @@
-"""The Wasserstein-1 distance between generated and real points on the line, which for one dimension is exact."""
+"""The Wasserstein-1 distance between generated and real points on the line, exact in one dimension."""
 
 import numpy as np
 from scipy.stats import wasserstein_distance
@@ -16,8 +16,8 @@ USES = ("real.images",)
 
 
 def unsuitable(shape: tuple[int, ...]) -> str | None:
-    """Why points of that shape cannot be measured."""
-    return None if shape == (1,) else f"needs points of one dimension; these have the shape {list(shape)}"
+    """The reason against points of a shape."""
+    return None if shape == (1,) else f"needs points of one dimension, but these have the shape {list(shape)}"
 
 
 def start(context: Context) -> Collected:

@@ -1,4 +1,4 @@
-"""What a model module hands to a recipe: its networks, as Flax modules, and the shape of its latents."""
+"""The interface between models and recipes: networks, as Flax modules, and the shape of their latents."""
 
 from typing import NamedTuple
 
@@ -10,15 +10,15 @@ from jaxgen.errors import UserError
 
 
 class GAN(NamedTuple):
-    """Networks of a GAN; its module says `VECTORS = True` where `build` can also be given (D,) for `image_shape`.
+    """Networks of a GAN. A module with `VECTORS = True` has a `build` that also takes (D,) as `image_shape`.
 
-    Where a module says `TABLES = True`, `build` takes `layout` as well, what the D numbers of a row are, in order:
-    pairs of "linear" (unbounded), "tanh" (in (-1, 1)) or "softmax" (one-hot) and how many numbers it is.
+    With `TABLES = True`, `build` also takes `layout`, the parts of the D numbers of a row, in order. A part is a kind
+    and a count of numbers. Kinds are "linear" (unbounded), "tanh" (in (-1, 1)) and "softmax" (one-hot).
 
     generator: `(latents [B, latent_dim], labels [B] or None, train: bool) -> images [B, H, W, C]` in [-1, 1], or
       vectors [B, D] in the data's units.
-    discriminator: `(images [B, H, W, C] or vectors, labels [B] or None, train: bool) -> logits [B]`, float32; with
-      `pack` above 1 it judges so many examples together: `([B, pack, D], [B, pack] or None) -> [B]`.
+    discriminator: `(images [B, H, W, C] or vectors, labels [B] or None, train: bool) -> logits [B]`, float32. With
+      `pack` above 1 it judges `pack` examples together: `([B, pack, D], [B, pack] or None) -> [B]`.
     """
 
     generator: nn.Module
@@ -48,7 +48,7 @@ _LOG_VARIANCE_BOUND = 15.0
 def posterior(x: jax.Array) -> tuple[jax.Array, jax.Array]:
     """An encoder's last numbers [B, 2 Z] as the mean and log-variance [B, Z] of the posterior, float32.
 
-    The log-variance lies between -15 and 15, close to the identity where it matters; a clip would have no gradient
+    The log-variance is bounded smoothly by -15 and 15, and hardly changed in between. A clip would have no gradient
     beyond its ends.
     """
     mean, log_variance = jnp.split(x.astype(jnp.float32), 2, axis=-1)
@@ -63,7 +63,7 @@ def doublings(image_shape: tuple[int, int, int]) -> tuple[int, int]:
     """`(start, count)` with side = start * 2**count, start from 4 to 7 and count at least 1.
 
     Raises:
-      UserError: the image is not square or its side has no such form; the line names sides that have.
+      UserError: the image is not square or its side has no such form. The line names sides that have.
     """
     height, width, _ = image_shape
     start, count = height, 0
@@ -73,7 +73,7 @@ def doublings(image_shape: tuple[int, int, int]) -> tuple[int, int]:
         return start, count
     sides = sorted({s << k for s in _STARTS for k in range(1, 12)}, key=lambda side: abs(side - height))[:6]
     raise UserError(
-        f"data.image_size: images of {height}x{width} are a size that this model cannot make: they must be square "
-        f"with a side of 4, 5, 6 or 7 times a power of two; near are {', '.join(map(str, sorted(sides)))}; "
-        "set data.image_size"
+        f"data.image_size: {height}x{width} is a size that this model cannot make. Images must be square, "
+        f"with a side of 4, 5, 6 or 7 times a power of two. Near are {', '.join(map(str, sorted(sides)))}. "
+        "Set data.image_size"
     )

@@ -11,7 +11,7 @@ from jaxgen.ops.layers import BatchNorm, Conv, ConvTranspose
 def build(
     config, image_shape: tuple[int, int, int], num_classes: int, dtype, *, output_channels: int | None = None
 ) -> VAE:
-    """A VAE for images [H, W, C]; config keys: latent_dim, width (channels at half the image size), batch_norm.
+    """A VAE for images [H, W, C]. Config keys: latent_dim, width (channels at half the image size), batch_norm.
 
     The decoder gives `output_channels` channels where the likelihood wants another number than C.
 
@@ -42,7 +42,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """A dense layer and 4x4 stride-2 transposed convolutions that halve the channels, with ReLU; output unbounded."""
+    """A dense layer and 4x4 stride-2 transposed convolutions that halve the channels, with ReLU. Output unbounded."""
 
     image_shape: tuple[int, int, int]
     width: int = 64

@@ -15,12 +15,12 @@ _TORCH_LINEAR = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 
 
 def build(config, image_shape: tuple[int, int, int], num_classes: int, dtype) -> GAN:
-    """A GAN of `config.architecture` for images [H, W, C]; the networks accept labels and ignore them.
+    """A GAN of `config.architecture` for images [H, W, C]. The networks accept labels and ignore them.
 
     Config keys: architecture ("radford" | "pytorch_gan"), latent_dim, width (channels of the generator's last hidden
-    layer), dropout (pytorch_gan only), batch_norm (False removes it from both networks), output_bias (radford only: the
-    generator's last layer has a bias beside BatchNorm too), spectral_norm (radford only: of the discriminator, in place
-    of its BatchNorm), discriminator_width (radford only; 0: as `width`).
+    layer), dropout (pytorch_gan only), batch_norm (False removes it from both networks). For radford only: output_bias
+    gives the generator's last layer a bias beside BatchNorm too, spectral_norm replaces the discriminator's BatchNorm,
+    discriminator_width is the discriminator's width (0: `width`).
 
     Raises:
       UserError: unknown architecture, or an image size that it cannot make.
@@ -47,8 +47,8 @@ def _check_quarters(image_shape, batch_norm: bool) -> None:
     height, width, _ = image_shape
     if height != width or height % 4 or height < 8:
         raise UserError(
-            f"data.image_size: images of {height}x{width} are a size that model dcgan (pytorch_gan) cannot make: "
-            "they must be square with a side divisible by 4, from 8 on, such as 28, 32 or 64; set data.image_size"
+            f"data.image_size: {height}x{width} is a size that model dcgan (pytorch_gan) cannot make. "
+            "Images must be square, with a side divisible by 4, from 8 on, such as 28, 32 or 64. Set data.image_size"
         )
     # The discriminator ends in BatchNorm and a linear layer. On a single pixel BatchNorm gives every batch the same
     # mean, so real and fake batches get the same mean logit whatever they show, and nothing is learnt.
@@ -78,11 +78,11 @@ def _near_one(key, shape, dtype=jnp.float32):
 
 
 class RadfordGenerator(_Network):
-    """Projection to 4x4 (to 7x7 for 28), then 4x4 stride-2 transposed convolutions that halve the channels; tanh.
+    """Projection to 4x4 (to 7x7 for 28), then 4x4 stride-2 transposed convolutions that halve the channels, then tanh.
 
-    Where batch normalisation follows, a bias would do nothing; with `batch_norm` there is none anywhere, as in the
-    paper's code and in the DCGAN of the PyTorch examples, whose parameter count this has. `output_bias` adds one to the
-    last convolution, which no batch normalisation follows: with it the ground of the images can be black.
+    A bias before batch normalisation has no effect. With `batch_norm` no layer has a bias, as in the paper's code. The
+    parameter count is that of the DCGAN in the PyTorch examples. `output_bias` adds a bias to the last convolution,
+    which has no batch normalisation after it. The background of images can then be black.
     """
 
     image_shape: tuple[int, int, int] = (32, 32, 3)
@@ -129,7 +129,7 @@ class RadfordDiscriminator(_Network):
 class UpsamplingGenerator(_Network):
     """PyTorch-GAN's generator: linear to a quarter of the size, twice [nearest 2x, 3x3, BN, LeakyReLU 0.2], 3x3, tanh.
 
-    PyTorch-GAN writes `BatchNorm2d(C, 0.8)`, which sets eps to 0.8 where a momentum was meant; here both have the
+    PyTorch-GAN writes `BatchNorm2d(C, 0.8)`, which sets eps to 0.8 instead of the momentum. Here both have the
     usual values (momentum 0.9 in Flax's sense, eps 1e-5). Biases start at zero.
     """
 
@@ -153,7 +153,7 @@ class DropoutDiscriminator(_Network):
     """PyTorch-GAN's discriminator: four 3x3 stride-2 convolutions of width/4 * (1, 2, 4, 8) channels, then linear.
 
     Each is followed by LeakyReLU 0.2, dropout of whole channels and, except the first, batch normalisation. It gives
-    logits; the sigmoid belongs to the loss.
+    logits. The sigmoid belongs to the loss.
     """
 
     dropout: float = 0.25

@@ -17,7 +17,7 @@ _PIECES = 5
 
 
 def build(config, image_shape: tuple[int, int, int], num_classes: int, dtype) -> GAN:
-    """A GAN of `config.architecture` ("goodfellow" | "pytorch_gan") for images [H, W, C]; labels are ignored.
+    """A GAN of `config.architecture` ("goodfellow" | "pytorch_gan") for images [H, W, C]. Labels are ignored.
 
     Config keys: latent_dim, width (see the networks), batch_norm (pytorch_gan's generator), dropout (goodfellow's
     discriminator).
@@ -29,7 +29,7 @@ def build(config, image_shape: tuple[int, int, int], num_classes: int, dtype) ->
     if config.architecture == "goodfellow":
         if config.width % _PIECES:
             raise UserError(
-                f"config.model.width={config.width}: maxout has {_PIECES} pieces a unit, use a multiple of it"
+                f"config.model.width={config.width}: maxout has {_PIECES} pieces per unit. Use a multiple of {_PIECES}"
             )
         networks = (
             UniformGenerator(config.width, image_shape, dtype),
@@ -74,8 +74,8 @@ class UniformGenerator(nn.Module):
 class MaxoutDiscriminator(nn.Module):
     """Two maxout layers (Goodfellow et al. 2013) of width / 5 (240) units, weights from U(+-0.005), with dropout.
 
-    `dropout` is that of the two hidden layers; 2/5 of it on the pixels (the authors' code: 0.5 and 0.2). Their limit
-    on the norm of the weights is left out.
+    `dropout` applies to the two hidden layers. The pixels have 2/5 of it (the authors' code: 0.5 and 0.2). The authors'
+    limit on the norm of the weights is left out.
     """
 
     width: int

@@ -15,9 +15,9 @@ _GLOROT = nn.initializers.variance_scaling(1.0, "fan_avg", "uniform")
 def build(
     config, image_shape: tuple[int, int, int], num_classes: int, dtype, *, output_channels: int | None = None
 ) -> VAE:
-    """A VAE for images [H, W, C] of any size; config keys: latent_dim (theirs: 50), width (200 units).
+    """A VAE for images [H, W, C] of any size. Config keys: latent_dim (50 in the paper), width (200 units).
 
-    The decoder gives `output_channels` channels where the likelihood wants another number than C.
+    The decoder gives `output_channels` channels if the likelihood needs another number than C.
     """
     del num_classes
     options = {"width": config.width, "dtype": dtype}
@@ -40,7 +40,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Two tanh layers of `width` units and a linear one; output unbounded."""
+    """Two tanh layers of `width` units and a linear one. Output unbounded."""
 
     output_shape: tuple[int, int, int]
     width: int = 200

@@ -1,4 +1,4 @@
-"""GANs of dense layers for vectors: points in the plane, on the line, rows of any length; linear at the end."""
+"""GANs of dense layers for vectors: points in the plane, on the line, rows of any length. Linear at the end."""
 
 import math
 
@@ -20,10 +20,10 @@ _LATENTS = ("normal", "uniform")
 
 
 def build(config, image_shape: tuple[int, ...], num_classes: int, dtype) -> GAN:
-    """A GAN for vectors [D]; labels are ignored.
+    """A GAN for vectors [D]. Labels are ignored.
 
-    Config keys: latent_dim; latents (normal | uniform); width and hidden_layers (of both networks);
-    discriminator_width (0: the same); spectral_norm (discriminator); data_scale.
+    Config keys: latent_dim, latents (normal | uniform), width and hidden_layers (of both networks),
+    discriminator_width (0: the same), spectral_norm (discriminator), data_scale.
 
     Raises:
       UserError: images, or a number that cannot be.
@@ -31,8 +31,8 @@ def build(config, image_shape: tuple[int, ...], num_classes: int, dtype) -> GAN:
     del num_classes
     if len(image_shape) != 1:
         raise UserError(
-            f"config.model.name='point_gan' makes vectors, and this data are images of {list(image_shape)}: "
-            "use data.name=gaussian_ring or the like, or model.name=mlp_gan"
+            f"config.model.name='point_gan' makes vectors, but these data are images of {list(image_shape)}. "
+            "Use data.name=gaussian_ring or similar data, or model.name=mlp_gan"
         )
     require(config, "config.model", AT_LEAST_ONE, "hidden_layers")
     require(config, "config.model", POSITIVE, "data_scale")
@@ -47,10 +47,10 @@ def build(config, image_shape: tuple[int, ...], num_classes: int, dtype) -> GAN:
 
 
 class PointGenerator(nn.Module):
-    """Hidden layers of `width` units with ReLU, then a linear one: latents [B, Z] -> points [B, dimensions].
+    """Hidden layers of `width` units with ReLU, then a linear layer: latents [B, Z] -> points [B, dimensions].
 
-    With `uniform` latents a normal's distribution function first makes them uniform in (-sqrt(3), sqrt(3)), which has
-    unit variance too.
+    For `uniform` latents, the normal distribution function first maps them to (-sqrt(3), sqrt(3)). They then have unit
+    variance too.
     """
 
     width: int

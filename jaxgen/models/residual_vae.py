@@ -29,7 +29,7 @@ def build(
 
 
 def trunks(config, output_channels: int, dtype) -> tuple["Down", "Up"]:
-    """Both ways as the config has them; for modules that own them."""
+    """The config's `Down` and `Up`, for modules that own them."""
     names = ("width", "residual_blocks", "downsamplings", "batch_norm")
     # parent=None: the module that holds them adopts them; they may be made inside another one.
     options = {**{name: config[name] for name in names}, "dtype": dtype, "parent": None}
@@ -49,7 +49,7 @@ def code_shape(config, image_shape: tuple[int, int, int]) -> tuple[int, int]:
     if height % factor or width % factor:
         near = max(1, round(height / factor)) * factor
         raise UserError(
-            f"data.image_size: images of {height}x{width} are a size that this model cannot make: its "
+            f"data.image_size: {height}x{width} is a size that this model cannot make. Its "
             f"{config.downsamplings} halvings (config.model.downsamplings) need sides divisible by {factor}, "
             f"such as {near}"
         )
@@ -101,7 +101,7 @@ class Up(_Trunk):
 
 
 class Encoder(nn.Module):
-    """`Down` and a dense layer to the posterior's mean and log-variance; `trunk`: the fields of `Down`."""
+    """`Down` and a dense layer to the posterior's mean and log-variance. trunk: the fields of `Down`."""
 
     latent_dim: int
     trunk: Down

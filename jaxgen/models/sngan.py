@@ -22,20 +22,19 @@ _RESIDUAL = nn.initializers.variance_scaling(2.0, "fan_avg", "uniform")
 def build(config, image_shape: tuple[int, int, int], num_classes: int, dtype) -> GAN:
     """A GAN of `config.architecture` ("cnn" | "resnet") for images [H, W, C].
 
-    Config keys: latent_dim; width (channels of the generator, at full resolution where they vary);
-    discriminator_width (0: the same); batch_norm (generator); spectral_norm or layer_norm (discriminator);
-    conditional.
+    Config keys: latent_dim, width (channels of the generator, at full resolution if they vary), discriminator_width
+    (0: the same), batch_norm (generator), spectral_norm or layer_norm (discriminator), conditional.
 
     Raises:
       UserError: unknown architecture, an image size that it cannot make, classes asked for where there are none.
     """
     doublings(image_shape)
     if config.conditional and not num_classes:
-        raise UserError("config.model.conditional=True needs data with class labels; this has none")
+        raise UserError("config.model.conditional=True needs data with class labels, but these data have none")
     if config.spectral_norm and config.layer_norm:
         raise UserError(
             "config.model.spectral_norm=True and layer_norm=True: layer normalisation would undo the bound on the "
-            "Lipschitz constant; choose one"
+            "Lipschitz constant. Choose one"
         )
     networks = {"cnn": (ConvGenerator, ConvDiscriminator), "resnet": (ResNetGenerator, ResNetDiscriminator)}
     if config.architecture not in networks:
@@ -97,7 +96,7 @@ class _Discriminator(nn.Module):
 class ConvGenerator(_Generator):
     """Table 3: projection to 4x4 (7x7 for 28), 4x4 stride-2 transposed convolutions that halve the channels, 3x3, tanh.
 
-    At 32x32 and width 64 the channels are 512, 256, 128, 64; they never exceed 8 * width.
+    At 32x32 and width 64 the channels are 512, 256, 128, 64. They never exceed 8 * width.
     """
 
     @nn.compact
@@ -114,9 +113,9 @@ class ConvGenerator(_Generator):
 
 
 class ConvDiscriminator(_Discriminator):
-    """Pairs of a 3x3 and a 4x4 stride-2 convolution that doubles the channels, LeakyReLU 0.1; as the authors' code.
+    """Pairs of a 3x3 and a 4x4 stride-2 convolution that doubles the channels, LeakyReLU 0.1, as the authors' code.
 
-    At 32x32 and width 64: 64-128, 128-256, 256-512, then a last 3x3 of 512; they never exceed 8 * width.
+    At 32x32 and width 64: 64-128, 128-256, 256-512, then a last 3x3 of 512. They never exceed 8 * width.
     """
 
     @nn.compact
@@ -173,7 +172,7 @@ class _DownBlock(_Discriminator):
 class ResNetGenerator(_Generator):
     """Tables 4 and 5: projection, residual blocks that double the resolution, BN, ReLU, 3x3, tanh.
 
-    Below 64x64 all have `width` channels (256 for SN-GAN, 128 for WGAN-GP); from 64x64 on they halve down to it.
+    Below 64x64 all have `width` channels (256 for SN-GAN, 128 for WGAN-GP). From 64x64 on they halve down to it.
     """
 
     @nn.compact
@@ -194,9 +193,9 @@ class ResNetGenerator(_Generator):
 class ResNetDiscriminator(_Discriminator):
     """Tables 4 and 5: residual blocks, ReLU, pooling over space, a linear layer.
 
-    Below 64x64 two blocks halve and two do not, all of `width` channels (128); from 64x64 on each halves and doubles
-    the channels, and one more follows. Spectral normalisation pools by the sum, as its paper does; without it by the
-    mean, as that of WGAN-GP.
+    Below 64x64 two blocks halve and two do not, all of `width` channels (128). From 64x64 on each block halves and
+    doubles the channels, and one more block follows. Spectral normalisation pools by the sum, as in its paper. Without
+    it, pooling is by the mean, as in WGAN-GP.
     """
 
     @nn.compact

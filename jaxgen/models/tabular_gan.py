@@ -1,6 +1,6 @@
 """GANs of dense layers for rows of a table, after CTGAN (Xu et al. 2019, section 4.3): residual generator, packs.
 
-One-hot parts come from a Gumbel-softmax (Jang et al. 2017) whose noise is part of the latents; the class is a
+One-hot parts come from a Gumbel-softmax (Jang et al. 2017) whose noise is part of the latents. The class is a
 condition of both networks. Each row is judged with the others of its pack (PacGAN, Lin et al. 2018).
 """
 
@@ -23,8 +23,8 @@ Layout = tuple[tuple[str, int], ...]
 def build(config, image_shape: tuple[int, ...], num_classes: int, dtype, *, layout: Layout = ()) -> GAN:
     """A GAN for rows [D] of a table.
 
-    Config keys: latent_dim; width and hidden_layers (of both networks); discriminator_width (0: the same); batch_norm
-    (generator); dropout and spectral_norm (discriminator); pack.
+    Config keys: latent_dim, width and hidden_layers (of both networks), discriminator_width (0: the same), batch_norm
+    (generator), dropout and spectral_norm (discriminator), pack.
 
     Raises:
       UserError: data that are no table, or a number that cannot be.
@@ -45,8 +45,8 @@ def check(config, layout: Layout, name: str) -> None:
     """Refuses data without a layout and numbers that cannot be."""
     if not layout:
         raise UserError(
-            f"config.model.name={name!r} makes rows of a table, and this data are none: use data.name=breast_cancer or "
-            "csv, or another model"
+            f"config.model.name={name!r} makes rows of a table, but these data are no table. Use "
+            "data.name=breast_cancer or csv, or another model"
         )
     require(config, "config.model", AT_LEAST_ONE, "hidden_layers")
 
@@ -59,10 +59,10 @@ def with_class(x: jax.Array, labels: jax.Array | None, num_classes: int) -> jax.
 
 
 class TabularGenerator(nn.Module):
-    """Hidden layers of `width` units with ReLU, each beside its input (CTGAN's residual block), then one for the row.
+    """Hidden layers of `width` units with ReLU, then a layer for the row (CTGAN's residual blocks).
 
-    Latents [B, Z + G] hold G normal numbers behind the Z of the network, one for each one-hot place: the noise of the
-    Gumbel-softmax, in training and after it.
+    Each hidden layer's output is joined to its input. Latents [B, Z + G] hold G normal numbers behind the network's Z
+    latents, one for each one-hot place. They are the noise of the Gumbel-softmax, in training and in sampling.
     """
 
     width: int
@@ -87,7 +87,7 @@ class TabularGenerator(nn.Module):
 
 
 def _activated(x: jax.Array, noise: jax.Array, layout: Layout) -> jax.Array:
-    """What the last layer says as rows: each part by its kind. x: [B, D]; noise: [B, G] standard normal."""
+    """Turns the last layer's output into rows, each part by its kind. x: [B, D]. noise: [B, G] standard normal."""
     # -log(-log u) of uniform u: Gumbel's distribution, and finite at any normal number.
     gumbel = -jnp.log(-jax.scipy.special.log_ndtr(noise))
     parts, place, drawn = [], 0, 0

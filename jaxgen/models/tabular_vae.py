@@ -12,7 +12,7 @@ VECTORS = TABLES = True
 
 
 def build(config, image_shape: tuple[int, ...], num_classes: int, dtype, *, layout: Layout = ()) -> VAE:
-    """A VAE for rows [D] of a table; config keys: latent_dim, width and hidden_layers (of both networks).
+    """A VAE for rows [D] of a table. Config keys: latent_dim, width and hidden_layers (of both networks).
 
     Raises:
       UserError: data that are no table, or a number that cannot be.
@@ -44,7 +44,7 @@ class TabularEncoder(nn.Module):
 
 
 class TabularDecoder(nn.Module):
-    """Hidden layers of `width` units with ReLU and a linear one; output [B, D], unbounded: the likelihood maps it."""
+    """Hidden layers of `width` units with ReLU and a linear one. Output [B, D], unbounded: the likelihood maps it."""
 
     dimensions: int
     width: int = 128

@@ -20,7 +20,7 @@ class VQVAE(NamedTuple):
 
     encoder: `(images [B, H, W, C], train) -> [B, h, w, code_dim]`, float32.
     decoder: `([B, h, w, code_dim], train) -> [B, H, W, output channels]`, float32, unbounded.
-    prior: over the h * w codes in rows; see `CausalTransformer`, whose `step` and `empty` draw samples.
+    prior: over the h * w codes in rows. See `CausalTransformer`, whose `step` and `empty` draw samples.
     code_shape: (h, w).
     num_codes: entries of the codebook.
     """
@@ -145,7 +145,7 @@ class CausalTransformer(nn.Module):
 
 
 def sample_codes(prior: CausalTransformer, params, key: jax.Array, ids: jax.Array) -> jax.Array:
-    """Codes int32 [n, length] drawn one position after the other; row i depends on `key` and `ids[i]` alone."""
+    """Codes int32 [n, length] drawn one position after the other. Row i depends on `key` and `ids[i]` alone."""
 
     def step(carry, position):
         before, cache = carry

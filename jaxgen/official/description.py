@@ -1,4 +1,4 @@
-"""What published networks are: the keys of `config.model` that make the same ones, or why not; configs with them."""
+"""Describes published networks by `config.model`, or says why jaxgen lacks them, and makes their configs."""
 
 import math
 from collections.abc import Mapping
@@ -42,15 +42,15 @@ class Description(NamedTuple):
 
 
 def describe(networks: Mapping[str, Network], where: str, default: Mapping[str, Any] | None = None) -> Description:
-    """Reads sizes from the tensors, and what those do not show from the layers or the arguments they were made with.
+    """Reads sizes from the tensors, and everything else from the layers or their arguments.
 
     Args:
-      networks: "G_ema" or "G", and perhaps "D" and "augment_pipe".
+      networks: "G_ema" or "G", and optionally "D" and "augment_pipe".
       where: the file, for error lines.
-      default: `config.model` of a config that the user names, for what files of mere tensors do not say.
+      default: `config.model` of a user's config, for files that hold tensors only.
 
     Raises:
-      UserError: not a StyleGAN2, or one of a kind that jaxgen does not have.
+      UserError: not a StyleGAN2, or a StyleGAN2 of a kind that jaxgen lacks.
     """
     name = "G_ema" if "G_ema" in networks else "G"
     g, d = networks[name], networks.get("D")
@@ -69,7 +69,7 @@ def describe(networks: Mapping[str, Network], where: str, default: Mapping[str, 
     embedded = tensors["mapping.embed.weight"].shape[0] if num_classes else 0
     z_dim = tensors["mapping.fc0.weight"].shape[1] - embedded
     if z_dim != w_dim:
-        raise UserError(f"{where}: z_dim={z_dim} and w_dim={w_dim} of {name}: jaxgen has them equal only")
+        raise UserError(f"{where}: z_dim={z_dim} and w_dim={w_dim} of {name} differ, but jaxgen needs them equal")
     default = default or {}
     clamp = _setting(g, "synthesis.b4.conv1", "conv_clamp", default.get("conv_clamp", 0.0))
     model = {
@@ -102,13 +102,13 @@ def describe(networks: Mapping[str, Network], where: str, default: Mapping[str, 
 def converted_config(
     description: Description, training_set: dict[str, Any], base: ConfigDict | None, data: str, data_dir: str
 ) -> ConfigDict:
-    """A config whose model is the described one, and whose images are of its size.
+    """A config with the described model, for images of its size.
 
     Args:
-      training_set: what the file says of its data.
-      base: a config to take data, training and evaluation from; None: those of `configs/stylegan2_auto.py`.
-      data: the name of a data source, or a folder or zip of images; "": that of `base`, or none.
-      data_dir: `config.data.dir`, where the source's archives lie.
+      training_set: facts in the file about its data.
+      base: a config for data, training and evaluation. None takes `configs/stylegan2_auto.py`.
+      data: the name of a data source, or a folder or zip of images. "" takes the data of `base`, or none.
+      data_dir: `config.data.dir`, the folder of the source's archives.
     """
     config = ConfigDict(base) if base is not None else _training(description, training_set)
     with config.unlocked():
@@ -154,7 +154,7 @@ def _channels(base: int | None, largest: int | None, widths: Mapping[int, int], 
         if channel_base and all(width(r, channel_base, channel_max) == channels for r, channels in widths.items()):
             return {"channel_base": channel_base, "channel_max": channel_max}
     listed = ", ".join(f"{channels} at {r}" for r, channels in widths.items())
-    raise UserError(f"{where}: channels are {listed}: jaxgen has min(channel_base / resolution, channel_max) only")
+    raise UserError(f"{where}: channels are {listed}, but jaxgen needs min(channel_base / resolution, channel_max)")
 
 
 def _architecture(tensors: Mapping[str, np.ndarray], prefix: str, image_layer: str) -> str:
@@ -172,26 +172,26 @@ def _lr_multiplier(network: Network, default: float) -> float:
 def _check_filters_and_activations(network: Network, where: str) -> None:
     for name, tensor in network.tensors.items():
         if not np.isfinite(tensor).all():
-            raise UserError(f"{where}: {name} has values that are not finite: use weights of a finished training")
+            raise UserError(f"{where}: {name} has values that are not finite. Use weights of a successful training")
         if name.endswith("resample_filter") and (tensor.shape != FILTER.shape or not np.allclose(tensor, FILTER)):
-            raise UserError(f"{where}: {name} is not the filter [1, 3, 3, 1]: jaxgen has StyleGAN2's only")
+            raise UserError(f"{where}: {name} is not the filter [1, 3, 3, 1], the only filter of jaxgen's StyleGAN2")
     groups = {name: value for name, value in network.options.items() if isinstance(value, dict)}
     for path, given in {**network.attributes, "the network": network.options, **groups}.items():
         if given.get("activation", "lrelu") not in ("lrelu", "linear"):
-            raise UserError(f"{where}: {path} has the activation {given['activation']!r}: jaxgen has lrelu only")
+            raise UserError(f"{where}: {path} has the activation {given['activation']!r}, but jaxgen has only lrelu")
         if given.get("resample_filter", [1, 3, 3, 1]) not in ([1, 3, 3, 1], "<tensor>"):
-            raise UserError(f"{where}: {path} has the filter {given['resample_filter']}: jaxgen has [1, 3, 3, 1] only")
+            raise UserError(f"{where}: {path} has the filter {given['resample_filter']}, not jaxgen's [1, 3, 3, 1]")
 
 
 def _check_discriminator(d: Network, model: Mapping[str, Any], where: str) -> None:
     """What is the same in G and D, or fixed, here."""
     clamp = float(_setting(d, "b4.conv", "conv_clamp", model["conv_clamp"]) or 0.0)
     if clamp != model["conv_clamp"]:
-        raise UserError(f"{where}: conv_clamp is {model['conv_clamp']} in G and {clamp} in D: jaxgen has one for both")
+        raise UserError(f"{where}: conv_clamp is {model['conv_clamp']} in G and {clamp} in D, not equal")
     if _setting(d, "b4.mbstd", "num_channels", 1, "mbstd_num_channels") != 1:
-        raise UserError(f"{where}: D's minibatch standard deviation does not add one channel: jaxgen has that only")
+        raise UserError(f"{where}: D's minibatch standard deviation does not add one channel, as jaxgen needs")
     if "mapping.embed.weight" in d.tensors and not math.isclose(_lr_multiplier(d, 0.01), 0.01):
-        raise UserError(f"{where}: D.mapping has another learning rate multiplier than 0.01: jaxgen has that only")
+        raise UserError(f"{where}: D.mapping's learning rate multiplier is not 0.01, the only value in jaxgen")
 
 
 def _augmentation(pipe: Network | None) -> tuple[str, float]:
@@ -208,7 +208,7 @@ def _source(data: str, data_dir: str) -> dict[str, str]:
     if not path.exists():
         return {"name": data, "dir": data_dir}
     if data_dir:
-        raise UserError(f"--data={data} is a folder or zip of images itself: leave out --data_dir")
+        raise UserError(f"--data={data} is a folder or zip of images itself. Leave out --data_dir")
     open_container(path)
     return {"name": "folder", "dir": str(path.absolute())}
 

@@ -1,9 +1,9 @@
-"""Reads NVIDIA's network pickles (StyleGAN2-ADA for PyTorch) without torch and without running anything in them.
+"""Reads NVIDIA's network pickles (StyleGAN2-ADA for PyTorch) without torch and without running code in them.
 
 Such a file is a plain pickle of a dict with the modules G, D, G_ema and augment_pipe. Each module is stored as a call
-of `torch_utils.persistence._reconstruct_persistent_obj` with its attributes and the source code of its class, which
-NVIDIA's loader executes. Here that name, and the few others that such files hold, are stand-ins that only keep data;
-source code is dropped unread, and a file that asks for any other name is refused before anything is imported.
+of `torch_utils.persistence._reconstruct_persistent_obj`, with its attributes and the source code of its class. NVIDIA's
+loader executes that code. Here stand-ins replace this name and the few others in such files, and only keep data. Source
+code is dropped unread. A file with any other name is refused before anything is imported.
 """
 
 import collections
@@ -36,9 +36,9 @@ class Network(NamedTuple):
 
 
 class Contents(NamedTuple):
-    """networks: by name, "G", "D", "G_ema", "augment_pipe", as far as they are there.
+    """networks: the networks by name, "G", "D", "G_ema", "augment_pipe", as far as the file has them.
 
-    training_set: what the training said of its data (`training_set_kwargs`: path, resolution, xflip, ...).
+    training_set: the training's description of its data (`training_set_kwargs`: path, resolution, xflip, ...).
     """
 
     networks: dict[str, Network]
@@ -46,10 +46,10 @@ class Contents(NamedTuple):
 
 
 def read_network_pickle(path: str | Path) -> Contents:
-    """What a `.pkl` holds.
+    """The networks in a `.pkl`.
 
     Raises:
-      UserError: missing or damaged file, one of TensorFlow's StyleGAN2, or one that asks for anything but the data of
+      UserError: a missing or damaged file, a file of TensorFlow's StyleGAN2, or a file that needs more than the data of
         such networks.
     """
     path = Path(path)
@@ -59,12 +59,12 @@ def read_network_pickle(path: str | Path) -> Contents:
         networks = {str(name): _network(value) for name, value in _items(tree) if isinstance(value, _Module)}
         training_set = _plain(dict(_items(tree)).get("training_set_kwargs"), {})
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); give the path of a .pkl file") from None
+        raise UserError(f"{path}: cannot be read ({error.strerror}). Give the path of a .pkl file") from None
     except DAMAGE as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(f"{path}: refused, and nothing in it was run: {reason[:300]}") from None
     if not networks:
-        raise UserError(f"{path}: a pickle without networks; a file of StyleGAN2-ADA (PyTorch) holds G, D and G_ema")
+        raise UserError(f"{path} is a pickle without networks. A file of StyleGAN2-ADA (PyTorch) holds G, D and G_ema")
     return Contents(networks, training_set if isinstance(training_set, dict) else {})
 
 
@@ -83,7 +83,7 @@ class _Tensor(NamedTuple):
 
 
 class _Array:
-    """Stands for a NumPy array, none of which is a network's tensor: its contents are dropped."""
+    """Stands for a NumPy array. No network's tensor is a NumPy array, so the contents are dropped."""
 
     __slots__ = ()
 
@@ -160,7 +160,7 @@ class _NetworkUnpickler(pickle.Unpickler):
             return _NAMES[module, name]
         if module.split(".")[:2] == ["dnnlib", "tflib"]:
             raise pickle.UnpicklingError(
-                "it holds networks of TensorFlow's StyleGAN2 (dnnlib.tflib); turn it into a PyTorch pickle first, "
+                "it holds networks of TensorFlow's StyleGAN2 (dnnlib.tflib). Turn it into a PyTorch pickle first, "
                 "with legacy.py of stylegan2-ada-pytorch"
             )
         raise pickle.UnpicklingError(f"it asks for {f'{module}.{name}'[:80]!r}, which no StyleGAN2-ADA network holds")
@@ -206,9 +206,9 @@ def _collect(module: _Module, path: str, tensors: dict, attributes: dict) -> Non
 
 
 def _plain(value: object, done: dict[int, object]) -> object:
-    """Numbers, strings and containers of them; of anything else its kind alone.
+    """Numbers, strings and containers of them. Other objects are reduced to their kind.
 
-    done: containers converted before, by identity, so that one which is referred to many times is walked once.
+    done: already converted containers, by identity, so that a container with many references is walked once.
     """
     if value is None or isinstance(value, bool | int | float | str):
         return value

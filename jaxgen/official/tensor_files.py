@@ -1,4 +1,4 @@
-"""Files of tensors under the official names, read and written: `.npz`, `.safetensors`; `.pt` and `.pth` read."""
+"""Files of tensors under the official names. Reads and writes `.npz` and `.safetensors`, and reads `.pt` and `.pth`."""
 
 import zipfile
 import zlib
@@ -33,12 +33,12 @@ def read_networks(path: Path) -> Contents:
         contents = Contents(_split(readers[path.suffix](path), path), {})
     if not {"G", "G_ema"} & set(contents.networks):
         there = ", ".join(sorted(contents.networks)) or "no network"
-        raise UserError(f"{path}: holds {there}; a generator, G_ema or G, is needed")
+        raise UserError(f"{path} holds {there}, but a generator, G_ema or G, is needed")
     return contents
 
 
 def write_tensors(path: Path, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
-    """Writes the whole file, `.npz` or `.safetensors`, or nothing; `metadata` goes where the format has a place for it.
+    """Writes the whole `.npz` or `.safetensors` file, or nothing. `metadata` is written if the format has a place.
 
     Raises:
       UserError: another suffix, or safetensors is not installed.
@@ -46,7 +46,7 @@ def write_tensors(path: Path, tensors: Mapping[str, np.ndarray], metadata: Mappi
     # Not ascontiguousarray: it gives an axis to single numbers such as noise_strength, which official files lack.
     arrays = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
     if path.suffix not in WRITTEN:
-        raise UserError(f"{path}: weights are written as {' or '.join(WRITTEN)}; name such a file")
+        raise UserError(f"{path}: the file name must end in {' or '.join(WRITTEN)}")
     library = _safetensors(path) if path.suffix == ".safetensors" else None
     with workdir.atomic(path) as file:
         if library is None:
@@ -83,7 +83,7 @@ def _safetensors(path: Path) -> ModuleType:
 def _split(tensors: object, path: Path) -> dict[str, Network]:
     """Tensors by network: of `G.`, `D.`, `G_ema.` in front of their names, or of dicts by those keys."""
     if not isinstance(tensors, Mapping):
-        raise UserError(f"{path}: holds a {type(tensors).__name__}, not tensors by name")
+        raise UserError(f"{path} holds a {type(tensors).__name__}, not tensors by name")
     flat: dict[str, Any] = {}
     for name, value in tensors.items():
         inner = value.items() if isinstance(value, Mapping) else [("", value)]

@@ -45,8 +45,8 @@ def check(players: Mapping[str, Collections], expected: Mapping[str, Any], where
         for name in sorted(set(needed) | set(there)):
             if there.get(name) != needed.get(name):
                 raise UserError(
-                    f"{where}: {'D' if player == 'd' else 'G'}'s {name} is {there.get(name, 'missing')}, and "
-                    f"{needed.get(name, 'no such tensor')} in jaxgen's: a StyleGAN2 of a kind that it does not have"
+                    f"{where}: {'D' if player == 'd' else 'G'}'s {name} is {there.get(name, 'missing')}, but "
+                    f"{needed.get(name, 'no such tensor')} in jaxgen's. jaxgen lacks this kind of StyleGAN2"
                 )
 
 

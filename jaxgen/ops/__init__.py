@@ -1,4 +1,4 @@
-"""Layers and operations that networks are made of, with forms of their own for CPUs.
+"""Layers and operations of networks, some with special forms for CPUs.
 
 It imports nothing of jaxgen.
 """

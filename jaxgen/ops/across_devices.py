@@ -1,4 +1,4 @@
-"""Values inside `shard_map`: over which mesh axes they vary, and arrays of which each device holds a share."""
+"""Values inside `shard_map`: the mesh axes along which they vary, and arrays in shares over devices."""
 
 import math
 
@@ -13,14 +13,14 @@ _TILE = 1024
 
 
 def varying_axes(a: jax.Array) -> frozenset[str]:
-    """Mesh axes over which `a` may differ between devices; empty outside `shard_map`."""
+    """Mesh axes along which `a` may differ between devices. Empty outside `shard_map`."""
     kind = jax.typeof(a)
     # JAX renamed `vma` to `manual_axis_type.varying` in the 0.10 series; both are in the range we support.
     return kind.manual_axis_type.varying if hasattr(kind, "manual_axis_type") else kind.vma
 
 
 def same_varying(*arrays: jax.Array) -> tuple[jax.Array, ...]:
-    """The arrays, each marked as varying over every mesh axis that any of them varies over, as a `custom_vjp` wants.
+    """The arrays, all marked as varying over the mesh axes of any of them, as `custom_vjp` needs.
 
     The mark's own derivative is the sum over devices, so an operand equal on all devices still gets its whole gradient.
     """
@@ -34,13 +34,13 @@ def same_varying(*arrays: jax.Array) -> tuple[jax.Array, ...]:
 
 
 def shared_axis(shape: tuple[int, ...], devices: int) -> int:
-    """The axis along which an array is shared out: the longest that the number of devices divides; -1 for none."""
+    """The axis along which to divide an array: the longest axis that the number of devices divides, or -1."""
     fitting = [axis for axis, size in enumerate(shape) if size and size % devices == 0]
     return max(fitting, key=lambda axis: shape[axis], default=-1) if devices > 1 else -1
 
 
 def share_of(x: jax.Array, axis: int) -> jax.Array:
-    """This device's share of an array that it holds whole; all of it if `axis` is -1. Inside `shard_map`."""
+    """This device's share of a whole array, or the whole array if `axis` is -1. Inside `shard_map`."""
     if axis < 0:
         return x
     size = x.shape[axis] // jax.lax.axis_size(DATA_AXIS)
@@ -48,7 +48,7 @@ def share_of(x: jax.Array, axis: int) -> jax.Array:
 
 
 def whole(shares: list[jax.Array], axes: list[int]) -> list[jax.Array]:
-    """The arrays whose shares these are, by one all-gather; those of axis -1 as they are. Inside `shard_map`."""
+    """The whole arrays from their shares, by one all-gather. Arrays with axis -1 stay unchanged. Inside `shard_map`."""
     shared = [i for i, axis in enumerate(axes) if axis >= 0]
     if not shared:
         return shares

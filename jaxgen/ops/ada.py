@@ -1,7 +1,8 @@
 """The augmentations of adaptive discriminator augmentation (Karras et al. 2020, Training GANs with limited data).
 
-In the order of the paper (figure 2a and appendix B): geometry (`jaxgen.ops.ada_geometry`), colour (B.2: one affine map
-of the colours of each image), then filtering and corruptions in image space (B.3: four frequency bands, noise, cutout).
+The order is that of the paper (figure 2a and appendix B). First comes geometry (`jaxgen.ops.ada_geometry`), then colour
+(B.2: one affine map of the colours of each image). Filtering and corruptions in image space follow (B.3: four frequency
+bands, noise, cutout).
 """
 
 import math
@@ -39,7 +40,7 @@ def augment(images: jax.Array, key: jax.Array, ids: jax.Array, strength: jax.Arr
     Args:
       images: differentiable, to any order.
       key, ids: random numbers belong to the example of that number in the global batch.
-      strength: p, a traced scalar in [0, 1]; 0 leaves the images as they are.
+      strength: p, a traced scalar in [0, 1]. 0 leaves the images unchanged.
       groups: a value of `CHOICES`.
     """
     draws = {name: Draw(jax.random.fold_in(key, i), ids, strength) for i, name in enumerate(CHOICES["bgcfnc"])}
@@ -90,7 +91,7 @@ def _about_luma(angle: jax.Array) -> jax.Array:
 
 
 def transform_colors(images: jax.Array, matrices: jax.Array) -> jax.Array:
-    """Images [N, H, W, 3 or 1] through matrices [N, 3, 4]; gray ones through the mean of the three rows."""
+    """Applies matrices [N, 3, 4] to images [N, H, W, 3 or 1]. Gray images use the mean of the three rows."""
     if images.shape[-1] == 3:
         y = jnp.einsum("nij,nhwj->nhwi", matrices[:, :, :3], images, precision="highest")
         return y + matrices[:, None, None, :, 3]

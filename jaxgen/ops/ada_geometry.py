@@ -1,4 +1,4 @@
-"""Pixel blitting and general geometric transformations of ADA (appendix B.1): one affine map an image, no aliasing.
+"""Pixel blitting and general geometric transformations of ADA (appendix B.1): one affine map per image, no aliasing.
 
 Matrices [N, 3, 3] act on columns (x, y, 1) in pixels from the image's centre and lead from the output to the input.
 """
@@ -38,7 +38,7 @@ def blitting(draw: Draw, height: int, width: int) -> jax.Array:
 def general(draw: Draw, height: int, width: int) -> jax.Array:
     """Isotropic scaling, rotation, anisotropic scaling, rotation, fractional shifts.
 
-    The two rotations are rare enough each (1 - sqrt(1 - p)) that the image is rotated at all with probability p.
+    Each of the two rotations has probability 1 - sqrt(1 - p), so that an image is rotated at all with probability p.
     """
     scale = draw.kept(jnp.exp2(0.2 * draw.normal()), 1.0)
     matrix = scaling(1 / scale, 1 / scale)
@@ -73,10 +73,10 @@ def _matrix(rows) -> jax.Array:
 
 
 def transform(images: jax.Array, matrices: jax.Array) -> jax.Array:
-    """Images [N, H, W, C] where output pixel (x, y) shows what lay at matrix (x, y), mirrored beyond the borders.
+    """Images [N, H, W, C] whose output pixel (x, y) comes from matrix (x, y), mirrored beyond the borders.
 
-    Upsampled by 2 with an orthogonal low-pass filter, sampled bilinearly, and brought back by the filter's transpose:
-    where the matrix is the identity, the image comes back as it was.
+    Images are upsampled by 2 with an orthogonal low-pass filter, sampled bilinearly, and reduced by the filter's
+    transpose. The identity matrix returns the image unchanged.
     """
     _, height, width, _ = images.shape
     # One image's width of mirror on every side is as much as reflection gives.

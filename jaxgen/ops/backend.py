@@ -1,4 +1,4 @@
-"""Which hardware the program being traced is for: some operations have a faster form on one kind."""
+"""The hardware of the program being traced. Some operations have a faster form on one kind of hardware."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ _platform: ContextVar[str | None] = ContextVar("platform", default=None)
 
 
 def traced_for_cpu() -> bool:
-    """Whether operations choose the forms that are fast on XLA's CPU backend; read once, while tracing."""
+    """Whether operations choose forms that are fast on XLA's CPU backend. It is read once, while tracing."""
     return (_platform.get() or jax.default_backend()) == "cpu"
 
 

@@ -1,8 +1,8 @@
-"""Convolution whose derivatives, of any order, stay fast on XLA's CPU backend, in and out of `lax.scan`.
+"""Convolution with derivatives of any order that stay fast on XLA's CPU backend, in and out of `lax.scan`.
 
-As JAX differentiates a convolution, both gradients have dimension numbers that XLA's CPU backend runs as a naive loop
-inside `scan`, `while` and `cond`: ten times slower and more. Here each gradient is again a convolution in the plain
-layout, or matrix products, so every derivative of a derivative is too. Accelerators get `lax.conv_general_dilated`.
+JAX differentiates a convolution into gradients with unusual dimension numbers. XLA's CPU backend runs them as a naive
+loop inside `scan`, `while` and `cond`, ten times slower and more. Here each gradient is again a convolution in the
+plain layout, or matrix products. So is every further derivative. Accelerators get `lax.conv_general_dilated`.
 """
 
 from functools import partial
@@ -31,7 +31,7 @@ def conv(x, kernel, stride=1, padding="SAME", input_dilation=1):
       kernel: [kh, kw, C_in, C_out].
       stride, input_dilation: one int, or (height, width).
       padding: "SAME" or "VALID" as in `lax` (without input dilation only), an int for every side, or
-        ((top, bottom), (left, right)); negative numbers crop.
+        ((top, bottom), (left, right)). Negative numbers crop.
 
     Returns:
       [N, H_out, W_out, C_out] in the dtype of x.
@@ -99,8 +99,8 @@ def _input_gradient(g, kernel, input_size, geometry: Geometry):
 def kernel_gradient(x, g, kernel_size: tuple[int, int], geometry: Geometry):
     """Gradient [kh, kw, C_in, C_out] of sum(g * conv(x, kernel)) with respect to the kernel, as matrix products.
 
-    Every product has N*H*W as its long, summed dimension and the narrower operand first, which is how XLA's CPU
-    backend multiplies fastest; they are of pieces of the batch that stay in the cache.
+    Every product has N*H*W as its long, summed dimension and the narrower operand first. This is fastest on XLA's CPU
+    backend. The products use pieces of the batch that stay in the cache.
     """
     if geometry.is_plain and max(geometry.input_dilation) > 1:
         # The transposed convolution: the same sum with the roles of x and g exchanged, and no zeros to multiply.

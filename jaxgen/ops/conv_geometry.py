@@ -1,4 +1,4 @@
-"""Where the taps of a convolution fall."""
+"""The positions of a convolution's taps."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ Pads = tuple[tuple[int, int], tuple[int, int]]
 
 
 class Geometry(NamedTuple):
-    """Where a convolution's taps fall; every field is (height, width)."""
+    """The positions of a convolution's taps. Every field is (height, width)."""
 
     stride: tuple[int, int]
     pads: Pads
@@ -29,7 +29,7 @@ class Geometry(NamedTuple):
         return (image_shape[0], *sizes, kernel_shape[3])
 
     def exchanged(self, kernel_size: tuple[int, int]) -> "Geometry":
-        """Of a plain convolution: with image and output gradient in each other's place in the kernel's gradient."""
+        """Geometry of a plain convolution for the kernel's gradient: image and output gradient change places."""
         pads = [(size - 1 - low, size - 1 - high) for size, (low, high) in zip(kernel_size, self.pads, strict=True)]
         return Geometry(self.input_dilation, tuple(pads), (1, 1))
 

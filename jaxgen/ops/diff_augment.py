@@ -17,7 +17,7 @@ def _color(x, key, ids):
 
 
 def _translation(x, key, ids, ratio: float = 0.125):
-    """Shifts by whole pixels, up to an eighth of the side each way; what comes in from outside is 0."""
+    """Shifts by whole pixels, up to an eighth of the side each way. The uncovered border is 0."""
     uniform = example_uniform(key, ids, (2,))
 
     def selection(size, uniform):
@@ -49,10 +49,10 @@ CHOICES = {"color": _color, "translation": _translation, "cutout": _cutout}
 
 
 def augment(images: jax.Array, key: jax.Array, ids: jax.Array, policies: tuple[str, ...]) -> jax.Array:
-    """Images [B, H, W, C] in [-1, 1] after the named augmentations, in that order.
+    """Images [B, H, W, C] in [-1, 1] after the named augmentations, in the given order.
 
     Args:
-      images: what they are applied to; differentiable.
+      images: input images. The result is differentiable in them.
       key, ids: random numbers belong to the example of that number in the global batch.
       policies: names of `CHOICES`.
     """

@@ -1,4 +1,4 @@
-"""Flax layers over the operations of this package; parameters are float32 and named as in Flax."""
+"""Flax layers over the operations of this package. Parameters are float32 and named as in Flax."""
 
 from collections.abc import Callable, Sequence
 
@@ -49,7 +49,7 @@ class Dense(_Linear):
 
 
 class Conv(_Linear):
-    """Convolution of images [N, H, W, C]; `padding` as in `jaxgen.ops.conv.conv`."""
+    """Convolution of images [N, H, W, C]. `padding` as in `jaxgen.ops.conv.conv`."""
 
     kernel_size: int = 3
     stride: int = 1
@@ -86,11 +86,11 @@ class ConvPool(_Linear):
 
 
 class BatchNorm(nn.Module):
-    """Normalises each channel over the global batch (Ioffe & Szegedy, 2015); statistics in float32 in any `dtype`.
+    """Normalises each channel over the global batch (Ioffe & Szegedy, 2015). Statistics in float32 in any `dtype`.
 
-    Running averages live in collection "batch_stats" as `mean` and `var` (biased variance, as in Flax; torch's is
-    unbiased). `momentum` 0.9 is torch's 0.1. With `train=True` it must run inside `shard_map` over `DATA_AXIS`, except
-    while initialising.
+    Running averages are in the collection "batch_stats" as `mean` and `var` (biased, as in Flax, unlike torch).
+    `momentum` 0.9 is torch's 0.1. With `train=True` it must run inside `shard_map` over `DATA_AXIS`, except while
+    initialising.
     """
 
     momentum: float = 0.9
@@ -134,8 +134,8 @@ def _statistics(x, origin, over_devices: bool):
 class ConditionalBatchNorm(nn.Module):
     """Batch normalisation with a scale and bias for each class (Dumoulin et al. 2017, equation 5).
 
-    The class's own are written as differences from those of all classes, so that all start alike; the statistics are
-    of the whole batch.
+    Each class has differences from the scale and bias of all classes, so that all classes start alike. The statistics
+    cover the whole batch.
     """
 
     num_classes: int
@@ -151,10 +151,10 @@ class ConditionalBatchNorm(nn.Module):
 
 
 class ChannelDropout(nn.Module):
-    """Drops whole channels of an example [N, ..., C] (torch's Dropout2d), by its number in the global batch.
+    """Drops whole channels of an example [N, ..., C] (torch's Dropout2d), by the example's number in the global batch.
 
-    The mask does not depend on the number of devices. Active only with `train=True`, inside `shard_map`, with an rng
-    "dropout" that is the same on all devices.
+    The mask does not depend on the number of devices. It is active only with `train=True`, inside `shard_map`. Its rng
+    "dropout" must be the same on all devices.
     """
 
     rate: float
@@ -172,8 +172,8 @@ def normalize_kernel(module: nn.Module, kernel: jax.Array) -> jax.Array:
     """`kernel / sigma`, in float32, inside a compact `__call__` of `module` (Miyato et al. 2018, Algorithm 1).
 
     The kernel [..., C_in, C_out] counts as a matrix with C_out columns, as in the paper. The estimates of its first
-    singular vectors, `u` [C_out] and `v` [the rest], live in collection `SPECTRAL_NORM`; the gradient flows through
-    sigma = u^T W v but not through them.
+    singular vectors, `u` [C_out] and `v` [the rest], are in collection `SPECTRAL_NORM`. The gradient flows through
+    sigma = u^T W v, but not through these estimates.
     """
     matrix = kernel.astype(jnp.float32).reshape(-1, kernel.shape[-1])
     fixed = lax.stop_gradient(matrix)
@@ -197,15 +197,15 @@ def _unit(x: jax.Array) -> jax.Array:
 def conv_transpose_4x4(x, kernel):
     """4x4 stride-2 transposed convolution, the same as `lax.conv_transpose(x, kernel, (2, 2), "SAME")`.
 
-    x: [N, H, W, C_in]; kernel: [4, 4, C_in, C_out]; returns [N, 2H, 2W, C_out].
+    x: [N, H, W, C_in]. kernel: [4, 4, C_in, C_out]. Returns [N, 2H, 2W, C_out].
     """
     return conv(x, kernel, padding=2, input_dilation=2)
 
 
 def upsample_conv_3x3(x, kernel):
-    """Nearest-neighbour 2x upsampling, then a 3x3 convolution with SAME padding; on CPUs at the low resolution.
+    """Nearest-neighbour 2x upsampling, then a 3x3 convolution with SAME padding. CPUs compute at the low resolution.
 
-    x: [N, H, W, C_in]; kernel: [3, 3, C_in, C_out]; returns [N, 2H, 2W, C_out].
+    x: [N, H, W, C_in]. kernel: [3, 3, C_in, C_out]. Returns [N, 2H, 2W, C_out].
     """
     if not traced_for_cpu():
         return conv(x.repeat(2, axis=1).repeat(2, axis=2), kernel, padding=1)
@@ -215,7 +215,7 @@ def upsample_conv_3x3(x, kernel):
 def conv_3x3_average_pool(x, kernel):
     """3x3 convolution with SAME padding, then 2x2 average pooling, as one 4x4 stride-2 convolution (16 taps, not 36).
 
-    x: [N, H, W, C_in], H and W even; kernel: [3, 3, C_in, C_out]; returns [N, H/2, W/2, C_out].
+    x: [N, H, W, C_in], H and W even. kernel: [3, 3, C_in, C_out]. Returns [N, H/2, W/2, C_out].
     """
     return conv(x, _folded(kernel) / 4, stride=2, padding=1)
 

@@ -1,4 +1,4 @@
-"""Gray levels 0 to 255 and the numbers in [-1, 1] that networks work with."""
+"""Converts between gray levels 0 to 255 and the networks' numbers in [-1, 1]."""
 
 import jax
 import jax.numpy as jnp
@@ -13,5 +13,5 @@ def from_uint8(images: jax.Array) -> jax.Array:
 
 
 def to_uint8(images: jax.Array) -> jax.Array:
-    """[-1, 1] -> 0..255 as FID tools expect it: x * 127.5 + 128, cut off, never stretched to a batch's own range."""
+    """[-1, 1] -> 0..255 as FID tools expect it: x * 127.5 + 128, clipped, never stretched to a batch's own range."""
     return jnp.clip(images.astype(jnp.float32) * 127.5 + 128.0, 0, 255).astype(jnp.uint8)

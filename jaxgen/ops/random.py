@@ -1,4 +1,4 @@
-"""Random numbers that belong to an example, not to a device: the same on 1 device and on 8."""
+"""Random numbers that depend on the example and not on the device: equal on 1 device and on 8."""
 
 import jax
 import jax.numpy as jnp
@@ -8,18 +8,18 @@ DATA_AXIS = "data"
 
 
 def example_ids(count: int) -> jax.Array:
-    """Global numbers [count] of this device's examples within the batch; inside `shard_map` over `DATA_AXIS` only.
+    """Global numbers [count] of this device's examples within the batch. Inside `shard_map` over `DATA_AXIS` only.
 
-    Device d of D has d, D + d, 2D + d, ...: so what strides over the batch (the groups of minibatch standard deviation)
-    lies on one device, and is the same on any number of them.
+    Device d of D has the examples d, D + d, 2D + d, and so on. A group that strides over the batch (as in minibatch
+    standard deviation) thus lies on one device. It does not depend on the number of devices.
     """
     return jnp.arange(count) * jax.lax.axis_size(DATA_AXIS) + jax.lax.axis_index(DATA_AXIS)
 
 
 def places_of(numbers: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Where the batch's examples of these numbers lie: index within a device's share, and whether it is this device's.
+    """Positions of the batch's examples: index within a device's share, and whether the share is this device's.
 
-    The inverse of `example_ids`; inside `shard_map` over `DATA_AXIS` only.
+    This is the inverse of `example_ids`. Inside `shard_map` over `DATA_AXIS` only.
     """
     devices = jax.lax.axis_size(DATA_AXIS)
     return numbers // devices, numbers % devices == jax.lax.axis_index(DATA_AXIS)
@@ -36,12 +36,12 @@ def example_uniform(key: jax.Array, ids: jax.Array, shape: tuple[int, ...]) -> j
 
 
 class Draw:
-    """Draws of augmentations for the examples `ids` of the global batch; every call, in order, has a key of its own.
+    """Draws of augmentations for the examples `ids` of the global batch. Every call, in order, has its own key.
 
     Args:
-      key: of this use of the pipeline.
+      key: the key of this use of the pipeline.
       ids: [N] global example numbers.
-      strength: p, the probability of each augmentation; a traced scalar in [0, 1].
+      strength: p, the probability of each augmentation, a traced scalar in [0, 1].
     """
 
     def __init__(self, key: jax.Array, ids: jax.Array, strength: jax.Array):
@@ -60,6 +60,6 @@ class Draw:
         return example_normal(self._next(), self._ids, shape)
 
     def kept(self, values: jax.Array, otherwise: float, probability: jax.Array | None = None) -> jax.Array:
-        """Rows of `values` [N, ...] with probability p (or another), elsewhere what changes nothing."""
+        """Rows of `values` [N, ...] with probability p (or another), else the neutral value."""
         keep = self.uniform() < (self.strength if probability is None else probability)
         return jnp.where(keep.reshape(-1, *[1] * (values.ndim - 1)), values, otherwise)

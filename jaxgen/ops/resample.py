@@ -1,8 +1,8 @@
 """FIR resampling of images: upsample by zeros, pad, filter, keep every n-th pixel (Karras et al. 2019, 2020).
 
-Filters are separable and small, so each axis is a sum of a few shifted copies: XLA's CPU backend runs depthwise
-convolutions, and their gradients above all, many times slower. The derivative is an operation of the same kind with
-up and down exchanged, so derivatives of any order stay fast.
+Filters are separable and small, so each axis is a sum of a few shifted copies. XLA's CPU backend runs depthwise
+convolutions many times slower, above all their gradients. The derivative is an operation of the same kind with up and
+down exchanged, so derivatives of any order stay fast.
 """
 
 from functools import partial
@@ -22,11 +22,11 @@ def upfirdn(x, taps=BINOMIAL, up=1, down=1, padding=(0, 0), gain=1.0):
 
     Args:
       x: [N, H, W, C].
-      taps: the filter along both axes; convolution in the mathematical sense, that is, turned.
+      taps: the filter along both axes. The convolution is mathematical, so it reverses the filter.
       up: each pixel is followed by up - 1 zeros (also after the last one).
       down: the first of every `down` pixels is kept.
-      padding: zeros (before, after) along both axes, after the insertion; negative numbers crop. A pair of pairs
-        ((top, bottom), (left, right)) tells the axes apart.
+      padding: zeros (before, after) along both axes, after the insertion. Negative numbers crop. A pair of pairs
+        ((top, bottom), (left, right)) sets the axes separately.
       gain: factor of the result.
 
     Returns:
@@ -39,7 +39,7 @@ def upfirdn(x, taps=BINOMIAL, up=1, down=1, padding=(0, 0), gain=1.0):
 
 
 def upsample(x, taps=BINOMIAL):
-    """Images [N, H, W, C] enlarged by 2; constants stay what they are, away from the borders."""
+    """Images [N, H, W, C] enlarged by 2. Constants stay constant away from the borders."""
     extra = len(taps) - 2
     return upfirdn(x, taps, up=2, padding=((extra + 1) // 2 + 1, extra // 2), gain=4)
 
@@ -52,10 +52,11 @@ def downsample(x):
 def upsample_conv(x, kernel):
     """Upsampling by 2 and an odd-sized convolution, in StyleGAN2's order: transposed convolution, then the filter.
 
-    The filter after the stride-2 transposed convolution equals one before a convolution at the full resolution, with
-    a quarter of its products. x: [N, H, W, C_in]; kernel: [k, k, C_in, C_out] as of a plain convolution (StyleGAN2
-    stores it so and leaves it unturned in the transposed one, which amounts to a turned kernel); returns
-    [N, 2H, 2W, C_out].
+    The filter after the stride-2 transposed convolution equals a filter before a convolution at the full resolution. It
+    needs a quarter of the products. StyleGAN2 stores the kernel as for a plain convolution and does not reverse it in
+    the transposed convolution. This amounts to a reversed kernel.
+
+    x: [N, H, W, C_in]. kernel: [k, k, C_in, C_out] as of a plain convolution. Returns [N, 2H, 2W, C_out].
     """
     size = kernel.shape[0]
     if size == 1:  # filters and 1x1 convolutions commute: first the one that then has a quarter of the pixels

@@ -1,17 +1,24 @@
-"""3x3 convolutions and their kernel gradients with fewer multiplications (Winograd; Lavin & Gray, 2016, section 4).
+"""3x3 convolutions and their kernel gradients with fewer multiplications (Winograd, Lavin & Gray, 2016, section 4).
 
-Stride 1, F(2, 3): along one axis two neighbouring outputs, y0 = d0 w0 + d1 w1 + d2 w2 and y1 = d1 w0 + d2 w1 + d3 w2,
-need four products instead of six: m0 = (d0 - d2) w0, m1 = (d1 + d2) (w0 + w1 + w2) / 2,
-m2 = (d2 - d1) (w0 - w1 + w2) / 2, m3 = (d1 - d3) w2; y0 = m0 + m1 + m2, y1 = m1 - m2 - m3. Along both axes that is 16
-matrix products for 36. The coefficients are 0, +-1 and 1/2: in float32 the result is within about 1e-6 of the plain
-sum, relative to its largest value. The transformed image is four times as large as the image, so it is made for a piece
-of the batch at a time.
+Stride 1, F(2, 3). Along one axis, two neighbouring outputs need four products instead of six:
 
-Stride 2: an output meets two even pixels and an odd one, y0 = e0 w0 + o0 w1 + e1 w2, and so does its neighbour,
-y1 = e1 w0 + o1 w1 + e2 w2. The even ones are a two-tap convolution, which needs three products instead of four
-(F(2, 2)): m0 = (e0 - e1) w0, m1 = e1 (w0 + w2), m2 = (e2 - e1) w2; y0 = m0 + m1 + o0 w1, y1 = m1 + m2 + o1 w1. Along
-both axes that is 25 matrix products for 36. The coefficients are 0 and +-1, so in float32 it is as accurate as the
-plain sum, which XLA's CPU backend also computes three times slower than matrix products.
+    y0 = d0 w0 + d1 w1 + d2 w2 = m0 + m1 + m2
+    y1 = d1 w0 + d2 w1 + d3 w2 = m1 - m2 - m3
+    m0 = (d0 - d2) w0, m1 = (d1 + d2) (w0 + w1 + w2) / 2, m2 = (d2 - d1) (w0 - w1 + w2) / 2, m3 = (d1 - d3) w2
+
+Along both axes that is 16 matrix products for 36. The coefficients are 0, +-1 and 1/2. In float32 the result is within
+about 1e-6 of the plain sum, relative to its largest value. The transformed image is four times as large as the image,
+so it is made for a piece of the batch at a time.
+
+Stride 2. Each output uses two even pixels and an odd pixel. The even pixels form a two-tap convolution, which needs
+three products instead of four (F(2, 2)):
+
+    y0 = e0 w0 + o0 w1 + e1 w2 = m0 + m1 + o0 w1
+    y1 = e1 w0 + o1 w1 + e2 w2 = m1 + m2 + o1 w1
+    m0 = (e0 - e1) w0, m1 = e1 (w0 + w2), m2 = (e2 - e1) w2
+
+Along both axes that is 25 matrix products for 36. The coefficients are 0 and +-1. In float32 the result is as accurate
+as the plain sum, which XLA's CPU backend also computes three times slower than matrix products.
 """
 
 from collections.abc import Callable
@@ -35,10 +42,10 @@ Terms = list[list[jax.Array]]
 
 
 class _Form(NamedTuple):
-    """What is multiplied along one axis, from a tile's pixels, a kernel's three taps, and a tile's two outputs.
+    """The factors along one axis, from a tile's pixels and a kernel's three taps, and a tile's two outputs.
 
-    outputs: `(products) -> two outputs`; of_outputs is its transpose, and taps that of `kernel`.
-    pixels: a side of a tile; tiles are `step` apart.
+    outputs: `(products) -> two outputs`. of_outputs: the transpose of `outputs`. taps: the transpose of `kernel`.
+    pixels: side of a tile. Tiles are `step` apart.
     """
 
     image: Callable
@@ -82,7 +89,7 @@ _STRIDE_2 = _Form(
 
 
 def pays(kernel_size: tuple[int, ...], geometry: Geometry, image_shape, channels: int, dtype) -> bool:
-    """Whether to use it for images [N, H, W, C] and `channels` outputs; bfloat16 would round the sums."""
+    """Whether to use it for images [N, H, W, C] and `channels` outputs. bfloat16 would round the sums."""
     here = geometry == Geometry((1, 1), ((1, 1), (1, 1)), (1, 1))
     return here and _pays(kernel_size, image_shape, (*image_shape[:3], channels), dtype, _MIN_PIXELS)
 
@@ -90,7 +97,7 @@ def pays(kernel_size: tuple[int, ...], geometry: Geometry, image_shape, channels
 def pays_stride_2(
     kernel_size: tuple[int, ...], geometry: Geometry, image_shape, output_shape, dtype, min_pixels: int
 ) -> bool:
-    """Whether to use it for images [N, H, W, C] and outputs [N, h, w, O]; bfloat16 would round the sums."""
+    """Whether to use it for images [N, H, W, C] and outputs [N, h, w, O]. bfloat16 would round the sums."""
     here = geometry == Geometry((2, 2), geometry.pads, (1, 1))
     return here and _pays(kernel_size, image_shape, output_shape, dtype, min_pixels)
 
@@ -103,7 +110,7 @@ def _pays(kernel_size: tuple[int, ...], image_shape, output_shape, dtype, min_pi
 
 
 def conv(x, kernel):
-    """Convolution with padding 1: [N, H, W, C], [3, 3, C, O] -> [N, H, W, O]; H and W even."""
+    """Convolution with padding 1: [N, H, W, C], [3, 3, C, O] -> [N, H, W, O]. H and W even."""
     n, height, width, c = x.shape
     kernels = _kernel_terms(_STRIDE_1, kernel)
     piece = max(1, min(n, PIECE_BYTES // (16 * height * width * c)))
@@ -125,12 +132,12 @@ def conv_stride_2(x, kernel, pads: Pads, output_size: tuple[int, int]):
 
 
 def kernel_gradient(x, g, contract: Callable):
-    """Gradient [3, 3, C, O] for x [N, H, W, C] and g [N, H, W, O]; `contract(a, b)` is a^T b, summed over rows."""
+    """Gradient [3, 3, C, O] for x [N, H, W, C] and g [N, H, W, O]. `contract(a, b)` is a^T b, summed over rows."""
     return _kernel_gradient(_STRIDE_1, _padded(x), g, contract)
 
 
 def kernel_gradient_stride_2(x, g, pads: Pads, contract: Callable):
-    """Gradient [3, 3, C, O] for x [N, H, W, C] and g [N, h, w, O]; `contract(a, b)` is a^T b, summed over rows."""
+    """Gradient [3, 3, C, O] for x [N, H, W, C] and g [N, h, w, O]. `contract(a, b)` is a^T b, summed over rows."""
     return _kernel_gradient(_STRIDE_2, _padded_stride_2(x, pads, g.shape[1:3]), g, contract)
 
 

@@ -1,11 +1,17 @@
 """4x4 stride-2 convolutions, their transposes and kernel gradients with 9/16 of the multiplications.
 
-On a grid of 2x2 blocks of pixels, a 4x4 stride-2 convolution is a 2x2 stride-1 one. Along one axis two of its outputs,
-y0 = d0 w0 + d1 w1 and y1 = d1 w0 + d2 w1, need three products instead of four (Winograd's F(2, 2); see Lavin & Gray,
-2016): m0 = (d0 - d1) w0, m1 = d1 (w0 + w1), m2 = (d2 - d1) w1; y0 = m0 + m1, y1 = m1 + m2. Along both axes that is 9
-matrix products for 16. The coefficients are 0 and +-1, so in float32 it is as accurate as the plain sum.
+On a grid of 2x2 blocks of pixels, a 4x4 stride-2 convolution is a 2x2 stride-1 convolution. Along one axis, two of its
+outputs need three products instead of four (Winograd's F(2, 2), see Lavin & Gray, 2016):
 
-Below, `d` has an image's blocks as [N, T, 2, U, 2, C] for T x U tiles: block row, row within the block, and so on.
+    y0 = d0 w0 + d1 w1 = m0 + m1
+    y1 = d1 w0 + d2 w1 = m1 + m2
+    m0 = (d0 - d1) w0, m1 = d1 (w0 + w1), m2 = (d2 - d1) w1
+
+Along both axes that is 9 matrix products for 16. The coefficients are 0 and +-1, so in float32 the result is as
+accurate as the plain sum.
+
+Below, `d` has an image's blocks as [N, T, 2, U, 2, C] for T x U tiles. The axes are block row, row within the block,
+and so on.
 """
 
 from itertools import pairwise
@@ -20,13 +26,13 @@ _MIN_CHANNELS = 32
 
 
 def pays(image_shape, channels: int, dtype) -> bool:
-    """Whether to use it between images [N, H, W, C] and [N, H/2, W/2, channels]; bfloat16 would round the sums."""
+    """Whether to use it between images [N, H, W, C] and [N, H/2, W/2, channels]. bfloat16 would round the sums."""
     _, height, width, c = image_shape
     return height % 4 == 0 and width % 4 == 0 and min(c, channels) >= _MIN_CHANNELS and dtype == jnp.float32
 
 
 def conv_4x4_stride_2(x, kernel):
-    """Convolution with padding 1: [N, H, W, C], [4, 4, C, O] -> [N, H/2, W/2, O]; H and W divisible by 4."""
+    """Convolution with padding 1: [N, H, W, C], [4, 4, C, O] -> [N, H/2, W/2, O]. H and W divisible by 4."""
     n, height, width, _ = x.shape
     products = multiply(jnp.matmul, _image_terms(x), _kernel_terms(kernel))
     rows = [[a + b for a, b in zip(*pair, strict=True)] for pair in pairwise(products)]
@@ -53,7 +59,7 @@ def input_gradient(g, kernel):
 
 
 def kernel_gradient(x, g, contract):
-    """Gradient [4, 4, C, O] for x [N, H, W, C] and g [N, H/2, W/2, O]; `contract(a, b)` is a^T b, summed over rows."""
+    """Gradient [4, 4, C, O] for x [N, H, W, C] and g [N, H/2, W/2, O]. `contract(a, b)` is a^T b, summed over rows."""
     products = multiply(contract, _image_terms(x), _output_terms(g))
     rows = [[a + b for a, b in zip(*pair, strict=True)] for pair in pairwise(products)]
     shape = (2, 2, x.shape[-1], g.shape[-1])

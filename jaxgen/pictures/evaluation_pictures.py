@@ -1,4 +1,4 @@
-"""Pictures that go with an evaluation's numbers: where samples lie among real images, and what they look like."""
+"""Pictures of an evaluation: samples themselves, and their position among real images."""
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -70,7 +70,7 @@ def neighbours(samples: np.ndarray, train_images: np.ndarray, indices: np.ndarra
 
 
 def figure2(samples: np.ndarray, nearest: np.ndarray, columns: int) -> Image.Image:
-    """A grid of samples; at its right, framed, the training image nearest to the last sample of each row.
+    """A grid of samples. A frame at the right shows the training image nearest to the last sample of each row.
 
     The layout of Figure 2 of Goodfellow et al. 2014.
 
@@ -99,8 +99,8 @@ def per_class(
     """One row for each class, its name and count at the left, with the first images of that class.
 
     Args:
-      images: uint8 [N, H, W, C]. labels: int [N], what each was asked to show, or was classified as.
-      class_names: of the labels; only the first `most` are shown.
+      images: uint8 [N, H, W, C]. labels: int [N], the requested or predicted class of each image.
+      class_names: names of the labels. Only the first `most` classes are shown.
     """
     rows, names = [], []
     for label, name in enumerate(class_names[:most]):
@@ -125,7 +125,7 @@ def traversal(images: np.ndarray, names: list[str], values: np.ndarray) -> Image
 
 
 def progress(targets: np.ndarray, stages: dict[int, np.ndarray]) -> Image.Image:
-    """A row for each target: the target, then what the search had after so many steps, its last image at the end.
+    """A row for each target: the target, then the search's images after several numbers of steps, the last image last.
 
     Args:
       targets: uint8 [N, H, W, C]. stages: steps -> images like the targets.

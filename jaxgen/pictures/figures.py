@@ -1,4 +1,4 @@
-"""What the plots share: figures that need no screen and no global state, colours, and small files."""
+"""Shared parts of the plots: figures without screen or global state, colours, and small files."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -15,11 +15,11 @@ REAL, FAKE = "#0072b2", "#e69f00"  # told apart by the colour-blind too
 def figure(
     width: float, height: float, *, dpi: int, layout: str | None = "constrained", colours: int = 128
 ) -> tuple["Figure", Callable[[], Image.Image]]:
-    """An empty figure of so many inches, and what makes a picture of it.
+    """An empty figure of a size in inches, and a function that makes a picture of it.
 
     Args:
-      layout: None: axes lie where they are put.
-      colours: of the palette, since a picture of few colours takes a third of the space; 0: all that there are.
+      layout: None leaves axes at their given places.
+      colours: number of palette colours, 0 for all. A picture with few colours takes a third of the space.
     """
     # The object-oriented interface: pyplot keeps figures in a state that all of a process shares.
     from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -35,7 +35,7 @@ def pairs(left: np.ndarray, right: np.ndarray, columns: int = 4) -> Image.Image:
 
 
 def save(picture: Image.Image, path: Path, **options) -> None:
-    """Writes a .png (or .gif), whole or not at all; options: of Pillow."""
+    """Writes a .png (or .gif), whole or not at all. options: options of Pillow."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}")
     picture.save(temporary, format=path.suffix[1:], **options)

@@ -27,11 +27,11 @@ def limits(real: np.ndarray) -> np.ndarray:
 
 
 def cloud(real: np.ndarray, fake: np.ndarray, title: str = "") -> Image.Image:
-    """Points in the plane of the first two dimensions, real below generated; for one dimension their densities.
+    """Points in the plane of the first two dimensions, real below generated. One dimension gives densities.
 
     Args:
-      real: [N, D], which also sets the axes. fake: [M, D]; how many lie outside the axes is written below. At most
-        2,000 of each are drawn, the first.
+      real: [N, D], which also sets the axes. fake: [M, D]. The share outside the axes is written below. Only the first
+        2,000 points of each are drawn.
     """
     plot, draw = figure(4.2, 4.6, **_STYLE)
     axes = plot.add_axes((0.11, 0.16, 0.86, 0.78))
@@ -89,9 +89,9 @@ def figure1(
 
     Args:
       real: [N, 1], which also sets the axes. fake: [M, 1].
-      mapped: [21] what the generator makes of `quantiles`.
-      logits: [P] of the discriminator at `places(real)`.
-      probability: whether D is the sigmoid of a logit; else the logit itself is drawn, on an axis of its own.
+      mapped: [21], the generator's output at `quantiles`.
+      logits: [P], the discriminator's output at `places(real)`.
+      probability: whether D is the sigmoid of a logit. Otherwise the logit itself is drawn, on its own axis.
     """
     from scipy.special import expit
 

@@ -22,8 +22,8 @@ def check(kind: str) -> None:
     """
     if kind == "mp4" and importlib.util.find_spec("imageio_ffmpeg") is None:
         raise UserError(
-            "config.sample.video='mp4' needs imageio-ffmpeg: pip install 'jaxgen[video]', or set video=gif, which "
-            "needs nothing"
+            "config.sample.video='mp4' needs imageio-ffmpeg. Run: pip install 'jaxgen[video]'. Or set video=gif, which "
+            "needs no package"
         )
 
 

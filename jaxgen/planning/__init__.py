@@ -1,4 +1,4 @@
-"""The training step compiled for hardware that is not here, and what it will cost there.
+"""Compiles the training step for absent hardware, and estimates its cost there.
 
-It imports runs, training, devices and what lies below them.
+It imports runs, training, devices and the packages below them.
 """

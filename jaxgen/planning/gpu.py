@@ -1,8 +1,8 @@
-"""A step for GPUs that are not here: lowered for CUDA, which proves it a program for them; its memory is estimated.
+"""A step for absent GPUs, lowered for CUDA. Lowering proves that the program is valid there. The memory is estimated.
 
-The estimate reads the step's jaxpr: equations run in their order, results are freed after their last use, and
-elementwise work is fused into the equation that alone uses it. XLA orders, fuses and recomputes by its own lights:
-expect it to be off by half and more.
+The estimate reads the step's jaxpr. Equations run in order, results are freed after their last use, and elementwise
+work is fused into the only equation that uses it. XLA orders, fuses and recomputes differently. The estimate can be
+wrong by half and more.
 """
 
 import math
@@ -31,14 +31,14 @@ _FUSED = frozenset((
 
 
 class Estimate(NamedTuple):
-    """peak: bytes live at once beside the arguments; traffic: bytes read and written."""
+    """peak: bytes alive at once, besides the arguments. traffic: bytes read and written."""
 
     peak: float
     traffic: float
 
 
 class Lowered(NamedTuple):
-    """arguments: bytes of state and data on each GPU; estimate: of the rest; stablehlo_bytes: of the program."""
+    """arguments: bytes of state and data on each GPU. estimate: the rest. stablehlo_bytes: size of the program."""
 
     arguments: float
     estimate: Estimate

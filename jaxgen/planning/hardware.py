@@ -1,6 +1,6 @@
-"""What is planned for, and how long a step takes there at least: the roofline (Williams et al. 2009).
+"""Hardware to plan for, and the least time of a step there: the roofline (Williams et al. 2009).
 
-It is slices of TPUs, for which libtpu compiles without any, and GPUs, for which it is estimated.
+Slices of TPUs are compiled for by libtpu, without a TPU. GPUs are estimated.
 """
 
 import importlib.util
@@ -25,10 +25,10 @@ _HOP_SECONDS = 1e-6
 class Chip(NamedTuple):
     """The makers' figures of one chip.
 
-    teraflops: of products in bfloat16 (TPUs compute those of float32 in bfloat16 too, as XLA's default is).
-    teraflops_float32: of products of float32 numbers by XLA's default (TF32 on GPUs).
-    memory_gib: of the chip; gigabytes_per_second: to and from it.
-    link_gigabytes_per_second: of all its links to other chips, one way.
+    teraflops: speed of products in bfloat16. XLA's default on TPUs computes float32 products in bfloat16 too.
+    teraflops_float32: speed of products of float32 numbers by XLA's default (TF32 on GPUs).
+    memory_gib: memory of the chip. gigabytes_per_second: its bandwidth.
+    link_gigabytes_per_second: bandwidth of all its links to other chips, one way.
     """
 
     teraflops: float
@@ -64,7 +64,7 @@ _LIBTPU = {
 
 
 class Hardware(NamedTuple):
-    """name: as asked for; mesh: of TPUs to compile for, or None for GPUs; hops: between the chips farthest apart."""
+    """name: as in the flag. mesh: TPUs to compile for, None for GPUs. hops: between the most distant chips."""
 
     name: str
     chip: Chip
@@ -87,7 +87,7 @@ def open_hardware(topology: str) -> Hardware:
             raise UserError(f"--topology={topology!r}: a number of GPUs must follow, such as {name}:8")
         return Hardware(topology, _GPUS[name], int(size), None, 1)
     if name not in _TPUS:
-        raise UserError(unknown("--topology", name, [*_TPUS, *_GPUS]) + "; such as v5e:2x4 or h100:8")
+        raise UserError(unknown("--topology", name, [*_TPUS, *_GPUS]) + ", such as v5e:2x4 or h100:8")
     if not re.fullmatch(r"[1-9][0-9]*(x[1-9][0-9]*){1,2}", size):
         raise UserError(f"--topology={topology!r}: the sides of the slice must follow, such as v5e:2x4 or v5p:2x2x1")
     sides = [int(side) for side in size.split("x")]
@@ -104,15 +104,15 @@ def _devices(topology: str, sides: list[int]):
         return topologies.get_topology_desc(platform="tpu", topology_name=topology, **small).devices
     except Exception as error:  # libtpu's own, of several types
         reason = str(error).splitlines()[0][:200]
-        raise UserError(f"--topology={topology!r}: libtpu knows no such slice ({reason})") from None
+        raise UserError(f"--topology={topology!r}: libtpu has no such slice ({reason})") from None
 
 
 class Roofline(NamedTuple):
-    """Seconds of a step: of products, of memory traffic, of collectives; and what follows.
+    """Seconds of a step: products, memory traffic, collectives, and derived numbers.
 
-    step: products and traffic overlap, collectives do not: whichever of the first two is longer, and the third.
-    limit: what takes longest.
-    peak_fraction: products by what the chips could do in that time.
+    step: the longer of products and traffic, which overlap, plus the collectives, which do not.
+    limit: the slowest part.
+    peak_fraction: the step's products, divided by the most products that the chips could compute in that time.
     """
 
     products: float

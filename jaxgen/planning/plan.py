@@ -23,17 +23,17 @@ log = logging.getLogger(__name__)
 
 
 def plan(config, topology: str | None) -> dict[str, Any]:
-    """Compiles (or, for GPUs, lowers) one training step, prints what it takes and gives it as plain values too.
+    """Compiles (or, for GPUs, lowers) one training step. Prints its cost and returns it as plain values.
 
     Args:
-      config: the whole config; `config.plan` is for this alone.
-      topology: such as "v5e:2x4" or "h100:8"; see `jaxgen.planning.hardware`.
+      config: the whole config. Only this mode reads `config.plan`.
+      topology: such as "v5e:2x4" or "h100:8". See `jaxgen.planning.hardware`.
 
     Raises:
-      UserError: no such hardware, a config that cannot be, or data whose size is not known.
+      UserError: no such hardware, an impossible config, or data of unknown size.
     """
     if not topology:
-        raise UserError("--mode=plan needs --topology: what to plan for, such as v5e:2x4 or h100:8")
+        raise UserError("--mode=plan needs --topology, the hardware to plan for, such as v5e:2x4 or h100:8")
     start_log(None, show=True)
     hardware = open_hardware(topology)
     examples = subject.examples_of(config)
@@ -104,7 +104,7 @@ def _largest_batch(config, planned: Subject, hardware: Hardware, program: Progra
         log.info("compiling with batch %d ...", batch)
         return compile_step(again, hardware.mesh)
 
-    log.info("searching the largest batch that fits, by compiling (config.plan.largest_batch=False does without) ...")
+    log.info("searching the largest batch that fits, by compiling (config.plan.largest_batch=False skips this) ...")
     unit = hardware.count * config.grad_accum_steps
     limit = max(config.batch_size, config.plan.max_batch)
     batch, compiled = search_largest_batch(compile_batch, config.batch_size, program, unit, limit)
@@ -158,10 +158,10 @@ def describe(result: dict[str, Any]) -> list[str]:
         used = result["program_bytes"]["all"]
         lines.append(f"fits: yes, {_size(used)} of {_size(memory)} on each device ({used / memory:.0%}){note}")
     elif result.get("needs_bytes"):
-        lines.append(f"fits: no, it needs {_size(result['needs_bytes'])} and a device has {_size(memory)}")
+        lines.append(f"fits: no, it needs {_size(result['needs_bytes'])}, but a device has {_size(memory)}")
     else:
         needs = f", it needs {_size(result['program_bytes']['all'])}" if "program_bytes" in result else ""
-        lines.append(f"fits: no{needs}; a device has {_size(memory)}{note}")
+        lines.append(f"fits: no{needs}. A device has {_size(memory)}{note}")
     rows = [(name, _size(size)) for name, size in result["bytes"].items()]
     if "program_bytes" in result:
         rows.append(("activations and temporaries" + note, _size(result["program_bytes"]["temporaries"])))

@@ -30,7 +30,7 @@ _ARRAY = re.compile(r"([a-z0-9]+)\[([0-9,]*)\]")
 
 
 class Collective(NamedTuple):
-    """kind: as XLA names it; bytes: of its results; sometimes: under a condition, so not in every step."""
+    """kind: XLA's name. bytes: size of its results. sometimes: whether it runs under a condition, not in every step."""
 
     kind: str
     bytes: int
@@ -40,9 +40,9 @@ class Collective(NamedTuple):
 class Program(NamedTuple):
     """One training step on one device.
 
-    arguments, outputs, aliased, temporaries: bytes; outputs that take an argument's place are aliased.
-    operations, bytes_accessed: as XLA counts them: loops once, of conditions the dearest branch.
-    optimal_seconds: the compiler's own estimate of the time, counted so too; nan where it gives none.
+    arguments, outputs, aliased, temporaries: bytes. Outputs that take an argument's place are aliased.
+    operations, bytes_accessed: XLA's counts. A loop counts once, and a condition counts its most expensive branch.
+    optimal_seconds: the compiler's own estimate of the time, with the same counts. nan if it gives none.
     """
 
     arguments: int
@@ -63,7 +63,7 @@ class Program(NamedTuple):
 
 
 class TooLarge(NamedTuple):
-    """The compiler found no way to fit the program; needs: bytes, nan where it does not say."""
+    """The compiler found no way to fit the program. needs: bytes, or nan if unknown."""
 
     needs: float
     compile_seconds: float
@@ -118,8 +118,8 @@ def _needed(message: str) -> float:
 def collectives_of(hlo: str) -> tuple[Collective, ...]:
     """Every collective of a compiled program, in the order of its text.
 
-    One that runs beside other work stands in its text several times: where it starts, in every fusion that it runs
-    beside, and where it ends. It counts where it starts.
+    A collective that runs beside other work appears several times in the text: at its start, in every fusion beside it,
+    and at its end. It counts at its start.
     """
     return tuple(
         collective
@@ -151,19 +151,19 @@ def search_largest_batch(
     unit: int,
     limit: int,
 ) -> tuple[int, dict[int, Program | TooLarge]]:
-    """The largest multiple of `unit` that fits, to within an eighth; 0 where none does.
+    """The largest multiple of `unit` that fits, to within an eighth, 0 if none fits.
 
-    Doubled until one does not fit, then halved between: programs of other batches take other turns, so that what fits
-    is not to be foretold from their sizes. Batches that cannot be are stepped over, to the nearest that can.
+    The batch is doubled until it does not fit. Then the interval is halved. Programs of other batches compile
+    differently, so sizes cannot be predicted. An impossible batch is replaced by the nearest possible batch.
 
     Args:
-      compile_batch: batch size -> what the compiler says; None where there is no such run (groups that do not divide).
+      compile_batch: batch size -> the compiler's result, or None for an impossible batch (groups do not divide).
       start, program: a batch size and its program.
       unit: batches are multiples of it.
-      limit: no batch beyond this is tried.
+      limit: the largest batch to try.
 
     Returns:
-      The batch, and all that was compiled: where nothing in it is too large, `limit` ended the search.
+      The batch, and all compiled programs. If none of them is too large, `limit` ended the search.
     """
     tried: dict[int, Program | TooLarge | None] = {start: program}
     fits, fails = (start, None) if isinstance(program, Program) else (0, start)

@@ -1,4 +1,4 @@
-"""What is planned: the recipe, the batching and the shapes of a config, without its data where that is known."""
+"""The subject of a plan: the recipe, the batching and the shapes of a config. Known shapes replace the data."""
 
 import logging
 import math
@@ -32,7 +32,7 @@ class StreamedShape(NamedTuple):
 
 
 class Examples(NamedTuple):
-    """The training split: arrays, or shapes where the data is not here; table: how networks see rows of one."""
+    """The training split: arrays, or shapes without the data. table: the network's view of a table's rows."""
 
     split: Split
     num_classes: int
@@ -49,7 +49,7 @@ class Subject(NamedTuple):
 
     @property
     def data(self) -> DispatchData:
-        """Shapes of what one step is given."""
+        """Shapes of one step's inputs."""
         return shapes_of(self.batching, self.examples.split, self.examples.table, 1)
 
 
@@ -68,7 +68,7 @@ def examples_of(config) -> Examples:
         return _opened(session.data_of(config))
     side, channels = settings.image_size or facts.get("side", 0), settings.channels or facts.get("channels", 0)
     if not side or not channels:
-        raise UserError(f"to plan for data.name={settings.name!r} set data.image_size and data.channels")
+        raise UserError(f"To plan for data.name={settings.name!r}, set data.image_size and data.channels")
     classes = settings.num_classes or facts.get("classes", 0)
     labels = jax.ShapeDtypeStruct((number,), jnp.int32) if classes else None
     shape = number, side, side, channels
@@ -84,7 +84,7 @@ def _opened(settings) -> Examples:
         dataset = open_dataset(settings, progress=False)
     except UserError as error:
         raise UserError(
-            f"{error}; to plan without the data set config.plan.num_images, data.image_size, data.channels and, "
+            f"{error}. To plan without the data, set config.plan.num_images, data.image_size, data.channels and, "
             "with classes, data.num_classes"
         ) from None
     train = dataset.splits[settings.train_split]
@@ -110,7 +110,7 @@ def build(config, examples: Examples, batch_size: int, mesh: Mesh) -> Subject:
 
 
 def state_bytes(state: parallel.TrainState) -> dict[str, int]:
-    """Bytes of the state on every device, by what they are for: parameters, optimiser, statistics, averages."""
+    """Bytes of the state on every device, by purpose: parameters, optimiser, statistics, averages."""
     sizes = {"parameters": 0, "optimiser": 0, "statistics and averages": 0}
     for player in state.players.values():
         parts = {"statistics and averages": player}

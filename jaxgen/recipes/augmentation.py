@@ -1,4 +1,4 @@
-"""What a discriminator's images go through, at a strength that follows its overfitting (Karras et al. 2020, ADA)."""
+"""Augmentation of the discriminator's images. Its strength follows overfitting (Karras et al. 2020, ADA)."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from jaxgen.settings import lookup
 
 
 class Strength(struct.PyTreeNode):
-    """p, and the sum and number of the mean signs of D(real), one a pass, since it last moved."""
+    """p, with the sum and number of the mean signs of D(real) since p last moved, one per pass."""
 
     p: jax.Array
     signs: jax.Array
@@ -21,12 +21,12 @@ class Strength(struct.PyTreeNode):
 
 
 class Augmentation(NamedTuple):
-    """One pipeline and how its strength moves (sections 2.2 and 3.1).
+    """A pipeline and the control of its strength (sections 2.2 and 3.1).
 
     apply: `(images, key, ids, p) -> images`, for reals and fakes alike.
-    target: of r_t, the mean sign of D(real); 0: p stays as it was.
-    interval: steps from one move to the next. kimg: thousands of images in which p could go from 0 to 1.
-    batch_size: over all devices.
+    target: target of r_t, the mean sign of D(real). 0 keeps p constant.
+    interval: steps between changes of p. kimg: thousands of images in which p could go from 0 to 1.
+    batch_size: batch size over all devices.
     """
 
     apply: Callable
@@ -41,12 +41,11 @@ class Augmentation(NamedTuple):
         return Strength(jnp.float32(self.initial_p), jnp.zeros(()), jnp.zeros(()))
 
     def adapted(self, strength: Strength, sign: jax.Array, passes: jax.Array, step: jax.Array) -> Strength:
-        """After a step: at every `interval`-th p moves by one size, up where r_t lies above the target, and stays in
-        [0, 1].
+        """After a step. At every `interval`-th step p moves by one size, up if r_t is above the target, within [0, 1].
 
         Args:
-          sign: the mean sign of D(real) over all devices, summed over this step's passes of D over reals.
-          passes: their number; R1's counts as well.
+          sign: the mean sign of D(real) over all devices, summed over this step's passes of D over real images.
+          passes: the number of passes, including the pass of R1.
         """
         if not self.target:
             return strength
@@ -72,14 +71,14 @@ def diff_augment_policies(settings) -> tuple[str, ...]:
 
 
 def augmentation_of(settings, batch_size: int, image_shape: tuple[int, ...]) -> Augmentation | None:
-    """The augmentation that `config.recipe` asks for, if any: ADA's pipeline, or DiffAugment, which has no p.
+    """The augmentation in `config.recipe`, or None: ADA's pipeline, or DiffAugment, which has no p.
 
     Raises:
-      UserError: an unknown name, both kinds at once, or a number that cannot be.
+      UserError: an unknown name, both kinds at once, or an impossible number.
     """
     policies = diff_augment_policies(settings)
     if policies and settings.ada_pipeline:
-        raise UserError("config.recipe.ada_pipeline and diff_augment: choose one, set the other to ''")
+        raise UserError("config.recipe.ada_pipeline and diff_augment exclude each other: set one of them to ''")
     if policies:
         return Augmentation(lambda x, key, ids, p: diff_augment.augment(x, key, ids, policies), 1.0, 0.0, 1, 1.0, 1)
     if not settings.ada_pipeline:
@@ -87,11 +86,11 @@ def augmentation_of(settings, batch_size: int, image_shape: tuple[int, ...]) -> 
     if settings.ada_pipeline not in ada.CHOICES:
         raise UserError(lookup.unknown("config.recipe.ada_pipeline", settings.ada_pipeline, list(ada.CHOICES)))
     if image_shape[-1] not in (1, 3):
-        raise UserError(f"config.recipe.ada_pipeline: images have {image_shape[-1]} channels, it takes 1 or 3")
+        raise UserError(f"config.recipe.ada_pipeline: images have {image_shape[-1]} channels, but it takes 1 or 3")
     if not 0 <= settings.ada_initial_p <= 1:
         raise UserError(f"config.recipe.ada_initial_p={settings.ada_initial_p}: it must lie between 0 and 1")
     if not 0 <= settings.ada_target < 1:
-        raise UserError(f"config.recipe.ada_target={settings.ada_target}: it must lie in [0, 1); 0 keeps p as it is")
+        raise UserError(f"config.recipe.ada_target={settings.ada_target}: it must lie in [0, 1) (0 keeps p constant)")
     if settings.ada_interval < 1 or not settings.ada_kimg > 0:
         raise UserError("config.recipe.ada_interval and ada_kimg: they must be positive")
     if not settings.ada_target and not settings.ada_initial_p:

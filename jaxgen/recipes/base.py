@@ -1,4 +1,4 @@
-"""The interface between an objective and the training loop, and the one place where gradients become updates."""
+"""The interface between objectives and the training loop, and the only place where gradients become updates."""
 
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple, Protocol
@@ -16,10 +16,10 @@ PyTree = Any
 
 
 class Batch(NamedTuple):
-    """What one step trains on, on one device.
+    """The examples of one step on one device.
 
-    images: [n, p, b, H, W, C] float32 in [-1, 1]: n batches of p parts (gradient accumulation) of b examples; or
-      vectors [n, p, b, D] in the data's units, or of rows of a table as they are encoded.
+    images: [n, p, b, H, W, C] float32 in [-1, 1]: n batches of p parts (gradient accumulation) of b examples. Vectors
+      are [n, p, b, D] in the data's units, and rows of a table are encoded vectors.
     labels: [n, p, b] int32, or None.
     """
 
@@ -28,9 +28,9 @@ class Batch(NamedTuple):
 
 
 class Table(Protocol):
-    """How rows of a table became the vectors that are trained on.
+    """The encoding of table rows as vectors for training.
 
-    layout: what the numbers of a vector are, as `jaxgen.models.base.GAN` has it.
+    layout: the parts of a vector, as in `jaxgen.models.base.GAN`.
     decode: `(vectors [n, D], labels [n] or None) -> rows [n, C]` in the columns' own units.
     """
 
@@ -40,34 +40,33 @@ class Table(Protocol):
 
 
 class Recipe(NamedTuple):
-    """An objective that trains networks. The loop knows nothing else of it.
+    """An objective that trains networks. The loop needs nothing else.
 
-    A recipe module says `VECTORS = True` where its `build` can also be given (D,) for `image_shape`, and
-    `TABLES = True` where it takes one more argument, `table`, for vectors that are rows of a table (`Table`).
-
+    A recipe module with `VECTORS = True` has a `build` that also takes (D,) as `image_shape`. With `TABLES = True` it
+    takes one more argument, `table`, for vectors that are rows of a table (`Table`).
     init: `(key) -> state`, a pytree.
-    update: `(state, batch: Batch, key, step) -> state, {name: scalar}`; called inside `shard_map` over `DATA_AXIS`.
-    views: what the trained state can do, by name; all of them pure and independent of the number of devices. What a
-      view takes is known by its parameters' names, and any name is a view: one that takes only `state`, `key`, `ids`,
-      `labels`, `images` and `samples` is evaluated by the metrics whose NEEDS names it. Those that jaxgen itself uses:
-      "sample": `(state, key, ids [n], labels [n] or None) -> images [n, H, W, C]` in [-1, 1];
-      "points": the same for vectors, in place of "sample": -> [n, D] in the data's units;
-      "latents": `(key, ids [n]) -> latents [n, ...]` and "decode": `(state, latents, labels) -> images` or points;
-      "mapping": `(state, latents, labels) -> w [n, D]` and "synthesis": `(state, ws, noise, key, ids) -> images`, which
-        "decode" is made of where there are styles: ws [n, L, D] or one w [n, D] for all L layers; noise "const",
-        "random" (of key and ids), "none", or a tree of maps [n, r, r] for each image; with them "w_average": `(state)
-        -> [D]` and "noise_maps": `(state) -> tree of [r, r]`, the network's constant ones;
-      "discriminate": `(state, examples [n, ...], labels) -> logits [n]` of the discriminator as it is, for images or
-        points;
-      "reconstruct": `(state, images [n, H, W, C]) -> images`;
-      "encode": `(state, images) -> mean [n, Z], log_variance [n, Z]` of the posterior;
-      "log_likelihood": `(state, images, key, ids [n], samples) -> nats [n]`, a bound from that many draws.
-    images: names of the views that make images in [-1, 1], where the data are images.
-    facts: what evaluation must know of a view, by its name, such as {"log_likelihood": {"dimensions": 784, ...}}.
-    batches: how many batches of reals one update takes (n_critic for a GAN).
-    part_multiple: where a batch is spread over devices, the examples of a part on each must be a multiple of this
+    update: `(state, batch: Batch, key, step) -> state, {name: scalar}`. Called inside `shard_map` over `DATA_AXIS`.
+    views: functions of the trained state, by name. All are pure and independent of the number of devices. A view's
+      parameter names define its inputs. Any name is possible. A view with no inputs beyond `state`, `key`, `ids`,
+      `labels`, `images` and `samples` is evaluated by metrics that name it in NEEDS. jaxgen itself uses these views:
+      "sample": `(state, key, ids [n], labels [n] or None) -> images [n, H, W, C]` in [-1, 1],
+      "points": the same for vectors, in place of "sample", -> [n, D] in the data's units,
+      "latents": `(key, ids [n]) -> latents [n, ...]` and "decode": `(state, latents, labels) -> images` or points,
+      "mapping": `(state, latents, labels) -> w [n, D]` and "synthesis": `(state, ws, noise, key, ids) -> images`. They
+        are the parts of "decode" in models with styles. ws is [n, L, D], or one w [n, D] for all L layers. Noise is
+        "const", "random" (from key and ids), "none", or a tree of maps [n, r, r] for each image. Such models also have
+        "w_average": `(state) -> [D]` and "noise_maps": `(state) -> tree of [r, r]`, the network's constant maps,
+      "discriminate": `(state, examples [n, ...], labels) -> logits [n]` of the present discriminator, for images or
+        points,
+      "reconstruct": `(state, images [n, H, W, C]) -> images`,
+      "encode": `(state, images) -> mean [n, Z], log_variance [n, Z]` of the posterior,
+      "log_likelihood": `(state, images, key, ids [n], samples) -> nats [n]`, a bound from `samples` draws.
+    images: names of the views that make images in [-1, 1], if the data are images.
+    facts: facts about a view for evaluation, by its name, such as {"log_likelihood": {"dimensions": 784, ...}}.
+    batches: number of batches of real images in one update (n_critic for a GAN).
+    part_multiple: on several devices, each device's share of a part must be a multiple of this
       (`jaxgen.settings.checks`).
-    shard_optimizer: whether the optimisers' arrays are to be shared out over the devices (`descend` sees it by them).
+    shard_optimizer: whether to divide the optimisers' arrays over the devices. `descend` sees this from the arrays.
     """
 
     init: Callable
@@ -94,12 +93,12 @@ class Player(struct.PyTreeNode):
 
 
 class Outcome(NamedTuple):
-    """What a loss function returns beside the loss, of one part on one device; from `descend`, of the whole batch.
+    """The second result of a loss function, for one part on one device. `descend` returns it for the whole batch.
 
     stats: the player's new statistics.
-    metrics: scalars to log; their mean is logged.
-    outputs: anything of the examples that the recipe uses again; `descend` stacks that of the parts: [p, ...].
-    averages: arrays whose mean over all parts and devices the recipe uses; they ride in the gradients' all-reduce.
+    metrics: scalars to log. Their mean is logged.
+    outputs: arrays per example that the recipe uses again. `descend` stacks the parts: [p, ...].
+    averages: arrays whose mean over all parts and devices the recipe uses. They share the gradients' all-reduce.
     """
 
     stats: PyTree
@@ -109,7 +108,7 @@ class Outcome(NamedTuple):
 
 
 def init_network(module: nn.Module, key: jax.Array, *inputs) -> tuple[PyTree, PyTree]:
-    """Parameters and the other collections of `module` for `inputs`, apart."""
+    """Parameters and the other collections of `module` for `inputs`, separately."""
     variables = dict(module.init(key, *inputs, train=False))
     return variables.pop("params"), variables
 
@@ -129,14 +128,14 @@ def descend(
 ) -> tuple[Player, Outcome]:
     """One optimiser step of `player` on the mean of `loss_fn` over all examples of all devices.
 
-    The only place where gradients become updates, and one all-reduce: gradients, metrics and whatever statistics are
-    still different on each device travel together.
+    This is the only place where gradients become updates, with one all-reduce. Gradients, metrics and statistics that
+    differ between devices travel together.
 
     Args:
       loss_fn: `(params, stats, part) -> loss, Outcome`, the mean over the part's examples on this device.
-      player: what to train.
-      tx: its optimiser.
-      parts: arrays [p, ...]; the gradient is the mean over the p parts, taken one after the other.
+      player: the player to train.
+      tx: the player's optimiser.
+      parts: arrays [p, ...]. The gradient is the mean over the p parts, taken one after the other.
 
     Returns:
       The player after the step, and the outcome of the whole batch, with the metric `grad_norm` (before clipping).
@@ -166,8 +165,8 @@ def descend(
 def _updates(tx: optax.GradientTransformation, grads: PyTree, player: Player) -> tuple[PyTree, PyTree]:
     """The optimiser's updates and its state after them.
 
-    Where a device holds but a share of the state it computes the updates of the parameters that belong to it, and all
-    devices then exchange theirs (stage 1 of ZeRO, Rajbhandari et al. 2020): transformations element by element only.
+    If a device holds only a share of the state, it computes the updates of its own parameters. Then all devices
+    exchange updates (stage 1 of ZeRO, Rajbhandari et al. 2020). This suits element-wise transformations only.
     """
     complete = jax.tree.leaves(jax.eval_shape(tx.init, player.params))
     if all(a.shape == b.shape for a, b in zip(complete, jax.tree.leaves(player.opt_state), strict=True)):
@@ -197,7 +196,7 @@ def _accumulate(of_part: Callable, stats: PyTree, parts: PyTree, count: int) -> 
 
 
 def average_over_devices(tree: PyTree) -> PyTree:
-    """Mean over `DATA_AXIS` of every leaf that differs between devices, in one all-reduce; the others as they are."""
+    """Mean over `DATA_AXIS` of every leaf that differs between devices, in one all-reduce. Other leaves stay as is."""
     leaves, structure = jax.tree.flatten(tree)
     differ = [i for i, leaf in enumerate(leaves) if DATA_AXIS in varying_axes(leaf)]
     if not differ:  # always so on one device
@@ -219,31 +218,31 @@ def _as_varying(leaf: jax.Array) -> jax.Array:
 
 
 class Average(struct.PyTreeNode):
-    """Exponential moving average of a player, with BatchNorm statistics of its own."""
+    """Exponential moving average of a player, with its own BatchNorm statistics."""
 
     params: PyTree
     stats: PyTree
 
     @classmethod
     def start(cls, params: PyTree, stats: PyTree) -> "Average":
-        """Before the first step. Copies: a step donates its buffers, and the same one cannot be given away twice."""
+        """Before the first step. It copies: a step donates its buffers, and a buffer cannot be donated twice."""
         return cls(jax.tree.map(jnp.copy, params), jax.tree.map(jnp.copy, stats))
 
     def follow(self, params: PyTree, stats: PyTree, decay: float, forward: Callable, step: jax.Array) -> "Average":
-        """After a step: `toward` and `refresh`; with a decay of 0 what was trained, as it is."""
+        """After a step: `toward` and `refresh`. A decay of 0 returns the trained parameters."""
         return self.toward(params, decay, step).refresh(forward, step) if decay else Average(params, stats)
 
     def toward(self, params: PyTree, decay: float, step: jax.Array) -> "Average":
-        """params <- decay * params + (1 - decay) * new; the decay starts small, to forget the first steps."""
+        """params <- decay * params + (1 - decay) * new. The decay starts small, so that first steps are forgotten."""
         decay = jnp.minimum(decay, (1.0 + step) / (10.0 + step))
         return self.replace(params=jax.tree.map(lambda a, p: decay * a + (1 - decay) * p, self.params, params))
 
     def refresh(self, forward: Callable, step: jax.Array) -> "Average":
-        """Statistics from the averaged parameters' own activations: those of the trained network do not fit them.
+        """Statistics from the averaged parameters' own activations. The trained network's statistics would not fit.
 
         Args:
           forward: `(params, stats) -> stats`, a pass in training mode.
-          step: at the start every step counts, later each eighth step is enough, since the average moves slowly.
+          step: at the start every step counts. Later each eighth step is enough, since the average moves slowly.
         """
         if not jax.tree.leaves(self.stats):
             return self

@@ -1,4 +1,4 @@
-"""What binds a discriminator, and what is done to the images that it sees: the parts that any GAN loss goes with."""
+"""Constraints on a discriminator and changes to its images, for use with any GAN loss."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -17,13 +17,13 @@ from jaxgen.settings.number_ranges import AT_LEAST_ONE, NOT_NEGATIVE, require
 
 
 class Constraints(NamedTuple):
-    """Settings of `config.recipe`; the defaults do nothing.
+    """Settings of `config.recipe`. The defaults have no effect.
 
-    penalty: a function of `jaxgen.losses.penalties`, or None; its mean times `penalty_weight` joins the loss.
-    weight_clip: largest absolute value of any parameter after an update; 0 for no limit.
+    penalty: a function of `jaxgen.losses.penalties`, or None. Its mean times `penalty_weight` joins the loss.
+    weight_clip: largest absolute value of any parameter after an update, 0 for no limit.
     dequantize: whether reals get uniform noise of one gray level's width.
-    instance_noise, instance_noise_steps: standard deviation of the noise on all images at step 0, and where it ends.
-    augmentations: names of `jaxgen.ops.diff_augment`, done to all images.
+    instance_noise, instance_noise_steps: standard deviation of the noise on all images at step 0, and its last step.
+    augmentations: names in `jaxgen.ops.diff_augment`, applied to all images.
     """
 
     penalty: Callable | None = None
@@ -35,17 +35,17 @@ class Constraints(NamedTuple):
     augmentations: tuple[str, ...] = ()
 
     def show_real(self, reals: jax.Array, key: jax.Array, ids: jax.Array, step: jax.Array) -> jax.Array:
-        """Reals [B, H, W, C] as the discriminator sees them."""
+        """Real images [B, H, W, C] as inputs of the discriminator."""
         if self.dequantize:
             uniform = example_uniform(jax.random.fold_in(key, 0), ids, reals.shape[1:])
             reals = reals + (uniform - 0.5) * GRAY_LEVEL
         return self.show_fake(reals, jax.random.fold_in(key, 1), ids, step)
 
     def show_fake(self, fakes: jax.Array, key: jax.Array, ids: jax.Array, step: jax.Array) -> jax.Array:
-        """Fakes [B, H, W, C] as the discriminator sees them.
+        """Fake images [B, H, W, C] as inputs of the discriminator.
 
-        Augmented as the reals are (Zhao et al. 2020, equations 4 and 5), then with instance noise (Sonderby et al.
-        2017, section 3.2).
+        They are augmented like real images (Zhao et al. 2020, equations 4 and 5). Then instance noise is added
+        (Sonderby et al. 2017, section 3.2).
         """
         fakes = diff_augment.augment(fakes, jax.random.fold_in(key, 2), ids, self.augmentations)
         if not self.instance_noise:
@@ -58,7 +58,7 @@ class Constraints(NamedTuple):
         return jnp.mean(self.penalty(critic, reals, fakes, key, ids))
 
     def clip(self, player: Player) -> Player:
-        """The player with its parameters inside the limit (Arjovsky et al. 2017, Algorithm 1, line 7)."""
+        """The player with clipped parameters (Arjovsky et al. 2017, Algorithm 1, line 7)."""
         if not self.weight_clip:
             return player
         limit = self.weight_clip
@@ -66,16 +66,16 @@ class Constraints(NamedTuple):
 
 
 def constraints_of(settings) -> Constraints:
-    """The constraints that `config.recipe` describes.
+    """The constraints in `config.recipe`.
 
     Raises:
-      UserError: an unknown penalty, or a number that cannot be.
+      UserError: an unknown penalty, or an impossible number.
     """
     require(settings, "config.recipe", NOT_NEGATIVE, "penalty_weight", "weight_clip", "instance_noise")
     require(settings, "config.recipe", AT_LEAST_ONE, "instance_noise_steps")
     if settings.ada_pipeline:
         raise UserError(
-            f"config.recipe.ada_pipeline={settings.ada_pipeline!r} belongs to recipe 'stylegan2': set it to '', or use "
+            f"config.recipe.ada_pipeline={settings.ada_pipeline!r} belongs to recipe 'stylegan2'. Set it to '', or use "
             "config.recipe.diff_augment"
         )
     penalty = penalty_of(settings.penalty) if settings.penalty else None

@@ -33,13 +33,13 @@ VECTORS = TABLES = True
 
 
 def build(config, image_shape: tuple[int, ...], num_classes: int, table: Table | None = None) -> Recipe:
-    """The recipe that `config` describes.
+    """The recipe of a config.
 
     Args:
-      config: the whole config; reads `model`, `recipe`, `optimizers`, `steps`, `compute_dtype`.
+      config: the whole config. Reads `model`, `recipe`, `optimizers`, `steps`, `compute_dtype`.
       image_shape: (H, W, C), or (D,) for vectors.
-      num_classes: 0 where the data has no labels.
-      table: of rows of a table, what encodes them; the vectors are then those that it gives.
+      num_classes: 0 if the data have no labels.
+      table: the encoding of rows of a table. The vectors are then encoded rows.
 
     Raises:
       UserError: unknown names, impossible combinations.
@@ -47,11 +47,11 @@ def build(config, image_shape: tuple[int, ...], num_classes: int, table: Table |
     settings = config.recipe
     require(settings, "config.recipe", AT_LEAST_ONE, "n_critic", "generator_batch")
     if settings.share_fakes and settings.n_critic > 1:
-        raise UserError("config.recipe.share_fakes=True needs n_critic=1: set share_fakes=False")
+        raise UserError("config.recipe.share_fakes=True needs n_critic=1. Set share_fakes=False")
     if settings.share_fakes and settings.generator_batch > 1:
         raise UserError(
             f"config.recipe.generator_batch={settings.generator_batch} makes fakes that the discriminator does not "
-            "see: set share_fakes=False"
+            "see. Set share_fakes=False"
         )
     model_module = lookup.module("models", config.model.name, "config.model.name")
     if len(image_shape) == 1:
@@ -79,15 +79,15 @@ def build(config, image_shape: tuple[int, ...], num_classes: int, table: Table |
 
 
 def _check_vectors(config, model_module) -> None:
-    """Refuses what is for images only."""
+    """Refuses settings that are for images only."""
     if not getattr(model_module, "VECTORS", False):
         raise UserError(
-            f"config.model.name={config.model.name!r} makes images, and {config.data.name} has vectors: "
-            "use model.name=point_gan"
+            f"config.model.name={config.model.name!r} makes images, but {config.data.name} has vectors. "
+            "Use model.name=point_gan"
         )
     for key in ("diff_augment", "dequantize"):
         if config.recipe[key]:
-            raise UserError(f"config.recipe.{key}={config.recipe[key]!r} is for images; {config.data.name} has vectors")
+            raise UserError(f"config.recipe.{key}={config.recipe[key]!r} is for images, not for {config.data.name}")
 
 
 def _check_examples_apart(model: GAN, image_shape, penalty: str) -> None:
@@ -97,8 +97,9 @@ def _check_examples_apart(model: GAN, image_shape, penalty: str) -> None:
     _, stats = jax.eval_shape(lambda key: init_network(model.discriminator, key, *inputs), jax.random.key(0))
     if "batch_stats" in stats:
         raise UserError(
-            f"config.recipe.penalty={penalty!r} needs a discriminator without BatchNorm: its penalty is of each image "
-            "by itself (Gulrajani et al. 2017, section 4); use model.name=sngan or mlp_gan, or model.batch_norm=False"
+            f"config.recipe.penalty={penalty!r} needs a discriminator without BatchNorm, since it "
+            "penalises single images (Gulrajani et al. 2017, section 4). Use model.name=sngan or mlp_gan, or "
+            "model.batch_norm=False"
         )
 
 
@@ -113,7 +114,7 @@ def gan(
     settings: ConfigDict,
     table: Table | None,
 ) -> Recipe:
-    """Adversarial recipe from its parts; settings: `config.recipe`. State: `{g, d, ema}`."""
+    """Adversarial recipe from its parts. settings: `config.recipe`. State: `{g, d, ema}`."""
     n_critic, generator_batch = settings.n_critic, settings.generator_batch
     share_fakes, ema_decay = settings.share_fakes, settings.ema_decay
     observer = observations.Observer(loss.boundary, loss.distance, constraint.penalty is not None)

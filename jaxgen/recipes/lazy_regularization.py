@@ -1,4 +1,4 @@
-"""Optimisers whose player is also regularised, only every k-th step (Karras et al. 2020, appendix B)."""
+"""Optimisers of a player that is regularised only every k-th step (Karras et al. 2020, appendix B)."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -16,9 +16,9 @@ _TOUCHED, _UNTOUCHED, _FROZEN = "regularised", "not regularised", "frozen"
 class LazyOptimizer(NamedTuple):
     """One optimiser with one state and two kinds of updates.
 
-    main: of the player's loss.
-    regularization: of its regularisation alone. Parameters that this does not depend on stay as they are, and so do
-      their moments: an update with a zero gradient would decay the second moment and so lengthen the next steps.
+    main: updates from the player's loss.
+    regularization: updates from its regularisation alone. They skip parameters that the regularisation does not depend
+      on, and their moments. A zero gradient would decay the second moment and so lengthen the next steps.
     """
 
     main: optax.GradientTransformation
@@ -35,11 +35,11 @@ def lazy_optimizer(
     """A player's optimiser for k + 1 updates in k = `interval` steps: the rate times k/(k+1), the decays to that power.
 
     Args:
-      config: the whole config; reads `optimizers.<player>` and `steps`.
+      config: the whole config. Reads `optimizers.<player>` and `steps`.
       player: "generator" or "discriminator".
       interval: k.
-      untouched: whether the parameter at a path, such as ("b4", "out", "bias"), is one that the regularisation does
-        not depend on.
+      untouched: whether the regularisation ignores the parameter at a path, such as ("b4", "out", "bias").
+      frozen: paths of layers, such as ("b8", "conv0"), whose parameters no update changes.
       frozen: paths of layers, such as ("b8", "conv0"), whose parameters no update changes.
     """
     ratio = interval / (interval + 1)

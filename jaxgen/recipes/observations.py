@@ -1,6 +1,6 @@
-"""What an update of a GAN shows of its health beside its losses: numbers that are logged and that nothing learns from.
+"""Logged numbers about the health of a GAN's update, beside its losses. Nothing learns from them.
 
-All of them ride in the all-reduce of the discriminator's gradients and are the same on any number of devices.
+All share the all-reduce of the discriminator's gradients. They do not depend on the number of devices.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ _ALIKE = 0.2
 
 
 class Observer(NamedTuple):
-    """What is worth logging of an objective.
+    """The loggable properties of an objective.
 
     boundary, distance: as in `jaxgen.losses.adversarial.AdversarialLoss`.
     penalized: whether a gradient penalty binds the discriminator.
@@ -34,7 +34,7 @@ class Observer(NamedTuple):
     penalized: bool = False
 
     def of_logits(self, real: jax.Array, fake: jax.Array) -> dict[str, jax.Array]:
-        """Means over this device's logits [B]: the shares told right, and the estimate of the Wasserstein distance.
+        """Means over this device's logits [B]: shares of correct decisions, and the estimated Wasserstein distance.
 
         `wasserstein_estimate` is mean D(real) - mean D(fake), in units of the critic's Lipschitz constant (Arjovsky et
         al. 2017, equation 2 and Figure 3).
@@ -54,10 +54,10 @@ class Observer(NamedTuple):
 
         Args:
           critic: `(images [n, ...], labels [n] or None) -> logits [n]`, each from its own image alone.
-          stats: the critic's collections; spectral normalisation shows there.
-          reals, fakes: [B, ...]; labels: [B] or None.
+          stats: the critic's collections, for spectral normalisation.
+          reals, fakes: [B, ...]. labels: [B] or None.
           key, ids: as for a penalty.
-          number, parts: which part of the batch this is, of how many.
+          number, parts: index of this part of the batch, and number of parts.
 
         Returns:
           `lipschitz`, the mean norm, and `lipschitz_max` [parts * devices], the largest norm of each part on each
@@ -89,12 +89,12 @@ def _spread(count: int) -> tuple[jax.Array, jax.Array, int]:
 
 
 def thumbnails(images: jax.Array, number: jax.Array, parts: int) -> jax.Array:
-    """The global batch's first examples [n, F], small, once averaged over devices and parts.
+    """The global batch's first examples [n, F], reduced in size, after averaging over devices and parts.
 
     Args:
-      images: [B, ...]; [B, H, W, C] are averaged to about `_SIDE` pixels a side, all others taken as they are.
-      number: which part of the batch this is; the first one counts.
-      parts: how many there are.
+      images: [B, ...]. [B, H, W, C] are averaged to about `_SIDE` pixels a side. Other arrays stay unchanged.
+      number: index of this part of the batch. Only the first part counts.
+      parts: number of parts.
     """
     small = jax.lax.stop_gradient(_shrink(images.astype(jnp.float32)))
     small = small.reshape(small.shape[0], -1)
@@ -123,12 +123,12 @@ def pair_distances(points: jax.Array) -> jax.Array:
 
 
 def of_pairs(reals: jax.Array, fakes: jax.Array) -> dict[str, jax.Array]:
-    """How alike the fakes of a batch are, beside its reals; of thumbnails [n, F].
+    """The similarity of the fakes of a batch, compared with its real images, from thumbnails [n, F].
 
     Returns:
-      `pair_distance_ratio`: mean distance between two fakes over that between two reals; near 0 where all are alike.
-      `alike_fake`, `alike_real`: shares of pairs closer than `_ALIKE` of the mean distance between two reals. On
-      a mixture of K equal clusters it is near 1/K; for a generator that makes k different outputs only, 1/k.
+      `pair_distance_ratio`: mean distance of two fakes divided by that of two real images. Near 0, all are similar.
+      `alike_fake`, `alike_real`: shares of pairs closer than `_ALIKE` of the mean distance between two real images. On
+      a mixture of K equal clusters it is near 1/K. For a generator with only k different outputs it is 1/k.
     """
     count = reals.shape[0]
     if count < 2:

@@ -20,11 +20,11 @@ SCHEDULES = {
 
 
 def schedule(config, steps: int, key: str) -> optax.Schedule:
-    """Learning rate after n updates; `steps`: updates in all, where the decay ends; `key`: where `config` came from."""
+    """Learning rate after n updates. steps: all updates, until the decay ends. key: the config key of `config`."""
     if config.schedule not in SCHEDULES:
         raise UserError(unknown(f"{key}.schedule", config.schedule, sorted(SCHEDULES)))
     if config.warmup_steps >= steps:
-        raise UserError(f"{key}.warmup_steps={config.warmup_steps} leaves nothing of {steps} updates: use fewer")
+        raise UserError(f"{key}.warmup_steps={config.warmup_steps} leaves nothing of {steps} updates. Use fewer")
     after = SCHEDULES[config.schedule](config.learning_rate, steps - config.warmup_steps)
     if not config.warmup_steps:
         return after
@@ -37,7 +37,7 @@ def optimizer_of(config, steps: int, key: str) -> optax.GradientTransformation:
 
     Args:
       config: one entry of `config.optimizers`.
-      steps: updates of this player in all.
+      steps: number of updates of this player.
       key: the config key of `config`, for error lines.
 
     Raises:

@@ -1,8 +1,8 @@
 """StyleGAN2's training (Karras et al. 2020): lazy R1 and path length, style mixing, moving averages, ADA.
 
-Four phases a step, each with latents of its own and one optimiser update: generator, path length (every 4th step),
-discriminator, R1 (every 16th). A regularisation shares its player's optimiser state; the loss is multiplied by its
-interval k, and learning rate and decays are corrected for k + 1 updates in k steps (section B, "lazy regularization").
+A step has four phases: generator, path length (every 4th step), discriminator, R1 (every 16th step). Each phase has its
+own latents and one optimiser update. A regularisation shares its player's optimiser state. Its loss is multiplied by
+its interval k. Learning rate and decays are corrected for k + 1 updates in k steps (section B, "lazy regularization").
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ from jaxgen.settings import lookup
 
 
 class Draws(NamedTuple):
-    """Where a step's random inputs come from.
+    """The sources of a step's random inputs.
 
     latents: `(phase, key, ids [n], dim, step) -> [n, dim]`, phase one of "g", "path_length", "d".
     image_noise: `(key, ids) -> Noise` of the synthesis network.
@@ -43,11 +43,11 @@ class Draws(NamedTuple):
 
 
 def build(config, image_shape: tuple[int, int, int], num_classes: int) -> Recipe:
-    """The recipe that `config` describes; arguments and errors as for `jaxgen.recipes.gan.build`."""
+    """The recipe of a config. Arguments and errors as for `jaxgen.recipes.gan.build`."""
     module = lookup.module("models", config.model.name, "config.model.name")
     model = module.build(config.model, image_shape, num_classes, jnp.dtype(config.compute_dtype))
     if not isinstance(model, StyleGAN2):
-        raise UserError(f"config.model.name={config.model.name!r} has no styles: recipe 'stylegan2' needs stylegan2")
+        raise UserError(f"config.model.name={config.model.name!r} has no styles, but recipe 'stylegan2' needs them")
     check_settings(config)
     settings = config.recipe
     architecture = config.model.discriminator_architecture
@@ -66,7 +66,7 @@ def build(config, image_shape: tuple[int, int, int], num_classes: int) -> Recipe
 
 
 def enters_linearly(path: tuple[str, ...]) -> bool:
-    """Whether a parameter is added to an image or a logit: no gradient of these depends on it."""
+    """Whether a parameter is only added to an image or a logit, so that no gradient of these depends on it."""
     return path[-2:] in (("torgb", "bias"), ("out", "bias"))
 
 
@@ -134,7 +134,7 @@ def stylegan2(
         return discriminator.apply({"params": stopped(params, frozen)}, images, labels, train=True)
 
     def augmented(images, key, strength):
-        """Images as the discriminator sees them."""
+        """Images as inputs of the discriminator."""
         if augment is None:
             return images
         return augment.apply(images, jax.random.fold_in(key, 4), example_ids(images.shape[0]), strength.p)

@@ -1,4 +1,4 @@
-"""The numbers of StyleGAN2's training, checked; and FreezeD (Mo et al. 2020): some layers stay as they are."""
+"""Checked settings of StyleGAN2's training, and FreezeD (Mo et al. 2020), which freezes some layers."""
 
 import jax
 from ml_collections import ConfigDict
@@ -23,16 +23,16 @@ _NOT_HERE = {
 
 
 def check_settings(config: ConfigDict) -> None:
-    """Refuses numbers of `config.recipe` that cannot be."""
+    """Refuses impossible numbers in `config.recipe`."""
     for key, off in _NOT_HERE.items():
         if config.recipe[key] != off:
             raise UserError(
-                f"config.recipe.{key}={config.recipe[key]!r} is no part of recipe 'stylegan2': leave it {off!r}"
+                f"config.recipe.{key}={config.recipe[key]!r} is no part of recipe 'stylegan2'. Leave it {off!r}"
             )
     if config.compute_dtype != "float32":
         raise UserError(
             f"config.compute_dtype={config.compute_dtype!r}: StyleGAN2 computes in bfloat16 at its highest resolutions "
-            "only, config.model.bfloat16_resolutions; leave compute_dtype 'float32'"
+            "only, config.model.bfloat16_resolutions. Leave compute_dtype 'float32'"
         )
     checks.check_groups(config)
     require(config.recipe, "config.recipe", AT_LEAST_ONE, "r1_interval", "path_length_interval", "path_length_shrink")
@@ -43,9 +43,9 @@ def check_settings(config: ConfigDict) -> None:
 
 
 def discriminator_layers(architecture: str, side: int) -> list[tuple[str, str]]:
-    """Paths of StyleGAN2's convolutions above 4x4, from the image on, in the order in which they are frozen.
+    """Paths of StyleGAN2's convolutions above 4x4, starting at the image, in the order of freezing.
 
-    In a block: fromrgb (of the first one, or of all in "skip"), conv0, conv1, skip (in "resnet").
+    In a block: fromrgb (in the first block, or in all with "skip"), conv0, conv1, skip (in "resnet").
     """
     layers = []
     for resolution in reversed(resolutions(side)[1:]):
@@ -59,19 +59,19 @@ def frozen_layers(count: int, architecture: str, side: int) -> frozenset[tuple[s
     """The first `count` of `discriminator_layers`.
 
     Raises:
-      UserError: there are not so many.
+      UserError: there are fewer layers.
     """
     layers = discriminator_layers(architecture, side)
     if not 0 <= count <= len(layers):
         raise UserError(
-            f"config.recipe.freeze_d_layers={count}: this discriminator has {len(layers)} layers that can be frozen; "
-            "it must lie between 0 and that"
+            f"config.recipe.freeze_d_layers={count}: this discriminator has {len(layers)} layers that can be frozen. "
+            f"Use 0 to {len(layers)}"
         )
     return frozenset(layers[:count])
 
 
 def stopped(params: PyTree, frozen: frozenset[tuple[str, str]]) -> PyTree:
-    """The parameters, those of frozen layers without a gradient."""
+    """The parameters. Parameters of frozen layers have no gradient."""
     if not frozen:
         return params
 

@@ -1,4 +1,4 @@
-"""What a trained StyleGAN2 can do: samples, images of latents, and mapping and synthesis apart."""
+"""Views of a trained StyleGAN2: samples, images of latents, and mapping and synthesis separately."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ RANDOM_NOISE = "random"
 
 
 def views(map_latents: Callable, synthesize: Callable, z_dim: int, num_ws: int) -> dict[str, Callable]:
-    """The views of `jaxgen.recipes.base.Recipe` that the moving average of the generator offers.
+    """The views (`jaxgen.recipes.base.Recipe`) of the generator's moving average.
 
     Args:
       map_latents: `(params, latents [n, z_dim], labels) -> w [n, D]`.
@@ -30,7 +30,7 @@ def views(map_latents: Callable, synthesize: Callable, z_dim: int, num_ws: int) 
         ws = broadcast(ws, num_ws) if ws.ndim == 2 else ws
         if isinstance(noise, str):
             if noise not in (CONST_NOISE, NO_NOISE, RANDOM_NOISE):
-                raise ValueError(f"noise={noise!r}: {CONST_NOISE}, {NO_NOISE}, {RANDOM_NOISE} or maps")
+                raise ValueError(f"noise={noise!r}: it must be {CONST_NOISE}, {NO_NOISE}, {RANDOM_NOISE} or maps")
             return synthesize(params, stats, ws, RandomNoise(key, ids) if noise == RANDOM_NOISE else noise)
         # Maps [n, r, r] in place of [r, r]: each image has its own.
         return synthesize(params, {**stats, "noise": noise}, ws, CONST_NOISE)

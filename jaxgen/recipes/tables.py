@@ -1,4 +1,4 @@
-"""What recipes share where the data are rows of a table: the layout for the model, packs of rows, and the views."""
+"""Shared parts of recipes for rows of a table: the layout for the model, packs of rows, and the views."""
 
 from collections.abc import Callable, Mapping
 from types import ModuleType
@@ -15,23 +15,23 @@ def layout_for(model_module: ModuleType, config: ConfigDict, table: Table | None
     """`{"layout": ...}` for a model's `build` if there is a table, else {}.
 
     Raises:
-      UserError: a table and a model that makes none.
+      UserError: a table with a model that makes none.
     """
     if table is None:
         return {}
     if not getattr(model_module, "TABLES", False):
         raise UserError(
-            f"config.model.name={config.model.name!r} makes no rows of a table, and {config.data.name} is one: use "
+            f"config.model.name={config.model.name!r} makes no rows of a table, but {config.data.name} is a table. Use "
             "model.name=tabular_gan, or tabular_vae with recipe.name=vae"
         )
     return {"layout": table.layout}
 
 
 def packed(x: jax.Array | None, pack: int) -> jax.Array | None:
-    """Examples [B, ...] as [B / pack, pack, ...]; with a pack of 1 as they are.
+    """Examples [B, ...] as [B / pack, pack, ...]. A pack of 1 changes nothing.
 
-    Pack p holds examples p, p + B / pack, ...: numbers that all lie on the device of example p, so that packs are the
-    same on any number of devices, and pack p has the place of example p.
+    Pack p holds examples p, p + B / pack, and so on. These examples all lie on the device of example p. Packs therefore
+    do not depend on the number of devices, and pack p has the place of example p.
 
     Raises:
       UserError: B is no multiple of `pack`.
@@ -44,7 +44,7 @@ def packed(x: jax.Array | None, pack: int) -> jax.Array | None:
 
 
 def views_of_table(table: Table, latents: Callable, decode: Callable, sample: Callable) -> Mapping[str, Callable]:
-    """The views "points", "latents" and "decode" of a recipe whose `decode` and `sample` give encoded rows."""
+    """The views "points", "latents" and "decode" of a recipe with encoded rows from `decode` and `sample`."""
 
     def rows(state, key, ids, labels=None):
         return table.decode(sample(state, key, ids, labels), labels)

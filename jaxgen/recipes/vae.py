@@ -40,11 +40,11 @@ TABLES = True
 
 
 def build(config, image_shape: tuple[int, ...], num_classes: int, table: Table | None = None) -> Recipe:
-    """The recipe that `config` describes; arguments and errors as for `jaxgen.recipes.gan.build`."""
+    """The recipe of a config. Arguments and errors as for `jaxgen.recipes.gan.build`."""
     likelihood = likelihood_of(config.recipe, None if table is None else table.layout)
     model = model_of(config, image_shape, num_classes, likelihood, table)
     if not isinstance(model, VAE):
-        raise UserError(f"config.model.name={config.model.name!r} is no VAE: recipe 'vae' needs encoder and decoder")
+        raise UserError(f"config.model.name={config.model.name!r} is no VAE, but recipe 'vae' needs one")
     _check_objective(config.recipe)
     return vae(
         model,
@@ -62,29 +62,29 @@ def _check_objective(settings: ConfigDict) -> None:
     changed = [key for key, usual in (("beta", 1), ("beta_warmup", 0), ("free_bits", 0)) if settings[key] != usual]
     if settings.iwae_samples > 1 and changed:
         raise UserError(
-            f"config.recipe.iwae_samples={settings.iwae_samples} trains an importance-weighted bound, which has no KL "
-            f"term to change: leave config.recipe.{changed[0]} at its default, or iwae_samples at 1"
+            f"config.recipe.iwae_samples={settings.iwae_samples} trains an importance-weighted bound without a KL "
+            f"term to change. Leave config.recipe.{changed[0]} at its default, or iwae_samples at 1"
         )
 
 
 def model_of(
     config, image_shape: tuple[int, ...], num_classes: int, likelihood: Likelihood, table: Table | None = None
 ) -> NamedTuple:
-    """The networks that `config.model` names, with as many output channels as the likelihood wants."""
+    """The networks of `config.model`, with the number of output channels that the likelihood needs."""
     module = lookup.module("models", config.model.name, "config.model.name")
     options = layout_for(module, config, table)
     if likelihood.output_channels:
         options["output_channels"] = likelihood.output_channels(image_shape[-1])
         if not options.keys() <= inspect.signature(module.build).parameters.keys():
             raise UserError(
-                f"config.recipe.likelihood={config.recipe.likelihood!r} wants {options['output_channels']} channels of "
+                f"config.recipe.likelihood={config.recipe.likelihood!r} needs {options['output_channels']} channels of "
                 f"the decoder, but build() of config.model.name={config.model.name!r} takes no `output_channels`"
             )
     return module.build(config.model, image_shape, num_classes, jnp.dtype(config.compute_dtype), **options)
 
 
 def likelihood_facts(likelihood: Likelihood, dimensions: int, bound: str) -> dict:
-    """What evaluation must know of the view "log_likelihood"; dimensions: H * W * C."""
+    """The facts about the view "log_likelihood" for evaluation. dimensions: H * W * C."""
     outcomes = "binarised" if likelihood.levels == 2 else f"{likelihood.levels} gray levels"
     return {
         "dimensions": dimensions,
@@ -104,7 +104,7 @@ def vae(
     settings: ConfigDict,
     table: Table | None,
 ) -> Recipe:
-    """VAE recipe from its parts; settings: `config.recipe`.
+    """VAE recipe from its parts. settings: `config.recipe`.
 
     State: `{vae, ema}`, each with encoder, decoder and likelihood.
     """

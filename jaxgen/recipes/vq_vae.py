@@ -19,15 +19,15 @@ from jaxgen.recipes.vae import likelihood_facts, model_of
 
 
 def build(config, image_shape: tuple[int, int, int], num_classes: int) -> Recipe:
-    """The recipe that `config` describes; arguments and errors as for `jaxgen.recipes.gan.build`."""
+    """The recipe of a config. Arguments and errors as for `jaxgen.recipes.gan.build`."""
     settings = config.recipe
     likelihood = likelihood_of(settings, None)
     model = model_of(config, image_shape, num_classes, likelihood)
     if not isinstance(model, VQVAE):
-        raise UserError(f"config.model.name={config.model.name!r} has no codes: recipe 'vq_vae' needs a VQVAE")
+        raise UserError(f"config.model.name={config.model.name!r} has no codes, but recipe 'vq_vae' needs a VQVAE")
     if settings.commitment <= 0:
         raise UserError(
-            f"config.recipe.commitment={settings.commitment}: without it the encoder runs away; 0.25 is usual"
+            f"config.recipe.commitment={settings.commitment}: without it the encoder diverges. 0.25 is usual"
         )
     for key in ("codebook_decay", "revive_below"):
         if not 0 <= settings[key] < 1:
@@ -51,10 +51,10 @@ def vq_vae(
     image_shape: tuple[int, int, int],
     settings: ConfigDict,
 ) -> Recipe:
-    """VQ-VAE recipe from its parts; settings: `config.recipe`. State: `{vae, prior, ema}`.
+    """VQ-VAE recipe from its parts. settings: `config.recipe`. State: `{vae, prior, ema}`.
 
-    The codebook lies in the VAE's stats, since no gradient reaches it. `prior` learns the codes that the encoder gives
-    at each step, alongside; its gradients stop at the codes, so the VAE is trained as without it.
+    The codebook lies in the VAE's stats, since it gets no gradient. `prior` learns the encoder's codes alongside, at
+    each step. Its gradients stop at the codes, so they do not change the VAE's training.
     """
     encoder, decoder, prior = model.encoder, model.decoder, model.prior
     commitment_weight, ema_decay = settings.commitment, settings.ema_decay
@@ -74,7 +74,7 @@ def vq_vae(
         return {"vae": vae, "prior": player, "ema": jax.tree.map(jnp.copy, averaged(vae, player))}
 
     def averaged(vae: Player, prior: Player) -> Average:
-        """What is averaged: all parameters, and the codebook's vectors as if they were some."""
+        """The averaged values: all parameters, and the codebook's vectors as if they were parameters."""
         params = {**vae.params, "codebook": vae.stats["codebook"].vectors(), "prior": prior.params}
         return Average(params, {name: vae.stats[name] for name in ("encoder", "decoder")})
 
@@ -156,7 +156,7 @@ def vq_vae(
         return likelihood.mean(outputs_of(state["ema"], encode(state["ema"], images)))
 
     def log_likelihood(state, images, key, ids, samples):
-        """log p(x | z) + log p(z) for the one z that the encoder gives: the ELBO of a posterior that is a point."""
+        """log p(x | z) + log p(z) for the encoder's single z: the ELBO of a posterior that is a point."""
         del samples
         ema, keys = state["ema"], jax.random.split(key)
         if not likelihood.discrete:

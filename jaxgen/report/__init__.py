@@ -1,4 +1,4 @@
-"""Runs become one HTML page and one Markdown file: which model is better, what it cost, whether to believe it.
+"""Turns runs into an HTML page and a Markdown file: the better model, its cost, and doubts about it.
 
 It imports evaluation, files, metrics and settings.
 """
@@ -8,11 +8,11 @@ from pathlib import Path
 
 
 def build(directories: Sequence[Path], out: Path) -> Path:
-    """Writes the report of every run below the directories, at any depth; returns the path of its page.
+    """Writes the report of every run below the directories, at any depth. Returns the path of its page.
 
     Args:
-      directories: with runs and studies.
-      out: the folder for index.html, report.md and figures/; made if it is not there.
+      directories: folders with runs and studies.
+      out: the folder for index.html, report.md and figures/. It is made if missing.
 
     Raises:
       UserError: no run in any of them, or `out` cannot be written.

@@ -1,9 +1,9 @@
-"""Write a report of runs: one HTML page that needs nothing else, and a Markdown file with its figures.
+"""Write a report of runs: one self-contained HTML page, and a Markdown file with its figures.
 
     python -m jaxgen.report runs --out report
     python -m jaxgen.report runs/dcgan_mnist runs/vae_mnist --out report
 
-Every run below the directories is found: work directories, seeds of one program, the entries of studies.
+The command finds every run below the directories: work directories, seeds of one program, the entries of studies.
 """
 
 import argparse
@@ -27,7 +27,7 @@ def _work(argv: list[str]) -> None:
 
 
 def main(argv: list[str]) -> int:
-    """Parses and writes the report; bad input is one line and exit code 2."""
+    """Parses and writes the report. Bad input prints one line and exits with code 2."""
     return command_line.run(lambda: _work(argv))
 
 

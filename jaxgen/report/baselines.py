@@ -1,4 +1,4 @@
-"""Samplers that learn nothing, measured beside the runs (baselines.json): what a model's number is worth."""
+"""Samplers that learn nothing, measured beside the runs (baselines.json), as a scale for a model's numbers."""
 
 import json
 from collections import Counter
@@ -22,9 +22,9 @@ _OF_MODELS = ("n_fake", "evaluation.seed", "checkpoint")
 
 
 class Baseline(NamedTuple):
-    """A sampler, what it is called, and its numbers by metric: one for each draw.
+    """A sampler, its title, and its numbers by metric, one for each draw.
 
-    others: by metric, runs that measured it under other settings than the rest.
+    others: by metric, runs with other settings of this metric than the rest.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Baseline(NamedTuple):
 
 
 def of(section: Section, tables: Sequence[MetricTable]) -> list[Baseline]:
-    """The baselines of a section, where they were measured as its models were; most runs have the same numbers."""
+    """The baselines of a section with the settings of its models. Most runs have the same numbers."""
     titles: dict[str, str] = {}
     for run in section.runs:
         titles |= {name: title for name, title in _named(run).items() if name not in titles}
@@ -77,7 +77,7 @@ def _draws(record: Mapping[str, Any]) -> list[float]:
 
 
 def add_to_leaderboard(grid: Grid, table: MetricTable, baselines: Sequence[Baseline]) -> None:
-    """A row for each baseline, below the models and not ranked among them."""
+    """A row for each baseline, below the models and without a rank."""
     for baseline in baselines:
         others = baseline.others.get(table.metric.key, [])
         grid.notes += [f"Not compared: {baseline.title} of {other.run.place}: {other.reason}." for other in others]
@@ -93,7 +93,7 @@ def add_to_leaderboard(grid: Grid, table: MetricTable, baselines: Sequence[Basel
 
 
 def add_to_effectiveness(grid: Grid, tables: Sequence[MetricTable], baselines: Sequence[Baseline]) -> None:
-    """The same for the table of all metrics."""
+    """The baselines' rows for the table of all metrics."""
     for baseline in baselines:
         cells = []
         for table in tables:
@@ -104,7 +104,7 @@ def add_to_effectiveness(grid: Grid, tables: Sequence[MetricTable], baselines: S
 
 
 def sentence(tables: Sequence[MetricTable], baselines: Sequence[Baseline]) -> Sentence | None:
-    """Which models beat the baseline that is to be beaten, and by which metric; None without such a baseline."""
+    """Models that beat the main baseline, with the metrics. None without such a baseline."""
     rival = next((baseline for baseline in baselines if baseline.name == _TO_BEAT), None)
     judged = [t for t in tables if t.metric.base in _DECIDING and rival and t.metric.key in rival.values and t.ranked]
     if not judged:
@@ -128,5 +128,5 @@ def sentence(tables: Sequence[MetricTable], baselines: Sequence[Baseline]) -> Se
         parts.append(f"by {metric.name} ({rival.title}: {beside}) {', '.join(winners) if winners else 'none'}")
     count = sum(test.p is not None for test in tests.values())
     method = f"Welch's t-test over seeds and draws, corrected by Holm for {count}"
-    text = f"{'; '.join(parts)}. {method} tests; models that collapsed, diverged or copy do not count."
+    text = f"{', '.join(parts)}. {method} tests. Models that collapsed, diverged or copy do not count."
     return Sentence(f"Which beat the {rival.title}?", text[0].upper() + text[1:], "" if wins else "warning")

@@ -1,4 +1,4 @@
-"""The card of a run: its findings, numbers, and all that is needed to make it again."""
+"""The card of a run: its findings, its numbers, and the way to reproduce it."""
 
 import json
 import re
@@ -17,10 +17,10 @@ _PLACES = ("data.dir", "data.cache_dir", "compilation_cache")
 
 
 class Card(NamedTuple):
-    """What is shown of a run.
+    """The contents of a run's card.
 
     changes: (key, default, the run's value). facts: (name, value). numbers: (metric, value, spread). skipped: (metric,
-    reason). command: for a shell. config: the whole, as JSON.
+    reason). command: for a shell. config: the whole config as JSON.
     """
 
     run: RunRecord
@@ -70,9 +70,9 @@ def card(run: RunRecord, model: Model) -> Card:
 
 
 def reproduce(run: RunRecord) -> str:
-    """A shell command to this run: from the defaults, whatever file its config came from.
+    """A shell command that reproduces the run, from the defaults, whatever file its config came from.
 
-    Where it has keys that the defaults lack, from the config that its work directory keeps.
+    If the config has keys that the defaults lack, the command uses the config in the work directory.
     """
     source, other = "default", {key: value for key, (_, value) in _changes(run).items()}
     if _own_keys(run) and (folder := _kept_in(run)) is not None:
@@ -104,7 +104,7 @@ def _own_keys(run: RunRecord) -> list[str]:
 
 
 def _kept_in(run: RunRecord) -> Path | None:
-    """The folder whose config.json has the run's config: its own, or the one of all seeds; None where it is lost."""
+    """The folder whose config.json has the run's config: its own, or that of all seeds. None if it is lost."""
     return next((folder for folder in (run.folder, run.folder.parent) if (folder / "config.json").is_file()), None)
 
 
@@ -116,14 +116,14 @@ def _value(value: object) -> str:
 
 
 def _warning(run: RunRecord) -> str:
-    """What stands in the way of making a run again elsewhere."""
+    """Obstacles to reproducing a run elsewhere."""
     values, warnings = configuration.flatten(run.config), []
     if moved := [key for key in _PLACES if str(values.get(key, "")).startswith(("/", "~", ".."))]:
-        warnings.append(f"Paths of the machine it ran on: {', '.join(moved)}; set your own.")
+        warnings.append(f"The config has paths of the run's machine: {', '.join(moved)}. Set your own.")
     if own := _own_keys(run):
-        there, how = _kept_in(run), ", and its config.json is lost: no command can set it."
-        how = f": the command takes it from {there}." if there else how
-        warnings.append(f"The defaults lack keys of its config ({', '.join(own)}){how}")
+        there, how = _kept_in(run), ". The run's config.json is lost, so no command can set them."
+        how = f". The command takes them from {there}." if there else how
+        warnings.append(f"The defaults lack keys of the run's config ({', '.join(own)}){how}")
     return " ".join(warnings)
 
 

@@ -1,4 +1,4 @@
-"""Everything that a report says, as data; the page and its Markdown twin are two ways to write it down."""
+"""The contents of a report as data. The page and the Markdown file both render these data."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ class Figure(NamedTuple):
 
 @dataclass
 class Chapter:
-    """What there is to say about one data set."""
+    """The contents of the chapter of one data set."""
 
     section: Section
     summary: list[Sentence]
@@ -46,7 +46,7 @@ class Chapter:
 
 @dataclass
 class Report:
-    """title; chapters by data set; lost: sentences about runs that left nothing to compare."""
+    """title. Chapters by data set. lost: sentences about runs without comparable results."""
 
     title: str
     chapters: list[Chapter]
@@ -55,7 +55,7 @@ class Report:
 
 
 def report_of(runs: Sequence[RunRecord], studies: Sequence[StudyRecord], title: str) -> Report:
-    """The whole report of runs and of the studies that they belong to."""
+    """The whole report of runs and of their studies."""
     readable = [run for run in runs if _is_readable(run)]
     parts, unknown = sections(readable)
     unknown += [run for run in runs if run not in readable]
@@ -74,12 +74,12 @@ def report_of(runs: Sequence[RunRecord], studies: Sequence[StudyRecord], title: 
 
 
 def _is_readable(run: RunRecord) -> bool:
-    """Whether a run's files make a chapter alone: values of the wrong kind must not take the others with them."""
+    """Whether a run's files allow a chapter. Values of the wrong kind must not break other runs."""
     try:
         for section in sections([run])[0]:
             _chapter(section)
     except (TypeError, ValueError, AttributeError, KeyError, IndexError, ArithmeticError) as error:
-        run.problems.append(f"its files hold what cannot be ({error})")
+        run.problems.append(f"its files hold impossible values ({error})")
         return False
     return True
 
@@ -91,7 +91,7 @@ def _of_study(study: StudyRecord, runs: Sequence[RunRecord]) -> list[Sentence]:
     sentences = []
     for entry in study.entries:
         if entry.get("defined") is False:
-            text = "The study does not name it any more; its runs are shown all the same."
+            text = "The study no longer names it. Its runs are shown all the same."
             sentences.append(Sentence(f"{entry['name']}, left over:", text))
             continue
         for planned in noted_runs(entry) or [entry]:
@@ -109,11 +109,11 @@ def _of_planned_run(study: StudyRecord, entry: dict, planned: dict, runs: Sequen
     if status == "failed":
         tries = planned.get("attempts")
         after = f" after {tries} attempt{'s' * (tries != 1)}" if isinstance(tries, int) else ""
-        why = str(planned.get("message") or "the study does not say why").rstrip(".")
+        why = str(planned.get("message") or "the study gives no reason").rstrip(".")
         return [Sentence(f"{name}, failed{after}:", f"{why}.", "bad")]
     if not has or status in ("waiting", "running"):
         state = "it is missing" if status == "done" else f"it is {status}" if status else "it has not begun"
-        return [Sentence(f"{name}, not there yet:", f"The study planned it; {state}.", "warning")]
+        return [Sentence(f"{name}, missing:", f"The study planned it. {state}.", "warning")]
     return []
 
 
@@ -153,15 +153,15 @@ def _draw(chapter: Chapter) -> None:
             chapter.figures[name] = Figure(svg, f"{section.slug}_{name}.svg", caption)
 
     if table and table.ranked:
-        dots = "Each mark is a seed, the stroke the mean, the pale bar its 95% interval as far as the axis goes."
+        dots = "Each mark is a seed. The stroke is the mean. The pale bar is its 95% interval within the axis."
         if len(table.ranked) > 1 or table.ranked[0].summary.n > 1:  # one mark alone shows nothing
             add("leaderboard", plots.leaderboard(table, f"{section.slug}-a"), dots)
         side = "the lower left" if table.metric.direction == "lower" else "the upper left"
         side = side if table.metric.target is None else f"{table.metric.target:g} at the left"
-        caption = f"Quality against the time to train: towards {side} is better and cheaper."
+        caption = f"Quality against training time. Towards {side} is better and cheaper."
         add("quality", plots.quality_against_cost(table, f"{section.slug}-b"), caption)
         caption = (
-            "Quality against wall-clock while training, measured on evaluation.num_samples_in_training samples; the "
+            "Quality against wall-clock during training, measured on evaluation.num_samples_in_training samples. The "
             "last point is the final evaluation, whose number of samples may differ."
         )
         add("progress", plots.progress(section, table.metric, f"{section.slug}-c"), caption)

@@ -1,4 +1,4 @@
-"""Models side by side on one metric: which numbers may be compared, their order, the tests of their differences."""
+"""Models side by side on one metric: comparable numbers, their order, and tests of their differences."""
 
 import json
 import warnings
@@ -24,16 +24,16 @@ _LEVEL = 0.05  # of significance
 
 
 class Incomparable(NamedTuple):
-    """A run whose number was made under other settings than the rest; reason: how they differ."""
+    """A run whose number has other settings than the rest. reason: the differences."""
 
     run: RunRecord
     reason: str
 
 
 class ModelRow(NamedTuple):
-    """A model's numbers: `values` by seed are comparable, `others` are not; summary and standing are None without any.
+    """A model's comparable `values` by seed, and `others`. Summary and standing are None without values.
 
-    standing: what the model is ranked by, the lower the better.
+    standing: the number for the ranking. Lower is better.
     """
 
     model: Model
@@ -45,9 +45,9 @@ class ModelRow(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """Mean of a less mean of b, its 95% interval and the two-sided p-value, corrected too once `correct` has it.
+    """Mean of a minus mean of b, its 95% interval and the two-sided p-value. `correct` adds the corrected p-value.
 
-    p is None where no test can be made: fewer than two values on a side, or no spread on either.
+    p is None if no test is possible: fewer than two values on a side, or no spread on either.
     """
 
     value: float
@@ -63,7 +63,7 @@ class Difference(NamedTuple):
 
 
 class MetricTable(NamedTuple):
-    """A metric's rows, best first, those without a comparable number last; differences by pairs of model numbers."""
+    """A metric's rows, best first. Rows without a comparable number are last. Differences have pairs of models."""
 
     metric: Metric
     rows: list[ModelRow]
@@ -80,7 +80,7 @@ class MetricTable(NamedTuple):
         return [other for row in self.rows for other in row.others]
 
     def against(self, a: Model, b: Model) -> Difference | None:
-        """The difference of a less b."""
+        """The difference of a minus b."""
         turned = self.differences.get((b.number, a.number))
         if turned is None:
             return self.differences.get((a.number, b.number))
@@ -89,7 +89,7 @@ class MetricTable(NamedTuple):
 
 
 def tables(section: Section) -> list[MetricTable]:
-    """One table for each metric that any run of the section has, the deciding one first."""
+    """One table for each metric of the section's runs. The deciding metric comes first."""
     metrics: dict[str, Metric] = {}
     models: Counter = Counter()
     for model in section.models:
@@ -136,7 +136,7 @@ def _row(model: Model, metric: Metric, reference: dict[str, Any]) -> ModelRow:
 
 
 def of_step(row: ModelRow, metric: Metric) -> str:
-    """ "of step 10" where a row's numbers are of earlier checkpoints than the last, else ""."""
+    """ "of step 10" if a row's numbers belong to earlier checkpoints than the last, else ""."""
     runs = [run for run in row.model.runs if run.seed in row.values]
     steps = sorted({step for run in runs if (step := run.earlier(metric.key)) is not None})
     return f"of step{'s' * (len(steps) > 1)} {', '.join(f'{step:,}' for step in steps)}" if steps else ""
@@ -148,7 +148,7 @@ def number(record: dict) -> float | None:
 
 
 def settings(run: RunRecord, record: dict, metric: Metric) -> dict[str, Any]:
-    """What a number was made with; what an older file does not tell is left out."""
+    """The settings behind a number. Settings that older files lack are left out."""
     made_with = of_record(record, metric)
     if isinstance(record.get("inversion"), dict):  # the budget of the search; z is the only space of older files
         budget = {"space": "z", **record["inversion"]}
@@ -161,12 +161,12 @@ def settings(run: RunRecord, record: dict, metric: Metric) -> dict[str, Any]:
 
 
 def of_record(record: dict, metric: Metric) -> dict[str, Any]:
-    """Those settings that a record itself tells."""
+    """The settings that a record itself contains."""
     return {key: record[key] for key in (*_SETTINGS, *metric.settings) if key in record}
 
 
 def unlike(made_with: dict[str, Any], reference: dict[str, Any]) -> str:
-    """How settings differ from the reference, "" if they do not."""
+    """The differences from the reference settings, "" if there are none."""
     differing = [key for key in reference if key in made_with and made_with[key] != reference[key]]
     if "n_fake" in differing and "subset_size" in differing:
         differing.remove("subset_size")
@@ -179,7 +179,7 @@ def _short(value: object) -> str:
 
 
 def usual(section: Section, metric: Metric) -> dict[str, Any]:
-    """The settings that most runs have; of equally many those of last checkpoints, then those with more samples."""
+    """The settings of most runs. Ties prefer last checkpoints, then more samples."""
     known = [settings(run, run.results[metric.key], metric) for run in section.runs if metric.key in run.results]
     counts = Counter(json.dumps(made_with, sort_keys=True) for made_with in known)
 
@@ -200,9 +200,9 @@ def _otherwise(run: RunRecord, metric: Metric, reference: dict[str, Any]) -> str
 
 
 def welch(a: Sequence[float], b: Sequence[float]) -> Difference:
-    """Welch's t-test, which lets the two have different spreads.
+    """Welch's t-test, which allows different spreads.
 
-    Not paired: seeds of different models share no draw but the order of the data.
+    It is not paired: seeds of different models share nothing but the order of the data.
     """
     difference = float(np.mean(a) - np.mean(b))
     if min(len(a), len(b)) < 2 or (equal(a) and equal(b)):
@@ -215,7 +215,7 @@ def welch(a: Sequence[float], b: Sequence[float]) -> Difference:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's (1979) step-down correction: p-values such that all below 0.05 hold together at that level."""
+    """Holm's (1979) step-down correction: all corrected p-values below 0.05 hold together at that level."""
     p, order = np.asarray(p_values, np.float64), np.argsort(p_values, kind="stable")
     corrected = np.empty_like(p)
     corrected[order] = np.maximum.accumulate(np.minimum(1.0, np.arange(len(p), 0, -1) * p[order]))
@@ -223,7 +223,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def correct(differences: dict) -> dict:
-    """The same differences with p-values corrected for all of them that have one."""
+    """The same differences with p-values corrected for all tests."""
     tested = [key for key, difference in differences.items() if difference.p is not None]
     corrected = dict(zip(tested, holm([differences[key].p for key in tested]), strict=True))
     return {key: d._replace(corrected=corrected.get(key)) for key, d in differences.items()}

@@ -1,4 +1,4 @@
-"""What a model costs: time, speed, memory, arithmetic, as a table; and how its quality rose with the time."""
+"""The cost of a model as a table: time, speed, memory, arithmetic. Also its quality over the training time."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -18,11 +18,11 @@ _TIMINGS += ["device_peak_memory_mb", "flops_per_step"]
 
 
 class ModelCost(NamedTuple):
-    """Of one run of a model, means over its runs; None where no file says.
+    """Means over a model's runs. None if no file has the number.
 
-    timings: of _TIMINGS, by their names. train_seconds: compilation and steps; of seeds that share a program seconds
-      and FLOPs are one's part. flops: of the whole training.
-    shared: how many seeds shared the program, 1 if none did. hardware: everything that ran it.
+    timings: entries of _TIMINGS, by their names. train_seconds: compilation and steps. If seeds share a program,
+      seconds and FLOPs are the share of one seed. flops: of the whole training.
+    shared: number of seeds in the program, or 1. hardware: all hardware of the runs.
     """
 
     timings: dict[str, float | None]
@@ -42,7 +42,7 @@ def train_seconds(run: RunRecord) -> float | None:
 
 
 def model_cost(model: Model) -> ModelCost:
-    """Means over the finished runs of a model that have the number; over all where none is finished."""
+    """Means over a model's finished runs with the number. Over all runs if none is finished."""
     runs = [run for run in model.runs if run.finished] or model.runs
     timings = {name: _mean(run.timing.get(name) for run in runs) for name in _TIMINGS}
     parameters = _mean(map(_parameter_count, runs))
@@ -70,7 +70,7 @@ def _parameter_count(run: RunRecord) -> int | None:
 
 
 def hardware(run: RunRecord) -> str:
-    """Machine and devices in words, "" where nothing says."""
+    """Machine and devices in words, "" if unknown."""
     device = run.facts.get("device")
     parts = [str(run.facts["machine"])] if run.facts.get("machine") else []
     if isinstance(device, dict) and device.get("kind"):
@@ -79,9 +79,9 @@ def hardware(run: RunRecord) -> str:
 
 
 def curve(run: RunRecord, metric: Metric) -> list[tuple[float, float]]:
-    """(training seconds, value) of the evaluations during training, the last one's after it.
+    """(training seconds, value) of the evaluations during training, and of the last evaluation.
 
-    Lines of metrics.jsonl know steps, not times: a step counts the mean time of all, after the compilation.
+    metrics.jsonl has steps and no times, so each step counts the mean time of all steps, after the compilation.
     """
     seconds, steps = train_seconds(run), max((line["step"] for line in run.lines), default=0)
     if seconds is None or not steps:
@@ -108,7 +108,7 @@ def efficiency(section: Section, costs: Mapping[int, ModelCost], table: MetricTa
     goal = _goal(section, table)
     if goal is not None:
         heads.append(Cell("time to reach", f"{table.metric.title} {rounded(goal)}"))
-    grid = Grid("What the models cost, means over seeds", heads, [])
+    grid = Grid("Cost of the models, means over seeds", heads, [])
     for model in section.models:
         c = costs[model.number]
         timings = c.timings
@@ -129,17 +129,17 @@ def efficiency(section: Section, costs: Mapping[int, ModelCost], table: MetricTa
         grid.add(cells)
     hardware = sorted({name for c in costs.values() for name in c.hardware})
     if len(hardware) > 1:
-        grid.notes.append(f"Trained on different hardware ({'; '.join(hardware)}): times and speeds do not compare.")
+        grid.notes.append(f"Trained on different hardware ({', '.join(hardware)}). Times and speeds do not compare.")
     elif hardware:
         grid.notes.append(f"All on: {hardware[0]}.")
     if goal is not None:
         grid.notes.append(
-            "The goal is the worst of the models' last numbers, so that each of them reaches it; measured on "
-            "evaluation.num_samples_in_training samples, a step counting the mean time of all."
+            "The goal is the worst of the models' last numbers, so that each model reaches it. It is measured on "
+            "evaluation.num_samples_in_training samples. Each step counts the mean time of all steps."
         )
     if any(c.shared > 1 for c in costs.values()):
         grid.notes.append(
-            "Of seeds in one program seconds and FLOPs are each one's part, images/s and memory the whole program's."
+            "For seeds in one program, seconds and FLOPs are the share of one seed. Images/s and memory are of all."
         )
     return grid
 

@@ -1,4 +1,4 @@
-"""What is wrong with a run, in words: collapse, divergence, copies, failures, numbers that do not compare."""
+"""Findings about a run in words: collapse, divergence, copies, failures, numbers that do not compare."""
 
 import math
 from typing import Any
@@ -28,31 +28,31 @@ _IN_WORDS = {
 
 
 def findings(run: RunRecord, tables: list[MetricTable]) -> list[Finding]:
-    """What there is to say of a run, the worst first.
+    """The findings about a run, the worst first.
 
     Args:
-      tables: of its section, which know whether its numbers were made like the others.
+      tables: the tables of its section, which know whether its numbers have the others' settings.
     """
     every = [*_end(run), *_length(run), *_alarms(run), *_variety(run), *_copies(run), *_doubtful_numbers(run)]
     every += _other_settings(run, tables)
     every += [Finding("damaged", "bad", f"{problem[0].upper()}{problem[1:]}.") for problem in run.problems]
     if str(run.facts.get("commit") or "").endswith("-dirty"):
-        every.append(Finding("uncommitted code", "note", "Its code differed from the commit that it names."))
+        every.append(Finding("uncommitted code", "note", "The run's code differed from the commit in its record."))
     return sorted(dict.fromkeys(every), key=lambda finding: LEVELS.index(finding.level))
 
 
 def disqualifying(run: RunRecord, key: str) -> list[Finding]:
-    """The findings that take a run out of the question.
+    """The findings that disqualify a run.
 
     Args:
-      key: of the metric in question: what is wrong with a fitted latent sampler's samples counts for its numbers alone.
+      key: the metric. A finding about a fitted latent sampler's samples counts for that sampler's numbers alone.
     """
     bad = [finding for finding in run.findings if finding.kind in DISQUALIFYING and finding.level == "bad"]
     return [finding for finding in bad if not finding.sampler or key.endswith(f"_{finding.sampler}")]
 
 
 def is_disqualified(model: Model, key: str) -> bool:
-    """Whether half of the model's runs or more have collapsed, diverged or copy, as far as it counts for a metric."""
+    """Whether at least half of the model's runs have collapsed, diverged or copy, in ways that count for a metric."""
     return 2 * sum(bool(disqualifying(run, key)) for run in model.runs) >= len(model.runs)
 
 
@@ -61,7 +61,7 @@ def _end(run: RunRecord) -> list[Finding]:
     last = "" if run.step is None else f" at step {run.step:,}"
     seconds = (run.config.get("budget") or {}).get("seconds")
     of = f" of {run.config['steps']:,}" if isinstance(run.config.get("steps"), int) else ""
-    of = f", of as many as {seconds:g} s hold" if seconds else of
+    of = f", of as many as fit into {seconds:g} s" if seconds else of
     # A finished run's log may tell of an earlier error that it went on from.
     if run.failure and not (run.finished and run.evaluated):
         if run.failure.diverged:
@@ -69,16 +69,16 @@ def _end(run: RunRecord) -> list[Finding]:
         return [Finding("failed", "bad", f"Failed{last}{of}: {run.failure.message}.")]
     entry = run.entry or {}
     if entry.get("status") == "failed" and not run.finished:
-        failure = Failure.in_line(str(entry.get("message") or "the study does not say why"))
+        failure = Failure.in_line(str(entry.get("message") or "the study gives no reason"))
         kind = "diverged" if failure.diverged else "failed"
         return [Finding(kind, "bad", f"{kind.capitalize()}{last}{of}: {failure.message}.")]
     for name, value in run.lines[-1].items() if run.lines else ():
         if isinstance(value, float) and not math.isfinite(value):
-            text = f"Diverged: {name} was {value} at step {run.lines[-1]['step']:,}, the last that was logged."
+            text = f"Diverged: {name} was {value} at step {run.lines[-1]['step']:,}, the last logged step."
             return [Finding("diverged", "bad", text)]
     if run.config and not run.finished:
         reached = f"it stands{last}{of}" if last else "it has not logged a step yet"
-        return [Finding("unfinished", "warning", f"Unfinished: {reached}, and its log tells of no error.")]
+        return [Finding("unfinished", "warning", f"Unfinished: {reached}, and its log shows no error.")]
     if run.config and not run.evaluated:
         text = "Trained to the end, but there is no evaluation.json with numbers."
         return [Finding("not evaluated", "warning", text)]
@@ -89,14 +89,14 @@ def _length(run: RunRecord) -> list[Finding]:
     """Where it was trained for longer than its config says, or its numbers are not of its end."""
     lengths = []
     if run.outgrown is not None:
-        text = f"Trained to step {run.step:,}, though its config.json says {run.outgrown:,}: it was continued"
+        text = f"Trained to step {run.step:,}, although its config.json says {run.outgrown:,}. It was continued"
         lengths.append(Finding("continued", "note", f"{text}, and counts as a run of {run.step:,} steps."))
     keys: dict[int, list[str]] = {}
     for key in run.results:
         if (step := run.earlier(key)) is not None:
             keys.setdefault(step, []).append(key)
     for step, of in keys.items():
-        text = f"Trained to step {run.step:,}, and these numbers are of step {step:,}: {', '.join(of)}."
+        text = f"Trained to step {run.step:,}, but these numbers are of step {step:,}: {', '.join(of)}."
         level = "note" if run.config.get("best_metric") else "warning"
         lengths.append(Finding("earlier checkpoint", level, text))
     return lengths
@@ -137,8 +137,8 @@ def _variety(run: RunRecord) -> list[Finding]:
         if base == "duplicates" and record.get("found"):
             variety.append(_duplicates(value, record))
         if base == telling and value < _LOW_VARIETY and (values.get("precision") or 0) >= _FIDELITY:
-            seen = f"{key} is {rounded(value)} though precision is {rounded(values['precision'])}"
-            text = f"Collapsed: {seen}: good samples{drawn} of a small part of the data."
+            seen = f"{key} is {rounded(value)} although precision is {rounded(values['precision'])}"
+            text = f"Collapsed: {seen}. Its samples{drawn} are good, but cover a small part of the data."
             variety.append(Finding("collapsed", "bad", text, sampler))
         if base == "pairwise_ms_ssim" and record.get("collapse_suspected"):
             real = record.get("real_value")
@@ -155,7 +155,7 @@ def _variety(run: RunRecord) -> list[Finding]:
 
 
 def _sampler_of(record: dict[str, Any]) -> tuple[str, str]:
-    """The fitted density of latents that samples come from, alone and in words after "samples"; "" for the prior."""
+    """The fitted density of latents behind the samples, alone and in words after "samples". "" for the prior."""
     view = str(record.get("view") or "")
     sampler = view.removeprefix("sample_") if view.startswith("sample_") else ""
     return sampler, f" from the latent sampler {sampler!r}" if sampler else ""
@@ -163,13 +163,13 @@ def _sampler_of(record: dict[str, Any]) -> tuple[str, str]:
 
 def _duplicates(value: float, record: dict[str, Any]) -> Finding:
     sampler, drawn = _sampler_of(record)
-    text = f"{percent(value)} of its samples{drawn} nearly repeat another one"
+    text = f"{percent(value)} of its samples{drawn} nearly repeat another sample"
     expected, support = record.get("expected_share"), record.get("support")
-    text += f" ({percent(expected)} is to be expected)" if isinstance(expected, int | float) else ""
+    text += f" (expected: {percent(expected)})" if isinstance(expected, int | float) else ""
     known = isinstance(support, int | float)
     if known:
         several = round(support) > 1
-        text += f", as if drawn from {round(support):,} different ones" if several else ", as if all were one"
+        text += f", as if drawn from {round(support):,} different samples" if several else ", as if all were the same"
     if value >= _REPEATED and not (known and support >= _DIFFERENT):
         return Finding("collapsed", "bad", f"Collapsed: {text}.", sampler)
     return Finding("repeats itself", "warning", f"{text[0].upper()}{text[1:]}.")
@@ -197,11 +197,11 @@ def _copies(run: RunRecord) -> list[Finding]:
         samples, (sampler, drawn) = record.get("n_fake") or 0, _sampler_of(record)
         if unusual and value is not None:
             real = record.get("share_held_out")
-            beside = f", of unseen real ones {percent(real)}" if isinstance(real, int | float) else ""
+            beside = f", compared with {percent(real)} of unseen real ones" if isinstance(real, int | float) else ""
             near = "unusually near to a training example"
-            near = "nearer to a training row than to an unseen one" if base == "closest_record" else near
+            near = "nearer to a training row than to an unseen row" if base == "closest_record" else near
             text = f"{percent(value)} of its samples{drawn} are {near}{beside} ({key})"
-            text += f"; {copies:,} are exact copies" if isinstance(copies, int) and copies else ""
+            text += f", {copies:,} are exact copies" if isinstance(copies, int) and copies else ""
             copied.append(Finding("copies", "bad", f"Copies training data: {text}.", sampler))
         elif isinstance(copies, int) and copies:
             text = f"{copies:,} of {samples:,} samples{drawn} are exact copies of training examples"
@@ -222,8 +222,8 @@ def _doubtful_numbers(run: RunRecord) -> list[Finding]:
         if record.get("few_samples"):
             least, samples, real = record.get("min_samples"), record.get("n_fake"), record.get("n_real")
             what = f"{samples:,} samples" if real is None or samples < least else f"{real:,} real images"
-            text = f"{key} comes of {what}, fewer than the {least:,} that it needs"
-            doubtful.append(Finding("few samples", "warning", f"{text}: do not compare it with published numbers."))
+            text = f"{key} comes from {what}, but needs {least:,}"
+            doubtful.append(Finding("few samples", "warning", f"{text}. Do not compare it with published numbers."))
     return doubtful
 
 
@@ -235,7 +235,7 @@ def _other_settings(run: RunRecord, tables: list[MetricTable]) -> list[Finding]:
             if other.run is run:
                 reasons.setdefault(other.reason, []).append(table.metric.key)
     deciding = tables[0].metric.key if tables else None
-    text = "Evaluated with other settings than the rest, so not ranked with them"
+    text = "Evaluated with other settings than the rest, and so not ranked with them"
     # Bits per dimension of binarised pixels beside those of gray levels change nothing about the leaderboard.
     return [
         Finding("other settings", "warning" if deciding in keys else "note", f"{text}: {reason} ({', '.join(keys)}).")

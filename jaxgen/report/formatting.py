@@ -11,7 +11,7 @@ def decimals(error: float) -> int:
 
 
 def rounded(value: float | None, error: float | None = None) -> str:
-    """A value to the digits that its uncertainty leaves it; to four digits where none is known."""
+    """A value to the digits that its uncertainty leaves it. To four digits where none is known."""
     if value is None or math.isnan(value):
         return "–"
     if math.isinf(value):

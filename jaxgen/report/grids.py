@@ -14,7 +14,7 @@ from jaxgen.report.sections import Model, Section
 
 
 class Cell(NamedTuple):
-    """text, smaller text below it; look: "best", "bad", "warning", "muted" or ""; anchor: what it links to."""
+    """text, smaller text below it. look: "best", "bad", "warning", "muted" or "". anchor: what it links to."""
 
     text: str
     small: str = ""
@@ -36,7 +36,7 @@ class Badge(NamedTuple):
 class Grid:
     """A table: heads with smaller text below them, rows of cells (the first names the row), notes below it.
 
-    badges: of each row, beside its name.
+    badges: badges of each row, beside its name.
     """
 
     caption: str
@@ -52,13 +52,13 @@ class Grid:
 
 
 def _badges_of_run(run: RunRecord) -> list[Badge]:
-    """What is wrong with a run, each kind once, at its worst."""
+    """The findings about a run, each kind once, at its worst level."""
     levels = {finding.badge: finding.level for finding in reversed(run.findings) if finding.level != "note"}
     return [Badge(text, level) for text, level in reversed(levels.items())]
 
 
 def _badges_of_model(model: Model) -> list[Badge]:
-    """What is wrong with a model's runs, each kind once, the worst first."""
+    """The findings about a model's runs, each kind once, the worst first."""
     levels: dict[str, list[str]] = {}
     for run in model.runs:
         for badge in reversed(_badges_of_run(run)):
@@ -87,18 +87,18 @@ def leaderboard(table: MetricTable) -> Grid:
         value = "no such number" if record is None else rounded(number(record), record.get("spread"))
         grid.notes.append(f"Not ranked: {other.run.place} ({value}): {other.reason}.")
     if any(row.summary.n == 1 for row in table.ranked):
-        text = "With a single seed there is no interval, and nothing can be said of a difference's significance."
+        text = "A single seed has no interval, and allows no test of a difference."
         grid.notes.append(text)
     if metric.target is not None:
         grid.notes.append(f"Ranked, compared and tested by {metric.measure}.")
     count = sum(difference.p is not None for difference in table.differences.values())
     if count:
         grid.notes.append(
-            "Mean over seeds; interval of the mean by Student's t; two-sided Welch t-tests, p-values corrected by "
+            "Mean over seeds. Interval of the mean by Student's t. Two-sided Welch t-tests, p-values corrected by "
             f"Holm's method for the {count} pair{'s' * (count != 1)} of models that could be tested."
         )
     elif any(row.summary.n > 1 for row in table.ranked):
-        grid.notes.append("Mean over seeds; interval of the mean by Student's t.")
+        grid.notes.append("Mean over seeds. Interval of the mean by Student's t.")
     return grid
 
 
@@ -119,7 +119,7 @@ def _standing(row: ModelRow, table: MetricTable, sound: list[ModelRow]) -> list[
         if difference.corrected is None:
             against = Cell(gap, "one seed: no test" if min(s.n, best.summary.n) < 2 else "no spread: no test", "muted")
         else:
-            word = "significant" if difference.significant else "not told apart"
+            word = "significant" if difference.significant else "no proven difference"
             against = Cell(gap, f"{probability(difference.corrected)}, {word}")
     deviation = Cell(significant(s.deviation, 3)) if s.deviation is not None else NOTHING
     around = Cell(interval(s.low, s.high, row.error)) if s.low is not None else NOTHING
@@ -130,7 +130,7 @@ def _standing(row: ModelRow, table: MetricTable, sound: list[ModelRow]) -> list[
 def pairs(table: MetricTable) -> Grid:
     """All differences between two models, with intervals and both p-values."""
     heads = [Cell("pair"), Cell("difference"), Cell("95% interval"), Cell("p", "Welch"), Cell("p", "corrected by Holm")]
-    grid = Grid(f"Differences by {table.metric.measure}, the first less the second", heads, [])
+    grid = Grid(f"Differences by {table.metric.measure}, first minus second", heads, [])
     names = {row.model.number: row.model.name for row in table.ranked}
     for (a, b), d in table.differences.items():
         half = None if d.low is None else (d.high - d.low) / 4
@@ -156,15 +156,15 @@ def effectiveness(section: Section, tables: Sequence[MetricTable]) -> Grid:
             cells.append(mean_cell(row.summary, row.error, bool(row.others), step, look))
         grid.add(cells)
     grid.notes.append(
-        "± is the standard deviation over seeds. Bold: the best of the models that neither collapsed nor copy. "
-        "†: some runs were evaluated with other settings and are left out."
+        "± is the standard deviation over seeds. Bold marks the best model without collapse or copies. "
+        "† marks means without runs that were evaluated with other settings."
     )
     grid.notes += _searches(tables)
     return grid
 
 
 def _searches(tables: Sequence[MetricTable]) -> list[str]:
-    """What the inversions of a section were given: one sentence for each budget."""
+    """The settings of a section's inversions: one sentence for each budget."""
     names: dict[str, list[str]] = {}
     for table in tables:
         runs = [run for row in table.ranked for run in row.model.runs if run.seed in row.values]
@@ -177,7 +177,7 @@ def _searches(tables: Sequence[MetricTable]) -> list[str]:
 
 
 def mean_cell(summary: Summary | None, error: float | None, partial: bool, step: str = "", look: str = "") -> Cell:
-    """A mean over seeds or draws; partial: some were made under other settings and are left out."""
+    """A mean over seeds or draws. partial: whether runs with other settings are left out."""
     if summary is None:
         return Cell("†", "other settings", "muted") if partial else NOTHING
     deviation = "" if summary.deviation is None else f"± {significant(summary.deviation, 2)}"
@@ -186,7 +186,7 @@ def mean_cell(summary: Summary | None, error: float | None, partial: bool, step:
 
 
 def reliability(section: Section, table: MetricTable | None) -> Grid:
-    """Every run: how it ended, how often it was resumed, its alarms and findings."""
+    """Every run: its end, its number of resumes, its alarms and findings."""
     metric = table.metric if table else None
     heads = [Cell("run"), Cell("seed"), Cell("steps"), Cell("resumed"), Cell("alarms"), Cell("still on")]
     if metric:
@@ -212,6 +212,6 @@ def reliability(section: Section, table: MetricTable | None) -> Grid:
     commits = Counter(str(run.facts.get("commit") or "an unknown one")[:12] for run in section.runs)
     if len(commits) > 1:
         listed = ", ".join(f"{commit} ({count})" for commit, count in commits.most_common())
-        grid.notes.append(f"The runs were made by different commits: {listed}.")
-    grid.notes.append("Resumed: how often a run went on from a checkpoint after it was cut off, as its log tells.")
+        grid.notes.append(f"Different commits made the runs: {listed}.")
+    grid.notes.append("Resumed: how often a run continued from a checkpoint after an interruption, by its log.")
     return grid

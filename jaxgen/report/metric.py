@@ -1,4 +1,4 @@
-"""What a metric is called, what it says and which way is better, from the metric's own module where there is one."""
+"""A metric's title, meaning and better direction, from the metric's own module if there is one."""
 
 import importlib
 from collections.abc import Mapping, Sequence
@@ -21,8 +21,8 @@ _ARROWS = {"lower": "↓", "higher": "↑"}
 class Metric(NamedTuple):
     """A number of evaluation.json.
 
-    key: there. base: the metric's module. title, of: what it is called, and the network (or the latents) that it is of.
-    settings: keys of its record that numbers must share to be comparable.
+    key: its key in the file. base: the metric's module. title, of: its title, and its network or latents.
+    settings: keys of its record that must agree between comparable numbers.
     """
 
     key: str
@@ -36,24 +36,24 @@ class Metric(NamedTuple):
 
     @property
     def arrow(self) -> str:
-        """Which way is better; where a value is best, that."""
+        """The better direction, or the best value."""
         return _ARROWS.get(self.direction, "" if self.target is None else f"→ {self.target:g}")
 
     @property
     def best(self) -> str:
-        """The same in words, "" where neither is."""
+        """The better direction in words, "" if neither is better."""
         if self.target is not None:
             return f"{self.target:g} is best"
         return f"{self.direction} is better" if self.direction in _ARROWS else ""
 
     @property
     def target(self) -> float | None:
-        """The best value, where the metric has one between worse ones."""
+        """The best value, if the metric has one between worse values."""
         return direction.target(self.direction)
 
     @property
     def measure(self) -> str:
-        """What models are ranked and tested by, in words."""
+        """The number for rankings and tests, in words."""
         return self.name if self.target is None else f"the distance of {self.name} from {self.target:g}"
 
     @property
@@ -62,21 +62,21 @@ class Metric(NamedTuple):
         return f"{self.title} ({self.of})" if self.of else self.title
 
     def loss(self, value: float) -> float:
-        """What is lower the better the value is."""
+        """A number that is lower for better values."""
         return direction.loss(self.direction, value)
 
     def tested(self, values: Sequence[float]) -> list[float]:
-        """What tests compare: the values, or their distances from the best one."""
+        """The numbers for tests: the values, or their distances from the best value."""
         return [direction.distance(self.direction, value) for value in values]
 
     def standing(self, values: Sequence[float]) -> float:
-        """What a model is ranked by, the lower the better."""
+        """The number for the ranking. Lower is better."""
         mean = float(np.mean(self.tested(values)))
         return mean if self.direction == "lower" or self.target is not None else -mean
 
 
 def describe(key: str, record: Mapping[str, Any]) -> Metric:
-    """The metric of a record; one without a module of jaxgen's own has its key for a name."""
+    """The metric of a record. A metric without a module of jaxgen has its key as its name."""
     base = str(record.get("metric") or _base(key))
     base = "fid" if base == "fd_efficientnet_lite0" else base  # the same number by its two names
     # A user's own metric is not imported: a file of results must not make the report run code.
@@ -111,10 +111,10 @@ def _base(key: str) -> str:
 
 
 def deciding(metrics: Mapping[str, Metric], counts: Mapping[str, int]) -> str | None:
-    """The key of the metric that a leaderboard goes by; None where there is none with a direction.
+    """The key of the leaderboard's metric. None if no metric has a direction.
 
     Args:
-      counts: key -> how many models have it. One that more of them have goes before one that decides more.
+      counts: key -> number of models with it. More models count more than the metrics' usual order.
     """
     order = {name: rank for rank, name in enumerate(_DECIDING)}
     candidates = [key for key, metric in metrics.items() if metric.direction != "none"]

@@ -1,4 +1,4 @@
-"""Writes a report down: index.html with everything in it, report.md with its figures beside it."""
+"""Writes a report: index.html with everything in it, and report.md with its figures beside it."""
 
 import base64
 import html
@@ -18,7 +18,7 @@ from jaxgen.report.run_search import find_runs
 
 
 def build(directories: Sequence[Path], out: Path) -> Path:
-    """What `jaxgen.report.build` does, with the packages that it needs."""
+    """Does the work of `jaxgen.report.build`, with the packages that it needs."""
     runs, studies = find_runs([Path(directory) for directory in directories])
     names = [study.title for study in studies] or [Path(directory).resolve().name for directory in directories]
     report = report_of(runs, studies, ", ".join(dict.fromkeys(names)))
@@ -29,7 +29,7 @@ def build(directories: Sequence[Path], out: Path) -> Path:
         write_atomic(out / "report.md", _render("report.md.j2", report))
         write_atomic(out / "index.html", _render("index.html.j2", report))
     except OSError as error:
-        raise UserError(f"--out={out}: cannot be written ({error.strerror}); name another folder") from None
+        raise UserError(f"--out={out}: cannot be written ({error.strerror}). Name another folder") from None
     return out / "index.html"
 
 

@@ -1,4 +1,4 @@
-"""Pictures of runs, made small enough that a page holds those of many."""
+"""Pictures of runs, made small enough for a page with many runs."""
 
 import io
 import re
@@ -17,21 +17,21 @@ _BUDGET, _LARGEST = 5_000_000, 250_000
 TSNE = "evaluation/tsne.png"
 _WIDTHS = (720, 560, 440, 340, 260, 200)
 _KINDS = (
-    ("Samples", "samples/step_*.png", "Grids from the same latents' seed, at each run's last step."),
+    ("Samples", "samples/step_*.png", "Grids from the same latents, at each run's last step."),
     ("Samples and data", "evaluation/real_and_generated.png", "Generated points over the real ones."),
     (
         "Nearest training images",
         "evaluation/nearest_training_images.png",
-        "Each sample, and beside it the training images that are nearest to it in pixels: copies would show here.",
+        "Each sample beside its nearest training images in pixels. Copies would show here.",
     ),
     ("Interpolations", "samples/interpolation.png", "Each row leads from one latent to another."),
-    ("Reconstructions", "samples/reconstructions_*.png", "Pairs: a test image, and what the model makes of it."),
+    ("Reconstructions", "samples/reconstructions_*.png", "Pairs: a test image and the model's reconstruction."),
     (
         "Closest pairs of samples",
         "evaluation/closest_pairs.png",
-        "The two samples of a pair ought not to be the same: if they are, the model repeats itself.",
+        "The two samples of a pair should differ. If they are the same, the model repeats itself.",
     ),
-    ("Samples by class", "evaluation/samples_by_class.png", "Classes as the nearest real image has them."),
+    ("Samples by class", "evaluation/samples_by_class.png", "The class is that of the nearest real image."),
     ("Latent traversals", "samples/traversal.png", "One latent at a time, the others fixed."),
 )
 # On a page of several models the report draws its own plane, and real images stand beside no model alone.
@@ -49,7 +49,7 @@ _ELSEWHERE = {"tsne", "real_beside_fake", "figure2"}
 
 @dataclass
 class Picture:
-    """A PNG: of which run, its caption, the name of its file, the whole picture, its bytes and size as shown."""
+    """A PNG: its run, its caption, its file name, the whole picture, its displayed bytes and size."""
 
     run: RunRecord
     title: str
@@ -61,7 +61,7 @@ class Picture:
 
 
 class PictureKind(NamedTuple):
-    """Pictures of one kind, one for each model that has one; folded: shown when asked for."""
+    """Pictures of one kind, one for each model that has one. folded: shown on request."""
 
     title: str
     meaning: str
@@ -70,7 +70,7 @@ class PictureKind(NamedTuple):
 
 
 def pictured_run(section: Section, model: Model) -> RunRecord:
-    """The run whose pictures stand for a model: of the seed that most models have, if it has it and it has pictures."""
+    """The run whose pictures stand for a model: it has pictures and, if possible, the seed of most models."""
     counts: Counter[int] = Counter()
     for other in section.models:
         counts.update({run.seed for run in other.runs if run.seed is not None and _any_picture(run)})
@@ -82,9 +82,9 @@ def pictured_run(section: Section, model: Model) -> RunRecord:
 
 
 def kinds(section: Section) -> tuple[list[PictureKind], list[str]]:
-    """The pictures of a section, without their bytes (see `fit`), and those that could not be read.
+    """The pictures of a section without their bytes (see `fit`), and unreadable pictures.
 
-    All kinds of one run of each model, of the same seed where they have it, and samples of the other seeds.
+    They are all kinds from one run of each model, with the same seed if possible, and samples of the other seeds.
     """
     by_title: dict[str, PictureKind] = {}
     broken, known = [], {Path(pattern).stem for _, pattern, _ in _KINDS} | _ELSEWHERE
@@ -123,7 +123,7 @@ def kinds(section: Section) -> tuple[list[PictureKind], list[str]]:
 
 
 def fit(kinds: list[PictureKind]) -> None:
-    """Fills in the bytes of all pictures of a page, those that take most made smaller until all have room."""
+    """Fills in the bytes of all pictures of a page. The largest pictures are made smaller until all fit."""
     pictures = [picture for kind in kinds for picture in kind.pictures]
     for picture in pictures:
         picture.data, picture.width, picture.height = fitted(picture.whole, _LARGEST)
@@ -134,7 +134,7 @@ def fit(kinds: list[PictureKind]) -> None:
 
 
 def room(sizes: list[int], budget: int) -> int:
-    """The largest size that each may have so that all together keep the budget, small ones leaving theirs to others."""
+    """The largest size of each picture so that all keep the budget. Small pictures leave room to others."""
     left = budget
     for i, size in enumerate(sorted(sizes)):
         share = left // (len(sizes) - i)
@@ -154,7 +154,7 @@ def _read(path: Path) -> Image.Image | None:
 
 
 def fitted(whole: Image.Image, limit: int) -> tuple[bytes, int, int]:
-    """A picture as PNG of at most `limit` bytes if fewer colours and pixels can do it, and its size."""
+    """A picture as PNG and its size. Fewer colours and pixels bring it below `limit` bytes if possible."""
     data = b""
     widths = [width for width in _WIDTHS if width < whole.width]
     for width in widths if whole.width > _WIDTHS[0] else (whole.width, *widths):

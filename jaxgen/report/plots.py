@@ -1,4 +1,4 @@
-"""The figures of a section as SVG, for a page that has a light and a dark face and as files that stand alone."""
+"""The figures of a section as SVG: for a page with a light and a dark theme, and as separate files."""
 
 import io
 import re
@@ -53,7 +53,7 @@ _LOSSES = ("loss", "elbo", "bits")
 def leaderboard(table: MetricTable, prefix: str) -> str:
     """Every seed's number as a dot, the mean and its interval as a bar, best model on top.
 
-    The axis holds all numbers; an interval of few seeds may leave it, or one model would press the others together.
+    The axis holds all numbers. It may cut the interval of few seeds, which would otherwise press the others together.
     """
     rows = table.ranked[::-1]
     with figure_and_axes(6.4, 0.75 + 0.32 * len(rows)) as (figure, axes):
@@ -77,7 +77,7 @@ def leaderboard(table: MetricTable, prefix: str) -> str:
 
 
 def quality_against_cost(table: MetricTable, prefix: str) -> str | None:
-    """The deciding number over the time to train, one mark for each run; None without times."""
+    """The deciding number over the training time, one mark for each run. None without times."""
     with figure_and_axes(6.4, 3.6) as (figure, axes):
         models, times = 0, []
         for row in table.ranked:
@@ -95,7 +95,7 @@ def quality_against_cost(table: MetricTable, prefix: str) -> str | None:
 
 
 def progress(section: Section, metric: Metric, prefix: str) -> str | None:
-    """The number over the seconds of training where it was measured on the way; None where no run did."""
+    """The number over the training seconds, for runs that measured it during training. None without such runs."""
     with figure_and_axes(6.4, 3.6) as (figure, axes):
         models, times = 0, []
         for model in section.models:
@@ -113,7 +113,7 @@ def progress(section: Section, metric: Metric, prefix: str) -> str | None:
 
 
 def training(model: Model, prefix: str) -> str | None:
-    """The losses of a model over its steps, one line for each seed; None where none was logged."""
+    """The losses of a model over its steps, one line for each seed. None without logged losses."""
     last = [line for run in model.runs for line in run.lines[-3:]]
     names = sorted({name for line in last for name, value in line.items() if finite(value) is not None})
     names = [name for name in names if name.startswith(_LOSSES)][:_LINES]
@@ -172,7 +172,7 @@ def _over_time(figure: Figure, axes: Axes, metric: Metric, models: int, times: S
     """Finishes a figure of a metric over the time of training."""
     axes.set_title(_axis(metric), loc="left", fontsize=9)
     figure.legend(loc="outside lower center", ncols=min(models, 3), fontsize=8)
-    axes.set_xlabel("time of training, compilation included")
+    axes.set_xlabel("training time, compilation included")
     if max(times) > 5 * min(times) > 0:
         axes.set_xscale("log")
         axes.set_xlim(min(times) / 1.2, max(times) * 1.2)
@@ -196,7 +196,7 @@ def _clock(seconds: float) -> str:
 
 @contextmanager
 def figure_and_axes(width: float, height: float) -> Iterator[tuple[Figure, Axes]]:
-    """A figure of that many inches and its axes, to be drawn on and rendered within the block."""
+    """A figure with a size in inches and its axes, for drawing. It is rendered inside the block."""
     with rc_context(_SETTINGS):
         figure = Figure(figsize=(width, height), layout="constrained")
         yield figure, figure.subplots()
@@ -209,7 +209,7 @@ def _look(number: int) -> dict[str, str]:
 
 
 def render(figure: Figure, prefix: str) -> str:
-    """The figure as an <svg> element for a page: every id starts with `prefix`, text has the colour of the page's."""
+    """The figure as an <svg> element for a page. Every id starts with `prefix`. Text has the page's colour."""
     buffer = io.StringIO()
     # A fixed salt: the same runs give the same page.
     with rc_context({**_SETTINGS, "svg.hashsalt": prefix}), warnings.catch_warnings():
@@ -231,7 +231,7 @@ def render(figure: Figure, prefix: str) -> str:
 
 
 def alone(text: str) -> str:
-    """The element of `render` as a file of its own: dark on white."""
+    """The element of `render` as a separate file: dark on white."""
     width, height = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', text).groups()
     head, _, body = text.partition(">")
     head = f'{head} width="{width}pt" height="{height}pt" color="{_INK_ALONE}" font-family="sans-serif"'

@@ -1,4 +1,4 @@
-"""Reads runs from their work directories; whatever is damaged or missing is said, never raised."""
+"""Reads runs from their work directories. Damaged or missing files are reported and raise no error."""
 
 import json
 import math
@@ -21,7 +21,7 @@ _PROJECTIONS = ("projection.json", "projection_w.json", "projection_w_plus.json"
 
 
 def read(folder: Path, place: str) -> list[RunRecord]:
-    """The run of a work directory, or one for each seed that was trained there."""
+    """The run of a work directory, or a run for each seed of its program."""
     program = RunRecord(folder, place)
     problems = program.problems
     written = _json(folder / "config.json", problems, needed=True)
@@ -83,7 +83,7 @@ def _read_results(run: RunRecord, program: Path) -> None:
 
 
 def _add_results(run: RunRecord, records: Mapping[str, Any]) -> None:
-    """The numbers of a file, and what they were made from; a number that is there already stays."""
+    """The numbers of a file with their origins. Existing numbers stay."""
     made_by = _dict(records, "_run")
     config = made_by["config"] if isinstance(made_by.get("config"), dict) else run.config
     step = made_by["step"] if isinstance(made_by.get("step"), int) else None
@@ -118,7 +118,7 @@ def _numbers(values: Mapping[str, Any]) -> dict[str, float | None]:
 
 
 def _json(path: Path, problems: list[str], needed: bool = False) -> dict[str, Any]:
-    """A JSON object of a file, empty where it cannot be read; what is wrong with it is added to the problems."""
+    """A JSON object of a file, empty if it cannot be read. Errors are added to the problems."""
     try:
         content = json.loads(path.read_text())
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""One run as its work directory tells it, and what is wrong with it."""
+"""One run as its work directory describes it, and findings about it."""
 
 import math
 import re
@@ -15,14 +15,14 @@ _NOT_FINITE = (" became nan", " became inf", " became -inf")
 
 
 class NumberOrigin(NamedTuple):
-    """What a number was made from: the checkpoint's step and `config.evaluation.seed`, None where no file says."""
+    """The origin of a number: the checkpoint's step and `config.evaluation.seed`, None if unknown."""
 
     step: int | None
     seed: int | None
 
 
 class Failure(NamedTuple):
-    """What ended the training of a program: diverged: a number became nan or infinite. seed: whose, if a file says."""
+    """The end of a program's training. diverged: a number became nan or infinite. seed: the failed seed, if known."""
 
     diverged: bool
     message: str
@@ -30,18 +30,18 @@ class Failure(NamedTuple):
 
     @classmethod
     def in_line(cls, line: str) -> "Failure":
-        """The failure that an error line of a log or of study.json tells.
+        """The failure in an error line of a log or of study.json.
 
-        Runs of versions before failure.json have nothing but this line, so it is read for their sake.
+        Runs of versions before failure.json have only this line.
         """
         seed, message = _ERROR_LINE.fullmatch(line).groups()
         return cls(any(words in message for words in _NOT_FINITE), message, None if seed is None else int(seed))
 
 
 class Finding(NamedTuple):
-    """What is wrong with a run. kind: a word or two. text: a sentence. level: one of LEVELS.
+    """A finding about a run. kind: a word or two. text: a sentence. level: one of LEVELS.
 
-    sampler: the fitted density of latents whose samples it is about, "" for the prior's and for all other findings.
+    sampler: the fitted density of latents behind its samples, "" for the prior and for all other findings.
     """
 
     kind: str
@@ -51,30 +51,30 @@ class Finding(NamedTuple):
 
     @property
     def badge(self) -> str:
-        """The kind, and the sampler that it is about."""
+        """The kind, and the sampler of its samples."""
         return f"{self.kind} ({self.sampler})" if self.sampler else self.kind
 
 
 @dataclass(eq=False)
 class RunRecord:
-    """What is known of a run.
+    """The facts about a run.
 
-    folder: its work directory; of a seed that shares its program with others, its folder `seed_<s>`.
-    place: the folder as the report names it.
-    config: as nested dict, complete; {} where it cannot be read.
-    results: {metric: record of evaluation.json}; skipped: {metric: reason}.
+    folder: its work directory. A seed of a program with several seeds has the folder `seed_<s>`.
+    place: the folder's name in the report.
+    config: the complete config as a nested dict. {} if it cannot be read.
+    results: {metric: record of evaluation.json}. skipped: {metric: reason}.
     baselines: {name: {metric: record}} of baselines.json.
-    facts: `_run` of evaluation.json over what config.json holds beside the config.
-    step: the last that was trained, as lines, checkpoints, alarms and evaluations tell.
-    outgrown: the steps of its config.json, where it was trained for more; `config` then has those that it was.
-    origins: {metric: what its number was made from}.
-    lines: of metrics.jsonl, this seed's.
-    lanes: how many seeds shared its program; of seconds and FLOPs timing then has this seed's part.
-    resumes, restarts: how often it went on from a checkpoint, and how often it began again without one.
-    failure: what ended its training, if it was not continued since.
-    problems: what is wrong with its files, one sentence each.
-    entry: the entry of study.json that it belongs to.
-    findings: what is wrong with it, the worst first; known once it was compared with its section.
+    facts: `_run` of evaluation.json, added to the facts of config.json.
+    step: the last trained step, from lines, checkpoints, alarms and evaluations.
+    outgrown: the steps of its config.json, if it trained for more. `config` then has the steps of the training.
+    origins: {metric: origin of its number}.
+    lines: lines of metrics.jsonl for this seed.
+    lanes: number of seeds in its program. The seconds and FLOPs of `timing` are then this seed's share.
+    resumes, restarts: number of continuations from a checkpoint, and of new starts without a checkpoint.
+    failure: the end of its training, unless it was continued later.
+    problems: problems of its files, one sentence each.
+    entry: its entry of study.json.
+    findings: findings about it, the worst first. They need a comparison with its section.
     """
 
     folder: Path
@@ -100,22 +100,22 @@ class RunRecord:
 
     @property
     def seed(self) -> int | None:
-        """Of the training."""
+        """The seed of the training."""
         return self.config.get("seed")
 
     @property
     def anchor(self) -> str:
-        """Of its card."""
+        """The anchor of its card."""
         return "run-" + "".join(c if c.isascii() and c.isalnum() else f"_{ord(c):x}_" for c in self.place)
 
     @property
     def evaluated(self) -> bool:
-        """Whether there are numbers of it, beside those of inversions."""
+        """Whether there are numbers of it, apart from inversions."""
         return any(record.get("view") != "project" for record in self.results.values())
 
     @property
     def finished(self) -> bool:
-        """Whether it was trained to its last step, or as long as its budget of seconds was."""
+        """Whether it was trained to its last step, or until its budget of seconds was spent."""
         if self.step is None:
             return False
         limit = (self.config.get("budget") or {}).get("seconds") or 0
@@ -126,10 +126,10 @@ class RunRecord:
         )
 
     def earlier(self, key: str) -> int | None:
-        """The step that a number is of, where the run was trained beyond it."""
+        """The step of a number, if the run was trained beyond it."""
         step = self.origins[key].step if key in self.origins else None
         return step if step is not None and self.step is not None and step < self.step else None
 
     def files(self, pattern: str) -> list[Path]:
-        """Its files of that pattern, by name."""
+        """Its files that match the pattern, by name."""
         return sorted(path for path in self.folder.glob(pattern) if path.is_file() and not path.name.startswith("."))

@@ -18,7 +18,7 @@ _SKIPPED |= {"tensorboard", "wandb", "mlruns", "mlartifacts"}  # copies for trac
 
 
 class StudyRecord(NamedTuple):
-    """What study.json says: where, its name and title, its entries, what is wrong with the file ("" if nothing)."""
+    """The contents of study.json: place, name, title, entries, and the file's problem ("" if none)."""
 
     folder: Path
     name: str
@@ -31,12 +31,12 @@ def find_runs(directories: Sequence[Path]) -> tuple[list[RunRecord], list[StudyR
     """Reads every run and study below the directories, in the order of their names.
 
     Raises:
-      UserError: no such directory, or nothing in any of them.
+      UserError: no such directory, or no run in any of them.
     """
     runs, studies, seen = [], [], set()
     for directory in directories:
         if not directory.is_dir():
-            raise UserError(f"{directory}: no such directory; name one that holds runs")
+            raise UserError(f"{directory}: no such directory. Name a directory with runs")
         for folder in _folders(directory):
             if folder.resolve() in seen:
                 continue
@@ -47,7 +47,7 @@ def find_runs(directories: Sequence[Path]) -> tuple[list[RunRecord], list[StudyR
                 runs += read(folder, _place(folder, directory, len(directories) > 1))
     if not runs and not any(study.entries for study in studies):
         listed = ", ".join(map(str, directories))
-        raise UserError(f"{listed}: no run there (no config.json, no study.json); name a directory that holds runs")
+        raise UserError(f"{listed}: no run there (no config.json, no study.json). Name a directory with runs")
     for study in studies:
         _assign(study, runs)
     return runs, studies
@@ -84,7 +84,7 @@ def _study(folder: Path) -> StudyRecord:
 
 
 def _assign(study: StudyRecord, runs: list[RunRecord]) -> None:
-    """Gives each run of the study its entry, with what the study noted of that run where it notes runs."""
+    """Gives each run of the study its entry, with the study's notes on that run if there are any."""
     for entry in study.entries:
         entries = {study.folder / "runs" / str(entry["name"]): entry}
         entries |= {study.folder / str(place): entry for place in listed(entry, "workdirs")}
@@ -98,10 +98,10 @@ def _assign(study: StudyRecord, runs: list[RunRecord]) -> None:
 
 
 def noted_runs(entry: dict[str, Any]) -> list[dict[str, Any]]:
-    """What an entry of study.json says of each of its runs: workdir, status, message, attempts, command."""
+    """The notes of a study's entry on each of its runs: workdir, status, message, attempts, command."""
     return [noted for noted in listed(entry, "runs") if isinstance(noted, dict) and "workdir" in noted]
 
 
 def listed(entry: dict[str, Any], key: str) -> list:
-    """The list under a key, empty where there is none."""
+    """The list under a key, or an empty list."""
     return entry[key] if isinstance(entry.get(key), list) else []

@@ -1,4 +1,4 @@
-"""Sections of one data set each, in them models: runs that differ in their seed alone."""
+"""Sections of one data set each, with its models: runs that differ in their seed alone."""
 
 import os
 import re
@@ -14,7 +14,7 @@ _SEED = {"seed", "num_seeds"}
 
 @dataclass
 class Model:
-    """A model under one config, trained with one or more seeds; number: its place among all models of the report."""
+    """A model under one config, trained with one or more seeds. number: its place among all models of the report."""
 
     name: str
     runs: list[RunRecord]
@@ -26,7 +26,7 @@ class Model:
         return f"model-{self.number + 1}"
 
     def of_seed(self, seed: int | None) -> RunRecord | None:
-        """The run with that seed."""
+        """The run with a seed."""
         return next((run for run in self.runs if run.seed == seed), None)
 
 
@@ -41,12 +41,12 @@ class Section:
 
     @property
     def runs(self) -> list[RunRecord]:
-        """Of all its models."""
+        """The runs of all its models."""
         return [run for model in self.models for run in model.runs]
 
 
 def sections(runs: Sequence[RunRecord]) -> tuple[list[Section], list[RunRecord]]:
-    """The runs by data set and model, and those whose data set nobody can tell."""
+    """The runs by data set and model, and runs with an unknown data set."""
     by_data: dict[tuple, Section] = {}
     unknown = []
     for run in runs:
@@ -77,7 +77,7 @@ def sections(runs: Sequence[RunRecord]) -> tuple[list[Section], list[RunRecord]]
 
 
 def _data(run: RunRecord) -> tuple | None:
-    """What makes data sets the same: the name, and the split that is measured against, by its hash."""
+    """The identity of a data set: its name, and the hash of the reference split."""
     data = run.config.get("data")
     if not isinstance(data, dict) or not data.get("name"):
         return None
@@ -111,7 +111,7 @@ def _same(a: RunRecord, b: RunRecord) -> bool:
 
 
 def _name(models: Sequence[Model]) -> None:
-    """Names from the study, or else from the folders, without what is of the seed; each once."""
+    """Names from the study, or else from the folders, without their seed, each once."""
     for model in models:
         entry = model.runs[0].entry
         model.name = str(entry.get("title") or entry["name"]) if entry else _common(model.runs)
@@ -123,7 +123,7 @@ def _name(models: Sequence[Model]) -> None:
 
 
 def _common(runs: Sequence[RunRecord]) -> str:
-    """The first folder's name without what is of the seed, where the folder says its seed."""
+    """The first folder's name without its seed, if the folder names its seed."""
     run = runs[0]
     shorter = re.sub(rf"[/_.\- ]*seed[_\- ]*{run.seed}$", "", run.place)
     if shorter == run.place and len(runs) > 1:

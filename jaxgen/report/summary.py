@@ -1,4 +1,4 @@
-"""The summary of a section in words: which model is better, whether that is chance, what it cost, what went wrong."""
+"""The summary of a section in words: the better model, the role of chance, costs and problems."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -16,7 +16,7 @@ _WIDE = 0.1
 
 
 class Sentence(NamedTuple):
-    """A lead, to be set bold, and what follows it."""
+    """A bold lead, and the text after it."""
 
     lead: str
     text: str
@@ -27,11 +27,11 @@ def summary(section: Section, table: MetricTable | None, costs: Mapping[int, Mod
     """The section's sentences.
 
     Args:
-      table: of the deciding metric; None where nothing was measured.
-      costs: by the model's number.
+      table: the table of the deciding metric. None without measurements.
+      costs: costs by the model's number.
     """
     if table is None or not table.ranked:
-        text = "Nothing can be said: no run has a number that models could share."
+        text = "There is no answer: no metric has numbers that models could share."
         return [Sentence("Which is better?", text), *_went_wrong(section)]
     sound = [row for row in table.ranked if not is_disqualified(row.model, table.metric.key)]
     sentences = [_better(table, sound)]
@@ -55,7 +55,7 @@ def _number(row: ModelRow, error: float | None = None) -> str:
 def _better(table: MetricTable, sound: list[ModelRow]) -> Sentence:
     metric, lead = table.metric, "Which is better?"
     if not sound:
-        text = "None can be called good: every model with a number collapsed, diverged or copies."
+        text = "No model is good: every model with a number collapsed, diverged or copies."
         return Sentence(lead, text, "bad")
     best = sound[0]
     ahead = table.ranked[: table.ranked.index(best)]
@@ -69,12 +69,12 @@ def _better(table: MetricTable, sound: list[ModelRow]) -> Sentence:
         text = f"{_listed(equal)} are best alike by {metric.name}: {_number(best, error)}."
     elif len(sound) == 1:
         lead = "How good is it?" if len(table.ranked) == 1 else lead
-        text = f"{best.model.name} has {metric.name} {_number(best)}. There is no other sound model to compare with."
+        text = f"{best.model.name} has {metric.name} {_number(best)}. There is no other sound model for comparison."
     if second is not None:
         text += f" Next comes {second.model.name} with {_number(second, error)}{_by_how_much(best, second, metric)}."
     if ahead:
         names = ", ".join(f"{row.model.name} ({_why(row.model, metric.key)})" for row in ahead)
-        text += f" With a better number, but not to be believed: {names}."
+        text += f" Models with a better number, but not credible: {names}."
     return Sentence(lead, text)
 
 
@@ -99,13 +99,13 @@ def _significance(table: MetricTable, sound: list[ModelRow]) -> Sentence:
     alone = [row.model.name for row in (best, second) if row.summary.n < 2]
     if alone:
         who = " and ".join(alone)
-        text = f"Nothing can be said: {who} {'has' if len(alone) == 1 else 'have'} a single seed, and another seed may "
-        return Sentence(lead, text + "turn the order round. Train at least three.", "warning")
+        text = f"There is no answer: {who} {'has' if len(alone) == 1 else 'have'} a single seed, and another seed may "
+        return Sentence(lead, text + "change the order. Train at least three.", "warning")
     difference = table.against(best.model, second.model)
     method = f"Welch's t-test over seeds, corrected by Holm for {tested} pair{'s' * (tested != 1)}"
     if difference.p is None:
         same = best.standing == second.standing
-        text = "the two are equal." if same else "neither spreads over its seeds, so that no test can be made."
+        text = "the two are equal." if same else "neither spreads over its seeds, so no test is possible."
         return Sentence(lead, f"{best.model.name} and {second.model.name}: {text}")
     answer, outcome = ("No", "is") if difference.significant else ("It may be", "is not")
     text = f"{answer}: the difference to {second.model.name} {outcome} significant "
@@ -113,9 +113,9 @@ def _significance(table: MetricTable, sound: list[ModelRow]) -> Sentence:
     rest = [row.model for row in sound[2:] if row.summary.n > 1]
     equal = [model.name for model in rest if not table.against(best.model, model).significant]
     if equal and difference.significant:
-        text += f" Further behind, but with seeds too far apart for the test to tell: {', '.join(equal)}."
+        text += f" Further behind, but with too much spread for the test: {', '.join(equal)}."
     elif equal:
-        text += f" Not told apart from {best.model.name} either: {', '.join(equal)}."
+        text += f" Not significantly different from {best.model.name} either: {', '.join(equal)}."
     return Sentence(lead, text, "" if difference.significant else "warning")
 
 
@@ -123,10 +123,10 @@ def _cost(sound: list[ModelRow], costs: Mapping[int, ModelCost]) -> Sentence:
     best, lead = sound[0], "What did it cost?"
     cost = costs[best.model.number]
     if cost.train_seconds is None:
-        return Sentence(lead, f"Nobody knows: {best.model.name} has left no times.")
+        return Sentence(lead, f"There is no answer: {best.model.name} has left no times.")
     text = f"{best.model.name} took {duration(cost.train_seconds)} to train a seed, compilation included"
     if cost.shared > 1:
-        text += f" (its part of a program that trained {cost.shared} seeds)"
+        text += f" (its share of a program that trained {cost.shared} seeds)"
     if cost.parameters:
         text += f", with {large(cost.parameters)} parameters"
     text += "."
@@ -152,25 +152,25 @@ def _belief(best: ModelRow, table: MetricTable) -> Sentence:
     seeds, mean, deviation = best.summary[:3]
     spread = deviation / abs(mean) if mean and seeds > 1 else 0.0
     if seeds == 1:
-        doubts.append("There is a single seed")
+        doubts.append("it has a single seed")
     elif spread > _WIDE:
-        doubts.append(f"Its seeds spread by {percent(spread)}")
+        doubts.append(f"its seeds spread by {percent(spread)}")
     if seeds < len(model.runs):
-        doubts.append(f"Only {seeds} of its {len(model.runs)} runs count here")
+        doubts.append(f"only {seeds} of its {len(model.runs)} runs count here")
     findings = [finding for run in model.runs for finding in run.findings]
     if badges := sorted({finding.badge for finding in findings if finding.level != "note"}):
-        doubts.append(f"Signs of trouble: {', '.join(badges)}")
+        doubts.append(f"its findings are: {', '.join(badges)}")
     if len({run.facts.get("commit") for run in model.runs}) > 1:
-        doubts.append("Its seeds were trained by different commits")
+        doubts.append("its seeds were trained by different commits")
     if any(finding.kind == "uncommitted code" for finding in findings):
-        doubts.append("Its code differed from the commit that it names")
+        doubts.append("its code differed from the commit in its record")
     if others := table.others:
         left = "run was" if len(others) == 1 else "runs were"
-        doubts.append(f"{len(others)} {left} evaluated with other settings and stayed out of the comparison")
+        doubts.append(f"{len(others)} {left} evaluated with other settings and left out of the comparison")
     lead, by = "Can it be believed?", percent(spread) if mean else "nothing"
     if not doubts:
-        return Sentence(lead, f"Yes: {seeds} seeds that spread by {by}, and nothing else was found.")
-    return Sentence(lead, f"With care. {'. '.join(doubts)}.", "warning")
+        return Sentence(lead, f"Yes: {seeds} seeds that spread by {by}, and no problem was found.")
+    return Sentence(lead, f"With care. {' '.join(f'{doubt[0].upper()}{doubt[1:]}.' for doubt in doubts)}", "warning")
 
 
 def _went_wrong(section: Section) -> list[Sentence]:
@@ -200,7 +200,7 @@ def _trouble(cases: list[tuple], runs: int) -> tuple[str, str]:
         which = f" ({len(cases)} of {runs} runs: seed{'s' * (len(cases) > 1)} {', '.join(dict.fromkeys(seeds))})"
     first = cases[0][1]
     if any(set(texts) != set(first) for _, texts in cases):
-        return which, f"{first[0]} So seed {seeds[0]}; the others' words are below."
+        return which, f"{first[0]} This is seed {seeds[0]}. The texts of the others are below."
     more = len(set(first)) - 1
     return which, first[0] + (f" {more} more like it {'is' if more == 1 else 'are'} below." if more else "")
 

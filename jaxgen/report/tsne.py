@@ -15,7 +15,7 @@ _POINTS, _EACH = 2000, 300  # in all, and of each set at most
 
 
 class SampleFeatures(NamedTuple):
-    """What evaluation left of one run: features of samples [n, D] and of real examples [m, D], and the network.
+    """The features of one run's evaluation: of samples [n, D] and of real examples [m, D], with the network.
 
     kind: features of one kind lie in one space and have the same real examples.
     """
@@ -27,7 +27,7 @@ class SampleFeatures(NamedTuple):
 
 
 def read(path: Path) -> SampleFeatures | None:
-    """The file's features, None where it is missing or damaged."""
+    """The file's features, None if it is missing or damaged."""
     try:
         with np.load(path, allow_pickle=False) as file:
             real, fake = (np.asarray(file[name], np.float32) for name in ("real", "fake"))
@@ -40,7 +40,7 @@ def read(path: Path) -> SampleFeatures | None:
 
 
 def plane(section: Section, prefix: str) -> tuple[str, str] | None:
-    """The figure of a section and its caption, None where no run left features or its own picture shows them all."""
+    """The figure of a section and its caption, None if no run has features or if its own picture shows them all."""
     if len(section.models) == 1 and pictured_run(section, section.models[0]).files(TSNE):
         return None
     left = {model.number: read(pictured_run(section, model).folder / _FILE) for model in section.models}
@@ -60,13 +60,13 @@ def plane(section: Section, prefix: str) -> tuple[str, str] | None:
     by_name = dict(zip((names[n] for n in parts), np.split(places, ends), strict=True))
     figure = plots.plane(by_name, {names[n]: n for n in parts}, prefix)
     absent = ", ".join(model.name for model in section.models if model.number not in used)
-    return figure, how + (f" Not in it, for want of such features: {absent}." if absent else "")
+    return figure, how + (f" Without such features: {absent}." if absent else "")
 
 
 def _places(points: np.ndarray, real: np.ndarray, extractor: str) -> tuple[np.ndarray, str]:
     """Points in the plane [n, 2], and how they came there."""
     if points.shape[1] == 2 and not extractor:
-        return points, "The points themselves: the data has two dimensions."
+        return points, "The points themselves, since the data have two dimensions."
     of = f"{extractor} features"
     if not extractor:  # columns of a table, each in its own unit
         of, points = "standardised columns", (points - real.mean(0)) / np.maximum(real.std(0), 1e-12)
@@ -81,7 +81,7 @@ def _places(points: np.ndarray, real: np.ndarray, extractor: str) -> tuple[np.nd
         places = TSNE(perplexity=perplexity, init="pca", random_state=0).fit_transform(few)
     how = (
         f"One t-SNE (van der Maaten and Hinton 2008) of {of} of all models and the real data together, "
-        "on 50 principal components. A good model's points mix with the real ones; distances between far groups, and "
+        "on 50 principal components. A good model's points mix with the real points. Distances between far groups, and "
         "the axes, mean nothing."
     )
     return places, how

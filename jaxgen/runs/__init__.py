@@ -1,4 +1,4 @@
-"""A config becomes the objects of a run, and a work directory becomes a trained state again.
+"""Turns a config into the objects of a run, and a work directory into a trained state.
 
-It imports training, evaluation and what lies below them.
+It imports training, evaluation and the packages below them.
 """

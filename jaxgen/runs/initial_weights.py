@@ -1,4 +1,4 @@
-"""`config.init_from`: the networks of another run, or converted ones, as the start of a new run."""
+"""`config.init_from`: starts a new run from the networks of another run, or from converted networks."""
 
 import logging
 from pathlib import Path
@@ -17,9 +17,9 @@ _SHOWN = 12
 
 
 class Start(NamedTuple):
-    """weights: {player: {"params" or "stats": {path: array}}}, all that fits. origin: for config.json.
+    """weights: {player: {"params" or "stats": {path: array}}}, all weights that fit. origin: for config.json.
 
-    anew: layers that start at random, such as "d b64.fromrgb".
+    anew: layers with random initial weights, such as "d b64.fromrgb".
     """
 
     weights: dict[str, dict[str, dict[tuple[str, ...], np.ndarray]]]
@@ -28,9 +28,9 @@ class Start(NamedTuple):
 
 
 def find(opened: Session, folder: Path) -> Start | None:
-    """What `config.init_from` gives this run; None without it, and for a run with a checkpoint to resume from.
+    """The weights that `config.init_from` gives this run. None without it, and for a run that resumes a checkpoint.
 
-    A layer is taken whole or not at all: where the shape of one of its parameters differs it starts anew.
+    A layer is taken whole or not at all. If the shape of one of its parameters differs, it keeps random weights.
 
     Raises:
       UserError: no run or checkpoint there, or none of its layers fits.
@@ -62,14 +62,14 @@ def find(opened: Session, folder: Path) -> Start | None:
     if not taken:
         raise UserError(
             f"config.init_from={name!r}: no layer of {', '.join(players)} has the shapes of that run's "
-            f"({source_run.config.model.name}): use the same model, or set init_from=''"
+            f"({source_run.config.model.name}). Use the same model, or set init_from=''"
         )
     origin = {"folder": str(source.absolute()), "step": source_run.step, "arrays": taken, "layers_anew": anew}
     return Start(weights, origin, anew)
 
 
 def placed(players: dict[str, Any], weights: dict) -> dict[str, Any]:
-    """The fresh state's players with `Start.weights` in their places; optimisers stay fresh."""
+    """The fresh state's players with the weights of `Start.weights`. Optimisers stay fresh."""
     filled = dict(players)
     for name, given in weights.items():
         trees = {kind: flatten_dict(getattr(players[name], kind), keep_empty_nodes=True) for kind in KINDS_OF_ARRAYS}
@@ -80,11 +80,11 @@ def placed(players: dict[str, Any], weights: dict) -> dict[str, Any]:
 
 
 def tell(start: Start) -> None:
-    """What was taken and what was not, into the log."""
+    """Logs which layers were taken and which were not."""
     log.info("starting from step %d of %s", start.origin["step"], start.origin["folder"])
     if start.anew:
         more = f" and {len(start.anew) - _SHOWN} more" if len(start.anew) > _SHOWN else ""
-        log.warning("layers of other shapes start anew: %s%s", ", ".join(start.anew[:_SHOWN]), more)
+        log.warning("layers of other shapes keep random weights: %s%s", ", ".join(start.anew[:_SHOWN]), more)
 
 
 def _trained(players: dict[str, Any], average: str) -> str | None:

@@ -1,4 +1,4 @@
-"""A work directory becomes a state again, or bare arrays: the checkpoint asked for, of a run or of one of its seeds."""
+"""Restores a state or bare arrays from a work directory: a checkpoint of a run or of one of its seeds."""
 
 import contextlib
 import json
@@ -30,31 +30,31 @@ KINDS_OF_ARRAYS = ("params", "stats")
 
 
 def open_checkpoints(config: ConfigDict, folder: Path, read_only: bool = False) -> Checkpoints:
-    """The checkpoints of a work directory, with the config's rules of what to keep."""
+    """The checkpoints of a work directory, with the config's rules for keeping them."""
     best = config.best_metric
     better = lookup.module("metrics", best, "config.best_metric").DIRECTION if best else "lower"
     return Checkpoints(folder / "checkpoints", config.keep_checkpoints, best, better, read_only)
 
 
 def open_finished_checkpoints(folder: Path) -> Checkpoints:
-    """Those of a run that there is, to read; a run that saves meanwhile goes undisturbed.
+    """The checkpoints of an existing run, for reading. A running training is not disturbed.
 
     Raises:
-      UserError: there are none.
+      UserError: there are no checkpoints.
     """
     if not any(path.name.isdigit() for path in folder.glob("checkpoints/*")):
-        raise UserError(f"{folder / 'checkpoints'} holds no checkpoint: train first (--mode=train)")
+        raise UserError(f"{folder / 'checkpoints'} holds no checkpoint. Train first (--mode=train)")
     return open_checkpoints(run_config.read(folder), folder, read_only=True)
 
 
 def config_of_one_seed(folder: Path, prefix: str = "") -> ConfigDict:
-    """The config of a run of one seed, or of one of several in its own folder; locked.
+    """The locked config of a run of one seed, or of one of several seeds in its own folder.
 
     Args:
-      prefix: what folders begin with in error lines, such as "run:".
+      prefix: prefix of folders in error lines, such as "run:".
 
     Raises:
-      UserError: no run there, or one of several seeds, of which one must be named.
+      UserError: no run there, or several seeds without a choice.
     """
     try:
         config = run_config.read(folder)
@@ -62,17 +62,17 @@ def config_of_one_seed(folder: Path, prefix: str = "") -> ConfigDict:
         raise UserError(f"{prefix}{folder}: {error}") from None
     if config.num_seeds > 1:
         first = folder_of(folder, config.seed)
-        raise UserError(f"{prefix}{folder} holds {config.num_seeds} seeds: name one of them, such as {prefix}{first}")
+        raise UserError(f"{prefix}{folder} holds {config.num_seeds} seeds. Name one of them, such as {prefix}{first}")
     return config
 
 
 def restore(opened: Session, folder: Path, which: str) -> tuple[parallel.TrainState, int]:
     """The state of checkpoint `which` (latest, best, or a step) of a finished or unfinished run, and its step.
 
-    Of a run with several seeds it has lanes; of the folder of one of them it is that one's. Nothing there is changed.
+    The state of several seeds has lanes. The folder of one seed gives the state of that seed. Nothing there is changed.
 
     Raises:
-      UserError: no such checkpoint, or damaged.
+      UserError: no such checkpoint, or a damaged checkpoint.
     """
     container = container_of(folder)
     if container is not None:
@@ -97,10 +97,10 @@ def _restore_lane(opened: Session, container: Path, which: str) -> tuple[paralle
 def open_finished(
     config, folder: Path, checkpoint: str, needs_images: bool = True
 ) -> Iterator[tuple[Session, parallel.TrainState, int]]:
-    """The session, state and step of a checkpoint; the folder is locked, for a run that saves goes undisturbed.
+    """The session, state and step of a checkpoint. The folder is locked, so that a running training is not disturbed.
 
     Args:
-      needs_images: False: the data set stays closed where the run says what its examples are like.
+      needs_images: False keeps the data set closed if the run knows the shape of its examples.
     """
     contents = workdir.check(folder, config)
     opened = session.open_session(config, needs_images, None if needs_images else session.data_shape_of(contents))
@@ -114,9 +114,9 @@ def open_finished(
 
 
 class Trained(NamedTuple):
-    """A trained state to look at.
+    """A trained state for views.
 
-    config: the run's own. opened: its session, with nothing to measure. players: without what optimisers keep.
+    config: the run's own config. opened: its session, without metrics. players: without the state of optimisers.
     """
 
     config: ConfigDict
@@ -126,16 +126,16 @@ class Trained(NamedTuple):
 
 
 def load(folder: Path, checkpoint: str, data_dir: str = "", batches: tuple[int, int] | None = None) -> Trained:
-    """The state of a checkpoint, on the devices that are here; the data set stays closed as with `open_finished`.
+    """The state of a checkpoint, on the devices of this machine. The data set stays closed as with `open_finished`.
 
     Args:
       folder: a work directory, or the folder of one of several seeds in it.
-      data_dir: where the data lie now; "": where the config says.
-      batches: examples of a batch, and devices for them, in place of those that fit the training; the data set is
-        opened then, for what metrics must know of it.
+      data_dir: the present folder of the data. "" takes the config's.
+      batches: batch size and number of devices, in place of those of the training. This opens the data set, since
+        metrics need facts about it.
 
     Raises:
-      UserError: no run or checkpoint there, a damaged one, or several seeds of which none is named.
+      UserError: no run or checkpoint there, a damaged checkpoint, or several seeds without a choice.
     """
     config = config_of_one_seed(folder)
     changed = config.copy_and_resolve_references()
@@ -159,13 +159,13 @@ def _devices_for(config: ConfigDict) -> int:
 
 
 def each_seed(config, folder: Path) -> Iterator[tuple[ConfigDict, Path]]:
-    """Config and folder of each seed of a run, for what one process does.
+    """Config and folder of each seed of a run, for work of one process.
 
     Raises:
-      UserError: there are several processes, which would all write the same files.
+      UserError: there are several processes, and all would write the same files.
     """
     if processes.are_several():
-        raise UserError("--distributed: files of samples and projections are made by one process; leave it out")
+        raise UserError("--distributed: one process writes samples and projections. Leave --distributed out")
     for lane in make_lanes(config, folder, None):
         yield lane.config, lane.folder
 
@@ -179,15 +179,15 @@ class Arrays(NamedTuple):
 
 
 def load_arrays(folder: Path, which: str = "") -> Arrays:
-    """Parameters and statistics of a checkpoint, verified; no data set is opened for it, and no network is built.
+    """Verified parameters and statistics of a checkpoint. No data set is opened, and no network is built.
 
     Args:
       folder: a work directory, or the folder of one of several seeds in it.
-      which: latest, best, the number of a step; "": the best if checkpoints were ranked, else the newest.
+      which: latest, best, or the number of a step. "" takes the best if checkpoints were ranked, else the newest.
 
     Raises:
-      UserError: no run, no such checkpoint, or a damaged one (the newest falls back to the one before); or a run of
-        several seeds, of which one must be named.
+      UserError: no run, several seeds without a choice, or a checkpoint that is missing or damaged. A damaged newest
+        checkpoint falls back to the checkpoint before it.
     """
     config, container = config_of_one_seed(folder), container_of(folder)
     lane = None if container is None else config.seed - run_config.read(container).seed

@@ -1,4 +1,4 @@
-"""What a trained state of a session offers to evaluation, its views with keys and settings, and its evaluation."""
+"""The views of a trained session for evaluation, with keys and settings filled in, and its evaluation."""
 
 import inspect
 import sys
@@ -21,19 +21,19 @@ from jaxgen.runs.session import PATH_NEEDS, Session, evaluated_views, real_split
 
 
 def evaluation_key(config: ConfigDict) -> jax.Array:
-    """The key of the samples that are evaluated and written by --mode=sample."""
+    """The key of the samples for evaluation and for --mode=sample."""
     return jax.random.fold_in(jax.random.key(config.evaluation.seed), 4)
 
 
 def bound_views(
     session: Session, players: PyTree, samplers: Mapping[str, LatentSampler] | None = None
 ) -> dict[str, Callable]:
-    """The views of a trained state as `evaluation.engine.evaluate` takes them, by name.
+    """The views of a trained state by name, in the form that `evaluation.engine.evaluate` takes.
 
-    Each is called with what is left of its parameters, in their order: `sample(ids)`, `log_likelihood(images, ids)`.
+    Each is called with its remaining parameters, in their order: `sample(ids)`, `log_likelihood(images, ids)`.
 
     Args:
-      samplers: of `latent_samplers.fitted`; their samples are the views "sample_<name>".
+      samplers: samplers of `latent_samplers.fitted`. Their samples are the views "sample_<name>".
     """
     settings, views, key = session.config.evaluation, session.views, evaluation_key(session.config)
     bound = {}
@@ -55,7 +55,7 @@ def bound_views(
 
 
 def facts_of(session: Session, samplers: Mapping[str, LatentSampler] | None = None) -> dict[str, dict]:
-    """What metrics must know of the views; `samplers`: of `latent_samplers.fitted`."""
+    """Facts about the views for metrics. samplers: samplers of `latent_samplers.fitted`."""
     facts = {"sample": {"image_shape": session.example_shape}, **session.recipe.facts, **session.facts}
     settings = session.config.evaluation
     facts["path"] = {"space": settings.path_space, "sampling": settings.path_sampling}
@@ -68,7 +68,7 @@ def facts_of(session: Session, samplers: Mapping[str, LatentSampler] | None = No
 
 
 def workers() -> Workers:
-    """The processes of the run as an evaluation divides itself over them."""
+    """The processes of the run, over which an evaluation is divided."""
     return Workers(jax.process_index(), jax.process_count(), processes.gather, processes.share)
 
 
@@ -84,11 +84,11 @@ def evaluate(
     samplers: Mapping[str, Any] | None = None,
     gallery: Path | None = None,
 ) -> dict[str, Any]:
-    """Runs the metrics of the config on what the recipe offers (or on `views`); see `evaluation.engine.evaluate`.
+    """Runs the metrics of the config on the views of the recipe (or on `views`). See `evaluation.engine.evaluate`.
 
-    All processes of the run must call it; the primary one gets the results, the others {}.
+    All processes of the run must call it. The primary process gets the results, the others {}.
 
-    real: what it is measured against; None: the test split. metrics: only these; (): all of the config.
+    real: the reference images. None takes the test split. metrics: the metrics to run. () takes those of the config.
     """
     settings = session.config.evaluation.copy_and_resolve_references()
     settings.num_samples = num_samples
@@ -109,7 +109,7 @@ def evaluate(
 
 
 def evaluate_baselines(session: Session, stop=lambda: False) -> dict[str, dict]:
-    """`config.evaluation.baselines` measured as the run is; {} where it names none."""
+    """The metrics of `config.evaluation.baselines`, computed as for the run. {} without baselines."""
     return baseline_evaluation.measure(
         session.config.evaluation,
         real_split(session, session.config.data.test_split),
@@ -126,7 +126,7 @@ def _statistics_folder(session: Session) -> Path:
 
 
 def results_of(evaluated: dict[str, Any]) -> dict[str, float]:
-    """The plain numbers of an evaluation: metric -> value, by the name in the config too where that differs."""
+    """The plain numbers of an evaluation: metric -> value, also under the config's name if the names differ."""
     numbers = {}
     for name, entry in evaluated.items():
         if not name.startswith("_") and isinstance(entry.get("value"), int | float):

@@ -1,4 +1,4 @@
-"""A config becomes objects: data, mesh, recipe, views, steps."""
+"""Turns a config into objects: data, mesh, recipe, views, steps."""
 
 import functools
 import inspect
@@ -41,12 +41,12 @@ DataShape = tuple[tuple[int, ...], int]
 
 
 class Session(NamedTuple):
-    """The objects that a config describes.
+    """The objects of a config.
 
-    example_shape: (H, W, C) of an image, (D,) of a vector. num_classes: 0 where the training split has no labels.
-    facts: what metrics must know of the data (`Dataset.facts`).
-    open_data: gives the data set, which is read at the first call; `dataset`, `train` and `test` call it.
-    table: how networks see the rows, where the data are a table.
+    example_shape: (H, W, C) of an image, (D,) of a vector. num_classes: 0 if the training split has no labels.
+    facts: facts about the data for metrics (`Dataset.facts`).
+    open_data: returns the data set, which is read at the first call. `dataset`, `train` and `test` call it.
+    table: the encoding of rows, if the data are a table.
     """
 
     config: ConfigDict
@@ -75,9 +75,9 @@ class Session(NamedTuple):
 
 
 def data_shape_of(contents: Mapping[str, Any]) -> DataShape | None:
-    """What `config.json` says of a run's data; None for runs of earlier versions, and for a table.
+    """Facts about a run's data in `config.json`. None for runs of earlier versions, and for a table.
 
-    A table's networks are made for its columns as the training rows are, which only the data tell.
+    A table's networks depend on the columns of the training rows. Only the data have them.
     """
     if "example_shape" not in contents or "columns" in contents["data"]:
         return None
@@ -85,14 +85,14 @@ def data_shape_of(contents: Mapping[str, Any]) -> DataShape | None:
 
 
 def open_session(config, needs_images: bool = True, known: DataShape | None = None) -> Session:
-    """Builds everything but the state; writes nothing but data caches.
+    """Builds everything but the state. Writes nothing but data caches.
 
     Args:
-      needs_images: False: what follows does without, so that `data.name="none"` will do, and nothing is evaluated.
-      known: of a run's data; with it the data set stays closed until something asks for it.
+      needs_images: False if no later work needs images. `data.name="none"` is then possible, and nothing is evaluated.
+      known: known facts about a run's data. With them, the data set stays closed until it is needed.
 
     Raises:
-      UserError: anything in the config that cannot be.
+      UserError: a setting is impossible.
     """
     for key in ("metrics", "metrics_in_training"):
         for name in config.evaluation[key]:
@@ -100,7 +100,7 @@ def open_session(config, needs_images: bool = True, known: DataShape | None = No
     if config.best_metric and config.best_metric not in config.evaluation.metrics:
         raise UserError(lookup.unknown("config.best_metric", config.best_metric, list(config.evaluation.metrics)))
     if not config.data.test_split:
-        raise UserError("config.data.test_split='': evaluation needs a reference split; name one")
+        raise UserError("config.data.test_split='': evaluation needs a reference split. Name a split")
     alarms.check(config.alarms)
     clock = Clock()
     mesh = parallel.make_mesh(config.num_devices, num_seeds=config.num_seeds, seed_devices=config.seed_devices)
@@ -125,8 +125,8 @@ def open_session(config, needs_images: bool = True, known: DataShape | None = No
     recipe, batching = objective.recipe_and_batching(config, recipe_module, train, num_classes, table)
     if is_streamed(train.images) and config.num_seeds > 1:
         raise UserError(
-            f"config.num_seeds={config.num_seeds}: seeds see the images in orders of their own, which cannot all be "
-            "streamed into one program: set it to 1, or data.streaming=never"
+            f"config.num_seeds={config.num_seeds}: each seed has its own order of images, so one program cannot stream "
+            "them. Set num_seeds=1, or data.streaming=never"
         )
     latent_samplers.check_config(config, recipe.views)
     if needs_images:
@@ -146,7 +146,7 @@ def open_session(config, needs_images: bool = True, known: DataShape | None = No
 
 
 def evaluated_views(recipe: Recipe) -> dict[str, Callable]:
-    """Views that make something of example numbers or of real images, and need nothing that evaluation has not."""
+    """Views of example numbers or of real images, with no other inputs than evaluation has."""
     views = {}
     for name, view in recipe.views.items():
         parameters = inspect.signature(view).parameters
@@ -157,16 +157,16 @@ def evaluated_views(recipe: Recipe) -> dict[str, Callable]:
 
 
 def offered_views(recipe: Recipe, settings: ConfigDict) -> dict[str, Callable]:
-    """What `run_views.bound_views` will give, by name, not bound yet; `settings`: `config.evaluation`.
+    """The unbound views that `run_views.bound_views` will give, by name. settings: `config.evaluation`.
 
     Raises:
-      UserError: paths in a space that there is not.
+      UserError: paths in a space that the model lacks.
     """
     for key, choices in (("path_space", ["z", "w"]), ("path_sampling", ["full", "end"])):
         if settings[key] not in choices:
             raise UserError(lookup.unknown(f"config.evaluation.{key}", settings[key], choices))
     if settings.path_space == "w" and "mapping" not in recipe.views:
-        raise UserError("config.evaluation.path_space='w': only stylegan2 maps its latents to w; use 'z'")
+        raise UserError("config.evaluation.path_space='w': only stylegan2 maps its latents to w. Use 'z'")
     offered = evaluated_views(recipe)
     if set(recipe.views) >= PATH_NEEDS:
         offered[path_view(settings.path_space, settings.path_sampling)] = near_images(recipe.views)
@@ -174,13 +174,13 @@ def offered_views(recipe: Recipe, settings: ConfigDict) -> dict[str, Callable]:
 
 
 def data_of(config):
-    """`config.data`, with the run's own seed where `data.seed` says so."""
+    """`config.data`, with the run's own seed if `data.seed` is -1."""
     if config.data.seed != -1:
         return config.data
     if config.num_seeds > 1:
         raise UserError(
-            f"config.data.seed=-1 takes the run's seed, and config.num_seeds={config.num_seeds} trains many on one "
-            "split: name a seed of the data"
+            f"config.data.seed=-1 takes the run's seed, but config.num_seeds={config.num_seeds} trains several on one "
+            "split. Set a seed of the data"
         )
     data = config.data.copy_and_resolve_references()
     data.seed = config.seed
@@ -190,25 +190,25 @@ def data_of(config):
 def _check_data(config, train: Split, num_classes: int, needs_images: bool) -> None:
     if needs_images and not len(train.images):
         raise UserError(
-            f"config.data.name={config.data.name!r} has no images to train on or to measure against: name a data set, "
+            f"config.data.name={config.data.name!r} has no images for training or evaluation. Name a data set, "
             "such as --config.data.name=cifar10"
         )
     if config.data.num_classes and num_classes != config.data.num_classes:
         raise UserError(
-            f"config.data.num_classes={config.data.num_classes}: {config.data.name} has {num_classes or 'no'} classes; "
-            "to train these weights on other classes start a new run with config.init_from"
+            f"config.data.num_classes={config.data.num_classes}: {config.data.name} has {num_classes or 'no'} classes. "
+            "To train these weights on other classes, start a new run with config.init_from"
         )
 
 
 def of_lane(session: Session, lane: Lane) -> Session:
-    """The session of a run of this seed alone: of several, the same objects with its config and a clock of its own."""
+    """The session of one seed. For several seeds, the same objects with a config and a clock of its own."""
     if lane.index is None:
         return session
     return session._replace(config=lane.config, mesh=parallel.flat(session.mesh), clock=Clock())
 
 
 def training_data(session: Session) -> TrainingData:
-    """What feeds the training steps: the whole split on every device, or batches that are read ahead of the steps."""
+    """The input of the training steps: the whole split on every device, or batches that are read in advance."""
     config, train = session.config, session.train
     if is_streamed(train.images):
         steps, workers = config.steps_per_dispatch, config.data.workers
@@ -220,7 +220,7 @@ def training_data(session: Session) -> TrainingData:
 
 
 def real_split(session: Session, name: str) -> ImageSource:
-    """A split of the data as evaluation takes it."""
+    """A split of the data as an `ImageSet` source for evaluation."""
     images, labels = session.dataset.splits[name]
     return ImageSource(images, labels, session.dataset.class_names, f"{session.config.data.name}:{name}")
 
@@ -234,7 +234,7 @@ def compile_steps(session: Session, state: parallel.TrainState) -> compiled_step
 
 
 def provenance(session: Session) -> dict[str, Any]:
-    """What is needed to do the run again: versions, commit, device, data."""
+    """The facts that reproduce the run: versions, commit, device, data."""
     return {
         **software(),
         "device": parallel.describe_devices(session.mesh),

@@ -1,4 +1,4 @@
-"""What `--real`, `--fake` and `--train` of `jaxgen.evaluate` may name, opened: images, statistics, or a trained run."""
+"""Opens the sources that `--real`, `--fake` and `--train` of `jaxgen.evaluate` name: images, statistics, runs."""
 
 import zipfile
 import zlib
@@ -21,17 +21,17 @@ from jaxgen.settings import default, lookup
 from jaxgen.views.views import in_batches
 
 KINDS = (
-    "a folder or zip of images (FOLDER:part or FILE.zip:part for what lies below it), an .npz or .npy of uint8 "
-    "[N, H, W, C] (or of vectors, float32 [N, D]), dataset:split (mnist:test), run:DIR, or a statistics file (.npz "
-    "with mu and sigma)"
+    "a folder or zip of images (or FOLDER:part, FILE.zip:part), an .npz or .npy file, dataset:split (mnist:test), "
+    "run:DIR, or a statistics file. Arrays are uint8 [N, H, W, C], or vectors float32 [N, D]. A statistics file is an "
+    ".npz with mu and sigma"
 )
 
 
 class Options(NamedTuple):
-    """How sources are read.
+    """Options for reading sources.
 
-    channels: 0 as they come. samples: drawn from a run, batch_size at a time on num_devices (0: all), from latents of
-    latent_sampler (prior, normal, gaussian_mixture).
+    channels: 0 keeps the channels. samples: number of samples of a run, made batch_size at a time on num_devices (0:
+    all). latent_sampler: source of the latents (prior, normal, gaussian_mixture).
     """
 
     channels: int = 0
@@ -46,7 +46,7 @@ class Options(NamedTuple):
 
 
 class Opens(Protocol):
-    """A source that is there already, in place of its name; `str()` names it in records and error lines."""
+    """An already opened source in place of its name. `str()` names it in records and error lines."""
 
     def open(self, options: Options, flag: str) -> ImageSource: ...
 
@@ -65,18 +65,18 @@ class GivenArray:
 
 
 def open_source(spec: str | Opens, options: Options, flag: str) -> ImageSource:
-    """Opens what `spec` names, or is.
+    """Opens `spec`, a name or an opened source.
 
     Args:
       flag: "--real" and so on, for error lines.
 
     Raises:
-      UserError: it names nothing, or something unreadable.
+      UserError: it names no source, or something unreadable.
     """
     if not isinstance(spec, str):
         return spec.open(options, flag)
     if not spec:
-        raise UserError(f"{flag} is empty: name {KINDS}")
+        raise UserError(f"{flag} is empty. Name {KINDS}")
     if spec.startswith("run:"):
         return open_run(Path(spec.removeprefix("run:")).expanduser(), options, flag)
     path, part = Path(spec).expanduser(), ""
@@ -86,11 +86,11 @@ def open_source(spec: str | Opens, options: Options, flag: str) -> ImageSource:
         if not path.exists():
             return _dataset(head, part, options, flag)
     if not path.exists():
-        raise UserError(f"{flag}={spec}: there is no such file or folder; name {KINDS}")
+        raise UserError(f"{flag}={spec}: there is no such file or folder. Name {KINDS}")
     if path.suffix in (".npz", ".npy") and path.is_file():
         return _array(path, spec, options, flag)
     if not path.is_dir() and path.suffix != ".zip":
-        raise UserError(f"{flag}={spec}: neither a folder, a zip nor an .npz or .npy file; name {KINDS}")
+        raise UserError(f"{flag}={spec} is neither a folder, a zip nor an .npz or .npy file. Name {KINDS}")
     return _files(path, part, spec, options, flag)
 
 
@@ -100,8 +100,8 @@ def _files(path: Path, part: str, spec: str, options: Options, flag: str) -> Ima
     names = [name for name in container.names if name.lower().endswith(IMAGE_SUFFIXES) and name.startswith(below)]
     if not names:
         tops = sorted({name.split("/")[0] for name in container.names if "/" in name})
-        there = f"; it holds the folders {', '.join(tops[:8])}" if below and tops else ""
-        raise UserError(f"{flag}={spec}: no images there (sought: {' '.join(IMAGE_SUFFIXES)}){there}")
+        there = f". It holds the folders {', '.join(tops[:8])}" if below and tops else ""
+        raise UserError(f"{flag}={spec} holds no images with the endings {' '.join(IMAGE_SUFFIXES)}{there}")
     images = ImageFiles(container, names, f"{flag}={spec}", options.channels)
     return ImageSource(images, *folder_labels(names), split=spec)
 
@@ -117,11 +117,11 @@ def _array(path: Path, spec: str, options: Options, flag: str) -> ImageSource:
                 return ImageSource(None, split=spec, statistics=statistics_file.load(path))
             names = [name for name in ("images", "arr_0", *arrays.files) if name in arrays.files]
             if not names:
-                raise UserError(f"{where}: an empty .npz; it must hold uint8 images [N, H, W, C]")
+                raise UserError(f"{where} is an empty .npz. It must hold uint8 images [N, H, W, C]")
             labels = arrays["labels"] if "labels" in arrays.files and names[0] != "labels" else None
             images = _checked(arrays[names[0]], where, options)
     except statistics_file.Mismatch as error:
-        raise UserError(f"{where}: {error}; make the statistics anew with --save_statistics") from None
+        raise UserError(f"{where}: {error}. Make the statistics anew with --save_statistics") from None
     except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"{where}: cannot be read ({' '.join(str(error).split())[:200]})") from None
     if labels is None or labels.shape != images.shape[:1] or not np.issubdtype(labels.dtype, np.integer):
@@ -134,7 +134,7 @@ def _checked(images: np.ndarray, where: str, options: Options) -> np.ndarray:
         return images
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3) or 0 in images.shape:
         raise UserError(
-            f"{where}: holds {images.dtype} {list(images.shape)}; images must be uint8 [N, H, W, C] with C 1 or 3 "
+            f"{where} holds {images.dtype} {list(images.shape)}. Images must be uint8 [N, H, W, C] with C 1 or 3 "
             "(0 to 255, never scaled batch by batch), vectors float32 [N, D]"
         )
     return image_options.set_channels(images, options.channels or images.shape[-1])
@@ -157,7 +157,7 @@ def same_kind(real: Pixels, fake: Pixels, real_spec: str, fake_spec: str) -> Non
     if len(real.shape) != len(fake.shape) or (len(real.shape) == 2 and real.shape[1] != fake.shape[1]):
         kinds = [f"vectors of {x.shape[1]}" if len(x.shape) == 2 else "images" for x in (real, fake)]
         raise UserError(
-            f"--real={real_spec} has {kinds[0]} and --fake={fake_spec} has {kinds[1]}: nothing compares them"
+            f"--real={real_spec} has {kinds[0]}, but --fake={fake_spec} has {kinds[1]}. No metric compares them"
         )
     if len(real.shape) == 2:
         return
@@ -165,22 +165,22 @@ def same_kind(real: Pixels, fake: Pixels, real_spec: str, fake_spec: str) -> Non
     if channels != fake_channels:
         kinds = {1: "grayscale", 3: "RGB"}
         raise UserError(
-            f"--real={real_spec} is {kinds[channels]} and --fake={fake_spec} {kinds[fake_channels]}: "
-            "--channels=3 repeats gray ones, --channels=1 turns both gray"
+            f"--real={real_spec} is {kinds[channels]}, but --fake={fake_spec} is {kinds[fake_channels]}. "
+            "--channels=3 repeats gray images, and --channels=1 turns both gray"
         )
     if (height, width) != (fake_height, fake_width):
         raise UserError(
-            f"--real={real_spec} has images of {width}x{height} and --fake={fake_spec} of {fake_width}x{fake_height}: "
-            "bring them to one size first; the way of resizing changes every number"
+            f"--real={real_spec} has images of {width}x{height}, but --fake={fake_spec} of {fake_width}x{fake_height}. "
+            "Resize them to one size first. The way of resizing changes every number"
         )
 
 
 class Samples:
-    """The first `count` samples of a run, generated when indexed; the same number, the same image.
+    """The first `count` samples of a run, generated when indexed. The same number gives the same image.
 
     Args:
       sample: ids int32 [n] -> images uint8 [n, H, W, C] or points float32 [n, D], for any n.
-      batch_size: images generated at a time, so that one compiled program does for all.
+      batch_size: images generated at a time, so that one compiled program suffices.
     """
 
     def __init__(self, sample: Callable, count: int, batch_size: int):
@@ -198,10 +198,10 @@ class Samples:
 
 
 def open_run(folder: Path, options: Options, flag: str) -> ImageSource:
-    """A trained run as a source: samples drawn as they are asked for, and whatever else its model offers.
+    """A trained run as a source. Samples are drawn on request, and the other views of its model are there too.
 
     Raises:
-      UserError: no run, no checkpoint, or one that cannot be restored.
+      UserError: no run, no checkpoint, or a checkpoint that cannot be restored.
     """
     try:
         restoring.config_of_one_seed(folder, "run:")

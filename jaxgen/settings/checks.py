@@ -1,6 +1,6 @@
 """Checks of a config before anything is built from it, and every rule of what divides a batch.
 
-A step takes `batch_size` examples in `grad_accum_steps` parts, one after the other; each part is spread over devices.
+A step takes `batch_size` examples in `grad_accum_steps` parts, one after the other. The devices share each part.
 """
 
 import math
@@ -16,7 +16,7 @@ CADENCES = ("log_every", "sample_every", "checkpoint_every", "eval_every", "hist
 
 
 def check(config: ConfigDict) -> None:
-    """Refuses numbers that cannot be a run.
+    """Refuses numbers that no run can have.
 
     Raises:
       UserError: one line with the key, its value and the mend.
@@ -29,7 +29,7 @@ def check(config: ConfigDict) -> None:
             raise UserError(f"config.{key}={config[key]}: it must be 0 (never) or more")
     _check_seeds(config)
     if not config.log_every:
-        raise UserError("config.log_every=0: it must be at least 1 (a run without metrics.jsonl cannot be read later)")
+        raise UserError("config.log_every=0: it must be at least 1, or metrics.jsonl would stay empty")
     per_dispatch = config.steps_per_dispatch
     for key in ("steps", *CADENCES):
         if config[key] % per_dispatch:
@@ -43,7 +43,7 @@ def check(config: ConfigDict) -> None:
     if config.eval_every and config.checkpoint_every and config.eval_every % config.checkpoint_every:
         raise UserError(
             f"config.eval_every={config.eval_every} is no multiple of config.checkpoint_every="
-            f"{config.checkpoint_every}: what is evaluated is also kept"
+            f"{config.checkpoint_every}. Each evaluation needs a checkpoint of its step"
         )
     if config.best_metric and not config.eval_every:
         raise UserError(f"config.best_metric={config.best_metric!r} needs config.eval_every > 0")
@@ -60,8 +60,8 @@ def _check_budget(config: ConfigDict) -> None:
     for name, optimizer in config.optimizers.items():
         if seconds and optimizer.schedule != "constant":
             raise UserError(
-                f"config.budget.seconds={seconds:g} with config.optimizers.{name}.schedule={optimizer.schedule!r}: the "
-                "schedule must know the last step; set config.steps alone, or a constant schedule"
+                f"config.budget.seconds={seconds:g} with config.optimizers.{name}.schedule={optimizer.schedule!r}: "
+                "the schedule must know the last step. Set config.steps alone, or a constant schedule"
             )
 
 
@@ -72,7 +72,7 @@ def _check_seeds(config: ConfigDict) -> None:
         raise UserError(f"config.seed_devices={config.seed_devices} spreads several seeds: set config.num_seeds too")
     if config.num_seeds > 1 and not 0 <= config.seed <= 2**32 - config.num_seeds:
         raise UserError(
-            f"config.seed={config.seed} with config.num_seeds={config.num_seeds}: seeds lie between 0 and 2^32 - 1"
+            f"config.seed={config.seed} with config.num_seeds={config.num_seeds}: seeds must be between 0 and 2^32 - 1"
         )
 
 
@@ -101,7 +101,7 @@ def _check_complete(config: ConfigDict) -> None:
 
 
 def check_parts(config: ConfigDict) -> None:
-    """Refuses a batch that gradient accumulation does not divide into parts of one size."""
+    """Refuses a batch that gradient accumulation cannot divide into equal parts."""
     if config.batch_size % config.grad_accum_steps:
         raise UserError(
             f"config.batch_size={config.batch_size} does not divide into config.grad_accum_steps="
@@ -110,7 +110,7 @@ def check_parts(config: ConfigDict) -> None:
 
 
 def check_devices(config: ConfigDict, devices: int) -> None:
-    """Refuses a batch whose parts do not divide over the devices that share it."""
+    """Refuses a batch whose parts do not divide over the devices."""
     parts, unit = config.grad_accum_steps, config.grad_accum_steps * devices
     if config.batch_size % unit:
         in_parts = f" in config.grad_accum_steps={parts} parts" if parts > 1 else ""
@@ -123,17 +123,17 @@ def check_devices(config: ConfigDict, devices: int) -> None:
 
 
 def check_packs(config: ConfigDict, pack: int) -> None:
-    """Refuses a part that is not made of whole packs of rows on each device."""
+    """Refuses a part that does not give each device whole packs of rows."""
     rows, devices = config.batch_size // config.grad_accum_steps, max(config.num_devices, 1)
     if rows % (pack * devices):
         raise UserError(
-            f"config.model.pack={pack}: {rows} rows of a batch (or of a part of it) on {devices} device(s) are not so "
-            "many whole packs: change config.batch_size"
+            f"config.model.pack={pack} does not divide the {rows} rows of a batch (or of a part of it) on {devices} "
+            "device(s). Change config.batch_size"
         )
 
 
 def check_groups(config: ConfigDict) -> None:
-    """Refuses groups of minibatch standard deviation that do not divide a part: all must be of the same size."""
+    """Refuses groups of minibatch standard deviation that do not divide a part into groups of one size."""
     part = config.batch_size // config.grad_accum_steps
     group = min(config.model.stddev_group, part)
     if group >= 1 and part % group:
@@ -146,11 +146,11 @@ def check_groups(config: ConfigDict) -> None:
 
 
 def check_path_lengths(config: ConfigDict, shrink: int, devices: int) -> None:
-    """Refuses a part of which each of several devices has no multiple of `shrink` (`Recipe.part_multiple`)."""
+    """Refuses a part that does not give each of several devices a multiple of `shrink` (`Recipe.part_multiple`)."""
     examples = config.batch_size // config.grad_accum_steps // devices
     if devices > 1 and examples % shrink:
         raise UserError(
-            f"config.batch_size={config.batch_size} gives each of {devices} devices {examples} example(s) of a part, "
-            f"which config.recipe.path_length_shrink={shrink} does not divide: use a batch_size of "
+            f"config.batch_size={config.batch_size} gives each of {devices} devices {examples} example(s) of a part. "
+            f"config.recipe.path_length_shrink={shrink} does not divide them. Use a batch_size of "
             f"{config.grad_accum_steps * devices * shrink} or a multiple of it"
         )

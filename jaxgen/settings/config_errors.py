@@ -1,4 +1,4 @@
-"""What went wrong while a config was read, in one line."""
+"""Describes in one line an error that occurred while a config was read."""
 
 import difflib
 import re
@@ -11,12 +11,12 @@ from jaxgen.errors import UserError
 
 
 def describe_error(error: BaseException, path: str | None, argv: list[str]) -> str:
-    """One line about what went wrong while the config was read: file and line, or the flag, and the nearest key.
+    """One line about an error of reading a config: the file and line, or the flag, and the nearest key.
 
     Args:
-      error: what the parser raised; what it was raised from tells the place.
+      error: the parser's error. The errors behind it tell the place.
       path: the config file.
-      argv: the command line, for the full name of an override; empty: the file alone was read.
+      argv: the command line, for the full name of an override. It is empty if the file alone was read.
     """
     chain = _chain(error)
     file = path and path.split(":")[0]
@@ -46,7 +46,7 @@ def describe_error(error: BaseException, path: str | None, argv: list[str]) -> s
 
 
 def _chain(error: BaseException | None) -> list[BaseException]:
-    """The error and what it was raised from or while handling."""
+    """The error, followed by the errors that caused it."""
     chain = []
     while error is not None:
         chain.append(error)
@@ -67,10 +67,11 @@ def _misspelt_key(error: BaseException) -> str | None:
     if match := re.search(r'Did you mean "(.+?)" instead of "(.+?)"', text):
         return f"{match[2]!r}: did you mean {match[1]!r}?"
     if match := re.fullmatch(r"'(\w+)'|(\w+)", text):  # an override that resembles no key
-        return f"{match[1] or match[2]!r}: jaxgen/settings/default.py lists all"
+        return f"{match[1] or match[2]!r}: jaxgen/settings/default.py lists all keys"
     if match := re.search(r'Key "(.+?)" does not exist.*Other fields present: "\{(.*)', text):
         near = difflib.get_close_matches(match[1], re.findall(r"'(\w+)':", match[2]), n=1)
-        return f"{match[1]!r}: " + (f"did you mean {near[0]!r}?" if near else "jaxgen/settings/default.py lists all")
+        hint = f"did you mean {near[0]!r}?" if near else "jaxgen/settings/default.py lists all keys"
+        return f"{match[1]!r}: {hint}"
     return None
 
 

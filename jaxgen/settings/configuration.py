@@ -1,4 +1,4 @@
-"""A config as plain types and back, what tells one config from another, and when its budget of seconds is spent."""
+"""Converts configs to plain types and back, compares two configs, and says when a budget of seconds is spent."""
 
 import json
 import math
@@ -38,7 +38,7 @@ def to_dict(config: ConfigDict) -> dict[str, Any]:
 
 
 def from_dict(plain: dict[str, Any]) -> ConfigDict:
-    """The config that `to_dict` made plain, locked: lists are tuples again, keys newer than it at their defaults."""
+    """The locked config of a dict that `to_dict` made. Lists become tuples, and missing newer keys get defaults."""
 
     def restored(value):
         if isinstance(value, dict):
@@ -60,7 +60,7 @@ def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def completed(old: dict[str, Any]) -> dict[str, Any]:
-    """A config that an earlier version wrote, with the keys that it did not have yet at their defaults."""
+    """A config of an earlier version, completed with the defaults of newer keys."""
 
     def merge(base: dict, over: dict) -> dict:
         nested = [key for key in base if isinstance(base[key], dict) and isinstance(over.get(key), dict)]
@@ -70,11 +70,10 @@ def completed(old: dict[str, Any]) -> dict[str, Any]:
 
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Keys whose values differ so that the two are not the same training: key -> (old, new).
+    """The keys whose difference makes two trainings different: key -> (old, new).
 
-    `budget.seconds` may grow, and `steps` where every learning rate is constant, since then the longer run passes
-    through the shorter one.
-    A network that was converted without data can be given any of its size.
+    `budget.seconds` may grow. `steps` may grow if every learning rate is constant: the longer run then passes through
+    the shorter run. Data of the right size may be added to a network that was converted without data.
     """
     old, new = flatten(old), flatten(new)
     if old.get("data.name") == "none":
@@ -95,10 +94,10 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> dict[str, tuple[Any
 
 
 def longer(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """Of `steps` and `budget.seconds` those that let a run go on for longer than before, with their new values.
+    """The new values of `steps` and `budget.seconds`, as far as they make the run longer than before.
 
     Args:
-      old, new: whole configs that `differences` finds alike.
+      old, new: whole configs without `differences`.
     """
     old, new = flatten(old), flatten(new)
     grown = {"steps": new["steps"]} if new["steps"] > old["steps"] else {}
@@ -113,14 +112,14 @@ def _is_longer(seconds: float, before: float) -> bool:
 
 
 def is_budget_spent(budget: float, seconds: float, step: int, steps_per_dispatch: int, under_way: int = 0) -> bool:
-    """Whether a run ends here: half of one more dispatch would go beyond the budget.
+    """Whether a run ends here: half of another dispatch would exceed the budget.
 
     Args:
-      budget: seconds of training steps, 0 for none.
-      seconds: spent so far.
-      step: how many steps there are.
-      steps_per_dispatch: how many go on at once.
-      under_way: of them those that `seconds` does not know yet; they are taken to be like those before.
+      budget: seconds of training steps, 0 for no budget.
+      seconds: training seconds so far.
+      step: number of steps so far.
+      steps_per_dispatch: steps of one dispatch.
+      under_way: steps whose time is not yet in `seconds`. They are assumed to take as long as earlier steps.
     """
     if not budget or not step:
         return False

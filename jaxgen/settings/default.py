@@ -26,7 +26,7 @@ def optimizer(**changes) -> ConfigDict:
     }
     unknown = set(changes) - set(values)
     if unknown:
-        raise KeyError(f"optimizer: unknown {sorted(unknown)}; it has {sorted(values)}")
+        raise KeyError(f"optimizer: unknown {sorted(unknown)}. It has {sorted(values)}")
     return ConfigDict({**values, **changes})
 
 
@@ -92,6 +92,7 @@ def get_config() -> ConfigDict:
     # The checkpoint that is best by this metric is kept too. It needs `eval_every`. "": no such checkpoint.
     config.best_metric = ""
     config.histogram_every = 1_000  # Steps between two histograms of the parameters in TensorBoard.
+    config.report = True  # At its end the run writes report/index.html. Runs of a study leave the page to the study.
     config.report = True  # At its end the run writes report/index.html. Runs of a study leave the page to the study.
     # Trackers show numbers and pictures: `tensorboard`, `wandb`, `mlflow` or an import path. `wandb` and `mlflow` need
     # the extras of these names. A run can go on with other trackers. `()`: no tracker.
@@ -182,11 +183,11 @@ def get_config() -> ConfigDict:
     config.model.width = 64
     # Networks have BatchNorm, with statistics over all devices. False: no network has BatchNorm.
     config.model.batch_norm = True
+    # For `dcgan` (`radford`): the generator's last layer has a bias, so that a black ground is within reach. The
+    # paper's network has none.
+    config.model.output_bias = False
     # The dropout rate in the discriminators of `tabular_gan`, `dcgan` (`pytorch_gan`) and `mlp_gan` (`goodfellow`).
     config.model.dropout = 0.25
-    # For `dcgan` (`radford`): the last layer of the generator has a bias, and the ground of images can be black. The
-    # paper has no bias there.
-    config.model.output_bias = False
     # For `dcgan` (`radford`), `sngan`, `point_gan`, `tabular_gan`: the width of the discriminator. 0: the same as
     # `width`.
     config.model.discriminator_width = 0

@@ -1,4 +1,4 @@
-"""Experiments by their names: the files of `configs/`, which a wheel holds as `jaxgen/experiments/`."""
+"""Finds experiments by name: the files of `configs/`, which a wheel holds as `jaxgen/experiments/`."""
 
 import importlib.util
 from pathlib import Path
@@ -12,13 +12,13 @@ _PACKAGE = Path(__file__).parents[1]
 
 
 def folder() -> Path:
-    """The folder of the experiments that come with jaxgen: in the wheel, or in the checkout that is installed."""
+    """The folder of jaxgen's experiments, in the wheel or in the installed checkout."""
     shipped = _PACKAGE / "experiments"
     return shipped if shipped.is_dir() else _PACKAGE.parent / "configs"
 
 
 def names() -> list[str]:
-    """All experiments that come with jaxgen, studies among them."""
+    """The names of all jaxgen's experiments, studies included."""
     return sorted(path.stem for path in folder().glob("*.py"))
 
 
@@ -26,11 +26,11 @@ def find(name: str, asked_as: str = "") -> Path:
     """The file of an experiment.
 
     Args:
-      name: a path to a file, or the bare name of an experiment that comes with jaxgen, such as "dcgan_mnist".
-      asked_as: how the error line begins; "": as the command line has it.
+      name: a path to a file, or the bare name of an experiment of jaxgen, such as "dcgan_mnist".
+      asked_as: the start of the error line. "" quotes the flag --config.
 
     Raises:
-      UserError: neither; the line lists near names.
+      UserError: there is no such file or experiment. The line lists similar names.
     """
     path = Path(name).expanduser()
     if path.is_file():
@@ -39,7 +39,7 @@ def find(name: str, asked_as: str = "") -> Path:
         return shipped
     begin = asked_as or f"--config={name}"
     if path.suffix == ".py" and path.stem in names():
-        raise UserError(f"{begin}: no such file; the experiment of jaxgen is called {path.stem}, without folder")
+        raise UserError(f"{begin}: no such file. Write {path.stem} alone for the experiment of jaxgen")
     if path.suffix == ".py" or len(path.parts) > 1:
         raise UserError(f"{begin}: no such file" + _near(path.stem))
     raise UserError(f"{begin}: no file and no experiment of that name" + _near(name))
@@ -47,18 +47,18 @@ def find(name: str, asked_as: str = "") -> Path:
 
 def _near(name: str) -> str:
     near = lookup.near(name, names())
-    return f"; near: {', '.join(near)}" if near else f"; {folder()} holds all {len(names())} experiments"
+    return f". Similar: {', '.join(near)}" if near else f". {folder()} holds all {len(names())} experiments"
 
 
 def experiment(name: str) -> ConfigDict:
-    """A fresh config of an experiment, to change and to train.
+    """A fresh config of an experiment, which you may change and train.
 
     Args:
-      name: "dcgan_mnist", or a path to a file that has `get_config()`; what follows a colon is its argument, as in
+      name: "dcgan_mnist", or a path to a file with `get_config()`. Text after a colon is the function's argument, as in
         "stylegan2_auto:256,8".
 
     Raises:
-      UserError: no such experiment, or any mistake in its file; the line names the file and the line in it.
+      UserError: no such experiment, or a mistake in its file. The message names the file and line.
     """
     stem, colon, argument = name.partition(":")
     path = find(stem, asked_as=f"experiment({name!r})")

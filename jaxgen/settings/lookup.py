@@ -1,4 +1,4 @@
-"""A name in a config becomes the module of that name; an import path becomes the user's own module."""
+"""Finds the module that a name in a config means: a module of jaxgen, or a user's module by its import path."""
 
 import ast
 import difflib
@@ -31,7 +31,7 @@ def choices(kind: str) -> list[str]:
 
 @functools.cache
 def marked_modules(folder: Path, marks: tuple[str, ...]) -> tuple[str, ...]:
-    """Names of the modules and packages in `folder` that define all of `marks`; read as text, for JAX loads slowly."""
+    """Names of the modules in `folder` that define all of `marks`. They are read as text, since JAX loads slowly."""
     files = {path.stem: path for path in folder.glob("*.py") if path.stem != "__init__"}
     files |= {path.parent.name: path for path in folder.glob("*/__init__.py")}
     return tuple(sorted(name for name, path in files.items() if set(marks) <= _top_level(path.read_bytes())))
@@ -52,15 +52,15 @@ def _top_level(source: bytes) -> set[str]:
 
 
 def module(kind: str, name: str, key: str) -> ModuleType:
-    """The module that `name` means: built-in (`dcgan`) or an import path (`my_package.my_model`).
+    """The module that `name` means: a built-in module (`dcgan`) or an import path (`my_package.my_model`).
 
     Args:
-      kind: package under `jaxgen` that holds the built-in ones.
+      kind: package of jaxgen with the built-in modules.
       name: the value in the config.
-      key: the config key it came from, for the error line.
+      key: the config key of this value, for the error line.
 
     Raises:
-      UserError: no such module (the line lists the choices), or a user's own without the function that is called.
+      UserError: no such module (the line lists the choices), or a user's module lacks the required function.
     """
     known = choices(kind)
     if name in known:
@@ -71,36 +71,36 @@ def module(kind: str, name: str, key: str) -> ModuleType:
 
 
 def member(members: Mapping, name: str, key: str):
-    """`members[name]`, or the module that `name` is the import path of."""
+    """`members[name]`, or the module with the import path `name`."""
     return members[name] if name in members else _import_path(name, sorted(members), key)
 
 
 def as_fields(owner: ModuleType, kind: type[Fields], key: str) -> Fields:
-    """A `kind` of what a user's own module defines under the names of its fields; what has no default must be there.
+    """A `kind` whose fields are attributes of a user's module. Fields without a default must be defined there.
 
     Raises:
-      UserError: one of these is missing.
+      UserError: the module lacks such a field.
     """
     needed = {name: need(owner, name, key) for name in kind._fields if name not in kind._field_defaults}
     return kind(**needed, **{name: getattr(owner, name) for name in kind._field_defaults if hasattr(owner, name)})
 
 
 def need(owner: ModuleType, attribute: str, key: str):
-    """`owner.attribute`, or the error line that says which function a user's own module lacks."""
+    """`owner.attribute`, or an error line that names the function that a user's module lacks."""
     if not hasattr(owner, attribute):
         raise UserError(
-            f"{key}: {owner.__name__} has no {attribute}(); the README's 'Extending' shows what it must hold"
+            f"{key}: {owner.__name__} has no {attribute}(). The pages docs/extend/ show which functions it needs"
         )
     return getattr(owner, attribute)
 
 
 def near(name: str, known: list[str], count: int = 3) -> list[str]:
-    """Of the known names those that resemble `name`, the nearest first."""
+    """The known names that resemble `name`, the nearest first."""
     return difflib.get_close_matches(str(name), known, n=count)
 
 
 def unknown(key: str, name: str, known: list[str], other: str = "") -> str:
-    """One line for an unknown name: the nearest choice first, then all of them."""
+    """One line for an unknown name: the nearest choice first, then all choices."""
     nearest = near(name, known, 1)
     hint = f"did you mean {nearest[0]!r}? " if nearest else ""
     return f"{key}={name!r} is unknown: {hint}choices: {', '.join(known)}{', or ' + other if other else ''}"
@@ -114,5 +114,5 @@ def _import_path(name: str, known: list[str], key: str) -> ModuleType:
     except ModuleNotFoundError as error:
         # A missing import *inside* the user's module is the user's to see whole; only the path itself is bad input.
         if error.name and (name == error.name or name.startswith(error.name + ".")):
-            raise UserError(f"{key}={name!r}: no module {error.name!r} can be imported; check PYTHONPATH") from None
+            raise UserError(f"{key}={name!r}: no module {error.name!r} can be imported. Check PYTHONPATH") from None
         raise

@@ -1,4 +1,4 @@
-"""What the numbers of a config can be, whatever model and recipe it names; their own checks are stricter."""
+"""Ranges of a config's numbers that hold for every model and recipe. The models' own checks are stricter."""
 
 import math
 from typing import NamedTuple
@@ -12,14 +12,14 @@ _SEEDS_END = 2**32
 
 
 class Range(NamedTuple):
-    """Numbers from `low` on (`open_low`: above it) and below `high`; none of them is infinite or NaN."""
+    """Finite numbers from `low` on (`open_low`: above it) and below `high`."""
 
     low: float
     high: float = math.inf
     open_low: bool = False
 
     def holds(self, value: float) -> bool:
-        """Whether `value` lies in it."""
+        """Whether `value` lies in the range."""
         return math.isfinite(value) and value < self.high and (value > self.low if self.open_low else value >= self.low)
 
     def __str__(self) -> str:
@@ -75,7 +75,7 @@ def check(config: ConfigDict) -> None:
     """Refuses numbers that no run can have.
 
     Raises:
-      UserError: one line with the key, its value and what it must be.
+      UserError: one line with the key, its value and the range.
     """
     groups = {f"config.{group}": (config[group], ranges) for group, ranges in _RANGES.items()}
     groups["config"] = (config, {_SEED: ("seed",)})
@@ -86,7 +86,7 @@ def check(config: ConfigDict) -> None:
 
 
 def require(settings: ConfigDict, group: str, allowed: Range, *keys: str) -> None:
-    """Refuses values of `keys` outside a range; group: what the error line calls `settings`, such as "config.model"."""
+    """Refuses values of `keys` outside a range. `group` is the name of `settings`, such as "config.model"."""
     for key in keys:
         if not allowed.holds(settings[key]):
             raise UserError(f"{group}.{key}={settings[key]}: it must be {allowed}")

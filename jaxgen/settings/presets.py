@@ -1,7 +1,7 @@
-"""What many experiments share and no paper decides: the keys of a data set, and how a run is cut up on a machine.
+"""Settings that many experiments share and no paper decides: the keys of a data set, and the cadences of a run.
 
-Each preset changes a config in place and returns it. A data set's preset sets all that the data set decides, so that an
-experiment on one data set becomes one on another: `presets.fashion_mnist(experiment("gan_mnist"))`.
+Each preset changes a config in place and returns it. The preset of a data set sets every key that depends on the data.
+An experiment on one data set thus becomes an experiment on another: `presets.fashion_mnist(experiment("gan_mnist"))`.
 """
 
 from ml_collections import ConfigDict
@@ -20,7 +20,7 @@ def digits(config: ConfigDict) -> ConfigDict:
 
 
 def mnist(config: ConfigDict, size: int = 28) -> ConfigDict:
-    """MNIST: 60,000 training images; none mirrored, since these are digits."""
+    """MNIST: 60,000 training images, not mirrored."""
     return _images(config, "mnist", size, 1)
 
 
@@ -35,14 +35,14 @@ def cifar10(config: ConfigDict, flip: bool = True) -> ConfigDict:
 
 
 def svhn_cropped(config: ConfigDict) -> ConfigDict:
-    """SVHN's cropped digits (Netzer et al. 2011): 73,257 training images of 32x32 pixels; none mirrored."""
+    """SVHN's cropped digits (Netzer et al. 2011): 73,257 training images of 32x32 pixels, not mirrored."""
     return _images(config, "svhn_cropped", 32, 3)
 
 
 def covid_xray(config: ConfigDict) -> ConfigDict:
-    """Kaggle's COVID-19 Radiography database (Rahman et al. 2021) at 64x64, measured as generated images are.
+    """Kaggle's COVID-19 Radiography database (Rahman et al. 2021) at 64x64. Real images are resized as in training.
 
-    Set data.dir to the folder or zip; for class folders of other X-rays add `--config.data.name=folder`.
+    Set data.dir to the folder or zip. For class folders of other X-rays add `--config.data.name=folder`.
     """
     config.evaluation.metrics = ("kid", "fd_efficientnet_lite0")
     config.evaluation.num_samples = 2_115  # as many as there are test images
@@ -51,7 +51,7 @@ def covid_xray(config: ConfigDict) -> ConfigDict:
 
 
 def image_folder(config: ConfigDict, size: int) -> ConfigDict:
-    """Coloured images of your own, mirrored at random: set data.dir to the folder or zip."""
+    """Your own coloured images, mirrored at random. Set data.dir to the folder or zip."""
     return _images(config, "folder", size, 3, flip=True)
 
 
@@ -88,18 +88,18 @@ def breast_cancer(config: ConfigDict) -> ConfigDict:
 
 
 def class_conditional(config: ConfigDict) -> ConfigDict:
-    """Both networks know the class of each image, and data without classes are refused."""
+    """Makes both networks conditional on the class of each image. Data without classes are refused."""
     config.data.labels = config.model.conditional = True
     return config
 
 
 def length(config: ConfigDict, steps: int, every: int = 500, per_dispatch: int = 20) -> ConfigDict:
-    """How long a run is, and how it is cut up.
+    """Sets the length of a run and its cadences.
 
     Args:
       config: changed in place.
-      steps: updates in all.
-      every: steps from one checkpoint, and one grid of samples, to the next.
+      steps: number of updates.
+      every: steps between two checkpoints, and between two grids of samples.
       per_dispatch: steps compiled into one call.
     """
     config.steps, config.steps_per_dispatch = steps, per_dispatch
@@ -108,7 +108,7 @@ def length(config: ConfigDict, steps: int, every: int = 500, per_dispatch: int =
 
 
 def compared_images(study: ConfigDict, num_samples: int) -> ConfigDict:
-    """What the runs of a study on images are measured by: all of it after training, the distance during it as well."""
+    """Sets the metrics of a study on images: all metrics after training, the distance during training too."""
     samples = ("fd_efficientnet_lite0", "kid", "precision", "recall", "density", "coverage", "duplicates")
     study.evaluation.metrics = (*samples, "memorisation", "psnr", "ssim", "bits_per_dim")
     study.evaluation.num_samples = study.evaluation.num_samples_in_training = num_samples

@@ -1,4 +1,4 @@
-"""The config of a run that there is: `--config DIR` names a work directory where a config file may stand.
+"""Reads the config of an existing run: `--config DIR` may name a work directory in place of a config file.
 
 ml_collections loads this file as a config file, with the directory as the argument of `get_config`.
 """
@@ -19,10 +19,10 @@ def get_config(folder: str) -> ConfigDict:
 
 
 def read(folder: Path) -> ConfigDict:
-    """The config that a work directory was made with, keys that are newer than it at their defaults; locked.
+    """The locked config of a work directory. Keys newer than the run get their defaults.
 
     Raises:
-      UserError: no run there, or an unreadable one.
+      UserError: no run there, or an unreadable config.
     """
     path = folder / "config.json"
     if not path.exists():
@@ -34,14 +34,14 @@ def read(folder: Path) -> ConfigDict:
 
 
 def as_config_file(name: str) -> str:
-    """What ml_collections reads for `--config NAME`.
+    """The name that ml_collections gets for `--config NAME`.
 
     Args:
-      name: a work directory or its config.json, a config file, or an experiment that comes with jaxgen; the last two
+      name: a work directory or its config.json, a config file, or an experiment of jaxgen. A file and an experiment
         may carry an argument after a colon.
 
     Raises:
-      UserError: none of these.
+      UserError: `name` is nothing of the kind.
     """
     path = Path(name).expanduser()
     folder = path.parent if path.name == "config.json" else path
@@ -52,7 +52,7 @@ def as_config_file(name: str) -> str:
 
 
 def folder_of(config_file: str) -> Path | None:
-    """The work directory in what `as_config_file` returned, or None if it is a file."""
+    """The work directory in a result of `as_config_file`, or None for a file."""
     file, _, folder = config_file.partition(":")
     return Path(folder) if file == __file__ else None
 
@@ -61,7 +61,7 @@ def load(name: str, overrides: list[str]) -> ConfigDict:
     """The config of a file or a work directory with `--config.key=value` applied, locked.
 
     Raises:
-      UserError: no such file, or any mistake in it or in the overrides.
+      UserError: no such file, or a mistake in the file or in an override.
     """
     path = as_config_file(name)
     argv = ["jaxgen", f"--config={path}", *overrides]

@@ -1,6 +1,6 @@
-"""Settings of `config.model` and `config.recipe` that are changed and that nothing reads: they would change nothing.
+"""Finds changed settings of `config.model` and `config.recipe` that nothing reads, and that would have no effect.
 
-A recipe is built from a config that notes what is read of it, so that models and recipes of one's own are covered.
+A recipe is built from a config that notes which keys are read. A user's own models and recipes are thus covered.
 """
 
 from typing import Any
@@ -49,7 +49,7 @@ class _NotedGroup:
 
 
 class NotedConfig:
-    """A config, noting what is read of `GROUPS`; everything else is the config's own."""
+    """A config that notes which keys of `GROUPS` are read. All other keys pass through."""
 
     def __init__(self, config: ConfigDict):
         self._config = config
@@ -62,10 +62,10 @@ class NotedConfig:
         return self._groups[key] if key in self._groups else self._config[key]
 
     def check(self, defaults: ConfigDict) -> None:
-        """Refuses what differs from the config `defaults` and was not read.
+        """Refuses a setting that differs from the config `defaults` and was not read.
 
         Raises:
-          UserError: the first such key.
+          UserError: the first such setting.
         """
         for group, noted in self._groups.items():
             read = noted._read
@@ -74,7 +74,7 @@ class NotedConfig:
                 spared = key == "name" or not value or key not in defaults[group] or _PART_OF.get(key) in read
                 if value != defaults[group].get(key) and key not in read and not spared:
                     raise UserError(
-                        f"config.{group}.{key}={value!r} would change nothing: neither recipe "
-                        f"{self._config.recipe.name!r} nor model {self._config.model.name!r} reads it here; leave it "
+                        f"config.{group}.{key}={value!r} would change nothing. Neither recipe "
+                        f"{self._config.recipe.name!r} nor model {self._config.model.name!r} reads it here. Leave it "
                         f"{defaults[group][key]!r}"
                     )

@@ -1,4 +1,4 @@
-"""Does the runs of a study, one or several at a time, each a process of its own, and notes what becomes of them."""
+"""Runs the processes of a study, one or several at a time, and records their results."""
 
 import contextlib
 import shutil
@@ -22,22 +22,22 @@ _LOOK = 0.2  # seconds between two looks at the runs that are under way
 
 
 def conduct(study: StudyPlan, folder: Path, mode: str, checkpoint: str, command: Sequence[str] = COMMAND) -> None:
-    """Trains what is not done and reports, or evaluates all runs again and reports.
+    """Trains unfinished runs and reports, or evaluates all runs again and reports.
 
     Args:
-      study: as the config describes it.
+      study: the study of a config.
       folder: work directory of the study.
       mode: train or evaluate.
-      checkpoint: that is evaluated again: latest, best or a step.
+      checkpoint: the checkpoint to evaluate again: latest, best or a step.
       command: the program that does a run, given its arguments.
 
     Raises:
-      UserError: the study cannot be started, or runs of it failed; the others were done and the report is written.
+      UserError: the study cannot be started, or runs failed. The other runs are done then, and the report is written.
     """
     if mode not in _MODES:
         raise UserError(
-            f"--mode={mode} is for single runs, and {study.name} is a study ({' and '.join(_MODES)}): "
-            f"name one of its runs, such as --workdir={folder / study.entries[0].runs[0].workdir}"
+            f"--mode={mode} is for single runs, but {study.name} is a study ({' and '.join(_MODES)}). "
+            f"Name one of its runs, such as --workdir={folder / study.entries[0].runs[0].workdir}"
         )
     with workdir.lock(folder):
         study_file = StudyFile(folder, study)
@@ -46,7 +46,7 @@ def conduct(study: StudyPlan, folder: Path, mode: str, checkpoint: str, command:
 
 
 def _refuse_changed(study: StudyPlan, folder: Path) -> None:
-    """Nothing is run while an entry no longer is what its runs were made with; those named in redo are cleared."""
+    """Refuses to run if an entry differs from the settings of its runs. Entries named in redo are cleared."""
     changed = {}
     for entry in study.entries:
         reasons = [reason for run in entry.runs if (reason := _difference(folder / run.workdir, run.config))]
@@ -60,18 +60,18 @@ def _refuse_changed(study: StudyPlan, folder: Path) -> None:
         more = f" (and so have {', '.join(refused[1:])})" if refused[1:] else ""
         raise UserError(
             f"the entry {refused[0]!r} has changed since its runs in {folder / 'runs' / refused[0]} were made: "
-            f"{changed[refused[0]]}{more}. Change it back, give it another name, or have its runs deleted and done "
-            f"anew: --config.redo={','.join(refused)}"
+            f"{changed[refused[0]]}{more}. Change it back, give it another name, or delete its runs and do them "
+            f"again: --config.redo={','.join(refused)}"
         )
     for name in changed:
         for place in [folder / "runs" / name, *(folder / "runs" / name).glob("seed_*")]:
             if workdir.holder(place):
-                raise UserError(f"{place} is in use by process {workdir.holder(place)}: it cannot be done anew now")
+                raise UserError(f"{place} is in use by process {workdir.holder(place)}. It cannot be done again now")
         shutil.rmtree(folder / "runs" / name)
 
 
 def _difference(folder: Path, config: ConfigDict) -> str:
-    """Why what was trained in `folder` is not a run of `config` (or the beginning of one), "" if it is."""
+    """The reason why the training in `folder` is no run of `config` (or the beginning of one), else ""."""
     if not (folder / "config.json").exists():
         return ""
     try:
@@ -81,7 +81,7 @@ def _difference(folder: Path, config: ConfigDict) -> str:
 
 
 class _RunUnderWay(NamedTuple):
-    """A run whose process works: on which cores, since when (by the monotonic clock), and what was noted before."""
+    """A run in progress: its cores, its start (by the monotonic clock), and its earlier record."""
 
     run: PlannedRun
     process: RunProcess
@@ -92,7 +92,7 @@ class _RunUnderWay(NamedTuple):
 
 
 class _Conductor:
-    """Does what is left of a study in its folder and then writes its report; arguments as `conduct` has them."""
+    """Does the remaining runs of a study in its folder and then writes its report. Arguments as for `conduct`."""
 
     def __init__(
         self, study: StudyPlan, folder: Path, study_file: StudyFile, command: Sequence[str], mode: str, checkpoint: str
@@ -106,13 +106,13 @@ class _Conductor:
         self._at_once = len(self._free)
 
     def conduct(self) -> None:
-        """Trains or evaluates what is not done, and raises the UserError that names the runs that failed."""
+        """Trains or evaluates unfinished runs, and raises the UserError that names the failed runs."""
         for run in self._runs:
             kept = self._file.of(run)
             status = DONE if self._finished(run) else WAITING if kept["status"] in (DONE, RUNNING) else kept["status"]
             self._file.note(run, status=status, message="" if status == DONE else kept["message"])
         for entry in self._file.left:
-            self._display.say(f"{entry['name']} is no longer in the study; its runs stay where they are")
+            self._display.say(f"{entry['name']} is no longer in the study. Its runs stay where they are")
         not_done = [run for run in self._runs if self._file.of(run)["status"] != DONE]
         todo = not_done if self._mode == "train" else self._to_evaluate()
         self._file.write()
@@ -121,23 +121,23 @@ class _Conductor:
         self._display.say(
             f"{self._study.name}: {entries} entries, {runs} runs, {len(todo)} to {self._mode}"
             + (f", {again} of them failed before" if again else "")
-            + (f"; {self._at_once} at a time, each on its own cores" if self._at_once > 1 else "")
+            + (f". {self._at_once} at a time, each on its own cores" if self._at_once > 1 else "")
         )
         if self._fewer:
-            self._display.say(f"not {self._study.runs_at_once} runs at a time but {self._at_once}: {self._fewer}")
+            self._display.say(f"runs at a time: {self._at_once}, not {self._study.runs_at_once}. Reason: {self._fewer}")
         with self._stop.listening():
             failed = self._do_all(todo)
         if self._stop.asked:
             left = sum(self._file.of(run)["status"] != DONE for run in self._runs)
-            self._display.say(f"stopped, {left} of {len(self._runs)} runs left: the same command goes on")
+            self._display.say(f"stopped with {left} of {len(self._runs)} runs left. The same command continues")
             return
         self._display.say("writing the report ...")
         self._display.say(f"report: {report.build([self._folder], self._folder / 'report')}")
         if failed:
             run, trouble = failed[0]
-            more = f"; and {', '.join(other.label for other, _ in failed[1:])}" if failed[1:] else ""
+            more = f", and {', '.join(other.label for other, _ in failed[1:])}" if failed[1:] else ""
             raise UserError(
-                f"{len(failed)} of {len(self._runs)} runs failed: {run.label}: {trouble}{more} "
+                f"{len(failed)} of {len(self._runs)} runs failed. {run.label}: {trouble}{more} "
                 f"(all in {self._folder / 'study.json'}). The same command tries them again"
             )
 
@@ -148,7 +148,7 @@ class _Conductor:
         return evaluation_file.is_finished(self._at(run), run.config)
 
     def _succeeded(self, run: PlannedRun) -> bool:
-        """Whether what is asked for was done with a run."""
+        """Whether the requested work on a run is done."""
         of_mode = evaluation_file.is_finished if self._mode == "train" else evaluation_file.is_current
         return of_mode(self._at(run), run.config)
 
@@ -164,7 +164,7 @@ class _Conductor:
         return todo
 
     def _do_all(self, todo: list[PlannedRun]) -> list[tuple[PlannedRun, str]]:
-        """Starts a run wherever cores are free until all are done; gives those that failed and why, in their order."""
+        """Starts a run on free cores until all are done. Returns failed runs with reasons, in their order."""
         waiting, active, failed = list(todo), [], {}
         with contextlib.ExitStack() as processes:
             while active or (waiting and not self._stop.asked):
@@ -224,6 +224,6 @@ class _Conductor:
             reason = process.complaint(code)
             trouble = f"{reason} (exit code {code})"
             self._file.note(run, status=FAILED, message=reason)
-            self._display.end(run, f"FAILED after {clock(took)}: {trouble}; all it said: {process.log}")
+            self._display.end(run, f"FAILED after {clock(took)}: {trouble}. Its whole output: {process.log}")
         self._file.write()
         return trouble

@@ -1,4 +1,4 @@
-"""A study's config becomes entries and runs, every mistake in it found before the first run starts."""
+"""Turns a study's config into entries and runs, and finds every mistake before the first run starts."""
 
 import math
 import re
@@ -22,9 +22,9 @@ _NAMED = {"model": "models", "recipe": "recipes", "data": "data"}  # group of th
 class PlannedRun(NamedTuple):
     """One process.
 
-    entry: the name of its entry. seeds: one, or all of them as lanes of one program.
-    workdir: below the study's folder. arguments: of `python -m jaxgen.main`, but for --workdir.
-    config: what they come to.
+    entry: name of its entry. seeds: one seed, or all seeds as lanes of one program.
+    workdir: its folder below the study's folder. arguments: of `python -m jaxgen.main`, without --workdir.
+    config: the config that these arguments give.
     """
 
     entry: str
@@ -35,12 +35,12 @@ class PlannedRun(NamedTuple):
 
     @property
     def label(self) -> str:
-        """What to call it."""
+        """Its name for messages."""
         return f"{self.entry} seed{'s' if len(self.seeds) > 1 else ''} {', '.join(map(str, self.seeds))}"
 
 
 class Entry(NamedTuple):
-    """One thing that is compared: an experiment with changes, as often as there are seeds."""
+    """A subject of the comparison: an experiment with changes, with a run for each seed."""
 
     name: str
     title: str
@@ -52,7 +52,7 @@ class Entry(NamedTuple):
 
 
 class StudyPlan(NamedTuple):
-    """Everything that a study's config says."""
+    """The contents of a study's config."""
 
     name: str
     title: str
@@ -63,7 +63,7 @@ class StudyPlan(NamedTuple):
     entries: tuple[Entry, ...]
 
     def runs(self) -> list[PlannedRun]:
-        """All runs in the order in which they are to be done."""
+        """All runs in the order of their execution."""
         if self.order == "entries":
             return [run for entry in self.entries for run in entry.runs]
         longest = max(len(entry.runs) for entry in self.entries)
@@ -72,22 +72,22 @@ class StudyPlan(NamedTuple):
 
 
 def is_study(config: object) -> bool:
-    """Whether a config file's content is a study rather than a run."""
+    """Whether a config is a study and not a run."""
     return isinstance(config, ConfigDict) and "entries" in config and "steps_per_dispatch" in config
 
 
 def read(config: ConfigDict, file: str) -> StudyPlan:
-    """The study that the config `file` describes.
+    """The study in the config `file`.
 
     Raises:
-      UserError: anything that cannot be, with the entry that it is in.
+      UserError: an impossible setting. The message names its entry.
     """
     if config.order not in ORDERS:
         raise UserError(lookup.unknown("config.order", config.order, list(ORDERS)))
     if config.runs_at_once < 1:
-        raise UserError(f"config.runs_at_once={config.runs_at_once}: 1 or more")
+        raise UserError(f"config.runs_at_once={config.runs_at_once}: it must be 1 or more")
     if not config.entries:
-        raise UserError(f"{file}: the study has no entries; add some with default_study.add(study, NAME, CONFIG)")
+        raise UserError(f"{file}: the study has no entries. Add some with default_study.add(study, NAME, CONFIG)")
     path = Path(file.split(":")[0])
     entries = tuple(_entry(name, config, path) for name in config.entries)
     redo = tuple(part.strip() for name in config.redo for part in str(name).split(",") if part.strip())
@@ -107,20 +107,20 @@ def _as_typed(path: Path) -> str:
 def _entry(name: str, study: ConfigDict, file: Path) -> Entry:
     where = f"config.entries.{name}"
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", name):
-        raise UserError(f"{where}: a name is made of letters, digits, _ and -, since its folder has it too")
+        raise UserError(f"{where}: a name may have letters, digits, _ and - only, since its folder has this name too")
     entry = study.entries[name]
     if not (isinstance(entry, ConfigDict) and set(entry) >= _ENTRY_KEYS):
-        raise UserError(f"{where}: entries are made with default_study.add(study, {name!r}, CONFIG)")
+        raise UserError(f"{where}: add entries with default_study.add(study, {name!r}, CONFIG)")
     seeds = _seeds(entry.seeds, f"{where}.seeds") or _seeds(study.seeds, "config.seeds")
     if not seeds:
-        raise UserError("config.seeds=(): name one seed at least")
+        raise UserError("config.seeds=() is empty. Name at least one seed")
     overrides = {**_changes(study, _STUDY_KEYS), **_changes(entry, _ENTRY_KEYS)}
     budget = _budget(entry.budget, f"{where}.budget") or _budget(study.budget, "config.budget")
     if budget and "steps" in overrides:
-        raise UserError(f"{where}: steps={overrides['steps']} and budget.{next(iter(budget))} both say how long: one")
+        raise UserError(f"{where}: steps={overrides['steps']} and budget.{next(iter(budget))} conflict. Set only one")
     path = _find(entry.config, file.absolute().parent, where)
     if is_study(_load(path, {}, where)):
-        raise UserError(f"{where}: {path} is a study itself; an entry is an experiment")
+        raise UserError(f"{where}: {path} is a study itself. An entry is an experiment")
     together = study.lanes and len(seeds) > 1
     runs = []
     for group in [seeds] if together else [(seed,) for seed in seeds]:
@@ -139,7 +139,7 @@ def _entry(name: str, study: ConfigDict, file: Path) -> Entry:
 def _seeds(values: tuple, key: str) -> tuple[int, ...]:
     for seed in values:
         if type(seed) is not int or seed < 0:
-            raise UserError(f"{key}={values!r}: seeds are whole numbers from 0 on")
+            raise UserError(f"{key}={values!r}: seeds must be whole numbers from 0 on")
     if len(set(values)) < len(values):
         raise UserError(f"{key}={values!r} names a seed twice")
     return tuple(values)
@@ -149,7 +149,7 @@ def _of_seeds(seeds: tuple[int, ...], where: str) -> dict[str, Any]:
     if len(seeds) == 1:
         return {"seed": seeds[0]}
     if tuple(range(seeds[0], seeds[0] + len(seeds))) != seeds:
-        raise UserError(f"{where}: with lanes the seeds must be consecutive, such as (0, 1, 2), and not {seeds}")
+        raise UserError(f"{where}: with lanes the seeds must be consecutive, such as (0, 1, 2), but they are {seeds}")
     return {"seed": seeds[0], "num_seeds": len(seeds)}
 
 
@@ -165,7 +165,7 @@ def _budget(budget: ConfigDict, key: str) -> dict[str, float]:
         if not (math.isfinite(value) and value > 0):
             raise UserError(f"{key}.{name}={value}: it must be 0 (none) or more")
     if len(given) > 1:
-        raise UserError(f"{key} has {' and '.join(given)}: a run is as long as one of them says")
+        raise UserError(f"{key} has {' and '.join(given)}. Set only one of them")
     return given
 
 
@@ -180,7 +180,7 @@ def _lengths(budget: dict[str, float], config: ConfigDict, where: str) -> dict[s
     if not steps:
         raise UserError(
             f"{where}: budget.images={value} is less than one dispatch of {per_dispatch} steps of {config.batch_size} "
-            "images: give it more, or lower steps_per_dispatch"
+            "images. Raise it, or lower steps_per_dispatch"
         )
     return {"steps": steps}
 
@@ -211,7 +211,7 @@ def _load(path: str, changes: dict[str, Any], where: str) -> ConfigDict:
 
 
 def _check(config: ConfigDict, where: str) -> None:
-    """What can be known to be wrong before the data are opened."""
+    """Refuses mistakes that are visible before the data are opened."""
     try:
         checks.check(config)
         # Names, which need no heavy import to be checked.

@@ -1,4 +1,4 @@
-"""Where a study is: which run of how many, and the time that is left by what was measured."""
+"""Shows the progress of a study: the number of the run, and the remaining time from measured times."""
 
 import shutil
 import sys
@@ -14,7 +14,7 @@ _LOOK, _LINE = 1.0, 60.0
 
 
 def time_left(runs: list[PlannedRun], study_file: StudyFile) -> float | None:
-    """Seconds that these runs will take, each as long as its entry's took (or as all took), or None: none has ended."""
+    """Estimated seconds of these runs, from times of their entries (or of all runs). None before the first end."""
     means: dict[str, float] = {}
     for entry in study_file.entries:
         if measured := [run["seconds"] for run in entry["runs"] if run["status"] == DONE and run["seconds"]]:
@@ -32,10 +32,10 @@ def clock(seconds: float) -> str:
 
 
 class Display:
-    """Lines about a study on stderr; on a terminal the last one follows the runs that are under way.
+    """Lines about a study on stderr. On a terminal the last line follows the runs in progress.
 
     Args:
-      total: runs of the study, done ones included.
+      total: number of runs of the study, including finished runs.
     """
 
     def __init__(self, total: int):
@@ -44,18 +44,18 @@ class Display:
         self._runs: dict[str, _RunLine] = {}
 
     def say(self, text: str) -> None:
-        """A line that stays."""
+        """A permanent line."""
         print(f"\r\033[K{text}" if self._live else text, file=sys.stderr, flush=True)
 
     def begin(self, number: int, run: PlannedRun, left: float | None) -> None:
         """A run starts."""
         now = time.monotonic()
         self._runs[run.workdir] = _RunLine(f"run {number} of {self._total}, {run.label}", now, now)
-        about = f" (about {clock(left)} left in all)" if left is not None else ""
+        about = f" (about {clock(left)} left for all)" if left is not None else ""
         self.say(f"{self._runs[run.workdir].label} ...{about}")
 
     def follow(self, runs: list[tuple[PlannedRun, Callable[[], str]]]) -> None:
-        """Shows now and then what runs said last; each one's `last_line()` is asked for it only then."""
+        """Shows the runs' last messages now and then. Only then it calls their `last_line()`."""
         now = time.monotonic()
         if self._live and runs and now - self._looked >= _LOOK:
             self._looked = now

@@ -1,7 +1,7 @@
-"""One run as a process of its own: a crash, or the system taking its memory back, ends the run and not the study.
+"""A run in its own process. If it crashes or the system kills it, the study goes on.
 
-The study's side is `RunProcess` and `StopRequest`, the run's is `follow_study`. Runs beside each other have each its
-own share of the CPU's cores (`shares`), so that none takes another's time.
+The study uses `RunProcess` and `StopRequest`, and the run uses `follow_study`. Runs side by side have separate shares
+of the CPU's cores (`shares`), so that no run takes another's time.
 """
 
 import contextlib
@@ -25,11 +25,11 @@ _ACCELERATORS = ("/dev/nvidia0", "/dev/kfd", "/dev/accel0", "/dev/vfio/0")
 
 
 class RunProcess:
-    """A running command, in a process group of its own, that writes to a log.
+    """A running command with its own process group, which writes to a log.
 
     Args:
       command: the program and its arguments.
-      log: what it prints is appended here.
+      log: file that its output is appended to.
     """
 
     def __init__(self, command: Sequence[str], log: Path):
@@ -48,13 +48,13 @@ class RunProcess:
             )
 
     def wait(self, seconds: float) -> int | None:
-        """The exit code, or None if it still runs after so many seconds."""
+        """The exit code, or None if it still runs after a number of seconds."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             return self._process.wait(seconds)
         return None
 
     def ask_to_save(self) -> None:
-        """SIGTERM: a run saves and ends."""
+        """Sends SIGTERM, at which a run saves and ends."""
         self._process.terminate()
 
     def kill(self) -> None:
@@ -63,17 +63,17 @@ class RunProcess:
         self._process.wait()
 
     def last_line(self) -> str:
-        """The last line that it has printed."""
+        """Its last printed line."""
         return (self._lines() or [""])[-1]
 
     def complaint(self, code: int) -> str:
-        """Why it ended with this exit code: its error line, or the last one, or the signal."""
+        """The reason for its end with this exit code: its error line, else its last line, or the signal."""
         lines = self._lines()
         errors = [line.removeprefix(_ERROR) for line in lines if line.startswith(_ERROR)]
         reason = (errors or lines or ["it printed nothing"])[-1]
         if code < 0:
             hint = " (out of memory?)" if -code == signal.SIGKILL else ""
-            return f"killed by {signal.Signals(-code).name}{hint}; last line: {reason[:500]}"
+            return f"killed by {signal.Signals(-code).name}{hint}. Last line: {reason[:500]}"
         return reason[:1000]
 
     def _lines(self) -> list[str]:
@@ -84,7 +84,7 @@ class RunProcess:
 
 
 class StopRequest:
-    """Whether the study was asked to end; passes the wish on to the runs that are under way."""
+    """Whether the study was asked to end. Passes the request on to the runs in progress."""
 
     def __init__(self):
         self.asked = False
@@ -92,7 +92,7 @@ class StopRequest:
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
-        """Within the block SIGTERM and Ctrl-C make runs save and the study end; a second Ctrl-C kills the runs."""
+        """Inside the block, SIGTERM and Ctrl-C make runs save and the study end. A second Ctrl-C kills the runs."""
 
         def ask(number: int, _: FrameType | None) -> None:
             again, self.asked = self.asked, True
@@ -111,7 +111,7 @@ class StopRequest:
 
     @contextlib.contextmanager
     def passed_on_to(self, process: RunProcess) -> Iterator[None]:
-        """Within the block signals reach this run too; it does not outlive the block."""
+        """Inside the block signals reach this run too. It does not outlive the block."""
         self._processes.append(process)
         try:
             if self.asked:  # between the start of the process and now
@@ -123,9 +123,9 @@ class StopRequest:
 
 
 def shares(wanted: int) -> tuple[list[set[int] | None], str]:
-    """The cores of each run at a time (None: all there are), and why it is fewer than `wanted` at a time, or "".
+    """The cores of each simultaneous run (None: all cores), and the reason for fewer than `wanted` runs, or "".
 
-    One run takes an accelerator's memory whole, so beside each other they are on CPUs only.
+    A run takes an accelerator's whole memory, so runs are simultaneous on CPUs only.
     """
     if wanted == 1:
         return [None], ""
@@ -133,7 +133,7 @@ def shares(wanted: int) -> tuple[list[set[int] | None], str]:
         return [None], "this system cannot give a process its own cores"
     present = [path for path in _ACCELERATORS if Path(path).exists()]
     if present and os.environ.get("JAX_PLATFORMS", "").lower() != "cpu":
-        return [None], f"each run takes the accelerator ({present[0]}) whole; JAX_PLATFORMS=cpu leaves it alone"
+        return [None], f"each run takes the whole accelerator ({present[0]}). JAX_PLATFORMS=cpu leaves it alone"
     cores = sorted(os.sched_getaffinity(0))
     number = min(wanted, len(cores))
     ends = [len(cores) * i // number for i in range(number + 1)]
@@ -144,7 +144,7 @@ def shares(wanted: int) -> tuple[list[set[int] | None], str]:
 
 @contextlib.contextmanager
 def inherited(cores: set[int] | None) -> Iterator[None]:
-    """Processes that are started within the block have these cores (None: as before)."""
+    """Processes started inside the block have these cores (None: as before)."""
     if cores is None:
         yield
         return
@@ -157,9 +157,9 @@ def inherited(cores: set[int] | None) -> Iterator[None]:
 
 
 def follow_study() -> None:
-    """In a run started by a study: SIGTERM, at which it saves and ends, comes when the study's process is gone.
+    """In a run of a study: sends it SIGTERM, at which it saves and ends, when the study's process is gone.
 
-    Linux only. Elsewhere the run goes on to its end, and a study that is started anew waits for it.
+    It works on Linux only. Elsewhere the run continues to its end, and a new start of the study waits for it.
     """
     study = os.environ.pop(_STUDY, None)
     if study is None or not sys.platform.startswith("linux"):

@@ -1,4 +1,4 @@
-"""study.json: what a study consists of, and what became of each run."""
+"""study.json: the runs of a study with their states."""
 
 import json
 import shlex
@@ -18,12 +18,12 @@ class StudyFile:
 
     `{name, title, created, config, order, entries: [{name, title, config, overrides, seeds, budget, workdirs, status,
     attempts, message, seconds, runs: [{seeds, workdir, status, attempts, message, exit_code, seconds, command}]}]}`.
-    An entry's status is that of its runs: failed if one is and none is left to do. Entries that have runs and are no
+    The status of an entry is "failed" if one of its runs failed and no run is left to do. Entries with runs that are no
     longer in the study stay, with `"defined": false`.
 
     Args:
-      folder: the study's.
-      study: what is to be in it.
+      folder: the study's folder.
+      study: the study to record.
 
     Raises:
       UserError: the folder belongs to another study, or to a run.
@@ -53,16 +53,16 @@ class StudyFile:
     def _read(self, folder: Path, name: str) -> dict[str, Any]:
         if not self._path.exists():
             if (folder / "config.json").exists():
-                raise UserError(f"--workdir={folder} holds a single run, not a study: name another")
+                raise UserError(f"--workdir={folder} holds a single run and no study. Name another folder")
             return {}
         try:
             before = json.loads(self._path.read_text())
             owner = before["name"]
             [run["workdir"] for entry in before["entries"] for run in entry["runs"]]
         except (ValueError, KeyError, TypeError):
-            raise UserError(f"{self._path} is unreadable: move it away; finished runs are found again") from None
+            raise UserError(f"{self._path} is unreadable. Move it away. Finished runs are found again") from None
         if owner != name:
-            raise UserError(f"--workdir={folder} belongs to the study {owner!r}: name another for {name!r}")
+            raise UserError(f"--workdir={folder} belongs to the study {owner!r}. Name another folder for {name!r}")
         return before
 
     def _entry(self, entry: Entry, known: dict[str, dict], folder: Path) -> dict[str, Any]:
@@ -81,15 +81,15 @@ class StudyFile:
         return self._content["entries"]
 
     def of(self, run: PlannedRun) -> dict[str, Any]:
-        """What is known of a run: status, attempts, message, exit_code, seconds, command."""
+        """The record of a run: status, attempts, message, exit_code, seconds, command."""
         return self._runs[run.workdir]
 
     def note(self, run: PlannedRun, **values) -> None:
-        """Changes what is known of a run; `write` makes it last."""
+        """Changes the record of a run. `write` saves it."""
         self._runs[run.workdir].update(values)
 
     def write(self) -> None:
-        """Writes study.json, each entry's status worked out from its runs."""
+        """Writes study.json. Each entry's status follows from its runs."""
         for entry in self.entries:
             runs = entry["runs"]
             entry["status"] = min((run["status"] for run in runs), key=(RUNNING, WAITING, FAILED, DONE).index)

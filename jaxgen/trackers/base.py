@@ -1,7 +1,7 @@
 """What a tracker is: it shows the numbers and pictures of a run, and goes on after the run was killed.
 
-The work directory is the truth. A tracker says which step it holds last, and is then given all later steps, from
-`metrics.jsonl` and the sample pictures those that it lacks, and from the training those that follow.
+The work directory is the truth. A tracker says which step it holds last, and is then given all later steps. Missing
+steps come from `metrics.jsonl` and the sample pictures. New steps come from the training.
 """
 
 import importlib.util
@@ -28,7 +28,7 @@ class TrackedRun(NamedTuple):
     seed: None for the mean.
     folder: where its pictures and its evaluation.json lie.
     config: as plain types.
-    resumed_at: the step that training goes on from, 0 at the start; None where nothing is trained.
+    resumed_at: the step that training goes on from, 0 at the start. None without training.
     """
 
     workdir: Path
@@ -50,12 +50,12 @@ class TrackedRun(NamedTuple):
 
 
 class Tracker:
-    """One run in a tracker. `row` and `final` must be there; the other methods may do nothing.
+    """One run in a tracker. `row` and `final` must be there. The other methods may do nothing.
 
     Any exception is told once, and the run goes on without the tracker.
 
     Attributes:
-      held: the last step whose `row` it holds whole, and lasting; -1 if none. Only later steps are given to it.
+      held: the last step whose `row` it holds completely and permanently, or -1. It gets only later steps.
       shows_histograms: whether `histograms` does anything.
     """
 
@@ -63,7 +63,7 @@ class Tracker:
     shows_histograms: bool = False
 
     def row(self, step: int, numbers: Mapping[str, float], pictures: Mapping[str, Image.Image]) -> None:
-        """All numbers and pictures of a step, once for each step, in the order of steps; either can be empty."""
+        """All numbers and pictures of a step, once for each step, in the order of steps. Either can be empty."""
         raise NotImplementedError
 
     def final(
@@ -89,7 +89,7 @@ class Tracker:
         """Writes what is buffered.
 
         Args:
-          complete: True at the end of a run; False where the same command would go on; None where nothing was trained.
+          complete: True at the end of a run. False where the same command would go on. None where nothing was trained.
         """
 
 
@@ -110,7 +110,7 @@ def check(names: Iterable[str]) -> None:
 
 
 def identity(run: TrackedRun) -> str:
-    """A name that no other run has, the same after every resume; `trackers.json` of the work directory keeps it."""
+    """A name that no other run has, the same after every resume. `trackers.json` of the work directory keeps it."""
     path = run.workdir / "trackers.json"
     if not path.exists():
         write_atomic(path, json.dumps({"id": secrets.token_hex(8)}) + "\n")

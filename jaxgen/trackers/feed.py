@@ -84,7 +84,7 @@ class Trackers:
             self._each(run.part, lambda tracker, files=files: tracker.final(step, results, timing, files, again))
 
     def close(self, complete: bool | None = False) -> None:
-        """Ends them all; see `Tracker.close`."""
+        """Ends them all. See `Tracker.close`."""
         for name, parts in list(self._trackers.items()):
             for tracker in parts.values():
                 self._guard(name, tracker.close, complete)

@@ -18,7 +18,7 @@ _AT_ONCE = 100  # parameters
 
 
 def open_tracker(run: TrackedRun) -> "MLflow":
-    """A run there for each seed; the tag `jaxgen.group` holds the name of their work directory."""
+    """A run there for each seed. The tag `jaxgen.group` holds the name of their work directory."""
     return MLflow(run)
 
 

@@ -11,7 +11,7 @@ from jaxgen.trackers.base import TrackedRun, Tracker
 
 
 def open_tracker(run: TrackedRun) -> "TensorBoard":
-    """Event files under `<workdir>/tensorboard`; each of several seeds is a run of its own there."""
+    """Event files under `<workdir>/tensorboard`. Each of several seeds is a run of its own there."""
     return TensorBoard(run.workdir / "tensorboard" / run.part, run.config, run.resumed_at)
 
 
@@ -19,8 +19,8 @@ class TensorBoard(Tracker):
     """The event files of a folder.
 
     Args:
-      config: as plain types; the hyperparameters.
-      resumed_at: what a killed run wrote of later steps is hidden, and the run writes them again; None: nothing is.
+      config: the hyperparameters as plain types.
+      resumed_at: later steps of a killed run are hidden, and written again. None hides nothing.
     """
 
     shows_histograms = True

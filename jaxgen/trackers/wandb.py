@@ -65,7 +65,7 @@ class WeightsAndBiases(Tracker):
 
 
 def last_step_on_disk(workdir: Path, own: str) -> int:
-    """The last step in the files that runs of this identity left in a work directory; -1: none."""
+    """The last step in the files that runs of this identity left in a work directory, or -1."""
     from wandb.proto.wandb_internal_pb2 import Record
 
     last = -1

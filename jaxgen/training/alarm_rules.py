@@ -1,4 +1,4 @@
-"""The rules of the alarms: which number of a line of metrics.jsonl they read, and what they say in words."""
+"""The rules of the alarms: the number in a line of metrics.jsonl that a rule reads, and its message."""
 
 import statistics
 from collections.abc import Callable, Mapping
@@ -8,13 +8,13 @@ Line = Mapping[str, float]
 
 
 class Rule(NamedTuple):
-    """What an alarm looks at.
+    """A rule of an alarm.
 
-    read: `(line, history) -> value`, or None where the run logs no such number; `history` maps each loss to the means
+    read: `(line, history) -> value`, or None if the run does not log this number. `history` maps each loss to the means
       of earlier lines.
-    above: whether values above the threshold are bad (else those below).
-    says: `(value, line) -> str`, what was seen.
-    means: what that usually is, and what to try.
+    above: whether values above the threshold are bad. Otherwise values below it are bad.
+    says: `(value, line) -> str`, the observation.
+    means: its usual cause, and remedies.
     """
 
     read: Callable[[Line, Mapping[str, list[float]]], float | None]
@@ -51,7 +51,7 @@ def _says_gradient(value: float, line: Line) -> str:
     if "accuracy_real_d" not in line:
         return seen
     right = f"{line['accuracy_real_d']:.0%} of the reals and {line['accuracy_fake_d']:.0%} of the fakes"
-    return f"{seen} while the discriminator tells {right}"
+    return f"{seen}, while the discriminator recognises {right}"
 
 
 def _says_posterior(value: float, line: Line) -> str:
@@ -67,35 +67,35 @@ RULES = {
             f"the losses ({', '.join(f'{k} {v:.3g}' for k, v in line.items() if k.startswith('loss'))}) have grown to "
             f"{value:.3g} times their median so far"
         ),
-        "Training diverges and will end in NaN: try a lower learning rate or optimizers.*.clip_norm",
+        "Training diverges and will end in NaN. Try a lower learning rate or optimizers.*.clip_norm",
     ),
     "collapse": Rule(
         _alike,
         True,
         lambda value, line: (
-            f"{line['alike_fake']:.0%} of the pairs of fakes in a batch are nearly equal, of the reals "
-            f"{line['alike_real']:.0%} (mean distance of fakes {line['pair_distance_ratio']:.2g} of the reals')"
+            f"{line['alike_fake']:.0%} of the pairs of fakes in a batch are nearly equal, and "
+            f"{line['alike_real']:.0%} of the pairs of reals (ratio of distances {line['pair_distance_ratio']:.2g})"
         ),
-        "The generator has collapsed onto few outputs: try a gradient penalty (recipe.penalty), spectral "
+        "The generator has collapsed onto few outputs. Try a gradient penalty (recipe.penalty), spectral "
         "normalisation, more critic updates (recipe.n_critic) or a lower learning rate of the generator",
     ),
     "vanishing_gradient": Rule(
         _gradient_of_generator,
         False,
         _says_gradient,
-        "The generator hardly learns any more, usually from a discriminator that has won: try recipe.loss="
-        "non_saturating or hinge, label smoothing or instance noise, or a lower learning rate of the discriminator",
+        "The generator hardly learns, usually because the discriminator is too strong. Try recipe.loss="
+        "non_saturating or hinge, label smoothing, instance noise, or a lower learning rate of the discriminator",
     ),
     "posterior_collapse": Rule(
         lambda line, history: line.get("posterior_collapse"),
         True,
         _says_posterior,
-        "The decoder ignores its latents: try a smaller recipe.beta, recipe.beta_warmup or recipe.free_bits",
+        "The decoder ignores its latents. Try a smaller recipe.beta, recipe.beta_warmup or recipe.free_bits",
     ),
     "codebook_collapse": Rule(
         lambda line, history: line.get("perplexity"),
         False,
         lambda value, line: f"the codes' perplexity is {value:.3g}",
-        "Nearly all positions take the same code: try a larger recipe.revive_below or a lower learning rate",
+        "Nearly all positions take the same code. Try a larger recipe.revive_below or a lower learning rate",
     ),
 }

@@ -1,8 +1,8 @@
-"""Alarms: what the numbers of a run say of its health, line by line of metrics.jsonl; the first nan stops it at once.
+"""Alarms judge a run by its numbers, line by line of metrics.jsonl. The first nan stops the run at once.
 
-An alarm goes off once its rule's number was bad in every line over `patience` steps, and in two lines at least, so that
-no single step sets it off; it ends with the first good line. All that is remembered is a JSON tree that travels in the
-checkpoints, so that a killed and resumed run raises the same alarms at the same steps.
+An alarm goes off if its rule's number was bad in every line over `patience` steps, and in at least two lines. No single
+step can thus cause it. The first good line ends it. The alarms' whole memory is a JSON tree in the checkpoints. A
+killed and resumed run therefore raises the same alarms at the same steps.
 """
 
 import json
@@ -28,7 +28,7 @@ def check(settings) -> tuple[str, ...]:
     """The names of `config.alarms.stop`.
 
     Raises:
-      UserError: an unknown name, or a number that cannot be.
+      UserError: an unknown name, or an impossible number.
     """
     for name in RULES:
         for key, value in settings[name].items():
@@ -44,11 +44,11 @@ def check(settings) -> tuple[str, ...]:
 
 
 class Watch:
-    """The alarms of a run, and what they remember.
+    """The alarms of a run, with their memory.
 
     Args:
       settings: `config.alarms`.
-      state: `state()` of the checkpoint that the run goes on from; None at the start.
+      state: `state()` of the checkpoint from which the run continues. None at the start.
     """
 
     def __init__(self, settings, state: dict | None = None):
@@ -56,33 +56,33 @@ class Watch:
         self._state = state or {"lines": 0, "history": {}, "bad": {}, "events": []}
 
     def state(self) -> dict:
-        """What to give to a `Watch` that goes on from here; JSON-able."""
+        """The JSON-able state for a `Watch` that continues from here."""
         return self._state
 
     @property
     def events(self) -> list[dict]:
         """Alarms that went off, oldest first.
 
-        Each with alarm, step, since, value (then), latest (while it is on), threshold, message, and ended: a step, or
-        None while it is on.
+        Each has alarm, step, since, value (at the start), latest (while active), threshold, message, and ended: a step,
+        or None while active.
         """
         return self._state["events"]
 
     @property
     def active(self) -> tuple[str, ...]:
-        """Names of alarms that are on."""
+        """Names of active alarms."""
         return tuple(event["alarm"] for event in self._on())
 
     def _on(self) -> list[dict]:
         return [event for event in self.events if event["ended"] is None and self._settings[event["alarm"]].patience]
 
     def judge(self, step: int, window: Mapping[str, list[float]], line: Line) -> list[str]:
-        """Takes note of a line, and says what it shows that the line before did not.
+        """Takes in a line, and returns messages about changes since the line before.
 
         Args:
-          step: of the line.
+          step: the step of the line.
           window: every step's values since the line before.
-          line: their means.
+          line: the means of `window`.
         """
         length = len(next(iter(window.values())))
         history = self._state["history"]
@@ -144,25 +144,25 @@ class Watch:
         return []
 
     def stopping(self) -> str | None:
-        """Why the run must not go on, or None: an alarm of `stop` is on, and would be under the present threshold."""
+        """The reason to stop the run, or None. An active alarm in `stop` that exceeds the present threshold is one."""
         for event in self._on():
             name = event["alarm"]
             if name in self._stop and RULES[name].bad(event["latest"], self._settings[name].threshold):
                 return (
-                    f"stopped by config.alarms.stop: {event['message']}. The state is saved; to go on all the same, "
-                    f"take {name!r} out of config.alarms.stop or change config.alarms.{name}.threshold"
+                    f"stopped by config.alarms.stop: {event['message']}. The state is saved. To continue anyway, "
+                    f"remove {name!r} from config.alarms.stop or change config.alarms.{name}.threshold"
                 )
         return None
 
     def record(self, folder: Path, step: int) -> None:
-        """Writes alarms.json: how many lines were judged, by which rules, and the events."""
+        """Writes alarms.json: the number of judged lines, the rules, and the events."""
         rules = {name: dict(self._settings[name]) for name in RULES if self._settings[name].patience}
         content = {"step": step, "lines": self._state["lines"], "rules": rules, "events": self.events}
         write_atomic(folder / _FILE, json.dumps(content, indent=1) + "\n")
 
 
 def recorded(folder: Path, step: int) -> list[dict] | None:
-    """The events of alarms.json as they were at `step`, or None where there is no such file."""
+    """The events of alarms.json as of `step`, or None without the file."""
     path = folder / _FILE
     if not path.exists():
         return None
@@ -171,7 +171,7 @@ def recorded(folder: Path, step: int) -> list[dict] | None:
 
 
 class NotFinite(UserError):
-    """A number of the training became nan or infinite; `record` is what failure.json holds of it."""
+    """A number of the training became nan or infinite. `record` is the contents of failure.json."""
 
     def __init__(self, prefix: str, record: dict[str, Any]):
         super().__init__(prefix + record["message"])
@@ -179,15 +179,15 @@ class NotFinite(UserError):
 
 
 def check_finite(first_step: int, metrics: dict[str, list[float]], kept: str, seed: int, prefix: str = "") -> None:
-    """Stops the run at the first value that is not a number.
+    """Stops the run at the first value that is not finite.
 
     Args:
-      first_step: the step that the lists' first entries belong to.
-      metrics: name -> one value a step; looked through step by step, losses and what they are made of before what is
-        merely observed, and otherwise in the order of the names.
-      kept: which checkpoint the user still has, for the error line.
-      seed: whose numbers they are.
-      prefix: what the error line begins with.
+      first_step: the step of the lists' first entries.
+      metrics: name -> one value per step. They are searched step by step: losses and their terms first, then
+        observations, else in the order of the names.
+      kept: the user's last checkpoint, for the error line.
+      seed: the seed of these numbers.
+      prefix: the beginning of the error line.
 
     Raises:
       NotFinite: names the step and the first bad term.
@@ -199,7 +199,7 @@ def check_finite(first_step: int, metrics: dict[str, list[float]], kept: str, se
             if not math.isfinite(values[i]):
                 step = first_step + i
                 message = (
-                    f"{name} became {values[i]} at step {step}: training stopped; {kept}. "
+                    f"{name} became {values[i]} at step {step}: training stopped. {kept}. "
                     "A lower learning rate or optimizers.*.clip_norm usually helps"
                 )
                 record = {"kind": "not_finite", "seed": seed, "step": step, "term": name, "value": str(values[i])}
@@ -207,11 +207,11 @@ def check_finite(first_step: int, metrics: dict[str, list[float]], kept: str, se
 
 
 def record_failure(folder: Path, failure: NotFinite) -> None:
-    """Writes failure.json into the work directory: why the training stopped, for whoever reads the run later."""
+    """Writes failure.json, the reason for the end of the training, into the work directory for later readers."""
     with suppress(OSError):  # a full disk must not hide the failure
         write_atomic(folder / _FAILURE, json.dumps(failure.record, indent=1) + "\n")
 
 
 def forget_failure(folder: Path) -> None:
-    """Removes failure.json: the training goes on."""
+    """Removes failure.json, since the training continues."""
     (folder / _FAILURE).unlink(missing_ok=True)

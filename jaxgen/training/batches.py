@@ -1,7 +1,7 @@
-"""Batches made on the device: which examples a step sees depends on the run's key and the step alone.
+"""Batches made on the device. The examples of a step depend on the run's key and the step alone.
 
-The compiled steps take their examples as one pytree, whose type says what it holds: the whole split (`ResidentSplit`),
-or the batches of a dispatch, read ahead of it (`StreamedBatches`). Both have the same attributes and methods.
+The compiled steps take their examples as one pytree. Its type defines its contents: the whole split (`ResidentSplit`),
+or the batches of a dispatch, read in advance (`StreamedBatches`). Both have the same attributes and methods.
 """
 
 import math
@@ -23,16 +23,16 @@ from jaxgen.recipes.base import Batch
 
 
 class Batching(NamedTuple):
-    """How batches are made of examples.
+    """The sizes and options of batches.
 
     batch_size: examples per batch over all devices.
     batches: batches per step (the recipe's n_critic).
     parts: gradient-accumulation parts per batch.
     flip: mirror images left to right at random.
-    shape: (H, W, C) of an image, where they are stored as rows of bytes; () where each keeps its own shape. On a TPU
-      rows can be picked as they lie, images only after the whole set has been put in another order, at every step.
-    class_weights: how often each class is drawn, any positive numbers; (): as often as there are examples of it. With
-      them each example's class is drawn first and then the example from all of that class, with replacement
+    shape: (H, W, C) of an image if images are stored as rows of bytes, () if each keeps its own shape. A TPU can pick
+      rows directly. For images it would first reorder the whole set, at every step.
+    class_weights: sampling frequencies of the classes, any positive numbers. () means the frequencies of the data. With
+      weights, each example's class is drawn first, then an example of that class, with replacement
       (training-by-sampling of Xu et al. 2019, section 4.3, for one discrete column).
     """
 
@@ -50,11 +50,11 @@ class Batching(NamedTuple):
 
 
 class ResidentSplit(struct.PyTreeNode):
-    """The whole training split on every device, from which the steps draw.
+    """The whole training split on every device. The steps draw from it.
 
     images: rows of bytes uint8 [N, H * W * C] (`Batching.shape`), images uint8 [N, H, W, C], or vectors float32 [N, D].
     labels: int32 [N], or None.
-    spec: how the arrays lie on a mesh.
+    spec: the arrays' placement on a mesh.
     """
 
     images: jax.Array
@@ -62,17 +62,17 @@ class ResidentSplit(struct.PyTreeNode):
     spec: ClassVar[P] = P()
 
     def dispatches(self, step: int) -> Iterator["ResidentSplit"]:
-        """What the dispatches after `step` steps are given, one after the other, without end."""
+        """The endless inputs of the dispatches after `step` steps."""
         del step
         while True:
             yield self
 
     @property
     def each_step(self) -> None:
-        """What a loop over the steps of a dispatch takes apart, for `of_step`: nothing."""
+        """The part of the data that a loop over the steps of a dispatch splits, for `of_step`: nothing."""
 
     def of_step(self, taken: None) -> "ResidentSplit":
-        """What one step makes its batches of."""
+        """The inputs of one step's batches."""
         del taken
         return self
 
@@ -85,10 +85,10 @@ class ResidentSplit(struct.PyTreeNode):
 
 
 class StreamedBatches(struct.PyTreeNode):
-    """The examples of the K steps of one dispatch, each device holding its own; of one step without the first axis.
+    """The examples of the K steps of one dispatch. Each device holds its own. One step has no first axis.
 
-    rows: of bytes uint8 [K, batches, parts, b, H * W * C]. labels: int32 [K, batches, parts, b], or None.
-    spec: how the arrays lie on a mesh.
+    rows: rows of bytes uint8 [K, batches, parts, b, H * W * C]. labels: int32 [K, batches, parts, b], or None.
+    spec: the arrays' placement on a mesh.
     """
 
     rows: jax.Array
@@ -97,15 +97,15 @@ class StreamedBatches(struct.PyTreeNode):
 
     @property
     def each_step(self) -> "StreamedBatches":
-        """What a loop over the steps of a dispatch takes apart, for `of_step`."""
+        """The part of the data that a loop over the steps of a dispatch splits, for `of_step`."""
         return self
 
     def of_step(self, taken: "StreamedBatches") -> "StreamedBatches":
-        """What one step makes its batches of."""
+        """The inputs of one step's batches."""
         return taken
 
     def pick(self, batching: Batching, key: jax.Array, positions: jax.Array) -> tuple[jax.Array, jax.Array | None]:
-        """Rows [n, ...] and labels of the examples, of a single step: those at `positions`, by whoever read them."""
+        """Rows [n, ...] and labels of the examples of a single step. The reader has already used `positions`."""
         del batching, key, positions
         return self.rows.reshape(-1, self.rows.shape[-1]), self.labels
 
@@ -115,7 +115,7 @@ DispatchData = ResidentSplit | StreamedBatches
 
 
 def shapes_of(batching: Batching, train: Split, table: TableCodec | None, steps: int) -> DispatchData:
-    """Shapes of what `steps` steps are given of a split, whose arrays may be shapes themselves."""
+    """Shapes of the inputs of `steps` steps from a split, whose arrays may be shapes themselves."""
     images = train.images if table is None else table.encoded
     row = math.prod(images.shape[1:])
     if is_streamed(images):
@@ -140,7 +140,7 @@ def positions_of(batching: Batching, step: jax.Array, ids: jax.Array | np.ndarra
 
 
 def choose(batching: Batching, key: jax.Array, positions: jax.Array, count: int, labels: jax.Array | None) -> jax.Array:
-    """Which examples [n] of the split's `count` stand at `positions` [n]; `key` is the run's for data."""
+    """The examples [n] of the split's `count` at `positions` [n]. `key` is the run's key for data."""
     key = jax.random.fold_in(key, 0)
     if batching.class_weights:
         return _index_by_class(key, positions, labels, batching.class_weights)
@@ -152,10 +152,10 @@ def make_batch(batching: Batching, key: jax.Array, step: jax.Array, ids: jax.Arr
 
     Args:
       batching: sizes and augmentation.
-      key: the run's key for data; the same at every step.
+      key: the run's key for data, the same at every step.
       step: steps done.
       ids: [b] numbers of this device's examples within a part.
-      data: of this step (`of_step`).
+      data: the data of this step (`of_step`).
     """
     positions = positions_of(batching, step, ids).ravel()
     images, labels = data.pick(batching, key, positions)

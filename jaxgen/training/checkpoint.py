@@ -1,4 +1,4 @@
-"""Checkpoints: asynchronous orbax saves, every leaf's checksum verified at restore, a damaged newest falls back."""
+"""Checkpoints: asynchronous orbax saves and a checksum of every leaf. A damaged one falls back to the previous."""
 
 import copy
 import errno
@@ -47,10 +47,10 @@ class Checkpoints:
 
     Args:
       folder: made if missing.
-      keep: how many of the newest stay.
-      best_metric: the best by this metric stays as well; "" for none.
-      better: direction of `best_metric`, as `jaxgen.metrics.direction` has them.
-      read_only: nothing is saved or cleaned up, so that a run that saves meanwhile goes undisturbed.
+      keep: number of newest checkpoints to keep.
+      best_metric: the metric whose best checkpoint is kept as well, "" for none.
+      better: direction of `best_metric`, as in `jaxgen.metrics.direction`.
+      read_only: nothing is saved or removed, so that a running training is not disturbed.
     """
 
     def __init__(self, folder: Path, keep: int, best_metric: str = "", better: str = "lower", read_only: bool = False):
@@ -88,15 +88,15 @@ class Checkpoints:
         return self._manager.best_step() if self._best_metric else None
 
     def step_of(self, which: str) -> int | None:
-        """The step of checkpoint `which`: "best", or a number; None for "latest", which may fall back on another.
+        """The step of checkpoint `which`: "best", or a number. None for "latest", which may fall back on another step.
 
         Raises:
-          UserError: it is none of these, or no checkpoint was ranked.
+          UserError: another value, or no checkpoint was ranked.
         """
         if which == "best":
             if (step := self.best_step()) is None:
                 raise UserError(
-                    "--checkpoint=best: no checkpoint was ranked; train with config.best_metric and eval_every"
+                    "--checkpoint=best: no checkpoint was ranked. Train with config.best_metric and config.eval_every"
                 )
             return step
         if which != "latest" and not which.isdigit():
@@ -104,16 +104,16 @@ class Checkpoints:
         return None if which == "latest" else int(which)
 
     def save(self, step: int, state: PyTree, meta: dict, metrics: dict | None = None) -> None:
-        """Starts to save; returns when the state is copied, so that training may go on.
+        """Starts to save. Returns when the state is copied, so that training may continue.
 
         Args:
-          step: name of the checkpoint; one that exists already is left as it is.
+          step: name of the checkpoint. An existing checkpoint is left unchanged.
           state: device arrays.
-          meta: JSON-able; what the loop needs beside the state.
+          meta: JSON-able values that the loop needs besides the state.
           metrics: for `best_metric`.
 
         Raises:
-          UserError: the disk is full; checkpoints saved before stay.
+          UserError: the disk is full. Earlier checkpoints stay.
         """
         if step in self._manager.all_steps():
             return
@@ -127,10 +127,10 @@ class Checkpoints:
         self._guard(lambda: self._manager.save(step, args=items, metrics=metrics))
 
     def wait(self) -> None:
-        """Returns when all that was started is on disk.
+        """Waits until all started saves are on disk.
 
         Raises:
-          UserError: the disk is full; checkpoints saved before stay.
+          UserError: the disk is full. Earlier checkpoints stay.
         """
         self._guard(self._manager.wait_until_finished)
 
@@ -144,16 +144,16 @@ class Checkpoints:
         return self.first_whole(lambda candidate: self._restore_one(candidate, abstract), step)
 
     def first_whole(self, read: Callable[[int], Any], step: int | None = None) -> Any | None:
-        """What `read(step)` gives for the newest checkpoint that is whole (or that of `step`); None if there is none.
+        """The result of `read(step)` for the newest whole checkpoint (or for `step`). None without checkpoints.
 
-        It raises anything where it is not: a damaged one is reported, and the one before is tried.
+        `read` raises an error for a damaged checkpoint. The error is reported, and the checkpoint before is tried.
 
         Raises:
-          UserError: there are checkpoints and all are damaged; or `step` has none, or a damaged one.
+          UserError: all checkpoints are damaged, or the checkpoint `step` is missing or damaged.
         """
         steps = self.steps()
         if step is not None and step not in steps:
-            raise UserError(f"{self.folder}: no checkpoint of step {step}; there are {steps or 'none'}")
+            raise UserError(f"{self.folder}: no checkpoint of step {step}. There are {steps or 'none'}")
         candidates = [step] if step is not None else steps[::-1]
         for candidate in candidates:
             try:
@@ -162,18 +162,18 @@ class Checkpoints:
                 # Truncated files raise anything (JSONDecodeError, ValueError, bare Exception): all mean damage here,
                 # and none is swallowed: it is logged, and the end of the line is an error.
                 reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
-                log.error("checkpoint %d is damaged (%s); trying the one before", candidate, reason)
+                log.error("checkpoint %d is damaged (%s). Trying the checkpoint before it", candidate, reason)
                 if step is not None:
                     raise UserError(f"{self.folder / str(step)} is damaged: {reason}") from error
         if candidates:
             raise UserError(
-                f"{self.folder}: all checkpoints {steps} are damaged, see the log; "
-                "delete the folder to train from the start"
+                f"{self.folder}: all checkpoints {steps} are damaged. The log says why. "
+                "Delete the folder to train from the start"
             )
         return None
 
     def set_aside_after(self, step: int) -> None:
-        """Moves checkpoints later than `step` (damaged ones, once an earlier was restored) out of the way."""
+        """Moves checkpoints after `step` out of the way. They are damaged if an earlier one was restored."""
         late = [s for s in self.steps() if s > step]
         if not late:
             return
@@ -207,8 +207,8 @@ class Checkpoints:
                 raise
             kept = self.steps()
             raise UserError(
-                f"{self.folder}: the disk is full, the checkpoint was not saved; those of steps {kept} are whole: "
-                "free some space and run the same command again"
+                f"{self.folder}: the disk is full, so the checkpoint was not saved. The checkpoints {kept} are whole. "
+                "Free some space and run the same command again"
             ) from error
 
 

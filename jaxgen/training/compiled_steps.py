@@ -1,4 +1,4 @@
-"""The training step as a program for a mesh, with lanes where there are several seeds: traced, lowered, compiled."""
+"""The training step as a program for a mesh, with lanes for several seeds: traced, lowered, compiled."""
 
 import logging
 import time
@@ -21,11 +21,10 @@ log = logging.getLogger(__name__)
 class CompiledSteps(NamedTuple):
     """K training steps as one program.
 
-    run: `(state, data) -> state, {name: [K]}`, of lanes {name: [lanes, K]}; the state that went in is gone
-      (donated).
+    run: `(state, data) -> state, {name: [K]}`, with lanes {name: [lanes, K]}. The input state is donated.
     compile_seconds: tracing and compiling together.
-    flops_per_step: operations of one step of all lanes on all devices in products, on average: `step_cost`.
-    collectives: all-reduces in the compiled program (those inside its loop counted once).
+    flops_per_step: operations in products per step, over all lanes and devices, on average: `step_cost`.
+    collectives: all-reduces in the compiled program. Those inside its loop count once.
     """
 
     run: Callable
@@ -37,7 +36,7 @@ class CompiledSteps(NamedTuple):
 def train_step(
     recipe: Recipe, batching: Batching, state: parallel.TrainState, data: DispatchData
 ) -> tuple[parallel.TrainState, dict]:
-    """One update of the recipe on this device's share of the batch; inside `shard_map` over the mesh."""
+    """One update of the recipe on this device's share of the batch. Inside `shard_map` over the mesh."""
     key = jax.random.fold_in(state.key, 1)
     count = batching.examples // jax.lax.axis_size(DATA_AXIS)
     batch = make_batch(batching, key, state.step, example_ids(count), data)
@@ -48,11 +47,11 @@ def train_step(
 
 
 def over_lanes(run: Callable, mapped: bool) -> Callable:
-    """`run`, made for the state of one seed, for that of several: the step is shared, the rest has lanes.
+    """`run`, made for the state of one seed, for the state of several. They share the step. All else has lanes.
 
     Args:
       run: `(state, data) -> state, metrics`.
-      mapped: the lanes one after the other, each over all steps of the dispatch, instead of one batched program.
+      mapped: runs the lanes one after the other, each over all steps of the dispatch, not in one batched program.
     """
 
     def together(state, data):
@@ -71,10 +70,11 @@ def over_lanes(run: Callable, mapped: bool) -> Callable:
 
 
 def lanes_one_by_one(state: parallel.TrainState) -> bool:
-    """Whether lanes are better trained one after the other (`config.seed_program="auto"`).
+    """Whether lanes train better one after the other (`config.seed_program="auto"`).
 
-    On a CPU a batched program is no faster (a core computes as much, out of smaller caches), and one by one each lane
-    is its solo run to the bit. Convolutions batched over kernels are grouped convolutions, which few backends run well.
+    On a CPU a batched program is no faster: a core computes as much, out of smaller caches. One after the other, each
+    lane equals its solo run bit by bit. Convolutions batched over kernels are grouped convolutions, which are slow on
+    most backends.
     """
     convolutions = any(leaf.ndim == 5 for leaf in jax.tree.leaves(state.players))  # kernels, with the lanes' axis
     return convolutions or jax.default_backend() == "cpu"
@@ -91,18 +91,18 @@ def lower_steps(
     unroll: int = 1,
     mapped: bool = False,
 ) -> jax.stages.Lowered:
-    """`steps` training steps as one program for the mesh, `(state, data) -> state, metrics`; not compiled.
+    """`steps` training steps as one program for the mesh, `(state, data) -> state, metrics`, not yet compiled.
 
-    It is that of the arrays' shapes, so that a fresh and a restored state get the same.
+    The program depends on the arrays' shapes alone, so a fresh and a restored state get the same program.
 
     Args:
-      recipe: what a step does.
-      batching: how batches are made.
-      mesh: from `make_mesh`, or of devices that are not here.
-      state, data: concrete or abstract; they say what lies where on the mesh.
+      recipe: the recipe of the step.
+      batching: sizes and options of batches.
+      mesh: from `make_mesh`, or made of absent devices.
+      state, data: concrete or abstract arrays. They define the placement on the mesh.
       steps: K.
       unroll: copies of the step in the loop's body.
-      mapped: of lanes, see `over_lanes`.
+      mapped: for lanes, see `over_lanes`.
     """
 
     def run(state, data):
@@ -139,7 +139,7 @@ def compile_steps(
     seed_program: str = "auto",
     **options,
 ) -> CompiledSteps:
-    """Compiles `steps` training steps into one program for the mesh; see `lower_steps`, and `config.seed_program`."""
+    """Compiles `steps` training steps into one program for the mesh. See `lower_steps`, and `config.seed_program`."""
     lanes = 1
     if parallel.SEED_AXIS in mesh.axis_names:
         lanes = state.key.shape[0]
@@ -161,7 +161,7 @@ def abstract_step(
 ) -> Callable:
     """One step on every device of the mesh, `(state, data) -> state, metrics`, to be traced.
 
-    state, data: say what lies where.
+    state, data: arrays that define the placement.
     """
 
     def step(state, data):
@@ -174,9 +174,9 @@ def abstract_step(
 def step_cost(
     recipe: Recipe, batching: Batching, mesh: Mesh, state: parallel.TrainState, data: DispatchData
 ) -> StepCost:
-    """What one step costs each device, `jaxgen.training.operations`; with plain convolutions on every platform.
+    """The cost of one step on each device (`jaxgen.training.operations`), with plain convolutions on every platform.
 
-    Of lanes: what a step of one of them does.
+    With lanes, it is the cost of a step of one lane.
     """
     if parallel.SEED_AXIS in mesh.axis_names:
         mesh = parallel.mesh_of_others(parallel.data_devices(mesh))

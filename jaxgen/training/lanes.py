@@ -1,6 +1,6 @@
-"""The seeds of a run: one by itself, or several that one program trains side by side, each in a lane of the state.
+"""The seeds of a run: a single seed, or several that one program trains side by side, each in a lane of the state.
 
-A lane is to be what a run of its seed alone is: its numbers, alarms, pictures and evaluation are its own, in the folder
+A lane must equal a run of its seed alone. It has its own numbers, alarms, pictures and evaluation, in the folder
 `seed_<s>` of the run's work directory.
 """
 
@@ -22,11 +22,11 @@ _PREFIX = "seed_"
 
 
 class Lane(NamedTuple):
-    """What a run keeps of one of its seeds beside the state.
+    """The data of one of a run's seeds, besides the state.
 
-    config: as of a run of this seed alone.
-    folder: where its pictures, alarms and evaluation go.
-    index: its place in the first axis of the state's leaves; None where the state has no such axis.
+    config: the config of a run of this seed alone.
+    folder: folder of its pictures, alarms and evaluation.
+    index: its place in the first axis of the state's leaves. None if the state has no such axis.
     window: values since the last line of metrics.jsonl, by name.
     watch: its alarms.
     """
@@ -43,31 +43,31 @@ class Lane(NamedTuple):
 
     @property
     def prefix(self) -> str:
-        """What messages about it begin with: nothing where there are no others."""
+        """The prefix of its messages. Empty if there is only one lane."""
         return "" if self.index is None else f"seed {self.seed}: "
 
     def players(self, mesh, players):
-        """Its own of the players of the state, as those of a run of this seed alone."""
+        """Its share of the state's players, in the form of a run of this seed alone."""
         return players if self.index is None else placement.lane(mesh, players, self.index)
 
 
 def seeds_of(config) -> tuple[int, ...]:
-    """The seeds that a run of this config trains."""
+    """The seeds of a config."""
     return tuple(range(config.seed, config.seed + config.num_seeds))
 
 
 def seed_argument(config) -> int | tuple[int, ...]:
-    """What `parallel.init_state` takes: a tuple makes lanes."""
+    """The argument of `parallel.init_state`. A tuple makes lanes."""
     return seeds_of(config) if config.num_seeds > 1 else config.seed
 
 
 def folder_of(workdir: Path, seed: int) -> Path:
-    """Where what belongs to one of several seeds lies."""
+    """The folder of one of several seeds."""
     return workdir / f"{_PREFIX}{seed}"
 
 
 def container_of(folder: Path) -> Path | None:
-    """The work directory of which `folder` holds one of several seeds, or None if it is no such folder."""
+    """The work directory of a seed's folder, or None for another folder."""
     try:
         written = json.loads((folder / "config.json").read_text())
         return folder.absolute().parent if written["lane_of"] == ".." else None
@@ -76,7 +76,7 @@ def container_of(folder: Path) -> Path | None:
 
 
 def make_lanes(config, workdir: Path, meta: Mapping[str, Any] | None) -> tuple[Lane, ...]:
-    """The lanes of a run, as the checkpoint's `meta` knows them (None: at the start)."""
+    """The lanes of a run from the checkpoint's `meta` (None at the start)."""
     window, state = {}, None
     if meta is not None:
         window, state = meta["window"], meta.get("alarms")  # no alarms in checkpoints of earlier versions
@@ -92,7 +92,7 @@ def make_lanes(config, workdir: Path, meta: Mapping[str, Any] | None) -> tuple[L
 
 
 def to_save(lanes: tuple[Lane, ...]) -> dict[str, Any]:
-    """What a checkpoint keeps of them, for `make_lanes`; JSON-able."""
+    """The JSON-able part of a checkpoint for `make_lanes`."""
     if lanes[0].index is None:
         return {"window": lanes[0].window, "alarms": lanes[0].watch.state()}
     return {
@@ -106,13 +106,13 @@ def take_note(lanes: tuple[Lane, ...], first_step: int, metrics: Mapping[str, An
 
     Args:
       metrics: name -> array [K], or [lanes, K].
-      kept: what there still is if one of them is no number, for the error line.
+      kept: the last good checkpoint, for the error line if a number is not finite.
 
     Returns:
       The last step's numbers, means over lanes.
 
     Raises:
-      NotFinite: a loss is no number.
+      NotFinite: a loss is not finite.
     """
     rows = {name: value.reshape(len(lanes), -1).tolist() for name, value in metrics.items()}
     for i, lane in enumerate(lanes):
@@ -125,18 +125,18 @@ def take_note(lanes: tuple[Lane, ...], first_step: int, metrics: Mapping[str, An
 
 
 def active_alarms(lanes: tuple[Lane, ...]) -> tuple[str, ...]:
-    """Names of the alarms that are on, with the seed where there are several."""
+    """Names of active alarms, with the seed if there are several."""
     active = ((lane, name) for lane in lanes for name in lane.watch.active)
     return tuple(name if lane.index is None else f"{name} (seed {lane.seed})" for lane, name in active)
 
 
 def stopping(lanes: tuple[Lane, ...]) -> str | None:
-    """Why the run must not go on, or None; see `Watch.stopping`."""
+    """The reason to stop the run, or None. See `Watch.stopping`."""
     return next((f"{lane.prefix}{reason}" for lane in lanes if (reason := lane.watch.stopping())), None)
 
 
 def tracked_runs(config, workdir: Path, lanes: tuple[Lane, ...], resumed_at: int | None) -> tuple[TrackedRun, ...]:
-    """What trackers show: each seed, and the mean of several; see `TrackedRun`."""
+    """What trackers show: each seed, and the mean of several. See `TrackedRun`."""
     container = container_of(workdir)
     if container is not None:  # one of several seeds, evaluated by itself
         plain = configuration.to_dict(config)
@@ -158,10 +158,10 @@ def tracked_runs(config, workdir: Path, lanes: tuple[Lane, ...], resumed_at: int
 
 
 def make_folders(lanes: tuple[Lane, ...], facts: Mapping[str, Any]) -> None:
-    """The folders of several seeds, each with a config.json of its own, which keeps up with a run that grew.
+    """The folders of several seeds, each with its own config.json, which is updated when a run becomes longer.
 
     Args:
-      facts: what config.json holds beside the config.
+      facts: further contents of config.json.
     """
     for lane in lanes:
         if lane.index is None:

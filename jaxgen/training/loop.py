@@ -1,6 +1,6 @@
 """The training loop: dispatches compiled steps and, at the cadences of the config, logs, draws, evaluates and saves.
 
-It knows recipes by `jaxgen.recipes.base.Recipe` alone, and devices not at all.
+It knows only the interface `jaxgen.recipes.base.Recipe`, and no devices.
 """
 
 import jax
@@ -19,15 +19,15 @@ def train(run: TrainingRun, state: parallel.TrainState, lanes: tuple[Lane, ...])
     """Trains to `config.steps`, or until `config.budget.seconds` are spent.
 
     Args:
-      run: the parts.
-      state: where to go on from.
-      lanes: its seeds, with what the checkpoint knows of each.
+      run: the parts of the run.
+      state: the state to start from.
+      lanes: its seeds, with their data from the checkpoint.
 
     Returns:
-      The state at the end, and whether the run is complete (False: it was asked to stop, and has saved).
+      The final state, and whether the run is complete. False means that it was asked to stop, and has saved.
 
     Raises:
-      UserError: a loss is no number, the disk is full, or an alarm stops the run, which is saved then.
+      UserError: a loss is not finite, the disk is full, or an alarm stops the run, which is then saved.
     """
     config, step = run.config, int(state.step)
     primary = processes.is_primary()
@@ -48,7 +48,7 @@ def train(run: TrainingRun, state: parallel.TrainState, lanes: tuple[Lane, ...])
             first, metrics = pending.pop(0)
             values = {name: np.asarray(value, np.float64) for name, value in jax.device_get(metrics).items()}
             saved = run.checkpoints.steps()
-            kept = f"the last good checkpoint is step {saved[-1]}" if saved else "there is no checkpoint yet"
+            kept = f"The last good checkpoint is step {saved[-1]}" if saved else "There is no checkpoint yet"
             last = take_note(lanes, first, values, kept)
             if progress is not None:
                 count = next(iter(values.values())).shape[-1]
@@ -118,7 +118,7 @@ def train(run: TrainingRun, state: parallel.TrainState, lanes: tuple[Lane, ...])
             files.close(step)
         _record(lanes, step, primary)
     if stopped:
-        raise UserError(stopping(lanes) or "stopped by an alarm of another process; the state is saved")
+        raise UserError(stopping(lanes) or "stopped by an alarm of another process. The state is saved")
     return state, over
 
 
@@ -145,7 +145,7 @@ def _is_over_everywhere(run: TrainingRun, step: int) -> bool:
 
 
 def _evaluate_everywhere(run: TrainingRun, lanes: tuple[Lane, ...], players) -> dict[int, dict[str, float]]:
-    """All processes share the work, and learn the numbers that the primary has: checkpoints are ranked by them."""
+    """All processes share the work and get the primary's numbers, since checkpoints are ranked by them."""
     measured = {}
     for lane in lanes:
         results = run.evaluate(lane, lane.players(run.mesh, players), run.config.evaluation.num_samples_in_training)

@@ -1,4 +1,4 @@
-"""What a config trains on data of a certain shape: its recipe, and how batches are made."""
+"""The recipe of a config for data of a certain shape, and the sizes of its batches."""
 
 from types import ModuleType
 
@@ -17,23 +17,23 @@ from jaxgen.training.batches import Batching
 def recipe_and_batching(
     config: ConfigDict, module: ModuleType, train: Split, num_classes: int, table: TableCodec | None
 ) -> tuple[Recipe, Batching]:
-    """The recipe of `config` and how its batches are made.
+    """The recipe of `config` and the sizes of its batches.
 
     Args:
       config: the whole config.
-      module: what `config.recipe.name` names.
-      train: the training split; images may be a shape alone.
-      num_classes: 0 where there are no labels.
-      table: of rows of a table, how networks see them.
+      module: the module of `config.recipe.name`.
+      train: the training split. Images may be a shape alone.
+      num_classes: 0 without labels.
+      table: the encoding of rows of a table.
 
     Raises:
-      UserError: the recipe is for other data, or anything in the config that cannot be.
+      UserError: the recipe is for other data, or a setting is impossible.
     """
     vectors = is_vectors(train.images)
     if vectors and not getattr(module, "VECTORS" if table is None else "TABLES", False):
         raise UserError(
-            f"config.recipe.name={config.recipe.name!r} trains on images, and {config.data.name} has vectors: "
-            "use recipe.name=gan"
+            f"config.recipe.name={config.recipe.name!r} trains on images, but {config.data.name} has vectors. "
+            "Use recipe.name=gan"
         )
     options = {} if table is None else {"table": table}
     shape = train.images.shape[1:] if table is None else (table.width,)
@@ -56,16 +56,16 @@ def _class_weights(config: ConfigDict, train: Split, num_classes: int) -> tuple[
     if config.data.class_sampling != "log":
         raise UserError(lookup.unknown("config.data.class_sampling", config.data.class_sampling, ["uniform", "log"]))
     if not num_classes:
-        raise UserError("config.data.class_sampling='log' needs data with class labels; this has none")
+        raise UserError("config.data.class_sampling='log' needs data with class labels, but these data have none")
     return tuple(np.log1p(np.bincount(train.labels, minlength=num_classes)).tolist())
 
 
 def _check_sharding(config: ConfigDict) -> None:
     if config.num_seeds > 1:
-        raise UserError("config.shard_optimizer=True is for one seed: set config.num_seeds=1")
+        raise UserError("config.shard_optimizer=True is for one seed. Set config.num_seeds=1")
     for player, settings in config.optimizers.items():
         if settings.clip_norm:
             raise UserError(
-                f"config.optimizers.{player}.clip_norm needs the whole gradient, and with config.shard_optimizer the "
-                "optimiser has a share of it: set one of them to 0 or False"
+                f"config.optimizers.{player}.clip_norm needs the whole gradient, but config.shard_optimizer gives the "
+                "optimiser a share of it. Set one of them to 0 or False"
             )

@@ -1,7 +1,7 @@
-"""What a training step costs, read from its jaxpr before any compiler: products, bytes of collectives.
+"""The cost of a training step, read from its jaxpr before compilation: products, bytes of collectives.
 
-Loops count as often as they run. Work that only every k-th step does counts 1/k: conditions that follow from the step's
-number alone are evaluated over `STEPS` steps.
+Loops count as often as they run. Work of every k-th step counts 1/k: conditions that depend on the step's number alone
+are evaluated over `STEPS` steps.
 """
 
 import math
@@ -22,16 +22,15 @@ _SCATTERS = ("reduce_scatter", "all_to_all", "ppermute")
 
 
 class StepCost(NamedTuple):
-    """Of one step on one device, on average.
+    """The cost of one step on one device, on average.
 
-    operations: two for each product of matrix multiplications and convolutions; products with padding and with the
-      zeros of dilation are left out. Elementwise work is not counted, nor are the bodies of loops of unknown length
-      more than once.
-    collective_bytes: the whole arrays of collectives: what enters all-reduces, reduce-scatters, all-to-alls and
-      permutations, and what all-gathers result in.
-    busiest_operations: of the steps that do most.
-    written_operations: of the steps that do most, the bodies of loops once: what XLA counts in its program.
-    reduced_bytes: of `collective_bytes` those of all-reduces, which travel twice; the others travel once.
+    operations: two for each product in matrix multiplications and convolutions. Products with padding and with the
+      zeros of dilation are left out. Elementwise work is not counted. Bodies of loops of unknown length count once.
+    collective_bytes: the whole arrays of collectives: inputs of all-reduces, reduce-scatters, all-to-alls and
+      permutations, and results of all-gathers.
+    busiest_operations: operations of the steps with the most work.
+    written_operations: the same with loop bodies counted once, like XLA's count of its program.
+    reduced_bytes: the part of `collective_bytes` in all-reduces, which travels twice. The rest travels once.
     """
 
     operations: float = 0.0
@@ -53,8 +52,8 @@ def cost_of(function: Callable, *arguments: PyTree, step: Callable[[PyTree], jax
 
     Args:
       function: traced, not computed.
-      arguments: arrays or `jax.ShapeDtypeStruct`s; for the cost on one device, with the shapes of all (in `shard_map`).
-      step: `arguments -> the scalar` among their leaves that is the step's number.
+      arguments: arrays or `jax.ShapeDtypeStruct`s. For the cost on one device, with the shapes of all (in `shard_map`).
+      step: `arguments -> scalar`, the leaf that is the step's number.
     """
     closed = jax.make_jaxpr(function)(*arguments)
     marked = step(arguments)

@@ -1,4 +1,4 @@
-"""A training run: what it is made of, when it is over, how fast it is, and what it writes beside checkpoints."""
+"""A training run: its parts, its end, its speed, and its output besides checkpoints."""
 
 import json
 import logging
@@ -50,14 +50,14 @@ class Clock:
 
 
 class TrainingRun(NamedTuple):
-    """Everything the loop works with.
+    """The parts of the loop.
 
     config: the whole config.
-    workdir: locked and bound to it.
-    mesh: where the state lies.
-    steps: the compiled program of `config.steps_per_dispatch` steps; None where no step is left to do.
-    flops_per_step: of all devices.
-    data: what feeds the steps.
+    workdir: locked, and bound to the config.
+    mesh: placement of the state.
+    steps: the compiled program of `config.steps_per_dispatch` steps. None if no step is left.
+    flops_per_step: operations of all devices.
+    data: the input of the steps.
     test_images: uint8 [n, H, W, C] (or vectors) on the host, for reconstructions and for pictures of points.
     evaluate: `(lane, players of this lane, num_samples) -> {name: value}`, for evaluations during training.
     stop: asked after every dispatch.
@@ -80,17 +80,17 @@ class TrainingRun(NamedTuple):
 
 
 def is_over(config, step: int, clock: Clock, under_way: int = 0) -> bool:
-    """Whether training has come to its end: the last step is done, or `budget.seconds` of steps are spent.
+    """Whether training is at its end: the last step is done, or `budget.seconds` of steps are spent.
 
     Args:
-      under_way: of the `step` steps those whose seconds the clock does not know yet.
+      under_way: the part of `step` whose seconds the clock does not know yet.
     """
     limit, spent = config.budget.seconds, clock.seconds["step"]
     return step >= config.steps or is_budget_spent(limit, spent, step, config.steps_per_dispatch, under_way)
 
 
 def goal_of(config) -> str:
-    """How many steps there are to be, in words."""
+    """The number of steps of a config, in words."""
     return f"as many as {config.budget.seconds:g} s hold" if config.budget.seconds else f"{config.steps}"
 
 
@@ -109,7 +109,7 @@ def summary(run: TrainingRun, step: int) -> dict[str, float | None]:
 
 
 def write_timing(run: TrainingRun, step: int) -> dict[str, float | None]:
-    """json: seconds by kind, speed, memory; returns the same."""
+    """Writes timing.json: seconds by kind, speed, memory. Returns the same."""
     values = summary(run, step)
     write_atomic(run.workdir / "timing.json", json.dumps(values, indent=1) + "\n")
     return values
@@ -118,7 +118,7 @@ def write_timing(run: TrainingRun, step: int) -> dict[str, float | None]:
 def share_of_lane(values: dict[str, float | None], lanes: int) -> dict[str, float | None]:
     """A run's `summary` for each of its seeds: an equal share of seconds, steps and arithmetic.
 
-    Speed and memory are the program's own; `lanes` says of how many seeds.
+    Speed and memory are those of the program. `lanes` is the number of seeds.
     """
     shared = {
         name: None if value is None else value / lanes
@@ -135,14 +135,14 @@ def host_peak_memory_mb() -> float:
 
 
 class RunFiles:
-    """What the loop writes beside checkpoints."""
+    """The loop's output besides checkpoints."""
 
     def __init__(self, run: TrainingRun, lanes: tuple[Lane, ...], resumed_at: int):
         self._run, self._lanes = run, lanes
         self.metrics = MetricsFile(run.workdir / "metrics.jsonl", resumed_at, run.config.seed)
 
     def lines(self, step: int, values: dict[int, dict[str, float]]) -> None:
-        """A line for each seed; trackers show the speed of each, too."""
+        """A line for each seed. Trackers show the speed of each, too."""
         speed = summary(self._run, step)["images_per_s"] / len(values)
         for seed, numbers in values.items():
             self.metrics.write(step, numbers, seed)

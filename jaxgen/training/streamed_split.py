@@ -1,4 +1,4 @@
-"""A training split that is read while the steps use it, since it does not fit into memory."""
+"""A training split that is read during training, since it does not fit into memory."""
 
 import functools
 import itertools
@@ -25,19 +25,19 @@ _SMALL_BYTES = 64 * 2**10
 
 
 class StreamedSplit:
-    """The training split, of which grain's threads read the batches ahead of the steps, each process its devices' own.
+    """The training split. grain's threads read batches in advance, in each process for its own devices.
 
-    Which examples a step sees is computed from the seed and the step alone, as with a `ResidentSplit` on the device:
-    the same batches, on any number of processes and devices, and after a resume at any step. So the state of this
-    iterator is the number of steps done, which every checkpoint has.
+    The examples of a step depend on the seed and the step alone, as for a `ResidentSplit` on the device. The batches
+    are the same on any number of processes and devices, and after a resume at any step. The state of this iterator is
+    therefore the number of steps done, which every checkpoint has.
 
     Args:
-      batching: how batches are made.
-      seed: of the run.
-      mesh: where they go.
-      train: the training split, its images as in `jaxgen.data.image_files`.
-      steps: of a dispatch.
-      workers: threads; 0: one a core.
+      batching: sizes and options of batches.
+      seed: the run's seed.
+      mesh: the batches' mesh.
+      train: the training split, with images as in `jaxgen.data.image_files`.
+      steps: steps of a dispatch.
+      workers: threads, 0: one per core.
     """
 
     def __init__(self, batching: Batching, seed: int, mesh: Mesh, train: Split, steps: int, workers: int = 0):
@@ -49,10 +49,10 @@ class StreamedSplit:
         self._order = functools.lru_cache(maxsize=8)(_order(batching, seed, train, parallel.data_devices(mesh), steps))
 
     def dispatches(self, step: int) -> Iterator[StreamedBatches]:
-        """What the dispatches after `step` steps are given, one after the other; the next one is read meanwhile.
+        """The inputs of the dispatches after `step` steps. The next input is read in the meantime.
 
         Raises:
-          UserError: a file cannot be read, or is no image any more.
+          UserError: a file cannot be read, or is no longer an image.
         """
         rows_here = math.prod(self._shape[:3]) * len(self._columns)
         group, waiting = _groups(rows_here, self._row, self._threads)
@@ -78,7 +78,7 @@ class StreamedSplit:
         return parallel.spread(self._mesh, StreamedBatches.spec, self._shape, lambda index: labels[index])
 
     def rows(self, step: int, numbers: range) -> np.ndarray:
-        """Images `numbers` of those that this process reads for the dispatches after `step`, as rows of bytes."""
+        """Images `numbers` of this process's images for the dispatches after `step`, as rows of bytes."""
         lines, columns = np.divmod(np.array(numbers), len(self._columns))
         dispatches, lines = np.divmod(lines, math.prod(self._shape[:3]))
         order = self._order(step + int(dispatches[0]) * self._steps)  # a group lies in one dispatch
@@ -91,10 +91,12 @@ TrainingData = ResidentSplit | StreamedSplit
 
 
 def _groups(rows: int, row_bytes: int, threads: int) -> tuple[int, int]:
-    """Images that a thread reads at a time, and how many such groups are read or wait: two dispatches, within memory.
+    """Images that a thread reads at a time, and the number of such groups being read or waiting.
+
+    Two dispatches are read in advance, if memory allows.
 
     Args:
-      rows: of a dispatch, in this process; whole groups of them.
+      rows: rows of a dispatch in this process. They form whole groups.
     """
     most = max(1, min(2 * rows, _BUFFER_BYTES // row_bytes))
     group = math.gcd(rows, _GROUP)

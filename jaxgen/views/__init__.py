@@ -1,4 +1,4 @@
-"""What a trained state can do, compiled: sample, decode, reconstruct, project, traverse, draw points.
+"""Compiled views of a trained state: sample, decode, reconstruct, project, traverse, draw points.
 
 It imports devices, files, metrics, ops, pictures and recipes.
 """

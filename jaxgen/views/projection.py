@@ -1,8 +1,8 @@
-"""Projection: the latents whose images come closest to given ones, by a fixed budget of gradient steps.
+"""Projection: finds the latents whose images come closest to given images, by a fixed number of gradient steps.
 
 A GAN has no encoder, so PSNR and SSIM of "reconstructions" need a search. StyleGAN2's projector (Karras et al. 2020,
-appendix D) does the same in W with LPIPS; here the search is in z with squared error on pixels, for any model with
-`latents` and `decode`, and with the same steps and restarts for all, so that models can be compared.
+appendix D) searches in W with LPIPS. Here the search is in z, with squared error on pixels, for any model with
+`latents` and `decode`. All models get the same steps and restarts, so that they can be compared.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ import optax
 
 
 class ProjectionBudget(NamedTuple):
-    """steps: Adam steps of each restart; restarts: searches from different random latents, the best one counts."""
+    """steps: Adam steps of each restart. restarts: searches from different random latents, of which the best counts."""
 
     steps: int
     restarts: int
@@ -43,7 +43,7 @@ def project(
       decode: latents [n, ...] -> images [n, H, W, C] in [-1, 1].
       latents: (key, ids [n]) -> starting latents [n, ...] of the prior.
       targets: images [n, H, W, C] in [-1, 1].
-      key, ids: what the starting points are drawn from; each image's search depends on its own id only.
+      key, ids: the source of the starting points. Each image's search depends on its own id only.
     """
     # The rate falls along a cosine, and rises over the first 5%: as in the projector of StyleGAN2.
     warmup = max(budget.steps // 20, 1)

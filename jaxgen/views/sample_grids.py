@@ -30,7 +30,7 @@ def write_samples(config, views: Views, players, folder: Path, step: int, real: 
 
 
 def sample_grid(config, views: Views, players):
-    """The same latents at every call, so that the grids of a run can be leafed through."""
+    """The same latents at every call, so that a run's grids show the same latents over time."""
     count = config.sample.rows * config.sample.columns
     images = np.asarray(views.sample(players, fixed_key(config), np.arange(count)))
     return image_grids.grid(images, config.sample.columns)
@@ -43,7 +43,7 @@ def reconstruction_grid(views: Views, players, images: np.ndarray, count: int = 
 
 
 def interpolation_grid(config, views: Views, decode: Callable, columns: int = 10) -> Image.Image:
-    """Each row leads from one random latent to another, along the great circle; `decode`: (latents, ids) -> images."""
+    """Each row leads from one random latent to another, along the great circle. decode: (latents, ids) -> images."""
     rows = config.sample.rows
     ids = np.arange(2 * rows)
     latents = np.asarray(views.latents(fixed_key(config), ids), np.float64).reshape(2, rows, -1)

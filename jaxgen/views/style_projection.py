@@ -1,7 +1,7 @@
 """Projection of images into the styles of StyleGAN2 (Karras et al. 2020, section 5 and appendix D).
 
-Adam searches for w (one for all layers, or one for each) and the noise maps together: it minimises the images' distance
-to the targets plus a penalty on noise maps that are no white noise, so that the picture is not painted with them.
+Adam searches for w (one for all layers, or one for each) and the noise maps together. It minimises the images' distance
+to the targets plus a penalty on noise maps unlike white noise. Without it the noise maps would paint the picture.
 """
 
 import logging
@@ -25,7 +25,7 @@ _MEAN_SEED, _MEAN_BATCH = 123, 1000
 
 
 class StyleBudget(NamedTuple):
-    """steps: of Adam. w_noise: of the deviation of w, at the start. noise_weight: of the regularisation of the maps."""
+    """steps: Adam steps. w_noise: initial deviation of noise on w. noise_weight: weight of the maps' regularisation."""
 
     steps: int
     learning_rate: float
@@ -34,14 +34,14 @@ class StyleBudget(NamedTuple):
 
 
 class Fit(NamedTuple):
-    """What is searched for. ws: [n, 1 or L, D]. noise: tree of maps [n, r, r]."""
+    """The variables of the search. ws: [n, 1 or L, D]. noise: tree of maps [n, r, r]."""
 
     ws: jax.Array
     noise: PyTree
 
 
 class StyleProjection(NamedTuple):
-    """The last step's fit, its images uint8 [n, H, W, C] and distance [n]; images after each step of `progress`."""
+    """The fit after the last step, its images uint8 [n, H, W, C] and distance [n]. Images after `progress` steps."""
 
     fit: Fit
     images: jax.Array
@@ -50,22 +50,24 @@ class StyleProjection(NamedTuple):
 
 
 def learning_rate(step, budget: StyleBudget):
-    """The rate of update `step` (from 0): linear over the first 5%, a cosine to 0 over the last 25%."""
+    """The learning rate at update `step` (from 0): linear over the first 5%, a cosine to 0 over the last 25%."""
     t = step / budget.steps
     down = jnp.minimum((1 - t) / _RAMP_DOWN, 1.0)
     return budget.learning_rate * jnp.minimum(t / _RAMP_UP, 1.0) * (0.5 - 0.5 * jnp.cos(jnp.pi * down))
 
 
 def w_noise_scale(step, budget: StyleBudget):
-    """Deviation of the noise on w, in deviations of w: falls quadratically to 0 over the first 75%."""
+    """Deviation of the noise on w, in deviations of w. It falls quadratically to 0 over the first 75%."""
     return budget.w_noise * jnp.maximum(1 - step / budget.steps / _NOISE_UNTIL, 0.0) ** 2
 
 
 def noise_regularization(maps: PyTree) -> jax.Array:
     """Squared autocorrelation of noise maps [n, r, r] at a distance of one pixel, summed over maps and scales, [n].
 
-    sum_ij (mean_xy n_ij(x, y) n_ij(x - 1, y))^2 + (mean_xy n_ij(x, y) n_ij(x, y - 1))^2 with borders wrapped, where
-    n_i0 is map i and n_i,j+1 has the means of its 2x2 blocks times 2, down to 8x8: white noise keeps its variance.
+    sum_ij (mean_xy n_ij(x, y) n_ij(x - 1, y))^2 + (mean_xy n_ij(x, y) n_ij(x, y - 1))^2 with wrapped borders.
+
+    n_i0 is map i. n_i,j+1 has the means of the 2x2 blocks of n_ij times 2, down to 8x8. White noise thus keeps its
+    variance.
     """
     total = jnp.zeros(())
     for noise in jax.tree.leaves(maps):
@@ -109,7 +111,7 @@ class Projector:
 
     Args:
       synthesis: `(players, ws [n, L, D], noise maps) -> images [n, H, W, C]` in [-1, 1].
-      embed: `(params, images) -> arrays [n, ...]`: the distance of two images is the squared difference of theirs.
+      embed: `(params, images) -> arrays [n, ...]`. The squared difference of two images' arrays is their distance.
       num_ws: L.
       separate: one w for each layer (W+), instead of one for all (W).
       mesh: devices to spread the targets over.
@@ -159,12 +161,12 @@ class Projector:
         ids: np.ndarray,
         kept_after: Iterable[int],
     ) -> StyleProjection:
-        """The search for targets uint8 [n, H, W, C]; each image's depends on its own id only.
+        """The search for targets uint8 [n, H, W, C]. Each image's search depends on its own id only.
 
         Args:
-          params: of `embed`.
+          params: parameters of `embed`.
           start: ws [n, 1, D], and noise of `initial_noise`.
-          deviation: [n], of w: see `w_statistics`.
+          deviation: [n], the deviation of w, see `w_statistics`.
           kept_after: steps after which the images are kept.
         """
 
@@ -190,7 +192,7 @@ class Projector:
 
 
 def initial_noise(maps: PyTree, key, ids: np.ndarray) -> PyTree:
-    """Standard normal maps [n, r, r] in the places of maps [r, r]; those of image `ids[i]` depend on its id alone."""
+    """Standard normal maps [n, r, r] in the places of maps [r, r]. Those of image `ids[i]` depend on its id alone."""
     leaves, structure = jax.tree.flatten(maps)
     drawn = [example_normal(jax.random.fold_in(key, i), jnp.asarray(ids), leaf.shape) for i, leaf in enumerate(leaves)]
     return jax.tree.unflatten(structure, drawn)

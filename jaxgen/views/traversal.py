@@ -20,9 +20,9 @@ _ENCODED = 1000
 
 
 def write(opened, players, path: Path, decode: Callable | None = None) -> None:
-    """Saves `draw`'s picture, where the run's recipe has latents to walk in: vectors that it decodes to images.
+    """Saves the picture of `draw` if the run's recipe decodes latent vectors to images.
 
-    With an encoder the walk starts at a test image: without the data there is no picture, and the log says so.
+    With an encoder, the traversal starts at a test image. Without the data there is no picture, and the log says so.
     """
     if not {"latents", "decode"} <= set(opened.views.names) or len(opened.example_shape) != 3:
         return
@@ -37,16 +37,16 @@ def write(opened, players, path: Path, decode: Callable | None = None) -> None:
 
 
 def draw(opened, players, decode: Callable | None = None) -> Image.Image | None:
-    """The latents that matter most, a row each; None where they are no vectors.
+    """The most influential latents, a row for each. None if latents are no vectors.
 
-    With an encoder these are the dimensions of largest mean KL to the prior over the first 1,000 test images (in nats
-    at the left), around the posterior mean of the first one. Without one, the axes along which a fixed latent's image
-    changes most between -3 and 3 (mean absolute change in gray levels).
+    With an encoder, these are the dimensions of largest mean KL to the prior over the first 1,000 test images. The
+    left side shows the KL in nats. The start is the posterior mean of the first image. Without an encoder, they are the
+    axes along which a fixed latent's image changes most between -3 and 3 (mean absolute change in gray levels).
 
     Args:
       opened: the run (`jaxgen.runs.session.Session`).
       players: its trained state.
-      decode: latents [n, Z] -> images uint8 in place of the model's own way, such as with truncation.
+      decode: latents [n, Z] -> images uint8, in place of the model's own decoding, such as with truncation.
     """
     decode = decode or (lambda latents: _decoded(opened, players, latents))
     latents = np.asarray(opened.views.latents(fixed_key(opened.config), np.arange(1)))

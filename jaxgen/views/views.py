@@ -1,4 +1,4 @@
-"""What a recipe's trained state can do, compiled: any view that the recipe offers, paths between latents."""
+"""Compiled views of a recipe's trained state: all views of the recipe, and paths between latents."""
 
 import functools
 import inspect
@@ -19,15 +19,15 @@ _GOLDEN = (5**0.5 - 1) / 2
 
 
 class View:
-    """A compiled view of a recipe, called as the recipe's function is, less `labels`.
+    """A compiled view of a recipe. It is called like the recipe's function, but without `labels`.
 
-    `labels` are those of `ids`; where the function has labels and no ids, ids stand in the labels' place. Images come
-    as uint8 and reach the function as float32 in [-1, 1]; other arrays are float32. Strings, whole numbers and tuples
-    are compiled into the program. The outcome is float32, or uint8 where the view makes images.
+    `labels` belong to `ids`. If the function has labels but no ids, ids take the labels' place. Images are uint8 and
+    reach the function as float32 in [-1, 1]. Other arrays are float32. Strings, whole numbers and tuples are compiled
+    into the program. The result is float32, or uint8 if the view makes images.
 
     Args:
-      function: the recipe's; its parameters' names say what it takes (`recipes.base.Recipe`).
-      makes_images: whether it gives images in [-1, 1], where the data are images.
+      function: the recipe's function. Its parameter names define its inputs (`recipes.base.Recipe`).
+      makes_images: whether it returns images in [-1, 1], if the data are images.
       mesh: devices to spread batches over.
       labels_of: ids [n] -> labels [n] or None.
     """
@@ -48,7 +48,7 @@ class View:
         return self._compiled(**fixed)(arrays)
 
     def bind(self, **given: Any) -> Callable:
-        """The view with some of its arguments filled in: its signature names the others."""
+        """The view with some of its arguments filled in. Its signature names the others."""
         left = [p for name, p in self.__signature__.parameters.items() if name not in given]
         signature = self.__signature__.replace(parameters=left)
 
@@ -95,9 +95,9 @@ def _as_float32(array: jax.Array) -> jax.Array:
 
 
 def in_batches(compute: Callable, size: int, *arrays: np.ndarray) -> Iterator[PyTree]:
-    """`compute` of `size` rows of the arrays at a time, in NumPy.
+    """`compute` on `size` rows of the arrays at a time, in NumPy.
 
-    The last rows are repeated to fill up the last batch, so that one compiled program does for all.
+    The last rows are repeated to fill up the last batch, so that one compiled program suffices.
     """
     count = len(arrays[0])
     for first in range(0, count, size):
@@ -109,14 +109,14 @@ def in_batches(compute: Callable, size: int, *arrays: np.ndarray) -> Iterator[Py
 class Views:
     """The views of a recipe, each an attribute by its name: `views.sample(players, key, ids)`.
 
-    Beside what the recipe offers there are, of any recipe with latents and decode, `path` (`near_images`) and
-    `project` (`projection.project`, with images in [-1, 1]).
+    Recipes with latents and decode also have `path` (`near_images`) and `project` (`projection.project`, with images in
+    [-1, 1]).
 
     Args:
-      recipe: what was trained.
+      recipe: the trained recipe.
       mesh: devices to spread batches over.
-      num_classes: labels of samples go round all classes; 0 for none.
-      class_shares: how often each class is sampled instead, numbers that sum to 1.
+      num_classes: labels of samples take all classes in turn. 0 for no labels.
+      class_shares: sampling shares of the classes instead, numbers that sum to 1.
     """
 
     def __init__(self, recipe: Recipe, mesh: jax.sharding.Mesh, num_classes: int, class_shares: tuple[float, ...] = ()):
@@ -164,13 +164,13 @@ def _compositions(recipe: Recipe) -> dict[str, Callable]:
 def near_images(views: Mapping[str, Callable]) -> Callable:
     """`(state, key, ids, epsilon, labels, space="z", sampling="full")` -> images at t and t + epsilon of random paths.
 
-    Images are [n, H, W, C] in [-1, 1]. Paths lead between two random latents each.
+    Images are [n, H, W, C] in [-1, 1]. Each path leads between two random latents.
 
-    space: "z", great circles; "w", straight lines between what the latents are mapped to.
+    space: "z" takes great circles. "w" takes straight lines between the mapped latents.
     sampling: t is uniform in [0, 1] ("full"), or 0 ("end").
 
     Args:
-      views: of a recipe: latents and decode; for "w" mapping and synthesis.
+      views: views of a recipe: latents and decode. "w" also needs mapping and synthesis.
     """
 
     def path(state, key, ids, epsilon, labels, space="z", sampling="full"):
@@ -191,12 +191,12 @@ def near_images(views: Mapping[str, Callable]) -> Callable:
 
 
 def slerp(start, end, fractions):
-    """Spherical interpolation between rows of `start` and `end` [rows, D] (White 2016), in NumPy or JAX as they are.
+    """Spherical interpolation between rows of `start` and `end` [rows, D] (White 2016), in NumPy or JAX.
 
     A straight line between two Gaussian latents passes near the origin, where no training latent ever lies.
 
     Args:
-      fractions: of the way, [T] for all rows or [rows, T] for each its own.
+      fractions: positions on the way, [T] for all rows or [rows, T] for each row.
 
     Returns:
       [rows, T, D].

@@ -162,7 +162,7 @@ def test_pairs_are_compared_one_to_one(command, refused, data, tmp_path):
     error = (real.astype(float) - (real // 2 + 30)) ** 2
     expected = (10 * np.log10(255**2 / error.mean((1, 2, 3)))).mean()
     assert json.loads(out.read_text())["psnr"]["value"] == pytest.approx(expected, rel=1e-5)
-    assert "70 images and --fake 50" in refused(*arguments, "--fake", array)
+    assert "70 images, but --fake has 50" in refused(*arguments, "--fake", array)
 
 
 def test_bad_input_is_one_line(refused, data, tmp_path):

@@ -117,7 +117,7 @@ def error_line(capsys, *arguments):
 
 
 @golden_arrays.needs_golden
-@pytest.mark.parametrize("name", golden_arrays.NAMES)
+@pytest.mark.parametrize("name", ["cifar_like", pytest.param("config_f_like", marks=pytest.mark.full)])
 def test_networks_in_a_pickle_make_the_references_images_and_logits(tmp_path, name):
     golden = golden_arrays.load(name)
     cifar = name == "cifar_like"
@@ -342,7 +342,7 @@ def test_command_lines_that_cannot_be(tmp_path, capsys, converted):
         ((source, "--workdir", tmp_path / "r"), "holds D; a generator"),
         (("--workdir", tmp_path / "r"), "give either"),
         ((source, "--workdir", tmp_path / "r", "--export_weights", "b.npz"), "give either"),
-        ((source, "--workdir", tmp_path / "r", "--config.steps=3"), "name it with --config"),
+        ((source, "--workdir", tmp_path / "r", "--config.steps=3"), "Name it with --config"),
         ((source, "--workdir", tmp_path / "r", "--confg=3"), "unknown argument '--confg=3'"),
         ((source, "--workdir", tmp_path / "r", "--config", "no.py"), "no such file"),
         ((source,), "--workdir"),

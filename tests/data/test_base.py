@@ -101,7 +101,7 @@ def test_fewer_images_to_train_on_leave_the_test_split_whole(data_config):
         ({"image_size": -1}, r"data\.image_size=-1"),
         ({"limit": -1}, r"data\.limit=-1"),
         ({"train_limit": -1}, r"data\.train_limit=-1"),
-        ({"train_limit": 5, "test_split": "train"}, r"data\.train_limit=5 would cut the images to measure against"),
+        ({"train_limit": 5, "test_split": "train"}, r"data\.train_limit=5 would also cut the reference images"),
         ({"test_fraction": 1.0}, r"data\.test_fraction=1\.0"),
     ],
 )
@@ -117,7 +117,7 @@ def test_wrong_options_are_one_clear_line(data_config, changes, message):
         ({"dtype": "float32"}, "images of float32"),
         ({"labels": "np.arange(5)"}, r"labels of int64 \[5\]; they must be integers \[6\]"),
         ({"labels": "np.arange(6) / 2"}, "labels of float64"),
-        ({"labels": "np.arange(6)"}, "labels from 0 to 5; they must lie below the number of class names, 2"),
+        ({"labels": "np.arange(6)"}, "labels from 0 to 5. They must lie below the number of class names, 2"),
     ],
 )
 def test_what_an_own_source_returns_is_checked(data_config, own_source, made, message):

@@ -94,7 +94,7 @@ def test_wrong_contents_are_named(data_config, tmp_path, batches, change, messag
 
 
 def test_no_file_is_one_line_with_url_and_place(data_config, tmp_path):
-    with pytest.raises(UserError, match=r"data\.download=False; get https://\S+ \(170\.1 MB\) and put it at") as error:
+    with pytest.raises(UserError, match=r"data\.download=False. Get https://\S+ \(170\.1 MB\) and put it at") as error:
         open_dataset(data_config(name="cifar10", dir=tmp_path), progress=False)
     assert str(tmp_path / "cifar-10-binary.tar.gz") in str(error.value)
     assert np.char.count(str(error.value), "\n") == 0

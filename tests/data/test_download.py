@@ -108,7 +108,7 @@ def test_a_failed_download_says_what_to_get_and_leaves_nothing(config, archives,
 
 
 def test_download_off(config, archives, server, data_config):
-    with pytest.raises(UserError, match=r"not here and data\.download=False; get http\S+ .* and put it at"):
+    with pytest.raises(UserError, match=r"not here and data\.download=False. Get http\S+ .* and put it at"):
         open_dataset(data_config(name="mnist", train_split="test"), progress=False)
     assert server[2] == []
 

@@ -119,10 +119,10 @@ def test_an_array_that_is_cut_short_or_goes_away_is_named(data_config, tmp_path)
     images = dataset.splits["train"].images
     os.truncate(path, path.stat().st_size - 10 * 30)
     assert images.read_many(np.array([3])).shape == (1, 5, 5, 1)
-    with pytest.raises(UserError, match=r"big.npy ends before image 12, which it had: restore it"):
+    with pytest.raises(UserError, match=r"big.npy was cut and now ends before image 12. Restore the file"):
         images.read_many(np.array([3, 12]))
     path.unlink()
-    with pytest.raises(UserError, match=r"big.npy cannot be read any more \(No such file or directory\): restore it"):
+    with pytest.raises(UserError, match=r"big.npy can no longer be read \(No such file or directory\). Restore"):
         images.read_many(np.array([3]))
 
 
@@ -167,7 +167,7 @@ def test_what_was_read_says_which_files_they_were(both, tmp_path):
     [
         ({"name": "digits"}, "digits is always held in memory"),
         ({"streaming": "sometimes"}, r"data\.streaming='sometimes' is unknown"),
-        ({"skip_bad_images": True}, r"data\.skip_bad_images=True needs all images read"),
+        ({"skip_bad_images": True}, r"data\.skip_bad_images=True must read all images"),
         ({"dir": "nowhere"}, "there is no such folder"),
         ({"name": "array"}, "needs train.npy"),
     ],
@@ -182,10 +182,10 @@ def test_refuses(data_config, tmp_path, changes, message):
 @pytest.mark.parametrize(
     ("array", "labels", "message"),
     [
-        (np.zeros((4, 2, 2, 2), np.uint8), None, r"uint8 \[4, 2, 2, 2\]; images must be uint8"),
+        (np.zeros((4, 2, 2, 2), np.uint8), None, r"uint8 \[4, 2, 2, 2\]. Images must be uint8"),
         (np.zeros((4, 2, 2), np.float32), None, "float32"),
         (np.zeros((4, 2, 2), np.uint8), np.zeros(3, int), "must be 4 whole numbers"),
-        (None, None, "is no whole .npy file"),
+        (None, None, "is damaged or no .npy file"),
     ],
 )
 @pytest.mark.parametrize("streaming", ["always", "auto"])

@@ -98,11 +98,11 @@ def test_image_feature_of_another_name_and_no_labels(opened):
 @pytest.mark.parametrize(
     ("name", "changes", "message"),
     [
-        ("tfds:numbers", {}, "tfds:numbers: this set has no image feature; its features: value"),
+        ("tfds:numbers", {}, "tfds:numbers: this set has no image feature. Its features: value"),
         ("tfds:pairs", {}, r"several images an example \((before, after|after, before)\)"),
         ("tfds:labelled", {"test_split": "val"}, r"test_split='val': tfds:labelled has the splits train, test"),
-        ("tfds:mnits", {}, "tensorflow-datasets has no set 'mnits'; near it: mnist"),
-        ("tfds:zzzzqqqq", {}, "no set 'zzzzqqqq'; names are at https"),
+        ("tfds:mnits", {}, "tensorflow-datasets has no set 'mnits'. Near it: mnist"),
+        ("tfds:zzzzqqqq", {}, "no set 'zzzzqqqq'. Names are at https"),
         ("tfds:mnist/none", {}, r"data\.name='tfds:mnist/none': .*BuilderConfig none not found"),
         ("tfds:mnist:9.9.9", {}, r"data\.name='tfds:mnist:9\.9\.9': .*cannot be loaded at version 9\.9\.9"),
         ("tfds", {}, "data.name=tfds needs the name of a set, such as tfds:mnist"),

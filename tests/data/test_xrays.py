@@ -177,7 +177,7 @@ def test_collection_filtered(opened, collection):
         ({"finding": ("COVID",)}, r"data\.finding='COVID' is unknown: .*choices: No Finding, Pneumonia/Bacterial"),
         ({"view": ("Pa", "APS")}, r"data\.view='APS' is unknown"),
         ({"modality": ("MRI",)}, r"data\.modality='MRI' is unknown: .*CT, X-ray"),
-        ({"modality": ("CT",), "view": ("PA",)}, "no image is at once of"),
+        ({"modality": ("CT",), "view": ("PA",)}, "no image has data.finding"),
     ],
 )
 def test_filters_that_fit_nothing(opened, collection, changes, message):
@@ -207,7 +207,7 @@ def test_collections_that_cannot_be_read(opened, collection, tmp_path, save_imag
         opened(tmp_path / "other", "ieee8023")
     for name in ("img-0.png", "img-4.jpg"):
         (collection / "images" / name).unlink()
-    with pytest.raises(UserError, match=r"2 of 91 images that metadata\.csv lists are not there, such as images/img-0"):
+    with pytest.raises(UserError, match=r"2 of 91 images in metadata\.csv are missing, such as images/img-0"):
         opened(collection, "ieee8023")
     dataset = opened(collection, "ieee8023", skip_bad_images=True)
     assert dataset.info["skipped"] == ["images/img-0.png", "images/img-4.jpg"]

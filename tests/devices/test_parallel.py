@@ -49,7 +49,8 @@ def variant(config, name):
 @pytest.mark.parametrize(
     ("name", "devices"),
     [
-        *(("plain", 4), ("critic", 4), ("accumulate", 4), ("flip", 4)),
+        ("plain", 4),
+        *(pytest.param(name, 4, marks=pytest.mark.full) for name in ("critic", "accumulate", "flip")),
         *(pytest.param(*case, marks=pytest.mark.slow) for case in (("plain", 2), ("upsampling", 4))),
     ],
 )
@@ -71,7 +72,7 @@ def test_gan_follows_the_same_trajectory_on_1_2_and_4_devices(tiny_config, name,
         np.testing.assert_allclose(values, results[1][1][metric], rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
+@pytest.mark.parametrize("likelihood", ["gaussian", pytest.param("bernoulli", marks=pytest.mark.full)])
 def test_vae_follows_the_same_trajectory_on_1_and_4_devices(tiny_config, likelihood):
     results = []
     for devices in (1, 4):
@@ -83,12 +84,14 @@ def test_vae_follows_the_same_trajectory_on_1_and_4_devices(tiny_config, likelih
     assert_close(*results, 1e-5)
 
 
+@pytest.mark.full
 def test_steps_per_dispatch_do_not_change_the_trajectory(tiny_config):
     one = run_steps(tiny_config("gan", sgd=True), per_dispatch=1)
     five = run_steps(tiny_config("gan", sgd=True), per_dispatch=5)
     assert_close(one[0], five[0], 1e-6)
 
 
+@pytest.mark.full
 def test_gradient_accumulation_equals_the_whole_batch(tiny_config):
     results = []
     for parts in (1, 4):
@@ -125,6 +128,7 @@ def test_all_reduces_of_a_compiled_step(tiny_config, share_fakes, batch_norm, de
     assert run_steps(config)[2].collectives == expected
 
 
+@pytest.mark.full
 def test_bfloat16_computes_with_float32_parameters(tiny_config):
     config = tiny_config("gan")
     config.compute_dtype = "bfloat16"
@@ -136,6 +140,7 @@ def test_bfloat16_computes_with_float32_parameters(tiny_config):
     np.testing.assert_allclose(history["loss_d"][:3], exact["loss_d"][:3], atol=0.1)
 
 
+@pytest.mark.full
 def test_flops_of_a_step_do_not_depend_on_the_dispatch(tiny_config):
     one, five = (run_steps(tiny_config("gan"), per_dispatch=k)[2].flops_per_step for k in (1, 5))
     assert one == five > 0

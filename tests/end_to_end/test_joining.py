@@ -35,7 +35,11 @@ def refused(tmp_path, write_tiny, start_process, monkeypatch):
     return run
 
 
-@pytest.mark.parametrize("variables", [{}, {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}], ids=["machine", "pod"])
+@pytest.mark.parametrize(
+    "variables",
+    [{}, pytest.param({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, marks=pytest.mark.full)],
+    ids=["machine", "pod"],
+)
 def test_distributed_outside_a_cluster_says_which_flags_are_missing(refused, variables):
     line = refused("--distributed", "--num_processes=2", **variables)
     assert "no cluster tells --coordinator_address, --process_id" in line

@@ -226,7 +226,7 @@ def test_a_workdir_that_cannot_be(command, tiny, tmp_path):
 
 @pytest.mark.parametrize("mode", ["evaluate", "sample"])
 def test_modes_that_need_a_run_make_nothing_without_one(refused, command, tiny, tmp_path, mode):
-    assert "train first" in refused(f"--mode={mode}")
+    assert "Train first" in refused(f"--mode={mode}")
     folder = tmp_path / "begun"
     folder.mkdir()
     ended = command("--config", tiny, "--workdir", folder, f"--mode={mode}")
@@ -422,6 +422,7 @@ def test_a_workdir_in_use_is_refused(trained, command):
             assert str(os.getpid()) in line
 
 
+@pytest.mark.full
 def test_a_full_disk_keeps_the_checkpoint_before(command, tiny, tmp_path, monkeypatch):
     folder = tmp_path / "run"
     save = checkpoint.ocp.CheckpointManager.save
@@ -462,7 +463,7 @@ def test_divergence_names_step_and_term_and_keeps_the_last_good_checkpoint(comma
     assert step > 1
     terms = ("loss_g became", "loss_d became", "grad_norm_", "logits_d became", "lipschitz_d became")
     assert any(term in line for term in terms), line
-    assert f"the last good checkpoint is step {step - 1}" in line
+    assert f"The last good checkpoint is step {step - 1}" in line
     assert f"at step {step}: training stopped" in (tmp_path / "run" / "log.txt").read_text()
     failure = json.loads((tmp_path / "run" / "failure.json").read_text())
     assert (failure["kind"], failure["step"]) == ("not_finite", step)

@@ -60,6 +60,7 @@ def steps_logged(workdir: Path) -> int:
     return path.read_text().count("\n") if path.exists() else 0
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("kills", "changes"),
     [
@@ -95,6 +96,7 @@ def test_killed_at_random_moments_ends_bit_identical(command, tmp_path, kills, c
         assert (killed / "samples" / picture.name).read_bytes() == picture.read_bytes()
 
 
+@pytest.mark.full
 def test_sigterm_saves_and_exits_0_and_the_rest_is_bit_identical(command, tmp_path):
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     finish(command(whole, 400))
@@ -112,6 +114,7 @@ def test_sigterm_saves_and_exits_0_and_the_rest_is_bit_identical(command, tmp_pa
     assert (stopped / "metrics.jsonl").read_bytes() == (whole / "metrics.jsonl").read_bytes()
 
 
+@pytest.mark.full
 def test_damaged_newest_checkpoint_falls_back_to_the_same_end(command, tmp_path):
     workdir = tmp_path / "run"
     finish(command(workdir, 100))

@@ -120,6 +120,7 @@ def test_the_seeds_together(folders):
     assert names == {"seed_3", "seed_4", "mean"}
 
 
+@pytest.mark.full
 def test_trained_further_the_evaluations_step_aside_before_anything_can_stop_it(
     folders, several, tmp_path, monkeypatch
 ):
@@ -170,12 +171,13 @@ def test_a_seed_is_a_run_of_its_own_for_everything_that_reads_runs(folders):
     assert all(np.array_equal(a, b) for a, b in zip(*map(jax.tree.leaves, (mine.players, alone.players)), strict=True))
     with pytest.raises(UserError, match=r"is one of several seeds: train them all, --workdir=.*whole$"):
         train.train(run_config.read(lane), lane)
-    with pytest.raises(UserError, match=r"whole holds 2 seeds: name one of them, such as .*whole/seed_3$"):
+    with pytest.raises(UserError, match=r"whole holds 2 seeds. Name one of them, such as .*whole/seed_3$"):
         restoring.load_arrays(folders / "whole")
-    with pytest.raises(UserError, match=r"run:.*whole holds 2 seeds: name one of them, such as run:.*seed_3$"):
+    with pytest.raises(UserError, match=r"run:.*whole holds 2 seeds. Name one of them, such as run:.*seed_3$"):
         sources.open_run(folders / "whole", Options(), "--fake")
 
 
+@pytest.mark.full
 def test_evaluated_again_with_other_settings_and_sampled_all_seeds_change(folders, several):
     config, folder = several(), folders / "killed"
     config.evaluation.num_samples = 96

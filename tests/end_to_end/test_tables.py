@@ -59,6 +59,7 @@ def checksums(folder, step):
     return json.loads((folder / "checkpoints" / str(step) / "meta" / "metadata").read_text())["checksums"]
 
 
+@pytest.mark.full
 def test_a_run_in_two_parts_ends_with_the_same_bytes(whole, tmp_path):
     train.train(tiny("vae", steps=10, evaluation__metrics=(), evaluation__baselines=()), tmp_path / "parts")
     train.train(tiny("vae", evaluation__metrics=(), evaluation__baselines=()), tmp_path / "parts")
@@ -134,6 +135,7 @@ def ends(config, steps=5):
     return jax.device_get(run(state, data)[0].players)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("changes", [{"kind": "vae"}, {"kind": "gan", **PACKED}], ids=["vae", "packed gan"])
 def test_the_trajectory_does_not_depend_on_the_number_of_devices(changes):
     one, two = (ends(tiny(num_devices=devices, **changes)) for devices in (1, 2))
@@ -223,16 +225,16 @@ def test_a_split_of_the_run_s_own_seed():
     [
         (
             {"model__name": "point_gan"},
-            "makes no rows of a table, and breast_cancer is one: use model.name=tabular_gan",
+            "makes no rows of a table, but breast_cancer is a table. Use model.name=tabular_gan",
         ),
         ({"data__name": "gaussian_ring", "evaluation__baselines": ()}, "'tabular_gan' makes rows of a table"),
-        ({"kind": "vae", "recipe__likelihood": "gaussian"}, "recipe.likelihood='gaussian', and the data are rows"),
+        ({"kind": "vae", "recipe__likelihood": "gaussian"}, "recipe.likelihood='gaussian', but the data are rows"),
         ({"recipe__name": "stylegan2"}, "'stylegan2' trains on images"),
         ({"model__pack": 3}, r"config\.model\.pack=3: 16 rows of a batch"),
         ({"model__pack": 0}, r"config\.model\.pack=0: it must be at least 1"),
         ({"data__class_sampling": "even"}, "class_sampling='even' is unknown"),
         ({"evaluation__baselines": ("copula",)}, "'copula' is unknown: did you mean 'class_copula'"),
-        ({"data__name": "gaussian_ring"}, "baselines are samplers of tables"),
+        ({"data__name": "gaussian_ring"}, "baselines sample tables"),
         ({"data__num_classes": 3}, "breast_cancer has 2 classes"),
     ],
 )

@@ -79,6 +79,7 @@ def numbers(results):
     }
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "change", ["config.shard_optimizer = True", pytest.param("config.num_seeds = 2", marks=pytest.mark.slow)]
 )

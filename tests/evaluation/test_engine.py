@@ -256,7 +256,7 @@ def test_too_few_samples_are_refused_before_any_work_or_marked(tiny):
     assert results["user.fd_tiny"]["few_samples"] is True
     assert results["user.fd_tiny"]["min_samples"] == 20
     assert "few_samples" not in results["psnr"]
-    assert "do not compare" in format_table(results)
+    assert "Do not compare" in format_table(results)
 
 
 @pytest.mark.parametrize("after", [0, 3, 8])

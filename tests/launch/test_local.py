@@ -6,9 +6,12 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from tests.launch.commands import LAUNCH, VARIABLES, program, run
 
 
+@pytest.mark.full
 def test_local_runs_processes_that_train_together(tmp_path, write_tiny):
     config = write_tiny(tmp_path / "tiny.py", "config.data.limit, config.steps = 64, 10")
     environment = {**os.environ, **VARIABLES, "XLA_FLAGS": "", "PYTHON": sys.executable}

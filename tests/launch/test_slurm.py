@@ -39,6 +39,7 @@ def free_job():
     return str(next(job for job in ids if is_free(65535 - 4096 + 1 + job)))
 
 
+@pytest.mark.full
 def test_tasks_find_each_other_by_slurms_variables_and_train_together(tmp_path, write_tiny):
     config = write_tiny(tmp_path / "tiny.py", "config.data.limit, config.steps = 64, 10")
     environment = program(tmp_path / "bin", "srun", SRUN)
@@ -53,6 +54,7 @@ def test_tasks_find_each_other_by_slurms_variables_and_train_together(tmp_path, 
     assert not (tmp_path / "scontrol").exists()
 
 
+@pytest.mark.full
 def test_what_all_tasks_refuse_ends_the_job_with_code_2(tmp_path, write_tiny):
     """Both are told before they end, so that srun's exit code says so too."""
     config = write_tiny(tmp_path / "tiny.py", "config.num_devices = 3")

@@ -120,6 +120,7 @@ def test_parameter_gradients_through_a_network_equal_those_through_lax(name):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5 * float(np.abs(b).max()))
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", CHOICES)
 def test_parameter_gradients_through_a_network_equal_finite_differences(name):
     direction = jax.tree.map(lambda x: jax.random.normal(jax.random.key(x.size), x.shape), KERNELS)
@@ -132,6 +133,7 @@ def test_parameter_gradients_through_a_network_equal_finite_differences(name):
     assert float(jax.grad(along)(0.0)) == pytest.approx(float(numerical), rel=2e-2)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", CHOICES)
 def test_the_same_on_1_and_4_devices(name):
     layers = [Conv(4, spectral_norm=True), ConvPool(8, spectral_norm=True), Dense(1)]

@@ -72,5 +72,5 @@ def test_is_seeded_and_independent_of_the_batch_size():
 
 def test_too_few_samples_for_a_line_are_refused():
     _, real, _ = _known()
-    with pytest.raises(UserError, match="3 samples have too few sizes"):
+    with pytest.raises(UserError, match="3 samples give too few sizes"):
         distance_at_infinity(real, np.zeros((3, SIZE)), 0)

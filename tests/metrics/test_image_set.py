@@ -75,7 +75,7 @@ def test_features_are_computed_once_for_all_evaluations(tmp_path, caplog, monkey
     file.write_bytes(file.read_bytes()[:-100])
     with caplog.at_level(logging.WARNING, "jaxgen"):
         repaired = image_set(tmp_path, IMAGES[:-1], streamed).features("means")
-    assert "cached features are not used and made again" in caplog.text
+    assert "cached features cannot be used and are computed again" in caplog.text
     assert np.array_equal(repaired, first[:-1])
     monkeypatch.setattr(module, "_LARGEST_CACHED", 100)
     image_set(tmp_path, IMAGES, streamed).features("means")

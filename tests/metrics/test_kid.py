@@ -85,5 +85,5 @@ def test_few_samples_make_small_subsets_with_the_error_of_one():
 
 
 def test_one_sample_is_refused():
-    with pytest.raises(UserError, match="two images on either side and has 5 real and 1 generated"):
+    with pytest.raises(UserError, match="5 real and 1 generated images are too few"):
         kernel_distance(np.zeros((5, 2), np.float32), np.zeros((1, 2), np.float32), 0)

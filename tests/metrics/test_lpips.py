@@ -85,7 +85,7 @@ def test_without_a_classifier_inception_score_is_skipped_with_the_mend():
     selected, skipped = selection.select(modules, views, (32, 32, 3), lambda use: "", Networks())
     assert [metric.key for metric in selected] == ["fid"]
     assert (
-        "the package p 1.0 does not hold; give the full file by evaluation.extractor_weights"
+        "the package p 1.0 does not hold. Give the full file by evaluation.extractor_weights"
         in skipped["inception_score"]
     )
     assert get_config().evaluation.extractor_weights == ""  # the key that the line names

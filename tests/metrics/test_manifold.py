@@ -109,7 +109,7 @@ def test_too_few_images_are_refused():
     x = np.zeros((5, 2), np.float32)
     with pytest.raises(UserError, match="5 nearest neighbours need more images than 5 real and 5 generated"):
         manifold.manifolds(x, x)
-    with pytest.raises(UserError, match="the 5 nearest of 4 images"):
+    with pytest.raises(UserError, match="4 images do not have 5 nearest neighbours"):
         manifold.nearest(x, k=5)
 
 

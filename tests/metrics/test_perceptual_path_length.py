@@ -73,13 +73,13 @@ def test_large_images_become_means_of_blocks(side, expected):
 
 def test_whole_grey_levels_are_refused():
     images = jnp.zeros((2, 4, 4, 1), jnp.uint8)
-    with pytest.raises(ValueError, match=r"uint8 images; steps of 0\.0001 are lost"):
+    with pytest.raises(ValueError, match=r"uint8 images. Whole grey levels would hide steps of 0\.0001"):
         path_lengths(_squared, Context(0, 2, 0)).update(OutputBatch((images, images), 2, None, None))
 
 
 def test_unsuitable_images_and_missing_weights(monkeypatch):
     monkeypatch.setattr(lpips, "obstacle", lambda weights: "needs the weights")
-    assert "needs 16 pixels a side; the images have 8x8" in module.unsuitable((8, 8, 1))
+    assert "needs 16 pixels a side. The images have 8x8" in module.unsuitable((8, 8, 1))
     assert "4 channels" in module.unsuitable((32, 32, 4))
     assert module.unsuitable((32, 32, 3)) == "needs the weights"
     monkeypatch.setattr(lpips, "obstacle", lambda weights: None)

@@ -89,7 +89,7 @@ def test_shapes(architecture, side, conditional, norm):
     assert (logits.shape, logits.dtype) == ((3,), jnp.float32)
 
 
-@pytest.mark.parametrize("architecture", ["cnn", "resnet"])
+@pytest.mark.parametrize("architecture", ["cnn", pytest.param("resnet", marks=pytest.mark.full)])
 def test_classes_change_what_is_drawn_and_what_is_judged(architecture):
     gan = model(architecture, 16, conditional=True, spectral_norm=True)
     g, d = variables(gan, 16)
@@ -136,6 +136,7 @@ def test_conditional_batch_norm_scales_each_example_by_its_class():
         np.testing.assert_allclose(y[i], plain[i] * (1 + scale[label]) + bias[label], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.full
 def test_spectral_norm_bounds_the_discriminator():
     """A network of 1-Lipschitz layers: growing a kernel a hundredfold changes nothing."""
     gan = model("cnn", 16, spectral_norm=True)
@@ -153,9 +154,9 @@ def test_spectral_norm_bounds_the_discriminator():
     ("changes", "message"),
     [
         ({"architecture": "resnt"}, "did you mean 'resnet'"),
-        ({"side": 36}, "36x36 are a size that this model cannot make"),
+        ({"side": 36}, "36x36 is a size that this model cannot make"),
         ({"conditional": True, "classes": 0}, "needs data with class labels"),
-        ({"spectral_norm": True, "layer_norm": True}, "choose one"),
+        ({"spectral_norm": True, "layer_norm": True}, "Choose one"),
     ],
 )
 def test_impossible_models_are_refused(changes, message):
@@ -163,6 +164,7 @@ def test_impossible_models_are_refused(changes, message):
         model(**{"architecture": "resnet", **changes})
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("architecture", ["cnn", "resnet"])
 def test_training_does_not_depend_on_devices(architecture):
     gan = model(architecture, 8, conditional=True, spectral_norm=True)

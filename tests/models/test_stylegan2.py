@@ -29,7 +29,7 @@ def close(actual, expected, tolerance):
 
 
 @golden_arrays.needs_golden
-@pytest.mark.parametrize("name", golden_arrays.NAMES)
+@pytest.mark.parametrize("name", ["cifar_like", pytest.param("config_f_like", marks=pytest.mark.full)])
 def test_images_and_logits_equal_the_reference(name):
     golden = golden_arrays.load(name)
     expect = {key[7:]: value for key, value in golden.arrays.items() if key.startswith("expect/")}
@@ -59,6 +59,7 @@ def test_images_and_logits_equal_the_reference(name):
     close((softplus(fake) + softplus(-real)).mean(), expect["loss_d_main"], 1e-5)
 
 
+@pytest.mark.full
 @golden_arrays.needs_golden
 @pytest.mark.parametrize("name", golden_arrays.NAMES)
 def test_gradients_equal_the_reference(name):

@@ -173,7 +173,9 @@ def test_noise_and_cutout():
     assert cut.sum((1, 2, 3)).min() >= 16  # a corner shows a quarter of it
 
 
-@pytest.mark.parametrize("groups", ["bg", "c", pytest.param("bgcfnc", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "groups", [pytest.param("bg", marks=pytest.mark.full), "c", pytest.param("bgcfnc", marks=pytest.mark.slow)]
+)
 def test_derivatives_against_differences(groups):
     x = jax.random.normal(KEY, (1, 5, 5, 3))
 

@@ -23,8 +23,14 @@ CASES = {
 }
 # Thin and wide channels take different paths; each geometry meets the wide one, a few of them all.
 THIN = [(3, 5), (20, 3), (3, 20)]
-PAIRS = [(case, (18, 20)) for case in CASES]
-PAIRS += [(case, channels) for case in ("same", "torch stride 2", "transposed one sided") for channels in THIN]
+FEW = ("same", "torch stride 2", "transposed one sided")
+PAIRS = [("same", (3, 20)), ("torch stride 2", (18, 20)), ("transposed one sided", (20, 3))]
+REST = [(case, (18, 20)) for case in CASES] + [(case, channels) for case in FEW for channels in THIN]
+PAIRS += [pytest.param(*pair, marks=pytest.mark.full) for pair in REST if pair not in PAIRS]
+SOME = [
+    {"stride": 2, "padding": 1},
+    *(pytest.param(x, marks=pytest.mark.full) for x in ({}, {"input_dilation": 2, "padding": 2})),
+]
 
 
 def reference(x, kernel, **options):
@@ -72,8 +78,8 @@ def test_equals_lax_up_to_double_backward(case, channels):
     assert_close(both(lambda x, k: conv(x, k, **options)), both(lambda x, k: reference(x, k, **options)))
 
 
-@pytest.mark.parametrize("size", [(1, 1), (4, 4), (2, 3), (3, 5)])
-@pytest.mark.parametrize("options", [{"stride": 2, "padding": 1}, {"input_dilation": 2, "padding": 2}], ids=str)
+@pytest.mark.parametrize("size", [(4, 4), *(pytest.param(x, marks=pytest.mark.full) for x in ((1, 1), (2, 3), (3, 5)))])
+@pytest.mark.parametrize("options", SOME[::2], ids=str)
 def test_kernel_sizes(size, options):
     x, kernel = arrays(size=size, shape=(7, 6))
     fast, plain = (
@@ -95,7 +101,7 @@ def test_derivative_of_kernel_gradient():
     assert_close(sharpness(lambda x, k: conv(x, k, 2, 1)), sharpness(lambda x, k: reference(x, k, stride=2, padding=1)))
 
 
-@pytest.mark.parametrize("options", [{}, {"stride": 2, "padding": 1}, {"input_dilation": 2, "padding": 2}], ids=str)
+@pytest.mark.parametrize("options", SOME, ids=str)
 def test_in_scan_and_under_vmap(options):
     x, kernel = arrays()
     gradient = jax.grad(penalty(lambda x, k: conv(x, k, **options)), (0, 1))
@@ -113,7 +119,7 @@ def test_in_pieces_of_the_batch():
     assert_close(fast, jax.jit(jax.grad(lambda k: jnp.sum(jnp.sin(reference(x, k)))))(kernel))
 
 
-@pytest.mark.parametrize("options", [{}, {"stride": 2, "padding": 1}, {"input_dilation": 2, "padding": 2}], ids=str)
+@pytest.mark.parametrize("options", SOME, ids=str)
 def test_bfloat16(options):
     x, kernel = arrays(20, 20, n=8)
 
@@ -136,7 +142,7 @@ def test_long_sums_in_bfloat16_do_not_stall():
 
 
 @pytest.mark.parametrize("shared_kernel", [True, False])
-@pytest.mark.parametrize("options", [{}, {"stride": 2, "padding": 1}, {"input_dilation": 2, "padding": 2}], ids=str)
+@pytest.mark.parametrize("options", SOME, ids=str)
 def test_inside_shard_map(options, shared_kernel):
     x, kernel = arrays(n=8)
     loss = penalty(lambda x, k: conv(x, k, **options))

@@ -32,7 +32,10 @@ PAIRS = {
 
 
 @pytest.mark.parametrize("platform", ["cpu", "gpu"])
-@pytest.mark.parametrize(("channels", "shape"), [((20, 3), (6, 4)), ((3, 20), (2, 2)), ((32, 34), (8, 8))])
+@pytest.mark.parametrize(
+    ("channels", "shape"),
+    [((20, 3), (6, 4)), *(pytest.param(*x, marks=pytest.mark.full) for x in (((3, 20), (2, 2)), ((32, 34), (8, 8))))],
+)
 @pytest.mark.parametrize("name", PAIRS)
 def test_equals_the_composition(name, shape, channels, platform):
     size, fused, plain = PAIRS[name]

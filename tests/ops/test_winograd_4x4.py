@@ -19,7 +19,7 @@ def arrays(case, n=2):
     return x, jnp.asarray(rng.standard_normal((4, 4, 32, 40)) / 20, jnp.float32)
 
 
-@pytest.mark.parametrize("n", [2, 36])  # 36 images do not fit one piece
+@pytest.mark.parametrize("n", [pytest.param(2, marks=pytest.mark.full), 36])  # 36 images do not fit one piece
 @pytest.mark.parametrize("case", OPTIONS)
 def test_equals_lax_up_to_double_backward(case, n):
     x, kernel = arrays(case, n)

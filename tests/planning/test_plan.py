@@ -115,7 +115,7 @@ def test_a_loop_over_critics_is_compiled_once_and_runs_often(tiny_config, capsys
 
 @needs_libtpu
 def test_a_slice_that_there_is_not_is_refused():
-    with pytest.raises(UserError, match=r"--topology='v5e:3x5': libtpu knows no such slice"):
+    with pytest.raises(UserError, match=r"--topology='v5e:3x5': libtpu has no such slice"):
         open_hardware("v5e:3x5")
 
 
@@ -131,7 +131,7 @@ def test_known_data_need_not_be_there():
 
 def test_unknown_data_can_be_described():
     config = experiment("stylegan2_256")
-    with pytest.raises(UserError, match=r"to plan without the data set config.plan.num_images"):
+    with pytest.raises(UserError, match=r"To plan without the data, set config.plan.num_images"):
         subject.examples_of(config)
     config.plan.num_images = 5000
     examples = subject.examples_of(config)

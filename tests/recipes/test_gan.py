@@ -37,7 +37,7 @@ def test_n_critic_counts_discriminator_updates_per_generator_update(tiny_config)
     assert opened.recipe.batches == 3
 
 
-@pytest.mark.parametrize("devices", [1, 2])
+@pytest.mark.parametrize("devices", [1, pytest.param(2, marks=pytest.mark.full)])
 def test_generator_may_learn_from_a_larger_batch_than_the_discriminator(tiny_config, devices):
     """Without critic and statistics between them, the step on a doubled batch is that of a run of twice the batch."""
     steps = {}
@@ -102,6 +102,7 @@ def test_first_step_is_algorithm_1_by_hand(tiny_config):
             np.testing.assert_allclose(a, b, atol=2e-6)
 
 
+@pytest.mark.full
 def test_average_has_parameters_and_statistics_of_its_own(tiny_config):
     config = tiny_config("gan")
     config.optimizers.generator.learning_rate = 0.01
@@ -115,6 +116,7 @@ def test_average_has_parameters_and_statistics_of_its_own(tiny_config):
         assert max(different) > 1e-4
 
 
+@pytest.mark.full
 def test_without_average_samples_come_from_the_generator(tiny_config):
     config = tiny_config("gan")
     config.recipe.ema_decay = 0.0
@@ -145,7 +147,7 @@ def critic_of(tiny_config, steps, **recipe):
     return opened, before["d"].params, jax.device_get(state.players["d"].params), metrics
 
 
-@pytest.mark.parametrize("n_critic", [1, 3])
+@pytest.mark.parametrize("n_critic", [1, pytest.param(3, marks=pytest.mark.full)])
 def test_clipped_weights_stay_inside_the_clip(tiny_config, n_critic):
     settings = {"loss": "wasserstein", "n_critic": n_critic, "share_fakes": n_critic == 1}
     largest = {}
@@ -187,6 +189,7 @@ def test_a_penalty_adds_its_own_gradient_times_its_weight(tiny_config):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=2e-6)
 
 
+@pytest.mark.full
 def test_wgan_gp_brings_the_slope_near_1(tiny_config):
     settings = {"loss": "wasserstein", "n_critic": 5, "share_fakes": False}
     bound = critic_of(tiny_config, 40, penalty="wgan_gp", **settings)[3]["penalty_d"]
@@ -197,6 +200,7 @@ def test_wgan_gp_brings_the_slope_near_1(tiny_config):
     assert np.mean(watched[-5:]) > 1
 
 
+@pytest.mark.full
 def test_smoothing_noise_and_dequantisation_change_what_the_discriminator_learns(tiny_config):
     plain = critic_of(tiny_config, 1)[3]
     smoothed = critic_of(tiny_config, 1, label_smoothing=0.1)[3]
@@ -222,6 +226,7 @@ def test_what_the_discriminator_is_shown():
             assert np.std(show(reals, key, ids, step)) == pytest.approx(sigma, rel=0.05)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "penalty", [*(pytest.param(name, marks=pytest.mark.slow) for name in ("wgan_gp", "dragan")), "r1"]
 )

@@ -205,16 +205,22 @@ def test_regularisation_comes_at_step_0_and_every_kth_step():
     assert history[-1]["kimg"] == pytest.approx(5 * 16 / 1000)
 
 
-def test_without_weights_there_are_no_regularisation_steps():
-    states, _, _ = trained(tiny(r1_gamma=0.0, path_length_weight=0.0), 2)
+@pytest.fixture(scope="module")
+def plain():
+    """States and history of four steps without regularisation and augmentation."""
+    return trained(tiny(ema_kimg=0.5, ema_ramp=0.5, r1_gamma=0.0, path_length_weight=0.0), 4)
+
+
+def test_without_weights_there_are_no_regularisation_steps(plain):
+    states, _, _ = plain
     for player in ("g", "d"):
-        assert states[-1][player].opt_state.inner_states["regularised"].inner_state[0].count == 2
+        assert states[-1][player].opt_state.inner_states["regularised"].inner_state[0].count == 4
     assert states[-1]["path_length_mean"] == states[-1]["r1_penalty"] == 0
 
 
-def test_moving_averages():
+def test_moving_averages(plain):
     """Half-life in images, of the global batch, growing with the images seen; w_avg and noise are copied."""
-    states, _, _ = trained(tiny(ema_kimg=0.5, ema_ramp=0.5, r1_gamma=0.0, path_length_weight=0.0), 4)
+    states, _, _ = plain
     leaf = [(s["ema"].params["synthesis"]["b4"]["const"], s["g"].params["synthesis"]["b4"]["const"]) for s in states]
     np.testing.assert_array_equal(leaf[1][0], leaf[1][1])  # no images seen before the first step: all new
     for step in (1, 2, 3):
@@ -248,6 +254,7 @@ def test_a_saturated_image_has_no_infinite_gradient():
     assert np.isfinite(gradient(jnp.ones((2, 3, 4)))).all()
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("devices", "accumulate", "pipeline", "group"),
     # Groups within a device, and groups of more images than a device has.
@@ -273,17 +280,23 @@ def test_the_same_trajectory_on_any_number_of_devices(devices, accumulate, pipel
     assert results[1][2] <= 7
 
 
+def augmented(pipeline):
+    """Without regularisation; one program for any strength at the start."""
+    return tiny(path_length_weight=0.0, r1_gamma=0.0, ada_pipeline=pipeline, ada_interval=2, ada_kimg=0.16)
+
+
+@pytest.mark.full
 @pytest.mark.parametrize("pipeline", ["c", pytest.param("bgc", marks=pytest.mark.slow)])
-def test_augmentation_at_strength_0_is_none(pipeline):
-    options = {"path_length_weight": 0.0, "r1_gamma": 0.0, "ada_target": 0.9, "ada_interval": 3}
-    plain, augmented = (trained(tiny(ada_pipeline=name, **options), 1)[1][0] for name in ("", pipeline))
-    assert augmented["loss_d"] == pytest.approx(plain["loss_d"], rel=1e-4)
-    assert augmented["loss_g"] == pytest.approx(plain["loss_g"], rel=1e-4)
-    assert "augmentation_p" not in plain
+def test_augmentation_at_strength_0_is_none(plain, pipeline):
+    before, after = plain[1][0], trained(augmented(pipeline), 1)[1][0]
+    assert after["loss_d"] == pytest.approx(before["loss_d"], rel=1e-4)
+    assert after["loss_g"] == pytest.approx(before["loss_g"], rel=1e-4)
+    assert "augmentation_p" not in before
 
 
+@pytest.mark.full
 def test_the_strength_follows_the_signs_of_the_real_logits():
-    config = tiny(path_length_weight=0.0, r1_gamma=0.0, ada_pipeline="c", ada_interval=2, ada_kimg=0.16)
+    config = augmented("c")
     config.recipe.ada_initial_p = 0.5
     states, history, _ = trained(config, 4)
     p, signs = [0.5], []
@@ -314,6 +327,7 @@ def test_activations_that_are_computed_again_change_nothing():
     assert lines[-1]["loss_d"] == pytest.approx(others[-1]["loss_d"], rel=1e-4)
 
 
+@pytest.mark.full
 def test_fewer_activations_are_kept_for_the_same_gradient(capsys):
     kept, gradients = [], []
     for count in (0, 1, 2):
@@ -335,6 +349,7 @@ def test_fewer_activations_are_kept_for_the_same_gradient(capsys):
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), gradients[0], gradient)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("changes", "phases"),
     [
@@ -365,6 +380,7 @@ def test_a_step_has_the_operations_that_its_networks_need(generator, discriminat
     assert 1 / 1.15 < lowered.cost_analysis()["flops"] / cost.busiest_operations < 1.15
 
 
+@pytest.mark.full
 def test_a_checkpoint_goes_on_to_the_same_bits(tmp_path):
     """The strength of the augmentation, the signs counted for its next move, w_avg and the mean path length too."""
     config = tiny(r1_interval=3, path_length_interval=2, ada_pipeline="c", ada_interval=3, ada_kimg=0.16)
@@ -394,7 +410,7 @@ def test_a_checkpoint_goes_on_to_the_same_bits(tmp_path):
     ("changes", "words"),
     [
         ({"ada_pipeline": "bgd"}, "choices: b, bg, bgc"),
-        ({"ada_pipeline": "bgc", "diff_augment": "color"}, "choose one"),
+        ({"ada_pipeline": "bgc", "diff_augment": "color"}, "exclude each other"),
         ({"ada_pipeline": "bgc", "ada_initial_p": 2.0}, "ada_initial_p=2.0"),
         ({"ada_pipeline": "bgc", "ada_target": 0.0}, "never augments"),
         ({"diff_augment": "colour"}, "did you mean 'color'"),

@@ -1,5 +1,7 @@
 """StyleGAN2's four phases with linear networks, where every update has a closed form."""
 
+import functools
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -50,8 +52,12 @@ class LinearDiscriminator(nn.Module):
         return jnp.sum(self.param("theta", nn.initializers.normal(1.0), images.shape[1:]) * images, axis=(1, 2, 3))
 
 
-def updated(*, r1_gamma=0.0, path_length_weight=0.0, interval=4, augment=None, step=0, style_mixing=0.0):
-    """The state after one step of SGD from the same start, and the keys and counts of latents by phase."""
+@functools.cache
+def program(r1_gamma, path_length_weight, interval, augment, style_mixing):
+    """One step of SGD as a compiled function of its number, and the list in which it notes keys and counts of latents.
+
+    Tests that differ in the number of the step or in what they look at share it.
+    """
     config = default.get_config()
     config.recipe.name = config.model.name = "stylegan2"
     config.recipe.update({"r1_gamma": r1_gamma, "path_length_weight": path_length_weight})
@@ -85,9 +91,16 @@ def updated(*, r1_gamma=0.0, path_length_weight=0.0, interval=4, augment=None, s
         batch = Batch(jax.random.normal(jax.random.key(5), (1, 1, COUNT, SIDE, SIDE, 1)), None)
         return update(recipe.init(KEY), batch, KEY, step)[0]
 
-    state = jax.jit(run)(np.int32(step))
+    return jax.jit(run), seen
+
+
+def updated(*, r1_gamma=0.0, path_length_weight=0.0, interval=4, augment=None, step=0, style_mixing=0.0):
+    """The state after one step of SGD from the same start, and the keys and counts of latents by phase."""
+    run, seen = program(r1_gamma, path_length_weight, interval, augment, style_mixing)
+    seen.clear()
+    state = run(np.int32(step))
     jax.effects_barrier()
-    return jax.device_get(state), seen
+    return jax.device_get(state), list(seen)
 
 
 def path_noise():

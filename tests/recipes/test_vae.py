@@ -43,7 +43,16 @@ def test_a_doubled_batch_leaves_the_size_of_the_loss(tiny_config):
     assert losses[0] == pytest.approx(losses[1], rel=0.1)
 
 
-@pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli", "discretised_logistic", "logistic_mixture"])
+@pytest.mark.parametrize(
+    "likelihood",
+    [
+        "gaussian",
+        *(
+            pytest.param(name, marks=pytest.mark.full)
+            for name in ("bernoulli", "discretised_logistic", "logistic_mixture")
+        ),
+    ],
+)
 def test_it_learns_and_reconstructs(tiny_config, likelihood):
     config = tiny_config("vae")
     config.recipe.likelihood = likelihood

@@ -1,6 +1,6 @@
 """Bounds of the VAE recipe where the log-likelihood is known: a linear-Gaussian model."""
 
-from functools import partial
+from functools import cache
 
 import flax.linen as nn
 import jax
@@ -67,24 +67,23 @@ def recipe_of(posterior, likelihood, learning_rate=0.0, **options):
     return vae(model, likelihood, tx, image_shape=SHAPE, settings=settings, table=None)
 
 
-def one_step(posterior, *, devices=1, key=0, step=0, learning_rate=0.0, parts=1, **options):
-    likelihood = gaussian(SIGMA)
-    recipe = recipe_of(posterior, likelihood, learning_rate, **options)
-    mesh = make_mesh(devices)
-    x = images().reshape(1, parts, EXAMPLES // parts, *SHAPE)
-    x = x[:, :, spread(np.arange(x.shape[2]), devices)]
+@cache
+def program(posterior, devices, learning_rate, options):
+    """The first state, and a compiled step `(state, images, key, step) -> (state, metrics)`."""
+    recipe = recipe_of(posterior, gaussian(SIGMA), learning_rate, **dict(options))
 
-    @partial(
-        jax.shard_map,
-        mesh=mesh,
-        in_specs=(P(), P(None, None, DATA_AXIS)),
-        out_specs=P(),
-        check_vma=devices > 1,
-    )
-    def update(state, x):
-        return recipe.update(state, Batch(x, None), jax.random.key(key), jnp.int32(step))
+    def update(state, x, key, step):
+        return recipe.update(state, Batch(x, None), key, step)
 
-    state, metrics = jax.jit(update)(recipe.init(jax.random.key(0)), x)
+    specs = (P(), P(None, None, DATA_AXIS), P(), P())
+    sharded = jax.shard_map(update, mesh=make_mesh(devices), in_specs=specs, out_specs=P(), check_vma=devices > 1)
+    return recipe.init(jax.random.key(0)), jax.jit(sharded)
+
+
+def one_step(posterior, *, devices=1, key=0, step=0, learning_rate=0.0, **options):
+    state, update = program(posterior, devices, learning_rate, tuple(options.items()))
+    x = images()[:, :, spread(np.arange(EXAMPLES), devices)]
+    state, metrics = update(state, x, jax.random.key(key), jnp.int32(step))
     return state["vae"].params, {name: float(value) for name, value in metrics.items()}
 
 

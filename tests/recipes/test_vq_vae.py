@@ -40,6 +40,7 @@ def run(config, steps, per_dispatch=5):
     return opened, state, {name: np.concatenate([m[name] for m in history]) for name in history[0]}, compiled
 
 
+@pytest.mark.full
 def test_it_learns_reconstructs_and_its_prior_learns(vq_config):
     config = vq_config()
     config.recipe.ema_decay = 0.9
@@ -79,6 +80,7 @@ def test_the_bound_is_likelihood_and_prior_of_the_codes(vq_config):
     np.testing.assert_allclose(nats, expected, rtol=5e-3)  # `shown` is rounded to gray levels
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("parts", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_the_trajectory_does_not_depend_on_the_number_of_devices(vq_config, parts):
     results = []
@@ -118,6 +120,7 @@ def test_the_first_batch_makes_the_codebook(vq_config):
     assert distances.min(0).max() < 1e-5
 
 
+@pytest.mark.full
 def test_one_all_reduce_for_both_players(vq_config):
     config = vq_config()
     config.num_devices = 4

@@ -166,13 +166,15 @@ def test_the_command_of_a_config_with_keys_of_its_own_makes_the_same(run, tmp_pa
     assert json.loads(config.to_json()) == found.config
     assert (config.model.hidden, config.seed, config.num_seeds) == (64, int(of_seeds), 1)
     report.build([tmp_path], tmp_path / "out")
-    assert "(model.hidden): the command takes it from" in (tmp_path / "out" / "report.md").read_text()
+    assert "(model.hidden). The command takes them from" in (tmp_path / "out" / "report.md").read_text()
     (folder / "config.json").unlink()
     if not of_seeds:
         evaluated["_run"]["config"]["model"]["hidden"] = 64
         (folder / "evaluation.json").write_text(json.dumps(evaluated))
         report.build([tmp_path], tmp_path / "out")
-        assert "its config.json is lost: no command can set it" in (tmp_path / "out" / "report.md").read_text()
+        assert (
+            "The run's config.json is lost, so no command can set them" in (tmp_path / "out" / "report.md").read_text()
+        )
 
 
 def test_a_report_can_be_built_twice_and_drops_what_is_gone(run, tmp_path):

@@ -56,7 +56,7 @@ def _section(run, folder, shape, extractor, **changes):
 def test_all_models_and_the_real_data_share_a_plane(run, tmp_path, shape, extractor, words):
     figure, caption = tsne.plane(_section(run, tmp_path, shape, extractor), "p")
     assert words in caption
-    assert caption.endswith(" Not in it, for want of such features: c.")
+    assert caption.endswith(" Without such features: c.")
     shown = re.findall(r"<text[^>]*>([^<]+)</text>", figure)
     assert [f"{name} ({shape[0]})" for name in ("real data", "a", "b")] == shown
     # A mark for each point, and one for each of the legend.
@@ -83,7 +83,7 @@ def test_a_model_alone_shows_the_plane_that_its_evaluation_drew(run, tmp_path):
 
 def test_points_that_are_not_finite_leave_their_model_out(run, tmp_path):
     _, caption = tsne.plane(_section(run, tmp_path, (30, 2), "", b=np.full((30, 2), np.nan)), "p")
-    assert caption.endswith(" Not in it, for want of such features: b, c.")
+    assert caption.endswith(" Without such features: b, c.")
 
 
 def test_a_damaged_file_of_features_is_none(tmp_path):

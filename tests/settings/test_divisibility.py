@@ -34,8 +34,18 @@ def over_four(config):
             (18, 3),
             "batch_size=18 in config.grad_accum_steps=3 parts does not divide over 4 devices: use 12 or 24",
         ),
-        (lambda c: checks.check_packs(c, 5), (20, 1, 2), (20, 1, 3), "pack=5: 20 rows .* on 3 device"),
-        (lambda c: checks.check_packs(c, 5), (20, 2), (15, 2), "pack=5: 7 rows of a batch .* on 1 device"),
+        (
+            lambda c: checks.check_packs(c, 5),
+            (20, 1, 2),
+            (20, 1, 3),
+            "pack=5 does not divide the 20 rows .* on 3 device",
+        ),
+        (
+            lambda c: checks.check_packs(c, 5),
+            (20, 2),
+            (15, 2),
+            "pack=5 does not divide the 7 rows of a batch .* on 1 device",
+        ),
         (checks.check_groups, (16,), (36, 3, 0, 8), "the 12 images .* use stddev_group=6, or batch_size=48"),
         (lambda c: checks.check_path_lengths(c, 2, 1), (3,), None, ""),
         (

@@ -69,9 +69,14 @@ def test_there_are_experiments():
     assert "gan_1d" in names
 
 
-@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
-def test_an_experiment_builds_takes_a_step_and_shows_samples(path):
-    """Traced, not computed: shapes and types of the state, of a whole update and of the samples."""
+# Settings that no recipe reads: of two experiments that differ in these alone, one is traced.
+ELSEWHERE = ("data.", "evaluation.", "sample", "project.", "alarms.", "plan.", "budget.", "steps", "seed", "keep_")
+ELSEWHERE += ("log_every", "eval_every", "checkpoint_every", "histogram_every", "best_metric", "trackers")
+traced = {}
+
+
+def built(path):
+    """An experiment's config, checked, and (recipe, shape of an example, key of what its shapes depend on)."""
     config = load(path)
     assert isinstance(config, ConfigDict)
     assert config.is_locked
@@ -81,8 +86,44 @@ def test_an_experiment_builds_takes_a_step_and_shows_samples(path):
     noted = NotedConfig(config)
     recipe, shape = recipe_of(noted)
     noted.check(default.get_config())  # an experiment says nothing that would change nothing
-    state = jax.eval_shape(recipe.init, jax.random.key(0))
+    settings = configuration.flatten(config.to_dict())
+    read = {key: value for key, value in settings.items() if not key.startswith(ELSEWHERE)}
+    classes = NATIVE[config.data.name][2] if config.data.name in NATIVE else config.data.name
+    return config, recipe, shape, (repr(sorted(read.items())), shape, classes)
+
+
+def once(name, key, trace):
+    """`trace()`, unless it was called for the same program before."""
+    if (name, key) not in traced:
+        traced[name, key] = trace()
+    return traced[name, key]
+
+
+def state_of(recipe, key):
+    return once("state", key, lambda: jax.eval_shape(recipe.init, jax.random.key(0)))
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
+def test_an_experiment_builds_and_shows_samples(path):
+    """Traced, not computed: shapes and types of the state and of the samples."""
+    config, recipe, shape, key = built(path)
+    state = state_of(recipe, key)
     assert sum(leaf.size for leaf in jax.tree.leaves(state)) > 1000
+    random, ids = jax.eval_shape(lambda: jax.random.key(0)), jax.ShapeDtypeStruct((4,), jnp.int32)
+    show = recipe.views["points" if len(shape) == 1 else "sample"]
+    images = once("samples", key, lambda: jax.eval_shape(show, state, random, ids, ids))
+    assert images.shape == ((4, 31) if config.data.name in TABLES else (4, *shape))
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
+def test_an_experiment_takes_a_step(path):
+    """Traced, not computed: shapes and types of a whole update."""
+    config, recipe, shape, key = built(path)
+    if config.data.image_size > 256:  # the update of the same experiment at 256x256 takes long enough to trace
+        assert path.with_stem(path.stem.replace(str(config.data.image_size), "256")) in EXPERIMENTS
+        return
+    state = state_of(recipe, key)
     parts = config.grad_accum_steps
     lead = (recipe.batches, parts, config.batch_size // parts)
     batch = Batch(jax.ShapeDtypeStruct((*lead, *shape), jnp.float32), jax.ShapeDtypeStruct(lead, jnp.int32))
@@ -93,15 +134,8 @@ def test_an_experiment_builds_takes_a_step_and_shows_samples(path):
         run = jax.shard_map(recipe.update, mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False)
         return run(state, batch, key, step)
 
-    key = jax.eval_shape(lambda: jax.random.key(0))
-    ids = jax.ShapeDtypeStruct((4,), jnp.int32)
-    show = recipe.views["points" if len(shape) == 1 else "sample"]
-    images = jax.eval_shape(show, state, key, ids, ids)
-    assert images.shape == ((4, 31) if config.data.name in TABLES else (4, *shape))
-    if config.data.image_size > 256:  # the update of the same experiment at 256x256 takes long enough to trace
-        assert path.with_stem(path.stem.replace(str(config.data.image_size), "256")) in EXPERIMENTS
-        return
-    after, metrics = jax.eval_shape(update, state, batch, key, jax.ShapeDtypeStruct((), jnp.int32))
+    random, step = jax.eval_shape(lambda: jax.random.key(0)), jax.ShapeDtypeStruct((), jnp.int32)
+    after, metrics = once("update", key, lambda: jax.eval_shape(update, state, batch, random, step))
     assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), after) == jax.tree.map(
         lambda leaf: (leaf.shape, leaf.dtype), state
     )
@@ -151,30 +185,46 @@ def settings_of(config) -> frozenset:
     return frozenset(item for item in found if item[1] not in numbers)
 
 
+def family_of(path):
+    model = load(path).model
+    return load(path).recipe.name, model.name, model.architecture
+
+
+@functools.cache
 def experiments_with_every_setting():
     """Every experiment whose program is new; marked slow where all its settings occur in those before.
 
     So each value of each setting of each kind of network and of each recipe takes its two real steps, not every
-    combination.
+    combination. The first experiment of each recipe, model and architecture is in the quick tier, except StyleGAN2,
+    whose steps there are those of tests/recipes/test_stylegan2.py.
     """
     programs = {}
     for path in EXPERIMENTS:
         programs.setdefault(settings_of(tiny(path)), path)
-    left, covered, chosen = dict(programs), set(), []
+    left, covered, families, chosen = dict(programs), set(), set(), []
     while left:
         settings = max(left, key=lambda settings: len(settings - covered))
-        marks = () if settings - covered else pytest.mark.slow
-        chosen.append(pytest.param(left.pop(settings), marks=marks, id=programs[settings].stem))
+        path = left.pop(settings)
+        marks = pytest.mark.full if settings - covered else pytest.mark.slow
+        if family_of(path) not in families and family_of(path)[0] != "stylegan2":
+            marks = ()
+        chosen.append(pytest.param(path, marks=marks, id=path.stem))
         covered |= settings
+        families.add(family_of(path))
     return chosen
 
 
 def test_the_experiments_that_take_real_steps_have_every_setting():
     chosen = experiments_with_every_setting()
-    quick = [param.values[0] for param in chosen if not param.marks]
+    marks = [[mark.name for mark in param.marks] for param in chosen]
+    paths = [param.values[0] for param in chosen]
+    run_by_ci = [path for path, names in zip(paths, marks, strict=True) if "slow" not in names]
+    quick = [path for path, names in zip(paths, marks, strict=True) if not names]
     every = set().union(*(settings_of(tiny(path)) for path in EXPERIMENTS))
-    assert set().union(*(settings_of(tiny(path)) for path in quick)) == every
-    assert len(quick) < len(chosen) < len(EXPERIMENTS)
+    assert set().union(*(settings_of(tiny(path)) for path in run_by_ci)) == every
+    others = {family_of(path) for path in EXPERIMENTS} - {family_of(path) for path in quick}
+    assert {recipe for recipe, *_ in others} == {"stylegan2"}
+    assert len(quick) < len(run_by_ci) < len(chosen) < len(EXPERIMENTS)
 
 
 @pytest.mark.parametrize("path", experiments_with_every_setting())
@@ -293,9 +343,9 @@ def test_a_mistake_in_a_file_is_one_line_with_its_place(tmp_path, text, line):
 
 
 def test_an_unknown_name_lists_near_ones():
-    with pytest.raises(UserError, match=r"experiment\('dcgan_mnits'\): no file .*; near: dcgan_mnist, "):
+    with pytest.raises(UserError, match=r"experiment\('dcgan_mnits'\): no file .*. Similar: dcgan_mnist, "):
         experiment("dcgan_mnits")
-    with pytest.raises(UserError, match="jaxgen is called vae_mnist, without folder"):
+    with pytest.raises(UserError, match="Write vae_mnist alone for the experiment of jaxgen"):
         experiment("elsewhere/vae_mnist.py")
     with pytest.raises(UserError, match=rf"{FOLDER} holds all {len(experiments.names())} experiments"):
         experiment("qqqqqqqq")

@@ -21,7 +21,7 @@ def noted(**changes):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"model.spectral_norm": True}, r"config\.model\.spectral_norm=True would change nothing: .* leave it False"),
+        ({"model.spectral_norm": True}, r"config\.model\.spectral_norm=True would change nothing. .* Leave it False"),
         ({"model.conditional": True}, r"config\.model\.conditional=True"),
         ({"model.layer_norm": True}, r"config\.model\.layer_norm=True"),
         ({"recipe.beta": 4.0}, r"config\.recipe\.beta=4\.0 .*recipe 'gan' nor model 'dcgan'.* leave it 1\.0"),

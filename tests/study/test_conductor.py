@@ -108,7 +108,7 @@ def test_runs_beside_each_other_have_their_own_cores(do, tmp_path, capsys):
     )
     assert os.sched_getaffinity(0) == before
     said = capsys.readouterr().err
-    assert "4 to train; 2 at a time, each on its own cores" in said
+    assert "4 to train. 2 at a time, each on its own cores" in said
     assert said.index("run 2 of 4, wide seed 0 ...") < said.index("run 1 of 4, gan seed 0: done")
     assert [[run["status"] for run in entry["runs"]] for entry in found["entries"]] == [
         ["done", "failed"],
@@ -128,8 +128,8 @@ def test_two_at_a_time_halve_the_time_that_is_left(do, tmp_path, capsys, monkeyp
     monkeypatch.setattr(conductor, "time_left", lambda left, record: 100.0 * len(left))
     do(small_study(seeds=(0, 1, 2), runs_at_once=2))
     said = capsys.readouterr().err
-    assert "gan seed 2 ... (about 0:01:40 left in all)" in said  # two runs of 100 s
-    assert "wide seed 2 ... (about 0:01:40 left in all)" in said
+    assert "gan seed 2 ... (about 0:01:40 left for all)" in said  # two runs of 100 s
+    assert "wide seed 2 ... (about 0:01:40 left for all)" in said
 
 
 def test_cores_are_shared_out_evenly(monkeypatch):
@@ -146,7 +146,7 @@ def test_an_accelerator_has_one_run_at_a_time(do, tmp_path, monkeypatch, capsys)
     monkeypatch.setattr(run_process, "_ACCELERATORS", (str(tmp_path / "accel0"),))
     monkeypatch.delenv("JAX_PLATFORMS", raising=False)
     do(small_study(runs_at_once=2))
-    assert "not 2 runs at a time but 1: each run takes the accelerator" in capsys.readouterr().err
+    assert "runs at a time: 1, not 2. Reason: each run takes the whole accelerator" in capsys.readouterr().err
     assert started(tmp_path) == ["gan/seed_0", "wide/seed_0", "gan/seed_1", "wide/seed_1"]
 
 
@@ -155,7 +155,7 @@ def test_a_failed_run_stops_nothing_and_is_tried_again(do, tmp_path):
     with pytest.raises(UserError) as raised:
         do(plan=plan)
     line = str(raised.value)
-    assert line.startswith("2 of 4 runs failed: gan seed 0: loss_g became nan at step 7 (exit code 2); and wide seed 0")
+    assert line.startswith("2 of 4 runs failed. gan seed 0: loss_g became nan at step 7 (exit code 2), and wide seed 0")
     assert do.reports == 1
     gan, wide = record(tmp_path / "study")["entries"]
     assert (gan["status"], gan["message"]) == ("failed", "loss_g became nan at step 7")
@@ -163,7 +163,7 @@ def test_a_failed_run_stops_nothing_and_is_tried_again(do, tmp_path):
     assert wide["runs"][0]["exit_code"] == -signal.SIGKILL
     assert wide["message"].startswith("killed by SIGKILL (out of memory?)")
     assert "loss_g became nan" in (tmp_path / "study" / "logs" / "gan_seed_0.log").read_text()
-    with pytest.raises(UserError, match="1 of 4 runs failed: wide seed 0"):
+    with pytest.raises(UserError, match=r"1 of 4 runs failed\. wide seed 0"):
         do(plan=plan)
     assert started(tmp_path)[4:] == ["gan/seed_0", "wide/seed_0"]
     gan, wide = do()["entries"]
@@ -172,7 +172,7 @@ def test_a_failed_run_stops_nothing_and_is_tried_again(do, tmp_path):
 
 
 def test_a_run_that_someone_stops_is_no_failure_but_told(do, tmp_path):
-    with pytest.raises(UserError, match="1 of 4 runs failed: gan seed 1: it was stopped before its end"):
+    with pytest.raises(UserError, match=r"1 of 4 runs failed\. gan seed 1: it was stopped before its end"):
         do(plan={"gan/seed_1": ["stop"]})
     assert record(tmp_path / "study")["entries"][0]["status"] == "waiting"
     assert do()["entries"][0]["status"] == "done"
@@ -249,7 +249,7 @@ def test_evaluate_evaluates_again_and_trains_nothing(do, tmp_path, capsys):
 
 
 def test_other_modes_and_other_folders_are_refused(do, tmp_path):
-    with pytest.raises(UserError, match=r"--mode=sample is for single runs, and study_small is a study .*gan/seed_0"):
+    with pytest.raises(UserError, match=r"--mode=sample is for single runs, but study_small is a study .*gan/seed_0"):
         do(mode="sample")
     assert not (tmp_path / "study").exists()
     do(small_study(seeds=(0,)))
@@ -266,7 +266,7 @@ def test_other_modes_and_other_folders_are_refused(do, tmp_path):
     do(small_study(seeds=(0,)))  # the files of the runs tell that they are done
     assert len(started(tmp_path)) == 2
     found = definition.read(small_study(), "configs/study_small.py")
-    with pytest.raises(UserError, match="a single run, not a study"):
+    with pytest.raises(UserError, match="a single run and no study"):
         conductor.conduct(found, tmp_path / "study" / "runs" / "gan" / "seed_0", "train", "latest", ["false"])
 
 
@@ -285,7 +285,7 @@ def test_a_signal_reaches_the_runs_which_save(do, tmp_path, capsys, number, at_o
     thread.start()
     found = do(small_study(steps=400, runs_at_once=at_once), moment=0.02)
     thread.join()
-    assert "stopped, 4 of 4 runs left: the same command goes on" in capsys.readouterr().err
+    assert "stopped with 4 of 4 runs left. The same command continues" in capsys.readouterr().err
     assert {entry["runs"][0]["status"] for entry in found["entries"]} == {"waiting"}
     assert (sorted(started(tmp_path)), do.reports) == ([f"{name}/seed_0" for name in names], 0)
     for folder in folders:

@@ -129,7 +129,7 @@ def test_a_study_without_entries_or_with_entries_of_another_kind():
         read(study)
     with study.unlocked():
         study.entries.gan = "dcgan_digits"
-    with pytest.raises(UserError, match=r"config.entries.gan: entries are made with default_study.add"):
+    with pytest.raises(UserError, match=r"config.entries.gan: add entries with default_study.add"):
         read(study)
 
 

@@ -204,7 +204,9 @@ def test_full_disk_keeps_what_was_saved(folder, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(checkpoints._manager, "save", full)
-    with pytest.raises(UserError, match=r"disk is full, the checkpoint was not saved; those of steps \[10\] are whole"):
+    with pytest.raises(
+        UserError, match=r"disk is full, so the checkpoint was not saved. The checkpoints \[10\] are whole"
+    ):
         checkpoints.save(20, state_at(20), {})
     monkeypatch.undo()
     assert int(checkpoints.restore(abstract())[0].step) == 10

@@ -25,7 +25,7 @@ def test_the_failure_is_recorded_for_readers_of_the_run(tmp_path):
         check_finite(11, {"loss_d": [1.0, float("nan")]}, "kept", seed=5, prefix="seed 5: ")
     record_failure(tmp_path, failure.value)
     record = json.loads((tmp_path / "failure.json").read_text())
-    assert record.pop("message").startswith("loss_d became nan at step 12: training stopped; kept.")
+    assert record.pop("message").startswith("loss_d became nan at step 12: training stopped. kept.")
     assert record == {"kind": "not_finite", "seed": 5, "step": 12, "term": "loss_d", "value": "nan"}
     forget_failure(tmp_path)
     assert not list(tmp_path.iterdir())

@@ -71,12 +71,13 @@ def ring(tiny_config):
     return make
 
 
-@pytest.mark.parametrize(("program", "atol"), [("auto", 0.0), ("vmap", 1e-5)])
+@pytest.mark.parametrize(("program", "atol"), [("auto", 0.0), pytest.param("vmap", 1e-5, marks=pytest.mark.full)])
 def test_a_gan_is_its_solo_run_one_by_one_to_the_bit(ring, program, atol):
     _, together, solo = compare(ring, 50, program, atol)
     assert together.flops_per_step == 2 * solo.flops_per_step > 0
 
 
+@pytest.mark.full
 def test_a_vae_in_a_batched_program_follows_its_solo_run(tiny_config):
     def tiny():
         config = tiny_config("vae")
@@ -86,6 +87,7 @@ def test_a_vae_in_a_batched_program_follows_its_solo_run(tiny_config):
     compare(tiny, 50, "vmap", 1e-5)
 
 
+@pytest.mark.full
 def test_lanes_and_batches_spread_over_four_devices_follow_the_solo_run_on_one(tiny_config):
     """Two groups of two devices: BatchNorm, gradients and metrics are averaged within a group alone."""
     opened, compiled, _ = compare(lambda: tiny_config("gan", sgd=True), 20, "vmap", 1e-5, num_devices=4)
@@ -107,6 +109,7 @@ SMALL = {
 }
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("recipe", "model", "mapped"),
     [("stylegan2", "stylegan2", False), ("vq_vae", "vq_vae", True), ("gan", "sngan", True)],
@@ -140,7 +143,7 @@ def checked_and_opened(config):
         ({"num_seeds": 0}, "config.num_seeds=0: it must be at least 1"),
         ({"seed_program": "loop"}, "config.seed_program='loop': choices: auto, vmap, map"),
         ({"seed_devices": 2}, "config.seed_devices=2 spreads several seeds: set config.num_seeds"),
-        ({"num_seeds": 2, "seed": -1}, "seeds lie between 0 and"),
+        ({"num_seeds": 2, "seed": -1}, "seeds must be between 0 and"),
         ({"num_seeds": 3, "seed_devices": 2}, "does not divide config.num_seeds=3 over 4 device.s.: use 1"),
         ({"num_seeds": 2, "batch_size": 17}, "batch_size=17 does not divide over 2 devices: use 16"),
     ],

@@ -19,8 +19,9 @@ def rows(folder):
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
-@pytest.fixture
-def vae_run(tiny_config, tmp_path):
+@pytest.fixture(scope="module")
+def vae_run(tiny_config, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("loop") / "run"
     config = tiny_config("vae")
     config.steps = 60
     config.log_every, config.sample_every = 20, 30
@@ -30,10 +31,10 @@ def vae_run(tiny_config, tmp_path):
     config.evaluation.metrics, config.evaluation.metrics_in_training = ("psnr", "bits_per_dim"), ("psnr",)
     config.evaluation.num_samples_in_training = 16
     config.compilation_cache = ""
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "failure.json").write_text("{}")  # of a training that stopped and goes on
-    train.train(config, tmp_path / "run")
-    return config, tmp_path / "run"
+    folder.mkdir()
+    (folder / "failure.json").write_text("{}")  # of a training that stopped and goes on
+    train.train(config, folder)
+    return config, folder
 
 
 def test_evaluations_during_training_rank_the_checkpoints(vae_run):
@@ -78,6 +79,7 @@ def test_cadences(vae_run):
     assert seconds["host_peak_memory_mb"] > 0
 
 
+@pytest.mark.full
 def test_a_line_is_the_mean_since_the_last_line(tiny_config, tmp_path):
     lines = {}
     for every in (5, 10):
@@ -89,6 +91,7 @@ def test_a_line_is_the_mean_since_the_last_line(tiny_config, tmp_path):
     assert lines[10][20] == pytest.approx((lines[5][15] + lines[5][20]) / 2, rel=1e-12)
 
 
+@pytest.mark.full
 def test_a_longer_run_goes_on_from_the_shorter_one(tiny_config, tmp_path):
     config = tiny_config("gan")
     config.compilation_cache = ""
@@ -126,6 +129,7 @@ def test_time_ends_a_run_at_the_dispatch_nearest_to_its_budget(tiny_config, step
     assert is_over(config, step, clock, under_way) is over
 
 
+@pytest.mark.full
 def test_time_ends_a_run_with_all_that_an_end_has(tiny_config, tmp_path, monkeypatch):
     """With a clock that ticks once when it is looked at: every block of work takes a second."""
     monkeypatch.setattr(training_run, "time", types.SimpleNamespace(perf_counter=itertools.count().__next__))

@@ -126,6 +126,7 @@ def step_cost(config):
     return compiled_steps.step_cost(opened.recipe, opened.batching, opened.mesh, state, data), opened, state
 
 
+@pytest.mark.full
 def test_critic_updates_and_parts_of_a_batch_count(tiny_config):
     """Each further critic update costs the same; in two parts a batch is trained as much, observed a little less."""
 
@@ -141,6 +142,7 @@ def test_critic_updates_and_parts_of_a_batch_count(tiny_config):
     assert operations(2, parts=2) == pytest.approx(two, rel=0.15)
 
 
+@pytest.mark.full
 def test_devices_share_the_operations_and_reduce_every_gradient(tiny_config):
     """With the same batch on each device the cost of a step stays (weak scaling), and its gradients travel."""
     costs = {}

@@ -36,7 +36,9 @@ def configured(tiny_config, recipe, **changes):
     return config
 
 
-@pytest.mark.parametrize("recipe", ["gan", "vae", pytest.param("stylegan2", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "recipe", [pytest.param("gan", marks=pytest.mark.full), "vae", pytest.param("stylegan2", marks=pytest.mark.slow)]
+)
 def test_the_same_trajectory_with_a_share_of_the_state(tiny_config, recipe):
     results = [trained(configured(tiny_config, recipe, shard_optimizer=spread)) for spread in (False, True)]
     (_, whole, _), (_, spread, compiled) = results
@@ -59,7 +61,10 @@ def test_the_same_trajectory_with_a_share_of_the_state(tiny_config, recipe):
             assert all(leaf.is_fully_replicated for leaf in jax.tree.leaves(player.params))
 
 
-@pytest.mark.parametrize(("devices", "spread"), [(1, False), (2, True), (4, False)])
+@pytest.mark.parametrize(
+    ("devices", "spread"),
+    [pytest.param(1, False, marks=pytest.mark.full), (2, True), pytest.param(4, False, marks=pytest.mark.full)],
+)
 def test_a_checkpoint_goes_on_on_other_devices(tiny_config, tmp_path, devices, spread):
     config = configured(tiny_config, "vae")
     opened, state, _ = trained(config)
@@ -92,6 +97,7 @@ def test_refuses(tiny_config, changes, message):
         session.open_session(config)
 
 
+@pytest.mark.full
 def test_its_operations_are_counted(tiny_config):
     costs = []
     for spread in (False, True):

@@ -53,8 +53,12 @@ def run(opened, dispatches=4):
     "changes",
     [
         {},
-        {"num_devices": 4, "data__flip": True, "grad_accum_steps": 2, "data__workers": 3},
-        {"recipe__n_critic": 2, "recipe__share_fakes": False, "data__class_sampling": "log"},
+        pytest.param(
+            {"num_devices": 4, "data__flip": True, "grad_accum_steps": 2, "data__workers": 3}, marks=pytest.mark.full
+        ),
+        pytest.param(
+            {"recipe__n_critic": 2, "recipe__share_fakes": False, "data__class_sampling": "log"}, marks=pytest.mark.full
+        ),
     ],
     ids=["one device", "four devices", "critic"],
 )

@@ -206,6 +206,7 @@ def _gentle(players):
     return {**players, "ema": ema.replace(params=jax.tree_util.tree_map_with_path(scaled, ema.params))}
 
 
+@pytest.mark.full
 def test_the_projector_finds_an_image_s_own_w():
     """Images that the network made: the squared error falls tenfold, PSNR rises by 10 dB, w comes nearer."""
     run = stylegan2_runs.run(stylegan2_runs.tiny(model__conditional=False))

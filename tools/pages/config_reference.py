@@ -97,7 +97,7 @@ def read(source: str, function: str, variable: str) -> list[Heading | Key]:
     Args:
       source: text of a Python file. Values of keys may be calls of functions in it that fill a dict `values`.
       function: its name.
-      variable: name of the config in the function; names of keys begin behind it.
+      variable: name of the config in the function. Names of keys begin behind it.
     """
     tree, comments = ast.parse(source), _Comments(source)
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
@@ -159,7 +159,7 @@ def render(items: list[Heading | Key], values: Mapping[str, Any], prefix: str, a
     Args:
       values: the default of each key.
       prefix: what stands before a key on the command line.
-      anchor: what stands before a key in the names of anchors; "": `prefix`.
+      anchor: prefix of a key in the names of anchors. "" takes `prefix`.
     """
     without = [prefix + item.name for item in items if isinstance(item, Key) and not item.comment]
     if without:

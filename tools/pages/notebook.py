@@ -1,4 +1,4 @@
-"""Makes a page of a notebook as it was saved, with its output; nothing is executed."""
+"""Makes a page of a notebook as it was saved, with its output. Nothing is executed."""
 
 import base64
 import json

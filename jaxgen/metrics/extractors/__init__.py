@@ -1,1 +1,1 @@
-"""Feature networks that metrics are named for, and the reading of their weights."""
+"""Feature networks that give metrics their names, and readers of their weights."""

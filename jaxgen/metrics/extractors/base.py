@@ -1,8 +1,8 @@
-"""What a feature network hands to the metrics, and how one is applied to any number of images.
+"""The interface of feature networks, and their application to any number of images.
 
-An extractor `name` is a module `jaxgen.metrics.extractors.<name>` with `load(resize="", weights="") -> Extractor`,
-cached: `resize` names one of the network's input paths ("": its usual one), `weights` a file to use in place of the
-one it finds or fetches itself. UserError for what cannot be.
+An extractor `name` is a module `jaxgen.metrics.extractors.<name>` with `load(resize="", weights="") -> Extractor`. The
+result is cached. `resize` names one of the network's input paths, or "" for the usual path. `weights` is a file in
+place of the network's own weights. Impossible choices raise a UserError.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,14 +20,14 @@ Outputs = tuple[jax.Array, ...]
 
 
 class Extractor(NamedTuple):
-    """A fixed image network with its whole input path, so that a number names all it depends on.
+    """A fixed image network with its whole input path, so that a number's name covers all its conditions.
 
-    weights_sha256: of the weights' file. resize, scale: the input path, in words. side: pixels the network sees.
+    weights_sha256: hash of the weights file. resize, scale: the input path, in words. side: pixels of the input.
     apply: images [B, H, W, C], C 1 or 3, uint8 or float32 in [0, 255] -> (features [B, feature_size], logits
-      [B, classes]), float32; the same for any B, and on any number of devices.
+      [B, classes]), float32. The result does not depend on B or the number of devices.
     label: what its numbers are named for: "inception", "inception_clean", "efficientnet_lite0".
     canonical: whether numbers from it may carry a metric's plain name (`fid`).
-    classes: number of logits; 0 where the weights have no classifier.
+    classes: number of logits, 0 if the weights have no classifier.
     weights_from: the publisher's address, or the package that the weights came in.
     """
 
@@ -44,7 +44,7 @@ class Extractor(NamedTuple):
     weights_from: str = ""
 
     def metadata(self) -> dict:
-        """All that a saved statistic must share with another to be comparable."""
+        """The properties that comparable statistics must share."""
         keys = ("weights_sha256", "side", "resize", "scale", "feature_size")
         return {"extractor": self.name, **{key: getattr(self, key) for key in keys}}
 
@@ -57,7 +57,7 @@ def convolved(x: jax.Array, kernel: jax.Array, stride: int, padding: str, groups
 
 
 def unfolded_convolved(x: jax.Array, kernel: jax.Array, stride: int = 1) -> jax.Array:
-    """The same without padding, as one product: on CPU twice as fast for RGB, and 100 times for very small images."""
+    """Convolution without padding, as one product. On CPU: 2 times as fast for RGB, 100 times for tiny images."""
     height, width, inputs, outputs = kernel.shape
     ends = [(n - size) // stride * stride + 1 for n, size in zip(x.shape[1:3], (height, width), strict=True)]
     pixels = [x[:, i : i + ends[0] : stride, j : j + ends[1] : stride] for i in range(height) for j in range(width)]
@@ -66,23 +66,23 @@ def unfolded_convolved(x: jax.Array, kernel: jax.Array, stride: int = 1) -> jax.
 
 
 def in_chunks(apply: Callable[[jax.Array], Outputs], images: jax.Array, cpu: int, accelerator: int) -> Outputs:
-    """`apply` to images [B, H, W, C], C 1 or 3, in pieces of one size: one compiled program for any B.
+    """`apply` to images [B, H, W, C], C 1 or 3, in pieces of one size. One compiled program serves any B.
 
-    On CPU few images at a time stay in the caches, and several pieces at once keep all cores busy; on an accelerator
-    the size bounds memory. Images that lie spread over several devices are taken whole, each device its own.
+    On CPU, few images at a time stay in the caches, and several pieces at once keep all cores busy. On an accelerator,
+    the size bounds memory. Images spread over several devices are not cut. Each device takes its own images.
 
     Args:
-      images: uint8, or float32 in [0, 255] for differences that whole gray levels would hide.
-      apply: images of a piece -> arrays with one row an image.
-      cpu, accelerator: images in a piece on each kind of device.
+      images: uint8, or float32 in [0, 255] for differences smaller than a gray level.
+      apply: images of a piece -> arrays with one row per image.
+      cpu, accelerator: images per piece on each kind of device.
 
     Raises:
-      UserError: not such images.
+      UserError: other images.
     """
     shape = np.shape(images)
     if len(shape) != 4 or shape[3] not in (1, 3) or images.dtype not in (np.uint8, np.float32):
         raise UserError(
-            f"images: {images.dtype} of shape {shape}; a feature network takes uint8 (or float32 in [0, 255]) "
+            f"images: {images.dtype} of shape {shape}. A feature network takes uint8 (or float32 in [0, 255]) "
             "[B, H, W, C] with 1 or 3 channels"
         )
     if isinstance(images, jax.Array) and len(images.devices()) > 1:

@@ -1,9 +1,9 @@
 """EfficientNet-Lite0 (Tan and Le 2019, lite variant), an ImageNet classifier whose weights come as a pip package.
 
-The input side is fixed at 224 pixels. Measured: Frechet distance of 2,000 training images to 2,000 degraded test
-images, divided by that to the test images as they are (higher separates better; one draw each), and images/s on 2
-CPU cores with little else running, one chunk after the other (side by side, as now, 224 pixels reached 125 to 140;
-beside other work on the same cores a third of it was seen).
+The input side is fixed at 224 pixels. The table shows two measurements. One is the Frechet distance of 2,000 training
+images to 2,000 degraded test images, divided by the distance to the unchanged test images. Higher numbers separate
+better. Each is a single draw. The other is images/s on 2 CPU cores with little else running, one chunk after the other.
+Chunks side by side, as now, reached 125 to 140 images/s at 224 pixels, and a third of it beside other work.
 
 | data, side    | blur .7 px | noise 8/255 | PCA 64 | half PCA 64 | 5 of 10 classes | 250 images x 8 | images/s |
 |---------------|------------|-------------|--------|-------------|-----------------|----------------|----------|
@@ -97,7 +97,7 @@ def _convolutions() -> dict[str, tuple[str, tuple[int, ...]]]:
 
 
 def expected_shapes() -> dict[str, tuple[int, ...]]:
-    """Name and shape of every tensor that the network needs, as torch lays them out."""
+    """Name and shape of every required tensor, in torch's layout."""
     shapes = {"_fc.weight": (_CLASSES, _HEAD), "_fc.bias": (_CLASSES,)}
     for name, (norm, shape) in _convolutions().items():
         shapes[f"{name}.weight"] = shape
@@ -106,7 +106,7 @@ def expected_shapes() -> dict[str, tuple[int, ...]]:
 
 
 def load_params(tensors: Mapping[str, np.ndarray]) -> dict:
-    """The network's weights, batch normalisation folded into the convolutions, as a tree of float32 arrays (HWIO).
+    """The network's weights as a tree of float32 arrays (HWIO), with batch normalisation folded into convolutions.
 
     Raises:
       UserError: a tensor is missing or has another shape.
@@ -191,20 +191,20 @@ def _apply(params, images, side):
 def load(
     resize: str = "", weights: str | Path = "", allow_other_weights: bool = False, *, side: int = SIDE
 ) -> Extractor:
-    """The extractor, loaded once for each choice.
+    """The extractor, loaded once for each set of arguments.
 
     Args:
       resize: "", since this network has one input path only.
       weights: a torch file in place of the installed package's.
-      allow_other_weights: accept weights that are not the known ones; the label then names their hash.
-      side: of the network's input; another one makes another network, whose numbers do not compare.
+      allow_other_weights: accept unknown weights. The label then contains their hash.
+      side: side of the network's input. Another side makes another network, whose numbers do not compare.
 
     Raises:
-      UserError: another resize, or weights that are missing or are not the known ones.
+      UserError: another resize, or missing or unknown weights.
     """
     if resize:
         raise UserError(
-            f"resize={resize!r}: efficientnet_lite0 has one input path only; leave resize empty, or use inception"
+            f"resize={resize!r}: efficientnet_lite0 has one input path only. Leave resize empty, or use inception"
         )
     path = Path(weights).expanduser().resolve() if str(weights) else None
     return _load(path, bool(allow_other_weights), int(side))

@@ -1,13 +1,13 @@
-"""The Inception network that FID, Inception Score and their kin are defined on (2015-12-05), by three input paths.
+"""The Inception network behind FID, Inception Score and related metrics (2015-12-05), with three input paths.
 
-Only the known weights with the input path of the original computation, `tf1`, give numbers that carry a metric's
-plain name. `pytorch` is what pytorch-fid feeds the network, `clean` what clean-fid does (Parmar et al. 2022).
+Only the known weights with the original input path, `tf1`, give numbers with a metric's plain name. `pytorch` is the
+input path of pytorch-fid. `clean` is the input path of clean-fid (Parmar et al. 2022).
 
-The network departs from the usual Inception v3 (Szegedy et al. 2016) in its pooling branches: 3x3 averages that do not
-count the padding, in Mixed_7c a maximum; and in its 1008 outputs. Batch normalisation is folded into the convolutions.
-Where convolutions of size 1 share their input they are one product; an average without padding is linear and keeps
-constants, so the branch that averages first and mixes channels then is computed the other way round, on fewer
-channels. All products are float32 at `precision="highest"`: accelerators would round their inputs otherwise.
+The network differs from the usual Inception v3 (Szegedy et al. 2016) in its pooling branches and 1008 outputs. Its 3x3
+averages do not count the padding. Mixed_7c has a maximum. Batch normalisation is folded into the convolutions.
+Convolutions of size 1 that share their input form one product. An average without padding is linear and keeps
+constants. The branch that averages before it mixes channels is therefore computed in the reverse order, on fewer
+channels. All products are float32 at `precision="highest"`, since accelerators would round their inputs otherwise.
 """
 
 import functools
@@ -172,14 +172,14 @@ def _one_by_one(params, images, path):
 
 
 def outputs(params: dict, images: jax.Array, path: InputPath) -> tuple[jax.Array, ...]:
-    """The features at every exit, and the logits without bias that the Inception Score uses.
+    """The features at every exit, and the logits without bias for the Inception Score.
 
     Args:
-      params: of `load_params`.
+      params: parameters of `load_params`.
       images: uint8 [B, H, W, C], C 1 or 3 (or float32 in [0, 255]).
 
     Returns:
-      For each of EXITS float32 [B, that], the means over each map; then the logits [B, 1008].
+      The means over each map, float32 [B, n] for each n in EXITS, and then the logits [B, 1008].
     """
     one_by_one = traced_for_cpu()
 
@@ -194,16 +194,16 @@ def outputs(params: dict, images: jax.Array, path: InputPath) -> tuple[jax.Array
 def load(
     resize: str = "", weights: str | Path = "", allow_other_weights: bool = False, feature_size: int = 2048
 ) -> Extractor:
-    """The extractor, loaded once for each choice.
+    """The extractor, loaded once for each set of arguments.
 
     Args:
       resize: "tf1" (or ""), "pytorch" or "clean".
-      weights: a torch file in place of the cached or fetched one.
-      allow_other_weights: accept weights that are not the known ones; the label then names their hash.
-      feature_size: which exit gives the features: 64, 192, 768 or 2048.
+      weights: a torch file in place of the cached or fetched file.
+      allow_other_weights: accept unknown weights. The label then contains their hash.
+      feature_size: the exit that gives the features: 64, 192, 768 or 2048.
 
     Raises:
-      UserError: unknown choice, or weights that cannot be had or are not the known ones.
+      UserError: an unknown choice, or missing or unknown weights.
     """
     path = Path(weights).expanduser().resolve() if str(weights) else None
     return _load(resize or "tf1", path, bool(allow_other_weights), int(feature_size))

@@ -1,6 +1,6 @@
-"""The Inception network that FID is defined on (2015-12-05, 1008 outputs): its tensors, and what is computed with.
+"""Tensors of the Inception network of FID (2015-12-05, 1008 outputs), and the parameters for computation.
 
-Batch normalisation is folded into the convolutions, and convolutions of size 1 that share their input are one.
+Batch normalisation is folded into the convolutions. Convolutions of size 1 with a common input are joined.
 """
 
 from collections.abc import Mapping
@@ -102,18 +102,18 @@ _STRIDE_2 = (
 
 
 def stride(name: str) -> int:
-    """Of a convolution."""
+    """Parameters of a convolution."""
     return 2 if name in _STRIDE_2 else 1
 
 
 def shared(block: str) -> list[str]:
-    """The convolutions of size 1 in a block that are computed as one product, in the order of their outputs."""
+    """The convolutions of size 1 of a block that form one product, in the order of their outputs."""
     names = [name for name, shape in BLOCKS[block].items() if shape[2:] == (1, 1)]
     return [name for name in names if (block, name) != ("Mixed_7c", "branch_pool")]
 
 
 def expected_shapes() -> dict[str, tuple[int, ...]]:
-    """Name and shape of every tensor that the network needs, as torch lays them out."""
+    """Name and shape of every required tensor, in torch's layout."""
     shapes = {}
     for name, (inputs, outputs, height, width) in CONVOLUTIONS.items():
         shapes[f"{name}.conv.weight"] = (outputs, inputs, height, width)
@@ -122,12 +122,12 @@ def expected_shapes() -> dict[str, tuple[int, ...]]:
 
 
 def load_params(tensors: Mapping[str, np.ndarray]) -> dict:
-    """The network's parameters, in the form that is fastest on this backend, from tensors named as torch names them.
+    """The network's parameters in the fastest form for this backend, from tensors with torch's names.
 
-    Tensors that the network does not use, such as `fc.bias`, are left aside.
+    Tensors that the network does not use, such as `fc.bias`, are ignored.
 
     Raises:
-      UserError: a tensor is missing or has another shape; the line names it.
+      UserError: a tensor is missing or has another shape. The line names it.
     """
     expected = expected_shapes()
     if "fc.weight" not in tensors:  # A package without the classifier: features only.

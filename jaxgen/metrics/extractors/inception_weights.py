@@ -96,7 +96,7 @@ def scripted_names() -> dict[str, str]:
 
 
 def read_scripted(path: Path) -> Tensors:
-    """The archive's tensors by the publisher's names; a gain of 1 is added, which its batch normalisations lack."""
+    """The archive's tensors by the publisher's names. A gain of 1 is added, which its batch normalisations lack."""
     archive, tensors = read_torchscript_file(path), {}
     for theirs, ours in scripted_names().items():
         for part, values in ((part, archive.get(f"{theirs}.{part}")) for part in ("weight", *_PARTS)):

@@ -1,6 +1,6 @@
-"""How an image of any size becomes the network's input: each resize is two small matrix products, one an axis.
+"""Converts images of any size to network inputs. Each resize is two small matrix products, one per axis.
 
-The three ways that published numbers were computed with are not interchangeable: between `tf1` and `pytorch` a pixel
+Published numbers use one of three input paths. The paths are not interchangeable: between `tf1` and `pytorch` a pixel
 of a CIFAR-10 image differs by up to 91 of 255.
 """
 
@@ -14,12 +14,12 @@ import numpy as np
 
 
 class InputPath(NamedTuple):
-    """One way to resize and scale.
+    """A way to resize and scale.
 
-    resize, scale: in words, for the record.
+    resize, scale: descriptions for the record.
     matrix: (pixels in, pixels out) -> float64 [out, in], the resize along one axis.
-    clip: to [0, 255] after resizing, where the kernel overshoots.
-    offset, divisor: the network sees (x - offset) / divisor.
+    clip: whether to clip to [0, 255] after resizing, if the kernel overshoots.
+    offset, divisor: the network's input is (x - offset) / divisor.
     """
 
     resize: str

@@ -1,4 +1,4 @@
-"""LPIPS v0.1 (Zhang et al. 2018): how different two images look to a network; what its networks have in common.
+"""LPIPS v0.1 (Zhang et al. 2018): how different two images look to a network. Shared parts of its networks.
 
 `lpips_alex` and `lpips_vgg` are the networks. Each gives activations after five of its layers. The channels of each
 position are scaled to unit length, squared differences are weighted by a learned head and averaged over positions.
@@ -81,9 +81,9 @@ def packaged(member: str, sha256: str) -> WeightsFile:
 
 
 def unsuitable_for(weights: Weights, min_side: int, image_shape: tuple[int, ...]) -> str | None:
-    """Why a network cannot judge images [H, W, C], or None; its weights are fetched if they are not here."""
+    """Why a network cannot judge images [H, W, C], or None. Its weights are fetched if they are not here."""
     if min(image_shape[:2]) < min_side:
-        return f"{weights.network} needs {min_side} pixels a side; the images have {image_shape[0]}x{image_shape[1]}"
+        return f"{weights.network} needs {min_side} pixels a side. The images have {image_shape[0]}x{image_shape[1]}"
     if image_shape[2] not in (1, 3):
         return f"images of {image_shape[2]} channels are neither gray nor RGB"
     return obstacle(weights)

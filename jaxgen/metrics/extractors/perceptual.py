@@ -1,4 +1,4 @@
-"""Distances between images that gradients go through: LPIPS, and the same in EfficientNet-Lite0 without calibration."""
+"""Differentiable distances between images: LPIPS, and a similar distance in EfficientNet-Lite0, uncalibrated."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -17,9 +17,9 @@ _STAGES = (0, 1, 2, 4, 6)
 
 
 class Perceptual(NamedTuple):
-    """A distance of images: the squared differences of their embeddings, summed.
+    """A distance of images: the sum of squared differences of their embeddings.
 
-    name: what it is, for records. embed: `(params, images float32 [B, H, W, 1 or 3] in [-1, 1]) -> arrays [B, ...]`.
+    name: for records. embed: `(params, images float32 [B, H, W, 1 or 3] in [-1, 1]) -> arrays [B, ...]`.
     """
 
     name: str
@@ -28,19 +28,19 @@ class Perceptual(NamedTuple):
 
 
 def load(name: str, key: str, image_shape: tuple[int, ...]) -> Perceptual:
-    """The distance called `name`: efficientnet_lite0 or lpips_vgg; "" is none at all.
+    """The distance `name`: efficientnet_lite0, lpips_vgg, or "" for none.
 
     Args:
-      key: of the config, for error lines.
-      image_shape: (H, W, C) of what will be compared.
+      key: the config key, for error lines.
+      image_shape: (H, W, C) of the images to compare.
 
     Raises:
-      UserError: no such distance, images that it cannot see, or weights that are missing.
+      UserError: no such distance, unsuitable images, or missing weights.
     """
     if name not in ("", "efficientnet_lite0", "lpips_vgg"):
         raise UserError(unknown(key, name, ["efficientnet_lite0", "lpips_vgg"], "'' for none"))
     if name and image_shape[2] not in (1, 3):
-        raise UserError(f"{key}={name!r}: images of {image_shape[2]} channels are neither grey nor RGB; set it to ''")
+        raise UserError(f"{key}={name!r}: images of {image_shape[2]} channels are neither grey nor RGB. Set it to ''")
     if name == "lpips_vgg":
         if min(image_shape[:2]) < lpips_vgg.MIN_SIDE:
             raise UserError(f"{key}={name!r}: its VGG16 needs images of {lpips_vgg.MIN_SIDE} pixels or more")

@@ -1,7 +1,7 @@
 """Feature statistics on disk: `.npz` with `mu` and `sigma` (ddof = 1), the layout of pytorch-fid and clean-fid.
 
-Ours carry one array more, `metadata`, which says what they are of; files that others published do not have it.
-Features of a set of real images have files, too, so that the runs of a study do not each compute the same ones.
+jaxgen's files have one more array, `metadata`, with the conditions. Published files of others lack it. Features of real
+images also have files, so that the runs of a study do not compute the same features again.
 """
 
 import contextlib
@@ -19,11 +19,11 @@ from jaxgen.metrics.frechet import FeatureStatistics
 
 
 class Mismatch(Exception):
-    """The file is damaged, or holds statistics of something else; the message says which."""
+    """The file is damaged, or holds statistics of other data. The message says which."""
 
 
 class SavedStatistics(NamedTuple):
-    """mean [D] and unbiased covariance [D, D], float64; metadata: None in files that carry none."""
+    """mean [D] and unbiased covariance [D, D], float64. metadata: None in files without it."""
 
     mean: np.ndarray
     covariance: np.ndarray
@@ -31,7 +31,7 @@ class SavedStatistics(NamedTuple):
 
     @property
     def n(self) -> int | None:
-        """Number of images, where the file tells it."""
+        """Number of images, if the file has it."""
         return None if self.metadata is None else int(self.metadata["n"])
 
 
@@ -42,7 +42,7 @@ def save(path: Path, statistics: FeatureStatistics, metadata: dict) -> None:
 
 
 def write_arrays(path: Path, **arrays: np.ndarray) -> None:
-    """Writes a .npz, whole or not at all, in a folder that is made if it is not there."""
+    """Writes a .npz, whole or not at all. The folder is made if needed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic(path) as file:
         np.savez(file, **arrays)
@@ -50,7 +50,7 @@ def write_arrays(path: Path, **arrays: np.ndarray) -> None:
 
 @contextlib.contextmanager
 def arrays_of(path: Path) -> Iterator[Mapping[str, np.ndarray]]:
-    """The arrays of a .npz by name; what is wrong with the file, or with what the block finds in it, is a Mismatch."""
+    """The arrays of a .npz by name. Damage, or an error inside the block, becomes a Mismatch."""
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
             yield arrays
@@ -62,8 +62,8 @@ def load(path: Path) -> SavedStatistics:
     """The statistics in `path`.
 
     Raises:
-      Mismatch: damaged, or no statistics.
-      OSError: cannot be read.
+      Mismatch: the file is damaged, or holds no statistics.
+      OSError: the file cannot be read.
     """
     with arrays_of(path) as arrays:
         mean, covariance = np.asarray(arrays["mu"], np.float64), np.asarray(arrays["sigma"], np.float64)
@@ -78,7 +78,7 @@ def load(path: Path) -> SavedStatistics:
 
 
 def matching(saved: SavedStatistics, metadata: dict) -> FeatureStatistics:
-    """The statistics, once their metadata proves equal to `metadata` key by key (files without any: their size).
+    """The statistics, if their metadata equals `metadata` key by key. Files without metadata are checked by size.
 
     Raises:
       Mismatch: made by another extractor, input path or data.

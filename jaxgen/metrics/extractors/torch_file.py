@@ -1,4 +1,4 @@
-"""Reads torch's `.pth` files, zip and legacy, without torch and without running anything that is in them."""
+"""Reads torch's `.pth` files, zip and legacy, without torch. No code in a file is run."""
 
 import collections
 import io
@@ -52,9 +52,9 @@ class _View(NamedTuple):
 
 
 class _Lazy(NamedTuple):
-    """A tensor met while unpickling; its bytes are filled in afterwards, since the legacy format puts them last.
+    """A tensor found while unpickling. Its bytes are filled in afterwards, since the legacy format puts them last.
 
-    A tuple, so that the pickle cannot change the numbers once they are checked.
+    It is a tuple, so that the pickle cannot change the numbers after the check.
     """
 
     view: _View
@@ -99,12 +99,12 @@ class TensorUnpickler(pickle.Unpickler):
             if module == "torch" and name in _DTYPES:
                 return _StorageType(np.dtype(_DTYPES[name]))
         raise pickle.UnpicklingError(
-            f"it asks for {f'{module}.{name}'[:80]!r}, which is no plain tensor; save the state_dict alone"
+            f"it asks for {f'{module}.{name}'[:80]!r}, which is no plain tensor. Save the state_dict alone"
         )
 
     def persistent_load(self, pid: Any) -> _View:
         if not self._tensors or not isinstance(pid, tuple) or len(pid) not in (5, 6) or pid[0] != "storage":
-            raise pickle.UnpicklingError("it holds something other than tensors; save the state_dict alone")
+            raise pickle.UnpicklingError("it holds something other than tensors. Save the state_dict alone")
         _, kind, key, _, count, *view = pid
         start = 0
         if view and view[0] is not None:  # written by old versions: (own key, first element, element count)
@@ -115,23 +115,23 @@ class TensorUnpickler(pickle.Unpickler):
 
 
 def read_torch_file(path: str | Path) -> Any:
-    """The object in a `.pth` file, its tensors as read-only NumPy arrays; nothing in the file is executed.
+    """The object in a `.pth` file, its tensors as read-only NumPy arrays. Nothing in the file is executed.
 
     Args:
-      path: a file by `torch.save`, in the zip format (torch >= 1.6) or the legacy one.
+      path: a file of `torch.save`, in the zip format (torch >= 1.6) or the legacy format.
 
     Returns:
-      What was saved (dicts, lists, numbers, strings), each tensor an array of its own shape and dtype; bfloat16
-      comes as `ml_dtypes.bfloat16`. Tensors that shared a storage share memory.
+      The saved object (dicts, lists, numbers, strings). Each tensor is an array of its own shape and dtype. bfloat16
+      becomes `ml_dtypes.bfloat16`. Tensors with a common storage share memory.
 
     Raises:
-      UserError: missing, truncated or damaged file, or one that holds anything but plain data and tensors.
+      UserError: a missing, truncated or damaged file, or objects beyond plain data and tensors.
     """
     path = Path(path)
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); give the path of a .pth file") from None
+        raise UserError(f"{path}: cannot be read ({error.strerror}). Give the path of a .pth file") from None
     try:
         if data[:2] == b"PK":
             return _read_zip(data)
@@ -139,7 +139,7 @@ def read_torch_file(path: str | Path) -> Any:
         return fill_tensors(tree, storages.__getitem__)
     except DAMAGE as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(f"{path}: not a readable torch file of tensors, or damaged: {reason[:300]}") from None
+        raise UserError(f"{path} is damaged or no torch file of tensors: {reason[:300]}") from None
 
 
 def _read_zip(data: bytes) -> Any:
@@ -152,16 +152,16 @@ def _read_zip(data: bytes) -> Any:
             # torch never compresses; refusing it here also refuses zip bombs.
             raise pickle.UnpicklingError("its members are compressed, which torch never does")
         if f"{root}byteorder" in members and archive.read(f"{root}byteorder") != b"little":
-            raise pickle.UnpicklingError("it was saved on a big-endian machine; save it again on another")
+            raise pickle.UnpicklingError("it was saved on a big-endian machine. Save it again on another")
         tree = TensorUnpickler(io.BytesIO(archive.read(f"{root}data.pkl"))).load()
         return fill_tensors(tree, lambda key: archive.read(f"{root}data/{key}"))
 
 
 def read_storage(data: bytes) -> np.ndarray:
-    """The elements [n] of a storage as torch pickles one by itself: the legacy format around nothing else.
+    """The elements [n] of a storage that torch pickled alone, in the legacy format.
 
     Raises:
-      One of `DAMAGE`: not such bytes.
+      One of `DAMAGE`: the bytes have another format.
     """
     view, storages = _legacy_parts(data)
     if not isinstance(view, _View):
@@ -170,7 +170,7 @@ def read_storage(data: bytes) -> np.ndarray:
 
 
 def _legacy_parts(data: bytes) -> tuple[Any, dict[str, bytes]]:
-    """What was saved, its tensors lazy, and the bytes of each storage."""
+    """The saved object with its tensors still unread, and the bytes of each storage."""
     stream = io.BytesIO(data)
     plain = [TensorUnpickler(stream, tensors=False).load() for _ in range(3)]
     if plain[:2] != [_LEGACY_MAGIC, _LEGACY_PROTOCOL]:
@@ -197,7 +197,7 @@ def is_tensor(value: object) -> bool:
 
 
 def fill_tensors(tree: Any, read) -> Any:
-    """The tree with every tensor's values in place; `read(key)` gives a storage's bytes and is called once a key."""
+    """The tree with every tensor's values in place. `read(key)` gives a storage's bytes and is called once a key."""
     buffers: dict[tuple[str, np.dtype], np.ndarray] = {}
 
     def array(lazy: _Lazy) -> np.ndarray:
@@ -213,10 +213,10 @@ def fill_tensors(tree: Any, read) -> Any:
 
 
 def strided(storage: np.ndarray, offset: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> np.ndarray:
-    """A read-only tensor over a storage [n]; offset and strides count elements.
+    """A read-only tensor over a storage [n]. Offset and strides count elements.
 
     Raises:
-      One of `DAMAGE`: no layout that torch writes, or one that reaches past the storage.
+      One of `DAMAGE`: a layout that torch does not write, or that exceeds the storage.
     """
     _check_layout(offset, shape, strides)
     if 0 in shape:
@@ -242,6 +242,6 @@ def _walk(tree: Any, function, done: dict | None = None) -> Any:
     elif tree is None or isinstance(tree, bool | int | float | complex | str | bytes | set | frozenset):
         return tree
     else:
-        raise pickle.UnpicklingError("it holds something other than tensors; save the state_dict alone")
+        raise pickle.UnpicklingError("it holds something other than tensors. Save the state_dict alone")
     done[id(tree)] = result
     return result

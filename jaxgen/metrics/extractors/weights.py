@@ -102,7 +102,7 @@ def digest(tensors: Mapping[str, np.ndarray]) -> str:
 
 
 def local_copy(file: WeightsFile) -> Path | None:
-    """The file in the cache, or where another program keeps it; its content is not checked here."""
+    """The file in the cache, or where another program keeps it. Its content is not checked here."""
     places = [weights_folder() / file.name, *file.elsewhere()]
     return next((path for path in places if path.is_file()), None)
 
@@ -113,7 +113,7 @@ def local_source(weights: Weights) -> Source | None:
 
 
 def fetch_file(file: WeightsFile, network: str) -> Path:
-    """Downloads a file into the cache, checked by its SHA-256; a folder that cannot be written gets a warning.
+    """Downloads a file into the cache, checked by its SHA-256. A folder that cannot be written gets a warning.
 
     Raises:
       UserError: the download failed.
@@ -157,7 +157,7 @@ def obtain(weights: Weights) -> tuple[Source, list[Path]]:
 
 
 def obstacle(weights: Weights) -> str | None:
-    """Why the weights cannot be had, or None; they are fetched if they are not here."""
+    """Why the weights cannot be had, or None. They are fetched if they are not here."""
     try:
         obtain(weights)
     except UserError as error:
@@ -171,13 +171,13 @@ def load(
     """The checked tensors of a network, from a given file or from the first source that can be had.
 
     Args:
-      expected: name -> shape of every tensor that the network uses; others may be there.
+      expected: name -> shape of every tensor that the network uses. Others may be there.
       path: a file of any of the sources in place of the cached one.
       allow_other: take a file that is no known one, if its tensors fit.
 
     Raises:
-      UserError: nothing can be had; or a file that is not readable, not the known one, or whose tensors are missing, of
-        other shapes or not finite.
+      UserError: there are no weights, the file is unreadable or unknown, or tensors are missing, not finite or of other
+        shapes.
     """
     if path is None:
         source, paths = obtain(weights)
@@ -233,7 +233,7 @@ def check_shapes(tensors: Mapping[str, np.ndarray], expected: Mapping[str, tuple
         if names:
             count = "1 tensor is" if len(names) == 1 else f"{len(names)} tensors are"
             listed = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-            raise UserError(f"{where}: {count} {fault}: {listed}; use weights of this very network")
+            raise UserError(f"{where}: {count} {fault}: {listed}. Use weights of this very network")
 
 
 def folded(tensors: Mapping[str, np.ndarray], convolution: str, norm: str) -> dict[str, np.ndarray]:

@@ -1,10 +1,11 @@
-"""Convolutions of a fixed network by Winograd's minimal filtering, two outputs a tile and axis.
+"""Convolutions of a fixed network by Winograd's minimal filtering, with tiles of two outputs per axis.
 
-F(2, r) makes 2 outputs of an r-tap filter from r + 1 products instead of 2r (Winograd 1980; Lavin and Gray 2016,
-"Fast Algorithms for Convolutional Neural Networks"), so 3x3 costs 2.25 times fewer products, 5x5 2.8 times, 1x7 1.75
-times. With stride 2, three taps are two on the even pixels, F(2, 2), and one on the odd ones: 5 products instead of 6.
-In float32 the error of 3x3 is that of XLA's direct convolution, that of 5x5 and 1x7 two and a half times it, near that
-of one long sum; larger tiles save more products, lose more digits, and were no faster.
+F(2, r) makes 2 outputs of an r-tap filter from r + 1 products instead of 2r. Sources: Winograd 1980, and Lavin and Gray
+2016, "Fast Algorithms for Convolutional Neural Networks". 3x3 thus needs 2.25 times fewer products, 5x5 2.8 times, and
+1x7 1.75 times. With stride 2, three taps split into F(2, 2) on the even pixels and one tap on the odd pixels: 5
+products instead of 6. In float32, the error of 3x3 equals that of XLA's direct convolution. The error of 5x5 and 1x7 is
+two and a half times as large, near that of one long sum. Larger tiles save more products, lose more digits, and were no
+faster.
 """
 
 import functools
@@ -41,10 +42,10 @@ _EVERY_SECOND = Transforms(
 
 @functools.cache
 def transforms(taps: int, stride: int = 1) -> Transforms:
-    """F(2, taps), or for one tap F(1, 1); with stride 2 for three taps only.
+    """F(2, taps), or F(1, 1) for one tap. Stride 2 needs three taps.
 
-    By Toom and Cook: a product of polynomials is found from its values at n - 1 points and at infinity, and the
-    filter is its transpose. Each value is scaled by powers of two (exact) so that no term is much larger than others.
+    It follows Toom and Cook. A product of polynomials is determined by its values at n - 1 points and at infinity. The
+    filter is the transpose. Powers of two (exact) scale each value, so that no term is much larger than others.
     """
     if stride == 2 and taps == 3:
         return _EVERY_SECOND
@@ -87,7 +88,7 @@ def _inverse(matrix: list[list[Fraction]]) -> list[list[Fraction]]:
 def kernel_terms(kernel: np.ndarray, stride: int = 1) -> list[list[np.ndarray]]:
     """The terms of a kernel [kh, kw, C, O] as lists of float32 matrices [C, O], computed in float64.
 
-    Apart, because a slice of one large array would be copied in every call.
+    The matrices are separate, because a slice of one large array would be copied in every call.
     """
     rows, columns = (transforms(size, stride).kernels for size in kernel.shape[:2])
     terms = np.einsum("ia,jb,abco->ijco", rows, columns, kernel.astype(np.float64)).astype(np.float32)

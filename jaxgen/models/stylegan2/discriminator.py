@@ -15,7 +15,7 @@ _SQRT_HALF = math.sqrt(0.5)
 
 
 class DiscriminatorBlock(nn.Module):
-    """One resolution, halved at its end; architecture "orig", "skip" (images go down beside) or "resnet"."""
+    """One resolution, halved at its end. Architecture "orig", "skip" (images go down beside) or "resnet"."""
 
     channels: int
     channels_out: int
@@ -42,7 +42,7 @@ class DiscriminatorBlock(nn.Module):
 
 
 class DiscriminatorEpilogue(nn.Module):
-    """At 4x4: minibatch standard deviation, 3x3 convolution, two dense layers to `features` numbers; in float32."""
+    """At 4x4: minibatch standard deviation, 3x3 convolution, two dense layers to `features` numbers. In float32."""
 
     channels: int
     features: int
@@ -110,18 +110,18 @@ class Discriminator(nn.Module):
 
 
 def minibatch_stddev(x, group_size: int, num_features: int = 1, axis_name: str | None = None):
-    """Images with the standard deviation over groups of the batch as more channels (Karras et al. 2018, section 3).
+    """Images with the standard deviation over groups of the batch as further channels (Karras et al. 2018, section 3).
 
-    Image i belongs to group i mod (N / group_size), so groups are strided. Examples are spread over devices as
-    `ops.random.example_ids` numbers them, so that whole groups lie on a device where its share is a multiple of the
-    group; where it is not, devices exchange their (small) images: with those alone that hold the rest of the group
-    where its size is a multiple of the share, else with all. Groups are the same on any number of devices.
+    Image i belongs to group i mod (N / group_size), so groups are strided. `ops.random.example_ids` numbers examples on
+    devices so that whole groups lie on a device if its share is a multiple of the group. Otherwise devices exchange
+    their (small) images. If the group is a multiple of the share, a device exchanges with the devices of its group
+    only, else with all devices. The groups do not depend on the number of devices.
 
     Args:
-      x: [n, H, W, C]; the statistics are computed in float32 at least.
-      group_size: images in a group; the whole batch of all devices where that is smaller.
-      num_features: channels to add, each the mean over its share of C; C is a multiple of it.
-      axis_name: the mesh axis that the batch is spread over (inside `shard_map`); None: x is all of it.
+      x: [n, H, W, C]. The statistics are computed in float32 at least.
+      group_size: images in a group, but at most the whole batch of all devices.
+      num_features: channels to add, each the mean over its share of C. C is a multiple of it.
+      axis_name: the mesh axis of the batch (inside `shard_map`). None: x is the whole batch.
 
     Returns:
       [n, H, W, C + num_features] in the dtype of x.
@@ -152,7 +152,7 @@ def minibatch_stddev(x, group_size: int, num_features: int = 1, axis_name: str |
 
 
 def _whole_group(y: jax.Array, parts: int, axis_name: str) -> jax.Array:
-    """The images [n * parts, ...] of this device's group in the order of their numbers, whichever device has them.
+    """The images [n * parts, ...] of this device's group, in the order of their numbers, from all devices.
 
     Image j of device d has the number j * devices + d, so a group lies on devices that are devices / parts apart.
     """

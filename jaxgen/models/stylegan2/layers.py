@@ -1,6 +1,6 @@
-"""Layers with an equalised learning rate (Karras et al. 2018, section 4.1): weights ~ N(0, 1), scaled when used.
+"""Layers with an equalised learning rate (Karras et al. 2018, section 4.1): weights ~ N(0, 1), scaled on use.
 
-With them the mapping network z -> w and truncation (Karras et al. 2019, sections 2 and B), and modulated convolution.
+Built from them: the mapping network z -> w, truncation (Karras et al. 2019, sections 2 and B), modulated convolution.
 """
 
 import math
@@ -87,14 +87,14 @@ def modulated_conv(x, kernel, styles, *, demodulate: bool = True, up: int = 1, f
     Karras et al. 2020, section 2.2, equations 1 and 3.
 
     Args:
-      x: [N, H, W, C], float32 or a half precision, in which kernel and styles are normalised first so that nothing
-        overflows (only where demodulation makes their scales irrelevant).
+      x: [N, H, W, C], float32 or a half precision. Half precision first normalises kernel and styles against overflow,
+        if demodulation makes their scales irrelevant.
       kernel: [k, k, C, O] float32, k odd.
       styles: [N, C] float32.
-      demodulate: whether the expected variance of each output channel is brought to that of the input.
+      demodulate: whether to bring the expected variance of each output channel to that of the input.
       up: 1, or 2 to double the resolution with the filter `BINOMIAL`.
-      fused: False scales activations before and after one convolution for all images; True makes each image's own
-        kernel, a grouped convolution. The same numbers; grouped ones are slow on CPUs and in training.
+      fused: False scales activations before and after one convolution for all images. True makes a kernel for each
+        image, in a grouped convolution. The numbers are equal. Grouped convolutions are slow on CPUs and in training.
 
     Returns:
       [N, up * H, up * W, O] in the dtype of x.
@@ -124,7 +124,7 @@ class Mapping(nn.Module):
     """Latents [N, z_dim] and classes [N] to w [N, w_dim].
 
     Without latents (z_dim 0: the discriminator's conditioning) only the classes are mapped. The collection "w_avg"
-    holds the mean of w that truncation pulls towards; the recipe moves it.
+    holds the mean of w that truncation pulls towards. The recipe moves it.
     """
 
     w_dim: int

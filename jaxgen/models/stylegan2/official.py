@@ -1,7 +1,7 @@
-"""Tensor names and layouts of the published networks (stylegan2-ada-pytorch's state dicts), to ours and back.
+"""Converts tensor names and layouts of the published networks (stylegan2-ada-pytorch's state dicts) to ours and back.
 
-Theirs: dense weights [out, in], convolutions [out, in, k, k], constants [C, 4, 4]. Ours: [in, out], [k, k, in, out],
-[4, 4, C]. Filters (`resample_filter`) are constants here.
+Published layouts: dense weights [out, in], convolutions [out, in, k, k], constants [C, 4, 4]. Our layouts: [in, out],
+[k, k, in, out], [4, 4, C]. Filters (`resample_filter`) are constants here.
 """
 
 import re
@@ -23,7 +23,7 @@ _AXES = {("const", 3): (1, 2, 0), ("weight", 4): (2, 3, 1, 0), ("weight", 2): (1
 def from_official(tensors: Mapping[str, np.ndarray]) -> dict[str, dict]:
     """Collections `{"params": ..., "noise": ..., "w_avg": ...}` of one network (G without its prefix, or D).
 
-    The trees' names are the dotted parts of theirs: `mapping.fc0.weight` is `params["mapping"]["fc0"]["weight"]`.
+    Our names are the dotted parts of the official names: `mapping.fc0.weight` is `params["mapping"]["fc0"]["weight"]`.
     """
     collections: dict[str, dict] = {"params": {}}
     for name, tensor in tensors.items():
@@ -46,8 +46,9 @@ def to_official(collections: Mapping[str, Mapping]) -> dict[str, np.ndarray]:
 
 
 def with_filters(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """A network's tensors with the filters that its state dict also has: of every convolution but those to RGB, of
-    every resolution of G, and of those of D above 4x4.
+    """A network's tensors together with the filters in its state dict.
+
+    Filters belong to every convolution except those to RGB, to every resolution of G, and to D above 4x4.
     """
     layers = {
         name.removesuffix(".weight")

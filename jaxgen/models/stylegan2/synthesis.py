@@ -49,13 +49,13 @@ class SynthesisLayer(nn.Module):
         elif noise == CONST_NOISE:
             x = x + (strength * const.value[..., None]).astype(dtype)
         elif noise != NO_NOISE:
-            raise ValueError(f"noise={noise!r}: a RandomNoise, {CONST_NOISE!r} or {NO_NOISE!r}")
+            raise ValueError(f"noise={noise!r}: it must be a RandomNoise, {CONST_NOISE!r} or {NO_NOISE!r}")
         x = x + self.param("bias", nn.initializers.zeros, (self.features,)).astype(dtype)
         return leaky_relu(x, self.gain, self.clamp)
 
 
 class ToRGB(nn.Module):
-    """Modulated 1x1 convolution to the image's channels, without demodulation; styles times 1 / sqrt(C)."""
+    """Modulated 1x1 convolution to the image's channels, without demodulation. Styles times 1 / sqrt(C)."""
 
     features: int
     clamp: float | None = None
@@ -73,7 +73,7 @@ class ToRGB(nn.Module):
 
 
 class SynthesisBlock(nn.Module):
-    """One resolution; architecture "orig", "skip" (images added up) or "resnet" (activations added).
+    """One resolution. Architecture "orig", "skip" (images added up) or "resnet" (activations added).
 
     `ws`: [N, convolutions + 1, D], the last one for the image. Takes and returns activations and the image so far.
     """
@@ -118,7 +118,7 @@ class Synthesis(nn.Module):
     """ws [N, num_ws, D] -> images [N, R, R, C], float32, unbounded.
 
     Channels at resolution r: min(channel_base / r, channel_max). The `bfloat16_resolutions` highest ones compute in
-    bfloat16; of the `remat_resolutions` highest ones a backward pass computes the activations again.
+    bfloat16. Of the `remat_resolutions` highest ones a backward pass computes the activations again.
     """
 
     resolution: int
@@ -171,7 +171,7 @@ def width(resolution: int, channel_base: int, channel_max: int) -> int:
 
 
 def is_among_highest(resolution: int, side: int, count: int) -> bool:
-    """Whether a resolution is one of the `count` highest; 4 never is."""
+    """Whether a resolution is one of the `count` highest, 4 never is."""
     return resolution > max(side >> count, 4)
 
 
@@ -181,7 +181,7 @@ def precision(resolution: int, side: int, bfloat16_resolutions: int) -> jnp.dtyp
 
 
 def applied(block: nn.Module, again: bool, *arrays: jax.Array | None, **options):
-    """`block(*arrays, **options)`; with `again` a backward pass computes it anew and keeps no more than what went in.
+    """`block(*arrays, **options)`. With `again`, a backward pass recomputes it and stores only its inputs.
 
     Chen et al. 2016, Training deep nets with sublinear memory cost. `options` need not be arrays.
     """

@@ -16,6 +16,7 @@ def _fid(real, fake):
     return np.square(real.mean(0) - fake.mean(0)).sum() + np.square(a).sum() + np.square(b).sum() - 2 * cross
 
 
+@pytest.mark.full
 def test_fid_of_the_same_images_as_the_reference(golden, inception_tensors, save_torch, tmp_path, monkeypatch, capsys):
     arrays = golden("inception.npz")
     images, expected = arrays["images"], arrays["pytorch/images/2048"]
