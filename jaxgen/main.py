@@ -1,12 +1,19 @@
-"""Train, evaluate, sample and time generative models.
+"""Train, evaluate, sample and time deep generative models.
 
-    python -m jaxgen.main --config configs/dcgan_digits.py                     train (or resume), then evaluate
-    python -m jaxgen.main --config configs/dcgan_digits.py --mode=sample       PNG files from the newest checkpoint
-    python -m jaxgen.main --config configs/vae_mnist.py --config.data.dir=DIR  any key of the config can be overridden
-    python -m jaxgen.main --workdir runs/dcgan_digits --mode=sample            a run that there is, by its own config
-    python -m jaxgen.main --config configs/study_digits.py                     a study: many runs, compared in a report
+Start with one of these:
 
-jaxgen/settings/default.py lists every key with its meaning. The same command after a kill resumes to the bit.
+    python -m jaxgen.main --config dcgan_digits                                   train and evaluate a GAN, no download
+    python -m jaxgen.main --workdir runs/dcgan_digits --mode=sample               more samples of a run that there is
+    python -m jaxgen.main --config dcgan_digits --workdir runs/b --config.seed=1  change any key of the config
+
+The first command takes about three minutes on two cores. After a kill the same command goes on where the run was.
+
+Read on:
+
+    python -m jaxgen.main --help    every flag
+    docs/start/first_run.md         the first command step by step
+    configs/                        every experiment and every study; --config takes a name or a file
+    jaxgen/settings/default.py      every key of a config, with its meaning
 """
 
 import errno
@@ -28,7 +35,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 _OF_CHECKPOINT = ("evaluate", "sample", "project")
 
 _CONFIG = config_flags.DEFINE_config_file(
-    "config", help_string="Experiment: a file of configs/, or the work directory of a run.", lock_config=True
+    "config", help_string="Experiment: its name, its file, or the work directory of a run.", lock_config=True
 )
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Folder for everything that the run writes (default: runs/<config name>)."
@@ -40,14 +47,14 @@ _MODE = flags.DEFINE_string(
     "of a table. `project`: find latents of test images. `benchmark`: time the training step, JSON on the last line. "
     "`plan`: compile the step for the hardware of --topology, which need not be here, JSON on the last line.",
 )
-_CHECKPOINT = flags.DEFINE_string("checkpoint", "latest", "For evaluate, sample and project: latest, best, or a step.")
+_CHECKPOINT = flags.DEFINE_string("checkpoint", "latest", "For evaluate, sample, project: latest, best, or a step.")
 _TOPOLOGY = flags.DEFINE_string("topology", None, "For plan: a TPU slice such as v5e:2x4, or GPUs such as h100:8.")
 _DISTRIBUTED = flags.DEFINE_bool(
     "distributed", False, "This process is one of several. Clusters that JAX knows (SLURM, TPU) need no other flag."
 )
-_COORDINATOR = flags.DEFINE_string("coordinator_address", None, "host:port of process 0, where no cluster tells it.")
-_NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "Processes in all, where no cluster tells it.")
-_PROCESS_ID = flags.DEFINE_integer("process_id", None, "Number of this process, where no cluster tells it.")
+_COORDINATOR = flags.DEFINE_string("coordinator_address", None, "host:port of process 0, where no cluster gives it.")
+_NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "Number of all processes, where no cluster gives it.")
+_PROCESS_ID = flags.DEFINE_integer("process_id", None, "Number of this process from 0, where no cluster gives it.")
 
 
 def _parse_flags(argv: list[str]) -> list[str]:
@@ -193,9 +200,12 @@ def _quiet_about_full_disks() -> None:
 
 
 def run() -> None:
-    """Entry point: bad input ends in one line on stderr and exit code 2."""
+    """Entry point. Bad input ends in one line on stderr and exit code 2. No input at all shows how to start."""
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())  # import paths in a config mean the same for the script and for `python -m`
+    if len(sys.argv) == 1:
+        print(__doc__.strip())
+        return
     run_process.follow_study()
     _quiet_about_full_disks()
     try:

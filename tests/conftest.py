@@ -57,6 +57,7 @@ def tiny_config():
         config.steps = 20
         config.log_every = config.sample_every = config.checkpoint_every = config.histogram_every = 10
         config.num_devices = 1
+        config.report = False
         config.evaluation.metrics = ("psnr",)
         config.evaluation.num_samples = 16
         config.evaluation.batch_size = 16
@@ -84,6 +85,7 @@ def get_config():
     config.steps = 20
     config.log_every = config.sample_every = config.checkpoint_every = 10
     config.compilation_cache = ""
+    config.report = False
     config.evaluation.metrics = ("psnr",)  # a GAN has none: evaluation is instant
     config.evaluation.num_samples = config.evaluation.batch_size = 16
     config.sample.rows = config.sample.columns = 3

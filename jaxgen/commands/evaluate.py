@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import jax
 
+from jaxgen.commands import closing
 from jaxgen.commands.sample import draw_fitted
 from jaxgen.devices import parallel, processes
 from jaxgen.devices.stopping import Stop, watch_processes
@@ -65,12 +66,14 @@ def evaluate(config, folder: Path, checkpoint: str) -> str:
         trackers.close(complete=None)
         if evaluated is None:
             return ""
+        if processes.is_primary():
+            closing.write_report(config, folder)
         processes.wait_for_all("evaluated")
         return evaluated.table
 
 
-def finish(opened: Session, run: TrainingRun, state: parallel.TrainState, lanes: tuple[Lane, ...]) -> str:
-    """Draws the last pictures and evaluates each seed, and all seeds together. Returns the evaluation's table.
+def finish(opened: Session, run: TrainingRun, state: parallel.TrainState, lanes: tuple[Lane, ...]) -> Evaluated | None:
+    """Draws the last pictures and evaluates each seed, and all seeds together. None if the run was asked to stop.
 
     All processes share the evaluations. The primary process alone draws and writes.
     """
@@ -90,7 +93,7 @@ def finish(opened: Session, run: TrainingRun, state: parallel.TrainState, lanes:
     evaluated = evaluate_seeds(opened, run.workdir, state, lanes, measured, run.stop, run.trackers, keep_current=True)
     if primary and evaluated is not None:
         write_timing(run, step)  # again, with the seconds of the evaluation
-    return "" if evaluated is None else evaluated.table
+    return evaluated
 
 
 def evaluate_seeds(

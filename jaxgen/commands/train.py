@@ -7,6 +7,7 @@ from pathlib import Path
 
 from clu import parameter_overview
 
+from jaxgen.commands import closing
 from jaxgen.commands.evaluate import finish
 from jaxgen.devices import parallel, processes
 from jaxgen.devices.stopping import Stop, watch_processes
@@ -38,7 +39,8 @@ def train(config, folder: Path) -> str:
     """Trains to the end, resuming from the newest whole checkpoint, then evaluates into evaluation.json.
 
     Returns:
-      The table of the evaluation. "" if the run was asked to stop, and in all processes but the primary.
+      The table of the evaluation, and the last lines of the command. "" if the run was asked to stop, and in all
+      processes but the primary.
     """
     if (container := container_of(folder)) is not None:
         raise UserError(f"--workdir={folder} is one of several seeds: train them all, --workdir={container}")
@@ -75,10 +77,13 @@ def train(config, folder: Path) -> str:
             goal = goal_of(config)
             log.info("stopped at step %d of %s, saved: the same command goes on from here", state.step, goal)
             return ""
-        table = finish(opened, run, state, lanes)
+        evaluated, told = finish(opened, run, state, lanes), []
         run.trackers.close(complete=True)
+        if evaluated is not None and primary:
+            closing.write_report(config, folder)
+            told = [evaluated.table, closing.last_lines(config, folder, int(state.step), lanes, evaluated.results)]
         processes.wait_for_all("finished")
-        return table
+        return "\n\n".join(filter(None, told))
 
 
 def _prepare(

@@ -9,7 +9,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from jaxgen.errors import UserError
-from jaxgen.evaluation.gallery import Gallery, point_gallery
+from jaxgen.evaluation.gallery import KEPT, Gallery, point_gallery
 from jaxgen.metrics.base import PAIR_VIEWS, SAMPLE_VIEWS, VIEWS, Accumulator, Context
 from jaxgen.metrics.image_set import Chosen, ImageSet, ImageSource, OutputBatch
 from jaxgen.metrics.records import record, timed
@@ -184,14 +184,16 @@ class _Evaluation:
         """Generates the view's output once and feeds it to all its metrics, and samples to the gallery."""
         seconds = dict.fromkeys([metric.key for metric in metrics] + [view], 0.0)
         accumulators: dict[str, Accumulator] = {}
+        drawn = next((metric.extractor for metric in metrics if metric.extractor), None)  # the gallery's network
         for metric in metrics:  # all, before the first asks for features
             self.tell_uses(metric)
+        if gallery and drawn and self.real.images is not None and len(self.real) <= KEPT:
+            self.real.keep_features(drawn)  # of all that there is, and not once more of the same images for pictures
         for metric in metrics:
             with timed(seconds, metric.key):
                 accumulators[metric.key] = metric.module.start(self.context(view, metric.extractor))
-        if gallery:  # with the features of the first metric that has any
-            extractor = next((metric.extractor for metric in metrics if metric.extractor), None)
-            accumulators["_gallery"] = _DRAWN[view](self.context(view, extractor), Path(gallery))
+        if gallery:
+            accumulators["_gallery"] = _DRAWN[view](self.context(view, drawn), Path(gallery))
             seconds["_gallery"] = 0.0
         epsilon = next((metric.module.EPSILON for metric in metrics if "epsilon" in self.takes[view]), None)
         for ids, count in self.stream(self.counts(view)[1], view):

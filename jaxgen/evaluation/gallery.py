@@ -15,7 +15,7 @@ from jaxgen.metrics.tabular import tables_of
 from jaxgen.pictures import evaluation_pictures, image_grids, point_pictures, table_pictures
 
 log = logging.getLogger(__name__)
-_KEPT = 1000
+KEPT = 1000  # samples, and real images, that pictures are made of at most
 _GRID, _COLUMNS = 64, 8
 _NEIGHBOURS, _ROWS = 5, 12
 _PAIRS = 16
@@ -34,10 +34,10 @@ class Gallery:
 
     def __init__(self, context: Context, folder: Path):
         self._context, self._folder = context, folder
-        self._samples = StreamSubset(context.n_fake, _KEPT, context.seed)
+        self._samples = StreamSubset(context.n_fake, KEPT, context.seed)
         # The metrics ask for these features too, and a batch computes them once.
         self._features = StreamSubset(
-            context.n_fake, _KEPT, context.seed, lambda batch: batch.features(context.extractor)[0]
+            context.n_fake, KEPT, context.seed, lambda batch: batch.features(context.extractor)[0]
         )
 
     def update(self, batch: OutputBatch) -> None:
@@ -79,7 +79,7 @@ class Gallery:
             drawn["closest_pairs"] = evaluation_pictures.duplicates(samples, np.array(closest), distances)
         if context.real is None or context.real.images is None:
             return drawn
-        chosen = indices(len(context.real.images), _KEPT, context.seed)
+        chosen = indices(len(context.real.images), KEPT, context.seed)
         real = context.real.features_of(chosen, context.extractor)
         save_features(self._folder, real, fake, context.extractor)
         if len(samples) + len(real) > 10:

@@ -103,8 +103,8 @@ class ImageSet:
         return self._features[extractor]
 
     def features_of(self, ids: np.ndarray, extractor: str) -> np.ndarray:
-        """Features of some images [len(ids), D]. They come from the features of all images if those exist."""
-        if extractor in self._features or extractor in self._outputs:
+        """Features of some images [len(ids), D]. They come from the features of all images if a metric wants those."""
+        if extractor in self._features or extractor in self._outputs or extractor in self._keep:
             return self.features(extractor)[ids]
         return np.asarray(self._extractor(extractor).apply(self.images[ids])[0])
 
@@ -148,7 +148,7 @@ class ImageSet:
     def _stream_outputs(self, name: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         extractor = self._extractor(name)
         for ids, count in self._stream(len(self.images), f"features of {self.split}"):
-            features, logits = extractor.apply(self._place(self.images[ids]))
+            features, logits = extractor.apply(without_padding(self._place(self.images[ids]), count))
             yield self._stream.gather(features, count), self._stream.gather(logits, count)
 
     def _cached(self, name: str, what: str, compute: Callable[[], Any]) -> Any:
@@ -212,9 +212,20 @@ class OutputBatch:
     def features(self, name: str, of: str = "fake") -> tuple[np.ndarray, np.ndarray]:
         """Features and logits [count, ...] of `fake` (or of `real`) under an extractor. All metrics share them."""
         if (name, of) not in self._features:
-            features, logits = self._extractor(name).apply(getattr(self, of))
+            features, logits = self._extractor(name).apply(without_padding(getattr(self, of), self.count))
             self._features[name, of] = self.host(features), self.host(logits)
         return self._features[name, of]
+
+
+def without_padding(batch: jax.Array, count: int) -> jax.Array:
+    """The first `count` examples of a batch: a feature network takes long for padding, which is dropped after it.
+
+    A batch that lies on several devices stays whole, since each of them has an equal part. `count` is that of all
+    processes: where it is less than a process's share, each gives so many, and only the first one's count.
+    """
+    if isinstance(batch, jax.Array) and len(batch.sharding.device_set) > 1:
+        return batch
+    return batch[:count]
 
 
 class Chosen:

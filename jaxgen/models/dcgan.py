@@ -18,8 +18,9 @@ def build(config, image_shape: tuple[int, int, int], num_classes: int, dtype) ->
     """A GAN of `config.architecture` for images [H, W, C]. The networks accept labels and ignore them.
 
     Config keys: architecture ("radford" | "pytorch_gan"), latent_dim, width (channels of the generator's last hidden
-    layer), dropout (pytorch_gan only), batch_norm (False removes it from both networks). The key output_bias (radford
-    only) gives the generator's last layer a bias beside BatchNorm too.
+    layer), dropout (pytorch_gan only), batch_norm (False removes it from both networks). For radford only: output_bias
+    gives the generator's last layer a bias beside BatchNorm too, spectral_norm replaces the discriminator's BatchNorm,
+    discriminator_width is the discriminator's width (0: `width`).
 
     Raises:
       UserError: unknown architecture, or an image size that it cannot make.
@@ -28,7 +29,9 @@ def build(config, image_shape: tuple[int, int, int], num_classes: int, dtype) ->
     if config.architecture == "radford":
         doublings(image_shape)
         generator = RadfordGenerator(image_shape=image_shape, output_bias=config.output_bias, **options)
-        networks = generator, RadfordDiscriminator(**options)
+        options["width"] = config.discriminator_width or config.width
+        options["batch_norm"] &= not config.spectral_norm
+        networks = generator, RadfordDiscriminator(spectral_norm=config.spectral_norm, **options)
     elif config.architecture == "pytorch_gan":
         _check_quarters(image_shape, config.batch_norm)
         networks = (
@@ -102,13 +105,19 @@ class RadfordGenerator(_Network):
 
 
 class RadfordDiscriminator(_Network):
-    """4x4 stride-2 convolutions that double the channels, LeakyReLU 0.2, batch normalisation except on the first."""
+    """4x4 stride-2 convolutions that double the channels, LeakyReLU 0.2, batch normalisation except on the first.
+
+    `spectral_norm` (Miyato et al. 2018) is not the paper's. It bounds each layer's slope.
+    """
+
+    spectral_norm: bool = False
 
     @nn.compact
     def __call__(self, images: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:
         del labels
         start, count = doublings(images.shape[1:])
         options = {"use_bias": not self.batch_norm, "kernel_init": _NORMAL, "dtype": self.dtype}
+        options["spectral_norm"] = self.spectral_norm
         x = images
         for stage in range(count):
             x = Conv(self.width << stage, kernel_size=4, stride=2, padding=1, **options)(x)

@@ -154,7 +154,8 @@ def _draw(chapter: Chapter) -> None:
 
     if table and table.ranked:
         dots = "Each mark is a seed. The stroke is the mean. The pale bar is its 95% interval within the axis."
-        add("leaderboard", plots.leaderboard(table, f"{section.slug}-a"), dots)
+        if len(table.ranked) > 1 or table.ranked[0].summary.n > 1:  # one mark alone shows nothing
+            add("leaderboard", plots.leaderboard(table, f"{section.slug}-a"), dots)
         side = "the lower left" if table.metric.direction == "lower" else "the upper left"
         side = side if table.metric.target is None else f"{table.metric.target:g} at the left"
         caption = f"Quality against training time. Towards {side} is better and cheaper."

@@ -14,6 +14,7 @@ from jaxgen.report.sections import Model, Section
 
 # Bytes of all pictures of a page, and of one; a page holds them a third larger.
 _BUDGET, _LARGEST = 5_000_000, 250_000
+TSNE = "evaluation/tsne.png"
 _WIDTHS = (720, 560, 440, 340, 260, 200)
 _KINDS = (
     ("Samples", "samples/step_*.png", "Grids from the same latents, at each run's last step."),
@@ -33,7 +34,16 @@ _KINDS = (
     ("Samples by class", "evaluation/samples_by_class.png", "The class is that of the nearest real image."),
     ("Latent traversals", "samples/traversal.png", "One latent at a time, the others fixed."),
 )
-# Left out of "further pictures": the report draws its own, or shows their parts.
+# On a page of several models the report draws its own plane, and real images stand beside no model alone.
+_OF_ONE_MODEL = (
+    ("Real and generated images", "evaluation/real_beside_fake.png", "Test images at the left, samples at the right."),
+    (
+        "Features of real and generated images",
+        TSNE,
+        "A t-SNE: a good model's points mix with the real ones. Distances between far groups mean nothing.",
+    ),
+)
+# Left out of "further pictures": the page shows them above, or shows their parts.
 _ELSEWHERE = {"tsne", "real_beside_fake", "figure2"}
 
 
@@ -91,9 +101,10 @@ def kinds(section: Section) -> tuple[list[PictureKind], list[str]]:
         kind = by_title.setdefault(title, PictureKind(title, meaning, [], folded))
         kind.pictures.append(Picture(run, f"{model.name}{seed}{at}", name, whole))
 
+    wanted = (_KINDS[0], *_OF_ONE_MODEL, *_KINDS[1:]) if len(section.models) == 1 else _KINDS
     for model in section.models:
         pictured = pictured_run(section, model)
-        for title, pattern, meaning in _KINDS:
+        for title, pattern, meaning in wanted:
             if files := pictured.files(pattern):
                 add(title, meaning, model, pictured, files[-1])
         for path in pictured.files("evaluation/*.png"):
@@ -103,7 +114,7 @@ def kinds(section: Section) -> tuple[list[PictureKind], list[str]]:
         for run in model.runs:
             if run is not pictured and (files := run.files(pattern)):
                 add(f"{title} of seed {run.seed}", meaning, model, run, files[-1], folded=True)
-    order = {title: place for place, (title, _, _) in enumerate(_KINDS)}
+    order = {title: place for place, (title, _, _) in enumerate(wanted)}
 
     def place(kind: PictureKind) -> tuple:
         return (0, 1, kind.title) if kind.folded else (order.get(kind.title, len(order)), 0, "")

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxgen.report import plots
-from jaxgen.report.pictures import pictured_run
+from jaxgen.report.pictures import TSNE, pictured_run
 from jaxgen.report.sections import Section
 
 _FILE = "evaluation/features.npz"
@@ -40,7 +40,9 @@ def read(path: Path) -> SampleFeatures | None:
 
 
 def plane(section: Section, prefix: str) -> tuple[str, str] | None:
-    """The figure of a section and its caption, None if no run has features."""
+    """The figure of a section and its caption. None if no run has features, or if its own picture shows them all."""
+    if len(section.models) == 1 and pictured_run(section, section.models[0]).files(TSNE):
+        return None
     left = {model.number: read(pictured_run(section, model).folder / _FILE) for model in section.models}
     left = {number: features for number, features in left.items() if features is not None}
     kinds = [features.kind for features in left.values()]

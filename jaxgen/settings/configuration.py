@@ -17,6 +17,7 @@ _FREE = (
     "compilation_cache",
     "histogram_every",
     "trackers",
+    "report",
     "alarms.",
     "num_devices",
     "seed_devices",

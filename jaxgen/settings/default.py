@@ -92,6 +92,7 @@ def get_config() -> ConfigDict:
     # The checkpoint that is best by this metric is kept too. It needs `eval_every`. "": no such checkpoint.
     config.best_metric = ""
     config.histogram_every = 1_000  # Steps between two histograms of the parameters in TensorBoard.
+    config.report = True  # At its end the run writes report/index.html. Runs of a study leave the page to the study.
     # Trackers show numbers and pictures: `tensorboard`, `wandb`, `mlflow` or an import path. `wandb` and `mlflow` need
     # the extras of these names. A run can go on with other trackers. `()`: no tracker.
     config.trackers = ("tensorboard",)
@@ -186,9 +187,10 @@ def get_config() -> ConfigDict:
     config.model.output_bias = False
     # The dropout rate in the discriminators of `tabular_gan`, `dcgan` (`pytorch_gan`) and `mlp_gan` (`goodfellow`).
     config.model.dropout = 0.25
-    # For `sngan`, `point_gan`, `tabular_gan`: the width of the discriminator. 0: the same as `width`.
+    # For `dcgan` (`radford`), `sngan`, `point_gan`, `tabular_gan`: the width of the discriminator. 0: the same as
+    # `width`.
     config.model.discriminator_width = 0
-    # For `sngan`, `point_gan`, `tabular_gan`: the discriminator has spectral normalisation.
+    # For `dcgan` (`radford`), `sngan`, `point_gan`, `tabular_gan`: the discriminator has spectral normalisation.
     config.model.spectral_norm = False
     config.model.layer_norm = False  # For `sngan`: the discriminator has LayerNorm, for gradient penalties.
     config.model.conditional = False  # For `sngan`, `stylegan2`: both networks know the class.

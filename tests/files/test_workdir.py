@@ -50,6 +50,21 @@ def test_another_config_is_refused_with_the_keys(tmp_path, tiny_config):
     assert "optimizers.generator.learning_rate" in str(caught.value)
 
 
+def test_a_run_of_before_a_key_was_made_goes_on_with_its_default(tmp_path, tiny_config):
+    workdir.bind(tmp_path, tiny_config(), {})
+    path = tmp_path / "config.json"
+    written = json.loads(path.read_text())
+    del written["config"]["model"]["output_bias"], written["config"]["report"]
+    path.write_text(json.dumps(written))
+    workdir.bind(tmp_path, tiny_config(), {})
+    changed = tiny_config()
+    changed.report = True
+    workdir.bind(tmp_path, changed, {})  # a page changes nothing of the training
+    changed.model.output_bias = True
+    with pytest.raises(UserError, match=r"config.model.output_bias: False there, True now"):
+        workdir.bind(tmp_path, changed, {})
+
+
 def test_keys_that_do_not_change_training_may_differ(tmp_path, tiny_config):
     workdir.bind(tmp_path, tiny_config(), {})
     other = tiny_config()

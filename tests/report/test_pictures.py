@@ -63,6 +63,24 @@ def test_all_models_and_the_real_data_share_a_plane(run, tmp_path, shape, extrac
     assert figure.count("<use ") == 3 * shape[0] + 3
 
 
+def test_a_model_alone_shows_the_plane_that_its_evaluation_drew(run, tmp_path):
+    real = R.normal(size=(30, 6)).astype(np.float32)
+    for name in ("a", "b"):
+        folder = run.make(tmp_path / name, 5.0, changes={"model.width": len(name) + ord(name)}) / "evaluation"
+        folder.mkdir()
+        np.savez(folder / "features.npz", real=real, fake=real + 1, extractor=np.array("net"))
+        for picture in ("tsne", "real_beside_fake"):
+            Image.new("L", (40, 40), 9).save(folder / f"{picture}.png")
+    (alone,), _ = sections(find_runs([tmp_path / "a"])[0])
+    (both,), _ = sections(find_runs([tmp_path])[0])
+    own = {"Real and generated images", "Features of real and generated images"}
+    for section, drawn in ((alone, own), (both, set())):
+        assert {kind.title for kind in pictures.kinds(section)[0]} - {"Samples"} == drawn
+        assert (tsne.plane(section, "p") is None) == bool(drawn)
+    (tmp_path / "a" / "evaluation" / "tsne.png").unlink()
+    assert tsne.plane(alone, "p") is not None
+
+
 def test_points_that_are_not_finite_leave_their_model_out(run, tmp_path):
     _, caption = tsne.plane(_section(run, tmp_path, (30, 2), "", b=np.full((30, 2), np.nan)), "p")
     assert caption.endswith(" Without such features: b, c.")

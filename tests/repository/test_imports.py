@@ -38,7 +38,7 @@ ALLOWED = {
     "report": {"evaluation", "files", "metrics", "settings"},
     "study": {"files", "report", "settings"},
 }
-ALLOWED["commands"] = set(ALLOWED) - {"report", "study"}
+ALLOWED["commands"] = set(ALLOWED) - {"study"}
 
 
 def imports(path: Path) -> set[str]:

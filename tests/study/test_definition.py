@@ -41,6 +41,7 @@ def test_runs_have_the_entry_s_config_with_the_changes_of_both(study):
     expected = run_config.load("configs/dcgan_digits.py", [])
     with expected.unlocked():
         expected.seed, expected.model.width, expected.evaluation.metrics = 5, 16, ("psnr",)
+        expected.report = False  # the study makes one of all its runs
     assert run.config.to_dict() == expected.to_dict()
     again = run_config.load(run.arguments[0].removeprefix("--config="), list(run.arguments[1:]))
     assert again.to_dict() == expected.to_dict()  # the command line says all of it
@@ -161,6 +162,12 @@ def test_keys_of_all_runs_and_of_one_entry_on_the_command_line():
     assert widths["vae"] == 6
     assert {run.seeds for run in found.runs()} == {(8,)}
     assert {run.config.data.dir for run in found.runs()} == {"there"}
+
+
+def test_runs_of_a_study_leave_the_page_to_the_study_unless_they_are_told_to():
+    for overrides, pages in (([], {False}), (["--config.report=True"], {True})):
+        found = read(run_config.load("configs/study_digits.py", overrides))
+        assert {run.config.report for run in found.runs()} == pages
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
