@@ -200,7 +200,7 @@ def _quiet_about_full_disks() -> None:
 
 
 def run() -> None:
-    """Entry point: bad input ends in one line on stderr and exit code 2; no input at all in how to start."""
+    """Entry point. Bad input ends in one line on stderr and exit code 2. No input at all shows how to start."""
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())  # import paths in a config mean the same for the script and for `python -m`
     if len(sys.argv) == 1:

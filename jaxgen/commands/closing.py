@@ -19,10 +19,10 @@ def write_report(config, folder: Path) -> Path | None:
     """Writes the report page of a run into `report/` of its work directory.
 
     Args:
-      folder: the work directory; of one of several seeds the page is that of the whole run.
+      folder: the work directory. For one of several seeds the page shows the whole run.
 
     Returns:
-      The page; None where `config.report` is False, or after a warning where the page could not be written.
+      The page. None if `config.report` is False, or after a warning that the page could not be written.
     """
     if not config.report:
         return None
@@ -34,12 +34,12 @@ def write_report(config, folder: Path) -> Path | None:
     except Exception as error:  # the run is complete without its page, whatever is wrong with the page
         reason = " ".join(str(error).split()) or type(error).__name__
         again = f"python -m jaxgen.report {_quoted(folder)} --out {_quoted(folder / 'report')}"
-        log.warning("no report page (%s); the run itself is complete. To write the page again: %s", reason, again)
+        log.warning("no report page (%s). The run itself is complete. To write the page again: %s", reason, again)
         return None
 
 
 def last_lines(config, folder: Path, step: int, lanes: tuple[Lane, ...], results: Mapping[str, Any]) -> str:
-    """What a training made and where, and what to do next; names only files that are there.
+    """What a training made and where, and what to do next. Only existing files are named.
 
     Args:
       folder: the work directory. step: the last one. lanes: the run's seeds.
@@ -82,7 +82,7 @@ def _next_commands(folder: Path) -> Iterator[tuple[str, str]]:
     run, other = _quoted(folder), _quoted(folder.with_name(f"{folder.name}_seed1"))
     main = "python -m jaxgen.main"
     yield f"{main} --workdir {run} --mode=sample", "more samples, one file each"
-    yield f"{main} --config {run} --workdir {other} --config.seed=1", "the same with another seed; any key can change"
+    yield f"{main} --config {run} --workdir {other} --config.seed=1", "the same with another seed (any key can change)"
     yield f"python -m jaxgen.report {run} {other} --out report", "compare the two on one page"
 
 

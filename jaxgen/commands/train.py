@@ -39,7 +39,7 @@ def train(config, folder: Path) -> str:
     """Trains to the end, resuming from the newest whole checkpoint, then evaluates into evaluation.json.
 
     Returns:
-      The table of the evaluation and the last lines of the command. "" if the run was asked to stop, and in all
+      The table of the evaluation, and the last lines of the command. "" if the run was asked to stop, and in all
       processes but the primary.
     """
     if (container := container_of(folder)) is not None:

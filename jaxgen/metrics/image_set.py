@@ -103,7 +103,7 @@ class ImageSet:
         return self._features[extractor]
 
     def features_of(self, ids: np.ndarray, extractor: str) -> np.ndarray:
-        """Features of some images [len(ids), D], from those of all images if these exist or will be wanted."""
+        """Features of some images [len(ids), D]. They come from the features of all images if a metric wants those."""
         if extractor in self._features or extractor in self._outputs or extractor in self._keep:
             return self.features(extractor)[ids]
         return np.asarray(self._extractor(extractor).apply(self.images[ids])[0])

@@ -69,7 +69,7 @@ def _better(table: MetricTable, sound: list[ModelRow]) -> Sentence:
         text = f"{_listed(equal)} are best alike by {metric.name}: {_number(best, error)}."
     elif len(sound) == 1:
         lead = "How good is it?" if len(table.ranked) == 1 else lead
-        text = f"{best.model.name} has {metric.name} {_number(best)}. There is no other sound model for comparison."
+        text = f"{best.model.name} has {metric.name} {_number(best)}, and there is no other sound model for comparison."
     if second is not None:
         text += f" Next comes {second.model.name} with {_number(second, error)}{_by_how_much(best, second, metric)}."
     if ahead:
@@ -152,25 +152,25 @@ def _belief(best: ModelRow, table: MetricTable) -> Sentence:
     seeds, mean, deviation = best.summary[:3]
     spread = deviation / abs(mean) if mean and seeds > 1 else 0.0
     if seeds == 1:
-        doubts.append("it has a single seed")
+        doubts.append("It has a single seed")
     elif spread > _WIDE:
-        doubts.append(f"its seeds spread by {percent(spread)}")
+        doubts.append(f"Its seeds spread by {percent(spread)}")
     if seeds < len(model.runs):
-        doubts.append(f"only {seeds} of its {len(model.runs)} runs count here")
+        doubts.append(f"Only {seeds} of its {len(model.runs)} runs count here")
     findings = [finding for run in model.runs for finding in run.findings]
     if badges := sorted({finding.badge for finding in findings if finding.level != "note"}):
-        doubts.append(f"its findings are: {', '.join(badges)}")
+        doubts.append(f"Its findings are: {', '.join(badges)}")
     if len({run.facts.get("commit") for run in model.runs}) > 1:
-        doubts.append("its seeds were trained by different commits")
+        doubts.append("Its seeds were trained by different commits")
     if any(finding.kind == "uncommitted code" for finding in findings):
-        doubts.append("its code differed from the commit in its record")
+        doubts.append("Its code differed from the commit in its record")
     if others := table.others:
         left = "run was" if len(others) == 1 else "runs were"
         doubts.append(f"{len(others)} {left} evaluated with other settings and left out of the comparison")
     lead, by = "Can it be believed?", percent(spread) if mean else "nothing"
     if not doubts:
         return Sentence(lead, f"Yes: {seeds} seeds that spread by {by}, and no problem was found.")
-    return Sentence(lead, f"With care. {' '.join(f'{doubt[0].upper()}{doubt[1:]}.' for doubt in doubts)}", "warning")
+    return Sentence(lead, f"With care. {'. '.join(doubts)}.", "warning")
 
 
 def _went_wrong(section: Section) -> list[Sentence]:

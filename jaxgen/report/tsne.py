@@ -40,7 +40,7 @@ def read(path: Path) -> SampleFeatures | None:
 
 
 def plane(section: Section, prefix: str) -> tuple[str, str] | None:
-    """The figure of a section and its caption, None if no run has features or if its own picture shows them all."""
+    """The figure of a section and its caption. None if no run has features, or if its own picture shows them all."""
     if len(section.models) == 1 and pictured_run(section, section.models[0]).files(TSNE):
         return None
     left = {model.number: read(pictured_run(section, model).folder / _FILE) for model in section.models}

@@ -93,7 +93,6 @@ def get_config() -> ConfigDict:
     config.best_metric = ""
     config.histogram_every = 1_000  # Steps between two histograms of the parameters in TensorBoard.
     config.report = True  # At its end the run writes report/index.html. Runs of a study leave the page to the study.
-    config.report = True  # At its end the run writes report/index.html. Runs of a study leave the page to the study.
     # Trackers show numbers and pictures: `tensorboard`, `wandb`, `mlflow` or an import path. `wandb` and `mlflow` need
     # the extras of these names. A run can go on with other trackers. `()`: no tracker.
     config.trackers = ("tensorboard",)

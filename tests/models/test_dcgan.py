@@ -15,7 +15,7 @@ from tests.helpers.devices import gathered, spread
 KEY = jax.random.key(0)
 
 
-def model(architecture, side, channels=3, width=64, batch_norm=True, dtype=jnp.float32, output_bias=False):
+def model(architecture, side, channels=3, width=64, batch_norm=True, dtype=jnp.float32, output_bias=False, **more):
     config = ConfigDict(
         {
             "architecture": architecture,
@@ -24,6 +24,9 @@ def model(architecture, side, channels=3, width=64, batch_norm=True, dtype=jnp.f
             "dropout": 0.25,
             "batch_norm": batch_norm,
             "output_bias": output_bias,
+            "spectral_norm": False,
+            "discriminator_width": 0,
+            **more,
         }
     )
     return dcgan.build(config, (side, side, channels), 0, dtype)
@@ -68,6 +71,26 @@ def test_an_output_bias_is_one_parameter_a_channel_and_the_layers_stay_the_paper
     added = biased["ConvTranspose_2"].pop("bias")
     assert added.shape == (3,)
     assert jax.tree.structure(biased) == jax.tree.structure(plain)
+
+
+def test_spectral_norm_takes_the_place_of_the_discriminators_batch_norm():
+    gan = model("radford", 32, width=8, spectral_norm=True, discriminator_width=4)
+    g, d = variables(gan, 32)
+    assert {"BatchNorm_0", "BatchNorm_1", "BatchNorm_2"} <= set(g["params"])
+    assert {name: layer["kernel"].shape[-1] for name, layer in d["params"].items()} == {
+        "Conv_0": 4,
+        "Conv_1": 8,
+        "Conv_2": 16,
+        "Conv_3": 1,
+    }
+    assert set(d["spectral_norm"]) == set(d["params"])
+    images = jax.random.normal(KEY, (4, 32, 32, 3))
+    for _ in range(30):  # power iterations
+        _, moved = gan.discriminator.apply(d, images, None, train=True, mutable=["spectral_norm"])
+        d = {**d, **moved}
+    scaled = {**d, "params": jax.tree.map(lambda x: 7 * x if x.ndim > 1 else x, d["params"])}
+    logits = [gan.discriminator.apply(weights, images, None, train=False) for weights in (d, scaled)]
+    np.testing.assert_allclose(*logits, rtol=1e-4, atol=1e-6)  # a layer's slope is 1, whatever its weights' size
 
 
 def test_with_an_output_bias_the_ground_can_be_black():
