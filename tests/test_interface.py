@@ -206,6 +206,7 @@ def test_loading_changes_nothing_and_asks_for_no_lock(gan):
     assert changed <= {gan.folder / ".lock", gan.folder / "checkpoints", gan.folder}
 
 
+@pytest.mark.full
 def test_training_resumes_and_leaves_the_program_as_it_was(config_of, tmp_path, capsys):
     logger, heard = logging.getLogger("jaxgen"), logging.NullHandler()
     logger.addHandler(heard)
@@ -258,6 +259,7 @@ def test_what_cannot_be_trained_is_named(config_of, tmp_path):
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.full
 def test_several_seeds_are_a_run_each(config_of, tmp_path):
     config = config_of("gan", num_seeds=2, steps=10, data__name="gaussian_ring", data__limit=0)
     config.model.update({"name": "point_gan", "batch_norm": False})

@@ -109,12 +109,12 @@ def test_gradient_accumulation_equals_the_whole_batch(tiny_config):
     ("share_fakes", "batch_norm", "devices", "expected"),
     [
         # One gradient all-reduce per player; with the same fakes for both neither waits for the other, and one serves.
-        (False, False, 4, 2),
-        (True, False, 4, 1),
+        pytest.param(False, False, 4, 2, marks=pytest.mark.full),
+        pytest.param(True, False, 4, 1, marks=pytest.mark.full),
         # BatchNorm, Lg = 2 and Ld = 1 layers: Lg + Ld forward, Ld backward for the discriminator's loss,
         # Ld + Lg backward for the generator's, two gradients.
         (True, True, 4, 2 + 1 + 1 + 1 + 2 + 2),
-        (True, True, 1, 0),
+        pytest.param(True, True, 1, 0, marks=pytest.mark.full),
     ],
 )
 def test_all_reduces_of_a_compiled_step(tiny_config, share_fakes, batch_norm, devices, expected):

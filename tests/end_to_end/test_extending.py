@@ -107,6 +107,7 @@ def test_own_model_by_the_command_of_its_page(home):
     assert evaluation["fd_tiles"]["n_fake"] == 32
 
 
+@pytest.mark.full
 def test_own_loss_and_penalty(home):
     lines, _, _ = trained(home, "my_loss.py", evaluation__metrics=())
     # At the start every logit is near 0, where label smoothing leaves 2 log 2 as it is.

@@ -37,7 +37,8 @@ def test_n_critic_counts_discriminator_updates_per_generator_update(tiny_config)
     assert opened.recipe.batches == 3
 
 
-@pytest.mark.parametrize("devices", [1, pytest.param(2, marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize("devices", [1, 2])
 def test_generator_may_learn_from_a_larger_batch_than_the_discriminator(tiny_config, devices):
     """Without critic and statistics between them, the step on a doubled batch is that of a run of twice the batch."""
     steps = {}

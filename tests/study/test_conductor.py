@@ -100,6 +100,7 @@ def cores_of(folder):
     return [tuple(json.loads(path.read_text())) for path in sorted(folder.glob("runs/*/*/cores"))]
 
 
+@pytest.mark.full
 @BESIDE
 def test_runs_beside_each_other_have_their_own_cores(do, tmp_path, capsys):
     before = os.sched_getaffinity(0)
@@ -122,6 +123,7 @@ def test_runs_beside_each_other_have_their_own_cores(do, tmp_path, capsys):
     assert not first & second
 
 
+@pytest.mark.full
 @BESIDE
 def test_two_at_a_time_halve_the_time_that_is_left(do, tmp_path, capsys, monkeypatch):
     do()
@@ -270,6 +272,7 @@ def test_other_modes_and_other_folders_are_refused(do, tmp_path):
         conductor.conduct(found, tmp_path / "study" / "runs" / "gan" / "seed_0", "train", "latest", ["false"])
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("at_once", [1, pytest.param(2, marks=BESIDE)])
 def test_a_signal_reaches_the_runs_which_save(do, tmp_path, capsys, number, at_once):
@@ -307,6 +310,7 @@ assert "jax" not in sys.modules  # the devices belong to the runs
 """
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("at_once", [1, pytest.param(2, marks=BESIDE)])
 def test_killed_at_random_moments_ends_as_if_untouched(do, tmp_path, start_process, at_once):
     (tmp_path / "drive.py").write_text(DRIVER)

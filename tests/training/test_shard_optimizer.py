@@ -61,9 +61,10 @@ def test_the_same_trajectory_with_a_share_of_the_state(tiny_config, recipe):
             assert all(leaf.is_fully_replicated for leaf in jax.tree.leaves(player.params))
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("devices", "spread"),
-    [pytest.param(1, False, marks=pytest.mark.full), (2, True), pytest.param(4, False, marks=pytest.mark.full)],
+    [(1, False), (2, True), (4, False)],
 )
 def test_a_checkpoint_goes_on_on_other_devices(tiny_config, tmp_path, devices, spread):
     config = configured(tiny_config, "vae")
