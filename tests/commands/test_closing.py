@@ -88,6 +88,6 @@ def test_a_page_that_cannot_be_written_is_one_warning(config, tmp_path, monkeypa
         assert closing.write_report(config, tmp_path) is None
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
-    assert record.getMessage().startswith("no report page (two lines); the run itself is complete.")
+    assert record.getMessage().startswith("no report page (two lines). The run itself is complete.")
     assert "\n" not in record.getMessage()
     assert f"python -m jaxgen.report {tmp_path} --out {Path(tmp_path, 'report')}" in record.getMessage()
