@@ -221,7 +221,7 @@ def test_it_can_be_given_data_and_then_belongs_to_them(converted):
     told = json.loads((converted / "config.json").read_text())
     assert (told["config"]["data"]["name"], told["data"], told["converted"]["kimg"]) == ("digits", "of digits", 123)
     config.data.name = "mnist"
-    with pytest.raises(UserError, match=r"config.data.name: 'digits' there, 'mnist' now"):
+    with pytest.raises(UserError, match=r"config.data.name: 'digits' there and 'mnist' now"):
         workdir.check(converted, config)
 
 
