@@ -399,9 +399,9 @@ def test_benchmark_prints_json_and_writes_nothing(command, tiny, tmp_path, monke
         (("--mode=sample", "--checkpoint=7"), ["no checkpoint of step 7", "[10, 20]"]),
         (("--mode=sample", "--checkpoint=newest"), ["--checkpoint='newest'", "latest, best"]),
         (("--mode=evaluate", "--checkpoint=best"), ["--checkpoint=best", "best_metric"]),
-        (("--config.model.width=16",), ["another config", "config.model.width: 8 there, 16 now"]),
-        (("--mode=sample", "--config.seed=3"), ["another config", "config.seed: 0 there, 3 now"]),
-        (("--config.steps=10",), ["another config", "config.steps: 20 there, 10 now"]),
+        (("--config.model.width=16",), ["another config", "config.model.width: 8 there and 16 now"]),
+        (("--mode=sample", "--config.seed=3"), ["another config", "config.seed: 0 there and 3 now"]),
+        (("--config.steps=10",), ["another config", "config.steps: 20 there and 10 now"]),
     ],
 )
 def test_what_does_not_fit_the_run_is_refused(trained, command, arguments, words):

@@ -45,7 +45,7 @@ def test_another_config_is_refused_with_the_keys(tmp_path, tiny_config):
     other = tiny_config()
     other.model.width = 16
     other.optimizers.generator.learning_rate = 1.0
-    with pytest.raises(UserError, match=r"config.model.width: 8 there, 16 now") as caught:
+    with pytest.raises(UserError, match=r"config.model.width: 8 there and 16 now") as caught:
         workdir.bind(tmp_path, other, {})
     assert "optimizers.generator.learning_rate" in str(caught.value)
 
@@ -61,7 +61,7 @@ def test_a_run_of_before_a_key_was_made_goes_on_with_its_default(tmp_path, tiny_
     changed.report = True
     workdir.bind(tmp_path, changed, {})  # a page changes nothing of the training
     changed.model.output_bias = True
-    with pytest.raises(UserError, match=r"config.model.output_bias: False there, True now"):
+    with pytest.raises(UserError, match=r"config.model.output_bias: False there and True now"):
         workdir.bind(tmp_path, changed, {})
 
 
@@ -107,7 +107,7 @@ def test_more_steps_under_a_schedule_is_another_run(tmp_path, tiny_config):
     config.optimizers.generator.schedule = "linear"
     workdir.bind(tmp_path, config, {})
     config.steps += 100
-    with pytest.raises(UserError, match=r"config.steps: 20 there, 120 now"):
+    with pytest.raises(UserError, match=r"config.steps: 20 there and 120 now"):
         workdir.bind(tmp_path, config, {})
 
 
@@ -115,7 +115,7 @@ def test_fewer_steps_are_refused(tmp_path, tiny_config):
     config = tiny_config()
     workdir.bind(tmp_path, config, {})
     config.steps = 10
-    with pytest.raises(UserError, match=r"config.steps: 20 there, 10 now"):
+    with pytest.raises(UserError, match=r"config.steps: 20 there and 10 now"):
         workdir.bind(tmp_path, config, {})
 
 

@@ -188,7 +188,7 @@ def test_an_entry_that_changed_is_refused_by_name_or_done_anew(do, tmp_path):
     with pytest.raises(UserError) as raised:
         do(other)
     line = str(raised.value)
-    for word in ("the entry 'wide' has changed", "config.model.width: 16 there, 32 now", "--config.redo=wide"):
+    for word in ("the entry 'wide' has changed", "config.model.width: 16 there and 32 now", "--config.redo=wide"):
         assert word in line
     assert (len(started(tmp_path)), do.reports) == (4, 1)
     other.redo = ("wide",)
@@ -206,7 +206,7 @@ def test_lanes_and_single_runs_do_not_mix(do, tmp_path):
     do(small_study(seeds=(0,)))
     together = small_study(lanes=True)
     with pytest.raises(
-        UserError, match=r"entry 'gan' has changed .*config.lanes: False there, True now \(and so have w"
+        UserError, match=r"entry 'gan' has changed .*config.lanes: False there and True now \(and so have w"
     ):
         do(together)
     together.redo = ("gan", "wide")
@@ -215,7 +215,7 @@ def test_lanes_and_single_runs_do_not_mix(do, tmp_path):
     assert found["entries"][0]["workdirs"] == ["runs/gan"]
     assert found["entries"][0]["runs"][0]["seeds"] == [0, 1]
     assert not (tmp_path / "study" / "runs" / "gan" / "seed_0").exists()
-    with pytest.raises(UserError, match=r"config.lanes: True there, False now"):
+    with pytest.raises(UserError, match=r"config.lanes: True there and False now"):
         do()
 
 

@@ -158,5 +158,5 @@ def test_time_ends_a_run_with_all_that_an_end_has(tiny_config, tmp_path, monkeyp
         train.train(plain, tmp_path / "plain")
         assert checksums(tmp_path / "plain", step) == end  # the run of so many steps
     config.budget.seconds = 6.0
-    with pytest.raises(UserError, match=r"config.budget.seconds: 12.0 there, 6.0 now"):
+    with pytest.raises(UserError, match=r"config.budget.seconds: 12.0 there and 6.0 now"):
         train.train(config, folder)
