@@ -339,7 +339,7 @@ def test_command_lines_that_cannot_be(tmp_path, capsys, converted):
     source = tmp_path / "a.npz"
     np.savez(source, **{"D.b4.conv.weight": np.zeros(3)})
     for arguments, words in (
-        ((source, "--workdir", tmp_path / "r"), "holds D; a generator"),
+        ((source, "--workdir", tmp_path / "r"), "holds D, but a generator, G_ema or G, is needed"),
         (("--workdir", tmp_path / "r"), "give either"),
         ((source, "--workdir", tmp_path / "r", "--export_weights", "b.npz"), "give either"),
         ((source, "--workdir", tmp_path / "r", "--config.steps=3"), "Name it with --config"),

@@ -239,7 +239,7 @@ def test_decompression_bombs_are_refused(opened, tmp_path, save_image, monkeypat
 def test_mixed_sizes_need_an_image_size(opened, tmp_path, save_image):
     save_image(tmp_path / "0.png", 0, (8, 8))
     save_image(tmp_path / "1.png", 1, (9, 12))
-    with pytest.raises(UserError, match=r"0\.png is 8x8, 1\.png 9x9; set data\.image_size"):
+    with pytest.raises(UserError, match=r"0\.png is 8x8, 1\.png 9x9\. Set data\.image_size"):
         opened(tmp_path, test_split="train", test_fraction=0.0)
     assert opened(tmp_path, image_size=4, test_split="", test_fraction=0.0).splits["train"].images.shape == (2, 4, 4, 1)
 

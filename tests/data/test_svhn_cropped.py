@@ -44,7 +44,7 @@ def test_extra_is_missing_when_named(data_config, tmp_path, write):
     ("changes", "message"),
     [
         ({"y": np.ones((2, 1), np.uint8)}, "holds 3 images but 2 labels"),
-        ({"y": np.zeros((3, 1), np.uint8)}, "holds labels from 0 to 0; SVHN has 1 to 10"),
+        ({"y": np.zeros((3, 1), np.uint8)}, r"holds labels from 0 to 0\. SVHN has 1 to 10"),
         ({"X": np.zeros((32, 32, 3, 3))}, r"X is float64 \[32, 32, 3, 3\]"),
         ({"X": np.zeros((3, 32, 32, 3), np.uint8)}, r"X is uint8 \[3, 32, 32, 3\]"),
     ],

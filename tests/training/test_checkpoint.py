@@ -181,7 +181,7 @@ def test_all_damaged_is_refused_not_started_over(folder):
 
 def test_a_step_that_is_not_there_is_refused(folder):
     checkpoints = saved(folder, steps=(10,))
-    with pytest.raises(UserError, match=r"no checkpoint of step 15; there are \[10\]"):
+    with pytest.raises(UserError, match=r"no checkpoint of step 15\. There are \[10\]"):
         checkpoints.restore(abstract(), 15)
     checkpoints.close()
 

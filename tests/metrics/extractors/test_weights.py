@@ -58,8 +58,8 @@ def test_other_files_only_where_allowed(file):
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        ({"a": None}, r"w\.pth: 1 tensor is missing: a;"),
-        ({"a": None, "b": None}, r"2 tensors are missing: a, b;"),
+        ({"a": None}, r"w\.pth: 1 tensor is missing: a."),
+        ({"a": None, "b": None}, r"2 tensors are missing: a, b."),
         ({"a": np.zeros((3, 2))}, r"1 tensor is of another shape: a \(3, 2\), not \(2, 3\)"),
         ({"b": np.array([0, np.nan, 0, 0])}, r"w\.pth: b has values that are not finite"),
     ],
