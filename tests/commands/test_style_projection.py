@@ -134,5 +134,5 @@ def test_other_models_have_no_w(run, monkeypatch, tmp_path, tiny_config):
     config.project.space = "w_plus"
     opened = session.open_session(config)
     monkeypatch.setattr(restoring, "open_finished", run._replace(opened=opened).checkpoint)
-    with pytest.raises(UserError, match=r"config.project.space='w_plus' is for models with styles .*; dcgan has none"):
+    with pytest.raises(UserError, match=r"config.project.space='w_plus' is for models with styles .*\. dcgan has none"):
         project.project(config, tmp_path, "latest")

@@ -189,7 +189,7 @@ def some_broken(tmp_path):
 def test_unreadable_images_are_named_and_counted(opened, some_broken, tmp_path, zipped):
     path = zip_of(some_broken, tmp_path / "x.zip") if zipped else some_broken
     with pytest.raises(
-        UserError, match=r"4 of 9 images cannot be read: 1\.png \(.+\), 2\.jpg \(.+\), 4\.jpg \(.+\), \.\.\.;"
+        UserError, match=r"4 of 9 images cannot be read: 1\.png \(.+\), 2\.jpg \(.+\), 4\.jpg \(.+\), \.\.\.\. "
     ) as e:
         opened(path)
     assert "data.skip_bad_images=True" in str(e.value)

@@ -132,5 +132,5 @@ def test_facts_say_what_the_bits_are_of(tiny_config, likelihood, discrete, pixel
 def test_an_importance_weighted_bound_has_no_kl_to_weigh(tiny_config, key, value):
     config = tiny_config("vae")
     config.recipe.iwae_samples, config.recipe[key] = 5, value
-    with pytest.raises(UserError, match=f"iwae_samples=5 .*leave config.recipe.{key} at its default"):
+    with pytest.raises(UserError, match=f"iwae_samples=5 .*Leave config.recipe.{key} at its default"):
         session.open_session(config)
