@@ -1,4 +1,4 @@
-"""DCGAN (Radford et al. 2016) on scikit-learn's digits, enlarged from 8x8 to 16x16: three minutes, no download.
+"""DCGAN (Radford et al. 2016) on scikit-learn's digits, enlarged from 8x8 to 16x16: no download.
 
 The digits are few and their ground is black. So the discriminator sees augmented images and learns five times slower
 than the generator, and the generator's last layer has a bias. Bilinear enlargement is what a transposed convolution of
@@ -7,7 +7,8 @@ than the generator, and the generator's last layer has a bias. Bilinear enlargem
 Paper: Radford, Metz and Chintala 2016, Unsupervised representation learning with deep convolutional generative
   adversarial networks.
 Published: The paper gives no number for this data set.
-Reached: @REACHED@
+Reached: fd_efficientnet_lite0 9.26, 9.11, 9.37, precision 0.55, 0.63, 0.58, recall 0.51, 0.55, 0.57 for seeds 0, 1, 2,
+  and 4.4 for training images in place of samples. 248 s of processor time on 2 cores of an AMD EPYC (commit 6d0faa8).
 """
 
 from jaxgen.settings import default, presets

@@ -50,7 +50,7 @@ def last_lines(config, folder: Path, step: int, lanes: tuple[Lane, ...], results
     seeds = f" with {len(lanes)} seeds" if len(lanes) > 1 else ""
     title = f"Done: {config.model.name} on {config.data.name}, {step:,} steps{seeds}. What is in {folder}:"
     lines = [title, *(f"  {name:<{width}}  {text}" for name, text in made), "Next:"]
-    return "\n".join([*lines, *(f"  {command}  # {purpose}" for command, purpose in _next_commands(folder))])
+    return "\n".join([*lines, *(f"  {purpose}  {command}" for purpose, command in _next_commands(config, folder))])
 
 
 def _made(folder: Path, step: int, lanes: tuple[Lane, ...], results: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -78,12 +78,14 @@ def _numbers(results: Mapping[str, Any]) -> str:
     return ", ".join(shown[:_NUMBERS] + more)
 
 
-def _next_commands(folder: Path) -> Iterator[tuple[str, str]]:
-    run, other = _quoted(folder), _quoted(folder.with_name(f"{folder.name}_seed1"))
+def _next_commands(config, folder: Path) -> Iterator[tuple[str, str]]:
+    """What to do next, and its command."""
+    seed = config.seed + config.num_seeds
+    run, other = _quoted(folder), _quoted(folder.with_name(f"{folder.name}_seed{seed}"))
     main = "python -m jaxgen.main"
-    yield f"{main} --workdir {run} --mode=sample", "more samples, one file each"
-    yield f"{main} --config {run} --workdir {other} --config.seed=1", "the same with another seed (any key can change)"
-    yield f"python -m jaxgen.report {run} {other} --out report", "compare the two on one page"
+    yield "more samples", f"{main} --workdir {run} --mode=sample"
+    yield "another seed", f"{main} --config {run} --workdir {other} --config.seed={seed}"
+    yield "compare both", f"python -m jaxgen.report {run} {other} --out report"
 
 
 def _quoted(path: Path) -> str:

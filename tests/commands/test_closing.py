@@ -64,6 +64,11 @@ def test_paths_with_spaces_can_be_pasted(config, tmp_path):
     assert f"--workdir '{tmp_path}/my run' --mode=sample" in text
 
 
+def test_the_next_seed_is_one_that_was_not_trained(config, tmp_path):
+    config.seed, config.num_seeds = 3, 2
+    assert f"--workdir {tmp_path / 'run'}_seed5 --config.seed=5" in _lines(config, tmp_path / "run")
+
+
 def test_the_page_is_of_the_run_with_all_its_seeds(config, tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(report, "build", lambda folders, out: asked.append((folders, out)) or out / "index.html")
