@@ -27,4 +27,4 @@ def get_config():
     config.optimizers.discriminator.learning_rate = 1e-4
     config.evaluation.metrics = ("fd_efficientnet_lite0", "precision", "recall")
     config.evaluation.num_samples = 2_048
-    return presets.length(config, steps=8_000, every=1_000)
+    return presets.length(config, steps=6_000, every=1_000)
