@@ -11,7 +11,6 @@ from jaxgen.commands import project
 from jaxgen.commands.project import targets_of
 from jaxgen.errors import UserError
 from jaxgen.metrics import feature_distance
-from jaxgen.metrics.extractors import lpips_vgg
 from jaxgen.metrics.psnr import psnr
 from jaxgen.runs import restoring, session
 from tests.helpers import stylegan2_runs
@@ -123,7 +122,6 @@ def test_the_start_is_the_mean_w_of_the_target_s_own_class(run):
 )
 def test_refuses(run, monkeypatch, tmp_path, changes, words):
     monkeypatch.setattr(restoring, "open_finished", run.checkpoint)
-    monkeypatch.setattr(lpips_vgg, "missing", lambda: None)
     with pytest.raises(UserError, match=words):
         project.project(_config(**changes), tmp_path, "latest")
     assert not list(tmp_path.iterdir())

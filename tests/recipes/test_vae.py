@@ -107,7 +107,7 @@ def test_unknown_binarisation_is_refused(tiny_config):
 def test_a_model_that_cannot_give_the_channels_of_a_likelihood_is_refused(tiny_config):
     config = tiny_config("vae")
     config.recipe.likelihood, config.model.name = "logistic_mixture", "dcgan"
-    with pytest.raises(UserError, match=r"wants 30 channels of the decoder, but .*takes no `output_channels`"):
+    with pytest.raises(UserError, match=r"needs 30 channels of the decoder, but .*takes no `output_channels`"):
         session.open_session(config)
 
 
