@@ -252,7 +252,7 @@ def test_what_cannot_be_trained_is_named(config_of, tmp_path):
         jaxgen.train(jaxgen.experiment("study_digits"), tmp_path / "study")
     with pytest.raises(jaxgen.UserError, match=r"config\.steps=0"):
         jaxgen.train(config_of("gan", steps=0), tmp_path / "none")
-    with pytest.raises(jaxgen.UserError, match="near: dcgan_digits"):
+    with pytest.raises(jaxgen.UserError, match="Similar: dcgan_digits"):
         jaxgen.experiment("dcgan_digitz")
     with workdir.lock(tmp_path / "used"), pytest.raises(jaxgen.UserError, match="in use by another run"):
         jaxgen.train(config_of("gan"), tmp_path / "used")

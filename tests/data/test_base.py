@@ -115,7 +115,7 @@ def test_wrong_options_are_one_clear_line(data_config, changes, message):
     ("made", "message"),
     [
         ({"dtype": "float32"}, "images of float32"),
-        ({"labels": "np.arange(5)"}, r"labels of int64 \[5\]; they must be integers \[6\]"),
+        ({"labels": "np.arange(5)"}, r"labels of int64 \[5\]\. They must be integers \[6\]"),
         ({"labels": "np.arange(6) / 2"}, "labels of float64"),
         ({"labels": "np.arange(6)"}, "labels from 0 to 5. They must lie below the number of class names, 2"),
     ],

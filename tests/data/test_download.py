@@ -101,7 +101,7 @@ def test_a_failed_download_says_what_to_get_and_leaves_nothing(config, archives,
     archives[name] = archives[name]._replace(**{key: value.format(address) for key, value in change.items()})
     with pytest.raises(UserError, match=f"downloading {name} failed .*({message})") as error:
         open_dataset(config(), progress=False)
-    assert f"get {archives[name].url} " in str(error.value)
+    assert f"Get {archives[name].url} " in str(error.value)
     assert "\n" not in str(error.value)
     assert leftovers(config()) == []
     gc.collect()  # a socket left open would raise its warning, an error here, in whatever test comes next

@@ -74,7 +74,7 @@ def test_test_fraction(opened, classes):
     assert sorted(values(opened(classes, test_fraction=0.001), "test")) == [19, 109]
     everything = opened(classes, test_fraction=0.0, test_split="train")
     assert len(everything.splits["train"].images) == 30
-    with pytest.raises(UserError, match=r"has the splits train; .* set data\.test_split=train"):
+    with pytest.raises(UserError, match=r"has the splits train\. .* set data\.test_split=train"):
         opened(classes, test_fraction=0.0)
 
 
@@ -189,7 +189,7 @@ def some_broken(tmp_path):
 def test_unreadable_images_are_named_and_counted(opened, some_broken, tmp_path, zipped):
     path = zip_of(some_broken, tmp_path / "x.zip") if zipped else some_broken
     with pytest.raises(
-        UserError, match=r"4 of 9 images cannot be read: 1\.png \(.+\), 2\.jpg \(.+\), 4\.jpg \(.+\), \.\.\.;"
+        UserError, match=r"4 of 9 images cannot be read: 1\.png \(.+\), 2\.jpg \(.+\), 4\.jpg \(.+\), \.\.\.\. "
     ) as e:
         opened(path)
     assert "data.skip_bad_images=True" in str(e.value)
@@ -214,7 +214,7 @@ def test_labels_stay_with_their_images_when_some_are_skipped(opened, classes):
 
 def test_nothing_but_unreadable_images(opened, tmp_path):
     (tmp_path / "0.png").write_bytes(b"broken")
-    with pytest.raises(UserError, match=r"none of its 1 images can be read \(0\.png: cannot identify image file\)"):
+    with pytest.raises(UserError, match=r"none of 1 images can be read \(0\.png: cannot identify image file\)"):
         opened(tmp_path, skip_bad_images=True, test_split="")
 
 

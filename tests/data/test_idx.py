@@ -84,7 +84,7 @@ def test_a_damaged_file_is_named(data_config, tmp_path, write, how):
 def test_images_and_labels_must_match(data_config, tmp_path, write):
     write(tmp_path)
     shutil.copy(tmp_path / "t10k-labels-idx1-ubyte.gz", tmp_path / "train-labels-idx1-ubyte.gz")
-    with pytest.raises(UserError, match=r"12 images but .* 5 labels"):
+    with pytest.raises(UserError, match=r"12 images, but .* 5 labels"):
         open_dataset(data_config(name="mnist", dir=tmp_path), progress=False)
 
 

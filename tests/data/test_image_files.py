@@ -59,7 +59,7 @@ def test_a_damaged_file_in_a_zip_is_named(folder, tmp_path):
     assert images[np.array([0])].shape == (1, 6, 7, 3)
     with pytest.raises(UserError, match=r"a/1\.png cannot be read"):
         images[np.array([0, 1])]
-    with pytest.raises(UserError, match=r"a/2\.png cannot be read \(cannot identify image file\); replace"):
+    with pytest.raises(UserError, match=r"a/2\.png cannot be read \(cannot identify image file\)\. Replace"):
         images[np.array([2])]
 
 

@@ -184,7 +184,7 @@ def test_refuses(data_config, tmp_path, changes, message):
     [
         (np.zeros((4, 2, 2, 2), np.uint8), None, r"uint8 \[4, 2, 2, 2\]. Images must be uint8"),
         (np.zeros((4, 2, 2), np.float32), None, "float32"),
-        (np.zeros((4, 2, 2), np.uint8), np.zeros(3, int), "must be 4 whole numbers"),
+        (np.zeros((4, 2, 2), np.uint8), np.zeros(3, int), "must hold 4 whole numbers"),
         (None, None, "is damaged or no .npy file"),
     ],
 )

@@ -78,7 +78,7 @@ def test_images_in_colour_become_gray_and_any_size(opened, radiography, save_ima
     images = opened(radiography, "covid_radiography", image_size=6).splits["train"].images
     assert images.shape[1:] == (6, 6, 1)
     assert opened(radiography, "covid_radiography", image_size=6, channels=3).splits["train"].images.shape[-1] == 3
-    with pytest.raises(UserError, match=r"differ in size.*set data\.image_size"):
+    with pytest.raises(UserError, match=r"differ in size.*Set data\.image_size"):
         opened(radiography, "covid_radiography")
 
 

@@ -42,7 +42,7 @@ def refused(tmp_path, write_tiny, start_process, monkeypatch):
 )
 def test_distributed_outside_a_cluster_says_which_flags_are_missing(refused, variables):
     line = refused("--distributed", "--num_processes=2", **variables)
-    assert "no cluster tells --coordinator_address, --process_id" in line
+    assert "no cluster gives --coordinator_address, --process_id" in line
     assert "pass these flags, or leave out --distributed" in line
 
 

@@ -157,7 +157,7 @@ def test_wrong_images_from_a_view_are_an_error(tiny):
 def test_what_a_model_does_not_offer_is_skipped_with_the_reason(tiny):
     results = _evaluate(views={"sample": VIEWS["sample"], "reconstruct": None})
     assert set(results) == {"user.fd_tiny", "_skipped"}
-    assert results["_skipped"]["psnr"].startswith("needs the view 'reconstruct'; there is sample")
+    assert results["_skipped"]["psnr"].startswith("needs the view 'reconstruct'. The run offers sample")
     assert "ssim" in results["_skipped"]
 
 
@@ -194,7 +194,7 @@ def test_a_view_of_any_name_is_measured_and_called_with_what_it_names(tiny, monk
     else:
         assert set(reals) == {None}
     skipped = _evaluate(_settings(metrics=("user.fd_tiny",)))["_skipped"]["user.fd_tiny"]
-    assert skipped == "needs the view 'dream'; there is sample, reconstruct"
+    assert skipped == "needs the view 'dream'. The run offers sample, reconstruct"
 
 
 def test_metrics_of_one_extractor_share_the_reference_and_the_features(tiny, monkeypatch):

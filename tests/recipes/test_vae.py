@@ -107,7 +107,7 @@ def test_unknown_binarisation_is_refused(tiny_config):
 def test_a_model_that_cannot_give_the_channels_of_a_likelihood_is_refused(tiny_config):
     config = tiny_config("vae")
     config.recipe.likelihood, config.model.name = "logistic_mixture", "dcgan"
-    with pytest.raises(UserError, match=r"wants 30 channels of the decoder, but .*takes no `output_channels`"):
+    with pytest.raises(UserError, match=r"needs 30 channels of the decoder, but .*takes no `output_channels`"):
         session.open_session(config)
 
 
@@ -132,5 +132,5 @@ def test_facts_say_what_the_bits_are_of(tiny_config, likelihood, discrete, pixel
 def test_an_importance_weighted_bound_has_no_kl_to_weigh(tiny_config, key, value):
     config = tiny_config("vae")
     config.recipe.iwae_samples, config.recipe[key] = 5, value
-    with pytest.raises(UserError, match=f"iwae_samples=5 .*leave config.recipe.{key} at its default"):
+    with pytest.raises(UserError, match=f"iwae_samples=5 .*Leave config.recipe.{key} at its default"):
         session.open_session(config)

@@ -29,7 +29,7 @@ def test_a_folder_and_a_part_of_it(folder):
     assert part.labels.tolist() == [0, 1]
     assert part.class_names == ("test/a", "test/b")
     assert np.array_equal(part.images[np.arange(2)], PIXELS[4:])
-    with pytest.raises(UserError, match=r"no images there.*test, train"):
+    with pytest.raises(UserError, match=r"holds no images .*It holds the folders test, train"):
         _open(f"{folder}:valid")
 
 

@@ -21,7 +21,8 @@ CHOICES = {
     "metrics": """active_units bits_per_dim c2st_forest c2st_logistic class_histogram class_ratio closest_record
         correlation_similarity coverage density duplicate_rows duplicates fd_efficientnet_lite0 feature_distance
         feature_path_length fid fid_infinity frechet_columns inception_score kid ks_complement lpips_alex lpips_vgg
-        memorisation modes ms_ssim pairwise_ms_ssim parzen perceptual_path_length precision psnr recall ssim tstr wasserstein_1d""",
+        memorisation modes ms_ssim pairwise_ms_ssim parzen perceptual_path_length precision psnr recall ssim tstr
+        wasserstein_1d""",
     "metrics.extractors": "efficientnet_lite0 inception",
     "trackers": "mlflow tensorboard wandb",
 }

@@ -74,7 +74,7 @@ def test_tensors_that_do_not_fit_are_named(tmp_path, save_torch, change, match):
 def test_only_three_names_are_listed():
     expected = {f"t{i}": (1,) for i in range(9)}
     assert _one_line(lambda: check_shapes({}, expected, "here"), "9 tensors are missing").count("t") < 40
-    _one_line(lambda: check_shapes({}, expected, "here"), r"t0, t1, t2, \.\.\.;")
+    _one_line(lambda: check_shapes({}, expected, "here"), r"t0, t1, t2, \.\.\.\.")
 
 
 def test_files_without_tensors_by_name(tmp_path):
