@@ -38,14 +38,18 @@ def write_report(config, folder: Path) -> Path | None:
         return None
 
 
-def last_lines(config, folder: Path, step: int, lanes: tuple[Lane, ...], results: Mapping[str, Any]) -> str:
+def last_lines(
+    config, folder: Path, step: int, lanes: tuple[Lane, ...], results: Mapping[str, Any], page: Path | None
+) -> str:
     """What a training made and where, and what to do next. Only existing files are named.
 
     Args:
       folder: the work directory. step: the last one. lanes: the run's seeds.
-      results: the contents of evaluation.json.
+      results: the contents of evaluation.json. page: what `write_report` gave.
     """
-    made = list(_made(folder, step, lanes, results))
+    made = list(_made(folder, step, lanes, results, config.evaluation.pictures))
+    if page is not None:
+        made.append(("report", f"{page} (open it in a browser)"))
     width = max((len(name) for name, _ in made), default=0)
     seeds = f" with {len(lanes)} seeds" if len(lanes) > 1 else ""
     title = f"Done: {config.model.name} on {config.data.name}, {step:,} steps{seeds}. What is in {folder}:"
@@ -53,7 +57,9 @@ def last_lines(config, folder: Path, step: int, lanes: tuple[Lane, ...], results
     return "\n".join([*lines, *(f"  {purpose}  {command}" for purpose, command in _next_commands(config, folder))])
 
 
-def _made(folder: Path, step: int, lanes: tuple[Lane, ...], results: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _made(
+    folder: Path, step: int, lanes: tuple[Lane, ...], results: Mapping[str, Any], pictures: bool
+) -> Iterator[tuple[str, str]]:
     """Names and places of what the run made; of several seeds the pictures are those of the first."""
     of_seed = lanes[0].folder
     grids = {"samples": f"step_{step:07d}.png", "pairs": f"reconstructions_{step:07d}.png"}
@@ -64,10 +70,8 @@ def _made(folder: Path, step: int, lanes: tuple[Lane, ...], results: Mapping[str
         yield "evaluation", numbers
         yield "", str(folder / "evaluation.json")
     drawn = [path for name in _PICTURES if (path := of_seed / "evaluation" / f"{name}.png").exists()]
-    if drawn:
+    if pictures and drawn:  # those that an earlier evaluation left are of another step
         yield "pictures", ", ".join(map(str, drawn))
-    if (page := folder / "report" / "index.html").exists():
-        yield "report", f"{page} (open it in a browser)"
 
 
 def _numbers(results: Mapping[str, Any]) -> str:

@@ -80,8 +80,8 @@ def train(config, folder: Path) -> str:
         evaluated, told = finish(opened, run, state, lanes), []
         run.trackers.close(complete=True)
         if evaluated is not None and primary:
-            closing.write_report(config, folder)
-            told = [evaluated.table, closing.last_lines(config, folder, int(state.step), lanes, evaluated.results)]
+            page, step = closing.write_report(config, folder), int(state.step)
+            told = [evaluated.table, closing.last_lines(config, folder, step, lanes, evaluated.results, page)]
         processes.wait_for_all("finished")
         return "\n\n".join(filter(None, told))
 

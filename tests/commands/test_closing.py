@@ -25,8 +25,8 @@ def _touch(folder, *names):
         (folder / name).touch()
 
 
-def _lines(config, folder, results=RESULTS):
-    return closing.last_lines(config, folder, 20, make_lanes(config, folder, None), results)
+def _lines(config, folder, results=RESULTS, page=None):
+    return closing.last_lines(config, folder, 20, make_lanes(config, folder, None), results, page)
 
 
 def test_only_files_that_are_there_are_named(config, tmp_path):
@@ -37,10 +37,14 @@ def test_only_files_that_are_there_are_named(config, tmp_path):
     for absent in ("samples", "pairs", "pictures", "report "):
         assert f"\n  {absent}" not in text.partition("Next:")[0]
     _touch(folder, "samples/step_0000020.png", "samples/step_0000010.png", "evaluation/tsne.png", "report/index.html")
-    text = _lines(config, folder)
+    text = _lines(config, folder, page=folder / "report/index.html")
     assert "step_0000010" not in text
     for there in ("samples/step_0000020.png", "evaluation/tsne.png", "report/index.html"):
         assert str(folder / there) in text
+    config.evaluation.pictures = False
+    text = _lines(config, folder)
+    assert "tsne.png" not in text  # what an earlier evaluation and its page left
+    assert "index.html" not in text
 
 
 def test_the_first_numbers_stand_on_one_line(config, tmp_path):
