@@ -185,7 +185,7 @@ def test_a_run_is_loaded_at_the_checkpoint_that_is_named(vae, config_of, tmp_pat
             jaxgen.load(vae.folder, checkpoint)
     with pytest.raises(jaxgen.UserError, match=r"none.*no run there"):
         jaxgen.load(tmp_path / "none")
-    with pytest.raises(jaxgen.UserError, match="holds no seed 1: it was trained with seed 0"):
+    with pytest.raises(jaxgen.UserError, match=r"holds no seed 1\. It was trained with seed 0"):
         jaxgen.load(vae.folder, seed=1)
     ranked = config_of("vae", eval_every=10, best_metric="psnr", evaluation__num_samples_in_training=16)
     ranked.alarms.stop = ()

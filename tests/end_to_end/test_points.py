@@ -77,7 +77,7 @@ def test_its_evaluation_measures_points_and_says_why_not_images(whole):
     assert results["wasserstein_1d"]["value"] > 0
     assert results["wasserstein_1d"]["mean_real"] == pytest.approx(1.0, abs=0.3)
     for name in ("psnr", "fd_efficientnet_lite0"):
-        assert "there is points" in results["_skipped"][name]
+        assert "The run offers points" in results["_skipped"][name]
 
 
 def test_points_of_a_checkpoint_as_a_table(whole):
@@ -134,7 +134,7 @@ def test_the_command_measures_arrays_against_a_known_mixture(tmp_path, capsys):
     _evaluate(real=tmp_path / "a.npy", fake=tmp_path / "a.npy", metrics="modes", out=out)
     assert "does not have them" in json.loads(out.read_text())["_skipped"]["modes"]
     np.save(tmp_path / "line.npy", points[:, :1])
-    with pytest.raises(UserError, match=r"vectors of 2 and .* vectors of 1"):
+    with pytest.raises(UserError, match=r"vectors of 2, but .* vectors of 1"):
         _evaluate(real="gaussian_ring:test", fake=tmp_path / "line.npy", metrics="modes")
     with pytest.raises(UserError, match=r"vectors of 2 and .* images"):
         _evaluate(real="gaussian_ring:test", fake="digits:test", metrics="modes")

@@ -70,7 +70,7 @@ def test_its_evaluation_has_pictures_and_baselines_beside_it(whole):
     results = json.loads((whole / "evaluation.json").read_text())
     assert 0 < results["ks_complement"]["value"] < 1
     assert results["closest_record"]["found"] is False
-    assert "there is points" in results["_skipped"]["psnr"]
+    assert "The run offers points" in results["_skipped"]["psnr"]
     beside = json.loads((whole / "baselines.json").read_text())
     assert beside["real"]["_title"] == "real training rows"
     assert beside["real"]["closest_record"]["found"] is True
@@ -230,7 +230,7 @@ def test_a_split_of_the_run_s_own_seed():
         ({"data__name": "gaussian_ring", "evaluation__baselines": ()}, "'tabular_gan' makes rows of a table"),
         ({"kind": "vae", "recipe__likelihood": "gaussian"}, "recipe.likelihood='gaussian', but the data are rows"),
         ({"recipe__name": "stylegan2"}, "'stylegan2' trains on images"),
-        ({"model__pack": 3}, r"config\.model\.pack=3: 16 rows of a batch"),
+        ({"model__pack": 3}, r"config\.model\.pack=3 does not divide the 16 rows of a batch"),
         ({"model__pack": 0}, r"config\.model\.pack=0: it must be at least 1"),
         ({"data__class_sampling": "even"}, "class_sampling='even' is unknown"),
         ({"evaluation__baselines": ("copula",)}, "'copula' is unknown: did you mean 'class_copula'"),

@@ -98,7 +98,7 @@ def test_a_run_of_an_earlier_version_goes_on(tmp_path, tiny_config):
     workdir.bind(tmp_path, tiny_config(), {})
     changed = tiny_config()
     changed.data.flip = True
-    with pytest.raises(UserError, match=r"config\.data\.flip: False there, True now"):
+    with pytest.raises(UserError, match=r"config\.data\.flip: False there and True now"):
         workdir.bind(tmp_path, changed, {})
 
 

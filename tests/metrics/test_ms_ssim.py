@@ -103,7 +103,7 @@ def test_scales_and_weights(side, scales):
 
 def test_too_small_is_refused_with_the_reason():
     a = np.zeros((1, 20, 32, 1), np.uint8)
-    with pytest.raises(UserError, match="20x32 are smaller than the 21x21 of two scales"):
+    with pytest.raises(UserError, match="20x32 are smaller than 21x21, the size of two scales"):
         ms_ssim(a, a, 255)
     assert "two scales" in module.unsuitable((20, 32, 1))
     assert module.unsuitable((21, 32, 1)) is None

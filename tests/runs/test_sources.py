@@ -105,7 +105,7 @@ def test_a_file_of_another_kind(tmp_path):
 
 
 def test_images_that_do_not_compare():
-    with pytest.raises(UserError, match=r"--real=a is RGB and --fake=b grayscale.*--channels=3"):
+    with pytest.raises(UserError, match=r"--real=a is RGB, but --fake=b is grayscale.*--channels=3"):
         same_kind(PIXELS, PIXELS[..., :1], "a", "b")
     with pytest.raises(UserError, match=r"8x8.*4x8"):
         same_kind(PIXELS, PIXELS[:, :, :4], "a", "b")

@@ -110,7 +110,7 @@ def test_every_key_of_a_run_but_the_study_s_own_can_be_set():
         (lambda s: s.budget.update(images=-1), ["config.budget.images=-1"]),
         (lambda s: s.budget.update(images=64), ["entries.gan", "budget.images=64", "20 steps of 64 images"]),
         (lambda s: s.update(steps=100, budget={"steps": 200}), ["entries.gan", "steps=100", "budget.steps"]),
-        (lambda s: s.update(runs_at_once=0), ["config.runs_at_once=0: 1 or more"]),
+        (lambda s: s.update(runs_at_once=0), ["config.runs_at_once=0: it must be 1 or more"]),
         (lambda s: s.update(redo=("gun",)), ["config.redo='gun'", "did you mean 'gan'"]),
         (lambda s: s.update(lanes=True), ["entries.gan", "consecutive", "(3, 5)"]),
         (lambda s: default_study.add(s, "a b", "vae_digits"), ["entries.a b", "letters"]),
