@@ -1,5 +1,7 @@
 """Perceptual path length in z and in w, anywhere on paths and at their start: what is measured, under which name."""
 
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -79,9 +81,8 @@ def _settings(**changes):
 def test_a_linear_network_s_length_in_w_is_that_of_the_whole_way(views, monkeypatch):
     """|A (w1 - w0)|^2 whatever t; the record says where it was measured."""
     monkeypatch.setattr(perceptual_path_length, "unsuitable", lambda shape: None)
-    monkeypatch.setattr(perceptual_path_length.lpips_vgg, "load", lambda: None)
-    squared = lambda params, a, b: jnp.square(a - b).sum((1, 2, 3))  # noqa: E731
-    monkeypatch.setattr(perceptual_path_length.lpips_vgg, "distance", squared)
+    network = SimpleNamespace(name="squares", distance=lambda a, b: jnp.square(a - b).sum((1, 2, 3)))
+    monkeypatch.setattr(perceptual_path_length.lpips_vgg, "load", lambda: network)
     start, end = map(_mapping, _ends())
     lengths = np.square((end - start) @ MATRIX).sum(1)
     real = np.zeros((6, 2, 2, 3), np.uint8)
