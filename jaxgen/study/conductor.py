@@ -52,7 +52,7 @@ def _refuse_changed(study: StudyPlan, folder: Path) -> None:
         reasons = [reason for run in entry.runs if (reason := _difference(folder / run.workdir, run.config))]
         lanes, place = len(entry.runs[0].seeds) > 1, folder / "runs" / entry.name
         if (place / "config.json").exists() != lanes and any(place.glob("**/config.json")):
-            reasons.append(f"config.lanes: {not lanes} there, {lanes} now")
+            reasons.append(f"config.lanes: {not lanes} there and {lanes} now")
         if reasons:
             changed[entry.name] = reasons[0]
     refused = [name for name in changed if name not in study.redo]

@@ -47,7 +47,7 @@ def test_images_that_the_network_cannot_judge(monkeypatch, name, side):
     metric = importlib.import_module(f"jaxgen.metrics.{name}")
     monkeypatch.setattr(lpips, "obstacle", lambda weights: None)
     reason = metric.unsuitable((side - 1, side - 1, 3))
-    assert f"needs {side} pixels a side; the images have {side - 1}x{side - 1}" in reason
+    assert f"needs {side} pixels a side. The images have {side - 1}x{side - 1}" in reason
     assert "4 channels" in metric.unsuitable((64, 64, 4))
     assert metric.unsuitable((side, side, 1)) is None
     monkeypatch.setattr(lpips, "obstacle", lambda weights: "no weights")

@@ -21,10 +21,10 @@ def noted(**changes):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"model.spectral_norm": True}, r"config\.model\.spectral_norm=True would change nothing. .* Leave it False"),
+        ({"model.num_codes": 64}, r"config\.model\.num_codes=64 would change nothing. .* Leave it 512"),
         ({"model.conditional": True}, r"config\.model\.conditional=True"),
         ({"model.layer_norm": True}, r"config\.model\.layer_norm=True"),
-        ({"recipe.beta": 4.0}, r"config\.recipe\.beta=4\.0 .*recipe 'gan' nor model 'dcgan'.* leave it 1\.0"),
+        ({"recipe.beta": 4.0}, r"config\.recipe\.beta=4\.0 .*recipe 'gan' nor model 'dcgan'.* Leave it 1\.0"),
         ({"recipe.r1_gamma": 1.0}, r"config\.recipe\.r1_gamma"),
     ],
 )

@@ -14,7 +14,7 @@ import pytest
 
 from jaxgen.errors import UserError
 from jaxgen.files import workdir
-from jaxgen.settings import default_study
+from jaxgen.settings import default, default_study
 from jaxgen.study import conductor, definition, run_process
 
 # ml_collections 1.1.0 loads config files by a method that Python has deprecated.
@@ -30,6 +30,12 @@ def small_study(**changes):
     study.model.latent_dim = 8
     study.steps_per_dispatch = study.log_every = study.checkpoint_every = study.sample_every = 1
     study.evaluation.update({"metrics": ("psnr",), "num_samples": 9, "allow_few_samples": True})
+    defaults = default.get_config()
+    study.batch_size, study.data.resize = defaults.batch_size, defaults.data.resize
+    study.model.output_bias, study.recipe.diff_augment = defaults.model.output_bias, defaults.recipe.diff_augment
+    study.recipe.ema_decay = defaults.recipe.ema_decay
+    for player in ("generator", "discriminator"):
+        study.optimizers[player].learning_rate = defaults.optimizers[player].learning_rate
     default_study.add(study, "gan", "dcgan_digits").model.width = 8
     default_study.add(study, "wide", "dcgan_digits").model.width = 16
     study.update(changes)

@@ -60,9 +60,9 @@ def test_order(study):
 
 
 def test_budgets_become_steps(study):
-    study.budget.images = 100_000  # batches of 64, dispatches of 20 and 10 steps
+    study.budget.images = 100_000  # batches of 32 and 64, dispatches of 20 and 10 steps
     gan, vae = read(study).entries
-    assert (gan.runs[0].config.steps, vae.runs[0].config.steps) == (1560, 1560)
+    assert (gan.runs[0].config.steps, vae.runs[0].config.steps) == (3120, 1560)
     assert gan.budget == {"images": 100_000}
     study.entries.vae.budget.steps = 70
     assert read(study).entries[1].runs[0].config.steps == 70
@@ -108,7 +108,7 @@ def test_every_key_of_a_run_but_the_study_s_own_can_be_set():
         (lambda s: s.update(steps=30), ["entries.gan: config.steps=30", "steps_per_dispatch=20", "use 40"]),
         (lambda s: s.budget.update(steps=100, images=9), ["config.budget has steps and images"]),
         (lambda s: s.budget.update(images=-1), ["config.budget.images=-1"]),
-        (lambda s: s.budget.update(images=64), ["entries.gan", "budget.images=64", "20 steps of 64 images"]),
+        (lambda s: s.budget.update(images=64), ["entries.gan", "budget.images=64", "20 steps of 32 images"]),
         (lambda s: s.update(steps=100, budget={"steps": 200}), ["entries.gan", "steps=100", "budget.steps"]),
         (lambda s: s.update(runs_at_once=0), ["config.runs_at_once=0: it must be 1 or more"]),
         (lambda s: s.update(redo=("gun",)), ["config.redo='gun'", "did you mean 'gan'"]),

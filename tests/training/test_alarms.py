@@ -65,7 +65,7 @@ def test_an_alarm_fires_after_its_patience_and_ends_with_a_good_line(name):
     assert watch.active == (name,)
     # A sentence tells what was seen, where the limit is, and what to try.
     assert f"{first['threshold']:g}" in first["message"]
-    assert "try" in first["message"]
+    assert "Try " in first["message"]
     assert len(first["message"]) > 100
 
 

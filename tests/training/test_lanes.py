@@ -162,7 +162,7 @@ def lanes_of(config, folder):
 
 def test_a_number_that_is_none_names_its_seed(ring, tmp_path):
     metrics = {"loss": np.array([[1.0, 2.0], [3.0, np.nan]]), "kl": np.zeros((2, 2))}
-    with pytest.raises(UserError, match=r"^seed 6: loss became nan at step 12: .*; kept"):
+    with pytest.raises(UserError, match=r"^seed 6: loss became nan at step 12: .*\. kept"):
         lanes.take_note(lanes_of(ring(), tmp_path), 11, metrics, "kept")
 
 

@@ -19,7 +19,8 @@ def golden():
     def load(name):
         if not (GOLDEN / name).exists():
             pytest.skip(f"needs ../shared/golden/{name}")
-        return np.load(GOLDEN / name)
+        with np.load(GOLDEN / name) as arrays:
+            return dict(arrays)
 
     return load
 
