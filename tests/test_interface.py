@@ -306,6 +306,7 @@ def test_evaluating_gives_what_the_command_writes(vae, tmp_path, capsys):
     assert early["psnr"]["value"] != results["psnr"]["value"]
 
 
+@pytest.mark.full
 def test_evaluating_takes_arrays(vae, tmp_path):
     images = test_images(vae)
     halves = {"real": images[:60], "fake": images[60:120]}

@@ -87,6 +87,7 @@ def test_no_file_is_shown_in_two_forms():
     assert all(FILES[name] == text for name, text in shown)
 
 
+@pytest.mark.full
 def test_own_model_by_the_command_of_its_page(home):
     command = [sys.executable, "-m", "jaxgen.main", "--config", "my_model.py", "--config.model.hidden=32"]
     environment = {
@@ -115,6 +116,7 @@ def test_own_loss_and_penalty(home):
     assert lines[0]["penalty_d"] >= 0
 
 
+@pytest.mark.full
 def test_own_likelihood(home):
     lines, evaluation, _ = trained(home, "my_vae.py")
     assert lines[1]["loss"] < lines[0]["loss"]
@@ -150,6 +152,7 @@ def test_own_recipe_trains_reconstructs_samples_and_is_evaluated(home):
     assert len(np.unique(images.reshape(4, -1), axis=0)) == 4
 
 
+@pytest.mark.full
 def test_own_recipe_is_the_same_on_two_devices(home):
     losses = []
     for devices in (1, 2):
@@ -160,6 +163,7 @@ def test_own_recipe_is_the_same_on_two_devices(home):
     np.testing.assert_allclose(*losses, rtol=1e-4)
 
 
+@pytest.mark.full
 def test_own_view_is_measured_by_the_own_metric_that_needs_it(home):
     _, evaluation, _ = trained(home, "my_fading.py", data__limit=100, model__width=8)
     record = evaluation["mine.fade_change"]
@@ -168,6 +172,7 @@ def test_own_view_is_measured_by_the_own_metric_that_needs_it(home):
     assert 0 < record["value"] < 128  # half of the largest change of a gray level
 
 
+@pytest.mark.full
 def test_own_recipe_holds_the_generator_still(home):
     small = {"recipe__name": "mine.head_start", "model__width": 8, "evaluation__metrics": (), "steps_per_dispatch": 5}
     cadences = {"log_every": 5, "sample_every": 0, "checkpoint_every": 5, "keep_checkpoints": 4}

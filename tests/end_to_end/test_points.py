@@ -158,6 +158,7 @@ def test_what_is_for_images_is_refused(changes, words):
         session.open_session(tiny(**changes))
 
 
+@pytest.mark.full
 def test_the_trajectory_does_not_depend_on_the_number_of_devices():
     ends = []
     for devices in (1, 2):

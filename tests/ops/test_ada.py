@@ -79,6 +79,7 @@ def test_strength_0_changes_nothing_and_1_changes_every_image():
     assert np.abs(every - x).max((1, 2, 3)).min() > 0.1
 
 
+@pytest.mark.full
 def test_random_numbers_belong_to_the_example():
     x = smooth_images(4)
     whole = augment(x, KEY, jnp.arange(4), jnp.float32(0.7), ALL)

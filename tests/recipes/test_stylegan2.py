@@ -192,6 +192,7 @@ def test_lazy_optimizer_is_adam_with_corrected_rate_and_decays(player, interval)
             np.testing.assert_allclose(updates[name], wanted, rtol=1e-6)
 
 
+@pytest.mark.full
 def test_regularisation_comes_at_step_0_and_every_kth_step():
     states, history, _ = trained(tiny(r1_interval=3, path_length_interval=2), 5)
     # The mean path length and the last R1 penalty change where their phase has run.

@@ -60,6 +60,7 @@ def test_it_learns_reconstructs_and_its_prior_learns(vq_config):
     assert samples.astype(float).std(0).mean() > 0.5 * images.astype(float).std(0).mean()
 
 
+@pytest.mark.full
 def test_the_bound_is_likelihood_and_prior_of_the_codes(vq_config):
     """With one code for everything p(z) = 1, and what is left is the likelihood of the one image that it decodes to."""
     config = vq_config()

@@ -82,6 +82,7 @@ def test_it_cannot_start_from_what_is_not_there(source, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.full
 def test_a_run_starts_from_it_once(source, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(source[0], copy)

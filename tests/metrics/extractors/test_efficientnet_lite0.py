@@ -72,6 +72,7 @@ def test_grayscale_is_repeated():
         _assert_close(got, expected, 1e-5)
 
 
+@pytest.mark.full
 def test_both_forms_of_depthwise_convolution_agree(monkeypatch):
     r = np.random.default_rng(0)
     forms = {}

@@ -102,6 +102,7 @@ def test_logits_have_no_bias(params, inception_tensors):
     _assert_close(got["logits_unbiased"], got["2048"] @ inception_tensors["fc.weight"].T, 1e-6)
 
 
+@pytest.mark.full
 def test_no_number_depends_on_the_batch(params):
     images = _images(16)
     whole = _features_at(params, images)
@@ -111,6 +112,7 @@ def test_no_number_depends_on_the_batch(params):
             _assert_close(part[name], whole[name][16 - count :], 1e-6)
 
 
+@pytest.mark.full
 def test_four_devices_give_the_same_as_the_accelerators_form(monkeypatch, inception_tensors, params):
     """On a small input: spread over devices with few products, and whole with XLA's own convolutions."""
     monkeypatch.setattr(inception, "SIDE", 75)  # the least that leaves a pixel at the end
