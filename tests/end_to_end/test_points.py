@@ -136,7 +136,7 @@ def test_the_command_measures_arrays_against_a_known_mixture(tmp_path, capsys):
     np.save(tmp_path / "line.npy", points[:, :1])
     with pytest.raises(UserError, match=r"vectors of 2, but .* vectors of 1"):
         _evaluate(real="gaussian_ring:test", fake=tmp_path / "line.npy", metrics="modes")
-    with pytest.raises(UserError, match=r"vectors of 2 and .* images"):
+    with pytest.raises(UserError, match=r"vectors of 2, but .* images"):
         _evaluate(real="gaussian_ring:test", fake="digits:test", metrics="modes")
     with pytest.raises(UserError, match="--save_statistics is for images"):
         _evaluate(real="gaussian_ring:test", save_statistics=tmp_path / "s.npz", metrics="fid")

@@ -112,7 +112,7 @@ def test_repeats_among_many_different_samples_are_no_collapse(run, tmp_path):
     """The share of them alone grows with the number of samples."""
     record = {"value": 0.18, "found": True, "support": 1790.0, "metric": "duplicates"}
     run.make(tmp_path / "poor", records={"duplicates": {"n_real": 2048, "n_fake": 2048, "spread": None, **record}})
-    text = "18% of its samples nearly repeat another one, as if drawn from 1,790 different samples."
+    text = "18% of its samples nearly repeat another sample, as if drawn from 1,790 different samples."
     page, _ = _assert_said(tmp_path, text, "repeats itself")
     assert "Collapsed:" not in page
 
