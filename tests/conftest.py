@@ -1,5 +1,6 @@
 """Four virtual CPU devices and a compilation cache for the whole suite; set before anything initialises JAX."""
 
+import importlib.util
 import logging
 import os
 import socket
@@ -19,7 +20,8 @@ jax.config.update("jax_disable_most_optimizations", True)
 os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
 # Loops of XLA's own emitters compile in half the time of those that MLIR makes. Processes of the tests inherit this.
 FASTER_COMPILING = "--xla_cpu_use_fusion_emitters=false"
-os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {FASTER_COMPILING}".strip()
+if importlib.util.find_spec("libtpu") is None:  # The compiler for TPUs ends the process at flags that it does not know.
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {FASTER_COMPILING}".strip()
 
 
 @pytest.fixture(autouse=True)
