@@ -326,7 +326,7 @@ def test_killed_at_random_moments_ends_as_if_untouched(do, tmp_path, start_proce
         "small_study(**", "get_config(**"
     )
     body = body.replace("study.seeds = (0, 1)", f"study.seeds, study.runs_at_once = (0, 1), {at_once}")
-    (tmp_path / "study_small.py").write_text(f"from jaxgen.settings import default_study\n\n\n{body}")
+    (tmp_path / "study_small.py").write_text(f"from jaxgen.settings import default, default_study\n\n\n{body}")
     folder, moments, killed_runs = tmp_path / "killed", random.Random(0), 0
     command = [tmp_path / "drive.py", tmp_path / "study_small.py", folder, *fake(tmp_path, 0.05)]
     for kill in range(4):
