@@ -1,11 +1,10 @@
 """LPIPS of pairs on AlexNet (Zhang et al. 2018, eq. 1): how different a copy looks from its original."""
 
-import numpy as np
-
-from jaxgen.metrics.base import Context, OutputBatch
-from jaxgen.metrics.collected import Collected, mean_and_deviation
+from jaxgen.metrics.base import Context
+from jaxgen.metrics.collected import Collected
 from jaxgen.metrics.extractors import lpips_alex
-from jaxgen.metrics.extractors.lpips import as_network_input, unsuitable_for
+from jaxgen.metrics.extractors.lpips import unsuitable_for
+from jaxgen.metrics.lpips_pairs import mean_distance
 
 NEEDS = "reconstruct"
 DIRECTION = "lower"
@@ -23,13 +22,4 @@ def unsuitable(image_shape: tuple[int, ...]) -> str | None:
 
 def start(context: Context) -> Collected:
     """An accumulator of the mean distance over pairs."""
-    network = lpips_alex.load()
-
-    def distances(batch: OutputBatch) -> np.ndarray:
-        a, b = (as_network_input(images) for images in (batch.real, batch.fake))
-        return batch.host(network.distance(a, b))
-
-    def finish(values: np.ndarray) -> dict:
-        return {**mean_and_deviation(values), "network": network.name}
-
-    return Collected(distances, finish)
+    return mean_distance(lpips_alex.load())
