@@ -6,7 +6,7 @@ Start with one of these:
     python -m jaxgen.main --workdir runs/dcgan_digits --mode=sample               more samples of a run that there is
     python -m jaxgen.main --config dcgan_digits --workdir runs/b --config.seed=1  change any key of the config
 
-The first command takes three to four minutes on two cores. After a kill the same command goes on where the run was.
+The first command takes two to four minutes on two cores. After a kill the same command goes on where the run was.
 
 Read on:
 

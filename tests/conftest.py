@@ -24,6 +24,14 @@ if importlib.util.find_spec("libtpu") is None:  # The compiler for TPUs ends the
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {FASTER_COMPILING}".strip()
 
 
+@pytest.fixture
+def optimized():
+    """Programs compiled as users' are. Without optimisation two programs may round the same sum differently."""
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", True)
+
+
 @pytest.fixture(autouse=True)
 def _fresh_log():
     """A run in this process takes jaxgen's messages for itself; the next test gets them back."""

@@ -289,6 +289,7 @@ def numbers(results):
     }
 
 
+@pytest.mark.full
 def test_evaluating_gives_what_the_command_writes(vae, tmp_path, capsys):
     options = ["--num_samples", "40", "--batch_size", "16", "--allow_few_samples", "--extractor", "efficientnet_lite0"]
     arguments = ["--real", "digits:test", "--fake", f"run:{vae.folder}", "--metrics", "psnr,kid", *options]

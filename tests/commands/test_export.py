@@ -39,6 +39,7 @@ def loader():
     return code
 
 
+@pytest.mark.full
 def test_the_documented_loader_gives_the_samplers_bytes_where_there_is_no_jaxgen(run, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.delattr(session, "open_dataset")  # no data are needed

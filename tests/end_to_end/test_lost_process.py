@@ -90,6 +90,7 @@ def test_the_others_end_with_a_line_and_the_same_command_goes_on(slow_run, tmp_p
     assert "lost another" not in (tmp_path / f"{lost}.log").read_text()
 
 
+@pytest.mark.full
 def test_an_error_of_the_program_in_one_process_ends_all_at_once(slow_run, tmp_path):
     until_there, _ = slow_run
     running = until_there(2)

@@ -116,6 +116,7 @@ def test_the_report_shows_the_baselines_below_the_models(whole, tmp_path):
     assert "Copies training data" not in text  # of the run; the baseline copies, and is not accused
 
 
+@pytest.mark.full
 def test_an_evaluation_without_baselines_leaves_none_of_an_earlier_one(whole, tmp_path):
     folder = shutil.copytree(whole, tmp_path / "again")
     evaluate_command.evaluate(

@@ -34,6 +34,7 @@ def test_one_percent_of_repeats_is_found(n_real, n_fake):
     assert result["p_value"] < 0.01
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("n_real", "n_fake"), [(400, 400), (300, 1200), (1200, 300)])
 def test_fresh_draws_are_seldom_flagged_and_show_what_is_expected(n_real, n_fake):
     results = [near_duplicates(_features(2 * s, n_real), _features(2 * s + 1, n_fake), 0) for s in range(25)]

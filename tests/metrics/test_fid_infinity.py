@@ -50,6 +50,7 @@ def test_ten_sizes_that_end_at_all_samples():
     assert sizes(5000, 2048)[0] == 2500
 
 
+@pytest.mark.full
 def test_the_bias_goes_and_the_spread_is_that_over_draws():
     draw, real, exact = _known()
     results = [distance_at_infinity(real, draw(seed, 500), seed) for seed in range(25)]

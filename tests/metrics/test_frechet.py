@@ -100,6 +100,7 @@ def test_groups_depend_on_neither_batch_size_nor_order_by_class():
     assert max(abs(part.mean[0] - 19.5) for part in results[0]) < 10
 
 
+@pytest.mark.full
 def test_the_spread_is_that_over_fresh_draws():
     size, n = 4, 1000
     reference = Reference(_statistics(np.zeros(size), np.eye(size)))

@@ -73,6 +73,7 @@ def test_an_output_bias_is_one_parameter_a_channel_and_the_layers_stay_the_paper
     assert jax.tree.structure(biased) == jax.tree.structure(plain)
 
 
+@pytest.mark.full
 def test_spectral_norm_takes_the_place_of_the_discriminators_batch_norm():
     gan = model("radford", 32, width=8, spectral_norm=True, discriminator_width=4)
     g, d = variables(gan, 32)
@@ -135,6 +136,7 @@ def test_impossible_sizes_name_possible_ones(architecture, side):
         model(architecture, side)
 
 
+@pytest.mark.full
 def test_batch_norm_on_one_pixel_blinds_the_upsampling_discriminator():
     """Why those sizes are refused: white and black images get the same mean logit; at 32x32 they do not."""
     discriminator = dcgan.DropoutDiscriminator(width=16, dropout=0.0)

@@ -52,6 +52,7 @@ def test_the_discriminator_by_hand_in_the_datas_scale():
     np.testing.assert_allclose(found, by_hand(params, x / 4, 0.1)[:, 0], atol=1e-5)
 
 
+@pytest.mark.full
 def test_spectral_normalisation_bounds_the_slope_by_the_inverse_scale():
     discriminator = networks(spectral_norm=True, data_scale=0.5, width=32).discriminator
     x = np.random.default_rng(0).normal(size=(500, 2)).astype(np.float32)

@@ -288,6 +288,7 @@ def test_refuses(shape, changes, words):
         stylegan2.build(config.model, shape, 0, jnp.float32)
 
 
+@pytest.mark.full
 def test_a_residual_generator_halves_the_variance_of_both_branches():
     """Karras et al. 2020, section 4.1: both branches times sqrt(1/2), the one of the 1x1 convolution and the other."""
     block = SynthesisBlock(6, 3, "resnet", is_first=False, is_last=False)
@@ -307,6 +308,7 @@ def test_a_residual_generator_halves_the_variance_of_both_branches():
     np.testing.assert_allclose(output(0.0), output(0.0, residual=False) * np.sqrt(0.5), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.full
 def test_a_residual_discriminator_halves_the_variance_of_both_branches():
     block = DiscriminatorBlock(5, 7, "resnet", is_first=False)
     x = jax.random.normal(jax.random.key(0), (2, 8, 8, 5))

@@ -71,6 +71,7 @@ def test_scaling_by_two_about_the_centre():
     np.testing.assert_allclose(pooled, x[:, 8:24, 8:24], atol=0.06)
 
 
+@pytest.mark.full
 def test_strength_0_changes_nothing_and_1_changes_every_image():
     x = smooth_images(6)
     none = augment(x, KEY, jnp.arange(6), jnp.float32(0), ALL)

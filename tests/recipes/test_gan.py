@@ -293,6 +293,7 @@ def spectral_config(tiny_config, **recipe):
     return config
 
 
+@pytest.mark.full
 def test_spectral_norm_takes_one_power_iteration_a_critic_update(tiny_config):
     config = spectral_config(tiny_config)
     config.optimizers.discriminator.learning_rate = 0.0  # the kernels stay, their vectors move

@@ -34,6 +34,7 @@ def test_loss_is_reconstruction_plus_kl(tiny_config):
     assert np.all(m["kl"] >= 0)
 
 
+@pytest.mark.full
 def test_a_doubled_batch_leaves_the_size_of_the_loss(tiny_config):
     losses = []
     for batch_size in (16, 128):

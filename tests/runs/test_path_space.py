@@ -103,6 +103,7 @@ def test_each_way_of_measuring_has_a_view_and_a_name():
     assert {path_view(*way) for way in ways} <= set(VIEWS)
 
 
+@pytest.mark.full
 def test_the_config_chooses():
     run = stylegan2_runs.run(stylegan2_runs.tiny(evaluation__path_space="w", evaluation__path_sampling="end"))
     offered = session.offered_views(run.opened.recipe, run.opened.config.evaluation)

@@ -195,22 +195,24 @@ def experiments_with_every_setting():
     """Every experiment whose program is new; marked slow where all its settings occur in those before.
 
     So each value of each setting of each kind of network and of each recipe takes its two real steps, not every
-    combination. The first experiment of each recipe, model and architecture is in the quick tier, except StyleGAN2,
-    whose steps there are those of tests/recipes/test_stylegan2.py.
+    combination. One experiment of each recipe, model and architecture is in the quick tier, on the smallest images,
+    which compile fastest. The steps of StyleGAN2 there are those of tests/recipes/test_stylegan2.py.
     """
     programs = {}
+    quick = {}
+    for path in sorted(EXPERIMENTS, key=lambda path: load(path).data.image_size):
+        quick.setdefault(family_of(path), settings_of(tiny(path)))
     for path in EXPERIMENTS:
         programs.setdefault(settings_of(tiny(path)), path)
-    left, covered, families, chosen = dict(programs), set(), set(), []
+    left, covered, chosen = dict(programs), set(), []
     while left:
         settings = max(left, key=lambda settings: len(settings - covered))
         path = left.pop(settings)
         marks = pytest.mark.full if settings - covered else pytest.mark.slow
-        if family_of(path) not in families and family_of(path)[0] != "stylegan2":
+        if settings == quick[family_of(path)] and family_of(path)[0] != "stylegan2":
             marks = ()
         chosen.append(pytest.param(path, marks=marks, id=path.stem))
         covered |= settings
-        families.add(family_of(path))
     return chosen
 
 

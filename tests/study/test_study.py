@@ -45,6 +45,7 @@ def start(tmp_path, write_tiny, start_process):
     return run
 
 
+@pytest.mark.full
 def test_a_study_trains_and_reports(start, tmp_path):
     folder = tmp_path / "study"
     process = start(folder, seeds=(4,), steps=20, entries=[("vae", 8)])

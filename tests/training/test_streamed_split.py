@@ -62,7 +62,7 @@ def run(opened, dispatches=4):
     ],
     ids=["one device", "four devices", "critic"],
 )
-def test_training_is_that_on_resident_data(opened, changes):
+def test_training_is_that_on_resident_data(opened, changes, optimized):
     resident, streamed = (run(opened(how, **changes)) for how in ("never", "always"))
     for a, b in zip(jax.tree.leaves(resident), jax.tree.leaves(streamed), strict=True):
         np.testing.assert_array_equal(a, b)

@@ -65,6 +65,7 @@ def test_equals_torch_live(side):
     _assert_close(got[1], logits)
 
 
+@pytest.mark.full
 def test_grayscale_is_repeated():
     gray = _images(1, 20)
     extractor = module.load(side=64)

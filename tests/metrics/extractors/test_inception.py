@@ -150,6 +150,7 @@ def test_other_weights_must_be_allowed_and_mark_the_label(weights):
     assert clean.label == f"inception_clean_64_{digest[:8]}"
 
 
+@pytest.mark.full
 def test_the_extractor_gives_the_chosen_exit_and_logits(weights, params):
     images = _images(2)
     expected = _features_at(params, images)
@@ -177,6 +178,7 @@ def test_tensors_that_do_not_fit_are_named(inception_tensors):
         inception.load_params(tensors)
 
 
+@pytest.mark.full
 def test_without_the_classifier_the_features_are_the_same(inception_tensors, params):
     """As a package has the weights: 94 convolutions, gains of 1, no `fc`."""
     tensors = {name: values for name, values in inception_tensors.items() if not name.startswith("fc.")}
