@@ -11,30 +11,35 @@ Nothing in a pickle is executed, and torch is not needed. The work directory hol
 """
 
 import argparse
+import os
 import re
 import sys
-from pathlib import Path
 
 from jaxgen.errors import UserError
-from jaxgen.files.command_line import Parser, run
+from jaxgen.files import command_line, outputs
+from jaxgen.files.command_line import name, optional_path, path, spec
+from jaxgen.settings import lookup
+
+WRITTEN = (".npz", ".safetensors")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = Parser("convert", __doc__)
+    parser = command_line.Parser("convert", __doc__)
     add = parser.add_argument
     add(
-        "source", nargs="?", type=Path, metavar="FILE", help="NVIDIA's .pkl, or tensors in a .npz, .safetensors or .pth"
+        "source", nargs="?", type=path, metavar="FILE", help="NVIDIA's .pkl, or tensors in a .npz, .safetensors or .pth"
     )
-    add("--workdir", type=Path, required=True, metavar="DIR", help="the run to make, or the run whose weights to write")
+    add("--workdir", type=path, required=True, metavar="DIR", help="the run to make, or the run whose weights to write")
     add(
         "--config",
+        type=name,
         metavar="FILE",
         help="config for data, training and evaluation (--config.key=value overrides a key)",
     )
-    add("--data", default="", metavar="NAME", help="a data source (cifar10), or a folder or zip of images")
-    add("--data_dir", default="", metavar="DIR", help="where the archives of --data lie")
-    add("--export_weights", type=Path, metavar="OUT", help="write the run's weights: .npz or .safetensors")
-    add("--checkpoint", default="latest", help="for --export_weights: latest, best or a step")
+    add("--data", type=spec, default="", metavar="NAME", help="a data source (cifar10), or a folder or zip of images")
+    add("--data_dir", type=optional_path, default="", metavar="DIR", help="where the archives of --data lie")
+    add("--export_weights", type=path, metavar="OUT", help="write the run's weights: .npz or .safetensors")
+    add("--checkpoint", type=name, default="latest", help="for --export_weights: latest, best or a step")
     return parser
 
 
@@ -52,7 +57,7 @@ def main(argv: list[str]) -> int:
         else:
             convert.convert(arguments, overrides)
 
-    return run(work)
+    return command_line.run(work)
 
 
 def _check(arguments: argparse.Namespace, overrides: list[str]) -> None:
@@ -65,6 +70,31 @@ def _check(arguments: argparse.Namespace, overrides: list[str]) -> None:
         raise UserError("give either a FILE to convert, or --export_weights OUT. --help explains both")
     if arguments.data_dir and not arguments.data:
         raise UserError("--data_dir belongs to --data. Name the data source with --data too")
+    if arguments.export_weights:
+        _check_export(arguments)
+        return
+    if arguments.checkpoint != "latest":
+        raise UserError(f"--checkpoint={arguments.checkpoint} is for --export_weights alone. Leave it out")
+    if not arguments.source.is_file():
+        raise UserError(f"{arguments.source}: there is no such file. Name a file of networks")
+    for file in ("config.json", "checkpoints"):
+        if (arguments.workdir / file).exists():
+            raise UserError(f"--workdir={arguments.workdir} holds a run already. Name another folder")
+    outputs.check_folder(arguments.workdir, "--workdir")
+    data, known = arguments.data, lookup.choices("data")
+    if data and not os.path.exists(data) and data not in known and "." not in data and not data.startswith("tfds:"):
+        raise UserError(lookup.unknown("--data", data, known, "a folder or zip of images"))
+
+
+def _check_export(arguments: argparse.Namespace) -> None:
+    for flag in ("config", "data"):
+        if getattr(arguments, flag):
+            raise UserError(f"--{flag} would change nothing with --export_weights. Leave it out")
+    command_line.check_checkpoint(arguments.checkpoint)
+    out = arguments.export_weights
+    if out.suffix.lower() not in WRITTEN:
+        raise UserError(f"--export_weights={out}: the file name must end in {' or '.join(WRITTEN)}")
+    outputs.check_file(out, "--export_weights")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ from pathlib import Path
 from types import ModuleType
 
 from jaxgen.errors import UserError
-from jaxgen.files.command_line import Parser, keep_compiled, run
+from jaxgen.files import command_line
+from jaxgen.files.command_line import keep_compiled, name, optional_path, path, spec
 
 TYPE_CHECKING = False  # as in jaxgen/__init__.py
 if TYPE_CHECKING:
@@ -26,16 +27,16 @@ if TYPE_CHECKING:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = Parser("evaluate", __doc__)
+    parser = command_line.Parser("evaluate", __doc__)
     add = parser.add_argument
-    add("--real", required=True, metavar="SPEC", help="the reference images, or their saved statistics")
-    add("--fake", metavar="SPEC", help="the images to judge")
-    add("--train", metavar="SPEC", help="the training images, for memorisation, parzen and class_histogram")
-    add("--metrics", default="fid", help="metric names or import paths, separated by commas (default: fid)")
-    add("--extractor", default="inception", help="inception (default) or efficientnet_lite0")
-    add("--extractor_weights", default="", metavar="FILE", help="weights file to use in place of the default weights")
+    add("--real", type=spec, required=True, metavar="SPEC", help="the reference images, or their saved statistics")
+    add("--fake", type=spec, metavar="SPEC", help="the images to judge")
+    add("--train", type=spec, metavar="SPEC", help="the training images, for memorisation, parzen and class_histogram")
+    add("--metrics", type=name, default="fid", help="metric names or import paths, by commas (default: fid)")
+    add("--extractor", type=name, default="inception", help="inception (default) or efficientnet_lite0")
+    add("--extractor_weights", type=optional_path, default="", metavar="FILE", help="weights instead of the usual ones")
     add("--allow_other_weights", action="store_true", help="accept weights with another hash (marked in the output)")
-    add("--resize", default="", help="how inception resizes images: tf1 (default, canonical), pytorch or clean")
+    add("--resize", type=name, default="", help="how inception resizes: tf1 (default, canonical), pytorch or clean")
     add("--allow_few_samples", action="store_true", help="compute metrics on too few images, and mark the numbers")
     add("--pairs", action="store_true", help="the fakes are copies of the reals in the same order (psnr, ssim, ...)")
     add("--num_samples", type=int, default=0, help="number of fakes, drawn by --seed (default: all, 10,000 of a run)")
@@ -43,13 +44,15 @@ def _parser() -> argparse.ArgumentParser:
     add("--batch_size", type=int, default=100, help="images per batch (does not change the results)")
     add("--seed", type=int, default=0, help="seed of subsets, splits and the samples of a run")
     add("--channels", type=int, default=0, choices=(0, 1, 3), help="0: keep the channels, 1 or 3: convert all images")
-    add("--data_dir", default="", help="folder with the archives of a dataset:split")
-    add("--cache_dir", default="", help="statistics, weights and data (default: $JAXGEN_CACHE or ~/.cache/jaxgen)")
-    add("--checkpoint", default="latest", help="checkpoint of a run: latest, best or a step")
-    add("--latent_sampler", default="prior", help="of a run with an encoder: prior (default), normal, gaussian_mixture")
-    add("--save_statistics", type=Path, metavar="FILE.npz", help="write the feature statistics of --real")
-    add("--pictures", type=Path, metavar="DIR", help="folder for t-SNE, nearest neighbours, real and fake images")
-    add("--out", type=Path, metavar="FILE.json", help="the results as JSON")
+    add("--data_dir", type=optional_path, default="", help="folder with the archives of a dataset:split")
+    add("--cache_dir", type=optional_path, default="", help="for data, statistics and weights (default: $JAXGEN_CACHE)")
+    add("--checkpoint", type=name, default="latest", help="checkpoint of a run: latest, best or a step")
+    add(
+        "--latent_sampler", type=name, default="prior", help="of a run with an encoder: prior, normal, gaussian_mixture"
+    )
+    add("--save_statistics", type=path, metavar="FILE.npz", help="write the feature statistics of --real")
+    add("--pictures", type=path, metavar="DIR", help="folder for t-SNE, nearest neighbours, real and fake images")
+    add("--out", type=path, metavar="FILE.json", help="the results as JSON")
     return parser
 
 
@@ -58,6 +61,7 @@ def main(argv: list[str]) -> int:
 
     def work():
         arguments = _parser().parse_args(argv)
+        command_line.check_checkpoint(arguments.checkpoint)
         keep_compiled(cache_dir=arguments.cache_dir)
         # JAX is imported from here on, so that --help and typing mistakes answer at once.
         from jaxgen.commands import compare
@@ -66,7 +70,7 @@ def main(argv: list[str]) -> int:
         if results := compare.run(arguments, ["python", "-m", "jaxgen.evaluate", *argv]):
             print(format_table(results))
 
-    return run(work)
+    return command_line.run(work)
 
 
 def evaluate(
@@ -97,18 +101,16 @@ def evaluate(
     from jaxgen.runs.sources import GivenArray
     from jaxgen.settings.lookup import unknown
 
-    names = metrics.split(",") if isinstance(metrics, str) else metrics
-    arguments = _parser().parse_args(["--real=", f"--metrics={','.join(names)}"])
-    for name, value in {"real": real, "fake": fake, **options}.items():
-        if name not in arguments:
-            raise UserError(unknown("jaxgen.evaluate", name, sorted(vars(arguments))))
+    names = metrics if isinstance(metrics, str) else ",".join(metrics)
+    arguments = _parser().parse_args(["--real=", f"--metrics={names}"])
+    for option, value in {"real": real, "fake": fake, **options}.items():
+        if option not in arguments:
+            raise UserError(unknown("jaxgen.evaluate", option, sorted(vars(arguments))))
         if isinstance(value, np.ndarray):
             value = GivenArray(value)
-        elif name in ("real", "fake", "train") and isinstance(value, Path):
-            value = str(value)
-        elif name in ("pictures", "out", "save_statistics") and value is not None:
-            value = Path(value)
-        setattr(arguments, name, value)
+        elif isinstance(value, str | Path):  # as on the command line
+            value = getattr(_parser().parse_args(["--real=", f"--{option}={value}"]), option)
+        setattr(arguments, option, value)
     if jax.config.jax_compilation_cache_dir is None:
         keep_compiled(cache_dir=str(arguments.cache_dir))
     return compare.run(arguments)

@@ -14,30 +14,39 @@ The sampler takes latents float32 [n, ...] (and classes int32 [n] for a conditio
 """
 
 import argparse
+import math
 import sys
 from pathlib import Path
 
 from jaxgen.errors import UserError
-from jaxgen.files.command_line import Parser, run
-from jaxgen.settings.lookup import unknown
+from jaxgen.files import command_line, outputs
+from jaxgen.files.command_line import name, optional_path, path
+from jaxgen.settings import lookup
 
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = Parser("export", __doc__)
+    parser = command_line.Parser("export", __doc__)
     add = parser.add_argument
-    add("--workdir", type=Path, required=True, metavar="RUN", help="the run or the converted network")
-    add("--out", type=Path, required=True, metavar="FILE", help="the file to write (FILE.json describes its inputs)")
+    add("--workdir", type=path, required=True, metavar="RUN", help="the run or the converted network")
+    add("--out", type=path, required=True, metavar="FILE", help="the file to write (FILE.json describes its inputs)")
     add(
         "--platforms",
+        type=name,
         default="cpu,cuda,tpu",
         help=f"platforms to compile for, out of {', '.join(PLATFORMS)} (default: all but rocm)",
     )
-    add("--checkpoint", default="latest", help="latest (default), best or a step")
+    add("--checkpoint", type=name, default="latest", help="latest (default), best or a step")
     add("--truncation", type=float, default=1.0, metavar="PSI", help="stylegan2: psi, 1 is no truncation (default: 1)")
     add("--batch_size", type=int, default=0, help="fixed number of images per call, 0: any number (default: 0)")
-    add("--data_dir", default="", metavar="DIR", help="where the data lie now, for runs of an earlier version")
+    add(
+        "--data_dir",
+        type=optional_path,
+        default="",
+        metavar="DIR",
+        help="where the data lie now, for runs of an earlier version",
+    )
     return parser
 
 
@@ -52,20 +61,21 @@ def main(argv: list[str]) -> int:
 
         exported_sampler.export(arguments)
 
-    return run(work)
+    return command_line.run(work)
 
 
 def _checked(arguments: argparse.Namespace) -> tuple[str, ...]:
-    platforms = tuple(dict.fromkeys(name.strip() for name in arguments.platforms.split(",") if name.strip()))
-    for name in platforms:
-        if name not in PLATFORMS:
-            raise UserError(unknown("--platforms", name, list(PLATFORMS)))
-    if not platforms:
-        raise UserError("--platforms is empty. Name at least one platform, such as cpu")
+    platforms = lookup.listed(arguments.platforms, "--platforms", "cpu")
+    for platform in platforms:
+        if platform not in PLATFORMS:
+            raise UserError(lookup.unknown("--platforms", platform, list(PLATFORMS)))
     if arguments.batch_size < 0:
         raise UserError(f"--batch_size={arguments.batch_size}: it must be 0 (any number) or more")
-    if not arguments.out.absolute().parent.is_dir():
-        raise UserError(f"--out={arguments.out}: there is no folder {arguments.out.parent}. Make the folder first")
+    if not math.isfinite(arguments.truncation):
+        raise UserError(f"--truncation={arguments.truncation}: it must be finite (1 is no truncation)")
+    command_line.check_checkpoint(arguments.checkpoint)
+    for file in (arguments.out, Path(f"{arguments.out}.json")):
+        outputs.check_file(file, "--out")
     return platforms
 
 

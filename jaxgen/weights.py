@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from jaxgen.errors import UserError
-from jaxgen.files.command_line import Parser, run
+from jaxgen.files import command_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,9 +69,10 @@ def fetch(names: Sequence[str]) -> None:
     from jaxgen.settings.lookup import unknown
 
     known = entries()
-    for name in known if list(names) == ["all"] else names:
-        if name not in known:
+    for name in names:
+        if name not in (*known, "all"):
             raise UserError(unknown("--fetch", name, [*known, "all"]))
+    for name in known if "all" in names else dict.fromkeys(names):
         source, paths = obtain(known[name].weights)
         print(f"{name}: {', '.join(map(str, paths))}{' (without the classifier)' if source.lacks else ''}")
 
@@ -93,8 +94,14 @@ def verify() -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = Parser("weights", __doc__)
-    parser.add_argument("--fetch", nargs="+", metavar="NAME", help="Networks to fetch: names of the list, or `all`.")
+    parser = command_line.Parser("weights", __doc__)
+    parser.add_argument(
+        "--fetch",
+        nargs="+",
+        type=command_line.name,
+        metavar="NAME",
+        help="Networks to fetch: names of the list, or `all`.",
+    )
     parser.add_argument("--verify", action="store_true", help="Check the files and tensors on this machine.")
     return parser
 
@@ -111,7 +118,7 @@ def main(argv: Sequence[str]) -> int:
         if not (arguments.fetch or arguments.verify):
             print(listed())
 
-    return run(work)
+    return command_line.run(work)
 
 
 if __name__ == "__main__":

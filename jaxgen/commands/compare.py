@@ -12,13 +12,13 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
+from jaxgen.commands import compare_request
 from jaxgen.data.base import is_vectors
 from jaxgen.data.cache import root
 from jaxgen.devices import parallel, placement
 from jaxgen.errors import UserError
 from jaxgen.evaluation import engine
-from jaxgen.files import provenance
-from jaxgen.files.workdir import write_atomic
+from jaxgen.files import outputs, provenance
 from jaxgen.metrics import fid
 from jaxgen.metrics.base import result_name
 from jaxgen.metrics.collected import indices
@@ -48,28 +48,32 @@ def run(arguments: argparse.Namespace, command: Sequence[str] = ()) -> dict[str,
       UserError: bad input.
     """
     begun = time.perf_counter()
-    _check(arguments)
+    settings = compare_request.check(arguments)
     mesh = parallel.make_mesh(0)
     if arguments.batch_size % mesh.size:
         mesh = parallel.make_mesh(1)  # batches that do not divide stay whole
+    comparison = _Comparison(settings, lambda batch: placement.place(mesh, batch), arguments.cache_dir)
+    comparison.load_networks(arguments)
     given = {name: value for name, value in vars(arguments).items() if name in Options._fields}
     options = Options(samples=arguments.num_samples or _OF_RUN, num_devices=mesh.size, **given)
-    settings = _settings(arguments)
-    real = open_source(arguments.real, options, "--real")
-    comparison = _Comparison(settings, lambda batch: placement.place(mesh, batch), arguments.cache_dir)
+    opened = {
+        flag: open_source(getattr(arguments, flag), options, f"--{flag}")
+        for flag in ("real", "fake", "train")
+        if flag == "real" or getattr(arguments, flag)
+    }
+    real, fake, train = opened["real"], opened.get("fake"), opened.get("train")
     if real.images is not None and is_vectors(real.images):
         for flag in ("pairs", "save_statistics"):
             if getattr(arguments, flag):
                 raise UserError(f"--{flag} is for images, but --real={arguments.real} has vectors")
-    if arguments.save_statistics:
-        comparison.save_statistics(arguments.save_statistics, real)
-    if not arguments.fake:
-        return {}
-    fake = open_source(arguments.fake, options, "--fake")
-    train = open_source(arguments.train, options, "--train") if arguments.train else None
     if train is not None and train.images is None:
         raise UserError(f"--train={arguments.train} holds statistics only, but training images are needed")
-    results = comparison.of_sources(arguments, real, fake, train)
+    compare = comparison.prepare(arguments, real, fake, train) if fake else None
+    if arguments.save_statistics:
+        comparison.save_statistics(outputs.target_of(arguments.save_statistics), real)
+    if compare is None:
+        return {}
+    results = compare()
     about = {
         "command": list(command),
         "real": str(arguments.real),
@@ -83,31 +87,9 @@ def run(arguments: argparse.Namespace, command: Sequence[str] = ()) -> dict[str,
     results["_run"] = about
     log.info("%.1f s in all, peak memory %.0f MB", about["seconds"], about["peak_memory_mb"])
     if arguments.out:
-        write_atomic(arguments.out, json.dumps(results, indent=1) + "\n")
+        outputs.write(arguments.out, json.dumps(results, indent=1) + "\n")
         log.info("written to %s", arguments.out)
     return results
-
-
-def _check(arguments: argparse.Namespace) -> None:
-    if not arguments.fake and not arguments.save_statistics:
-        raise UserError("--fake is missing. Name the images to judge, or --save_statistics to keep those of --real")
-    for path in (arguments.out, arguments.save_statistics):
-        if path is not None and not path.parent.is_dir():
-            raise UserError(f"{path}: there is no folder {path.parent}. Make it first")
-    for name in ("num_samples", "num_train", "seed"):
-        if getattr(arguments, name) < 0:
-            raise UserError(f"--{name}={getattr(arguments, name)}: it must be 0 or more")
-    if arguments.batch_size < 1:
-        raise UserError(f"--batch_size={arguments.batch_size}: it must be at least 1")
-
-
-def _settings(arguments: argparse.Namespace) -> ConfigDict:
-    names = tuple(name.strip() for name in arguments.metrics.split(",") if name.strip())
-    if not names:
-        raise UserError("--metrics is empty. Name at least one metric, such as fid")
-    keys = ("extractor", "resize", "extractor_weights", "allow_other_weights", "allow_few_samples")
-    keys += ("batch_size", "seed", "num_train", "num_samples")
-    return ConfigDict({"metrics": names, **{key: getattr(arguments, key) for key in keys}})
 
 
 class _Comparison:
@@ -118,17 +100,23 @@ class _Comparison:
         self._extractors = Extractors(settings)
         self._cache_dir = root(ConfigDict({"cache_dir": cache_dir})) / "statistics"
 
-    def of_sources(
+    def load_networks(self, arguments: argparse.Namespace) -> None:
+        """Loads the feature networks before anything else, since their weights may be missing."""
+        compare_request.load_networks(
+            self._settings, self._extractors, bool(arguments.pairs), bool(arguments.save_statistics)
+        )
+
+    def prepare(
         self, arguments: argparse.Namespace, real: ImageSource, fake: ImageSource, train: ImageSource | None
-    ) -> dict:
-        """The contents of evaluation.json, less `_run`."""
+    ) -> Callable[[], dict]:
+        """Checks that the sources fit together, and returns the function that compares them."""
         settings, images = self._settings, fake.images
         if images is None and real.images is not None and is_vectors(real.images):
             raise UserError(
                 f"--fake={arguments.fake} holds statistics of images, but --real={arguments.real} has vectors"
             )
         if images is None:
-            return self._of_statistics(real, fake)
+            return self._prepare_statistics(real, fake)
         if real.images is not None:
             same_kind(real.images, images, arguments.real, arguments.fake)
         # What is known of the data counts for the reference, not for what a run was trained on.
@@ -147,19 +135,15 @@ class _Comparison:
             fakes = images
             # The copy of a real image is the fake of the same number.
             views = {"reconstruct": lambda images, ids: fakes[ids]}
-        return engine.evaluate(
-            settings,
-            real,
-            views,
-            train=train,
-            facts=facts,
-            place=self._place,
-            progress=self._progress,
-            cache_dir=self._cache_dir,
-            gallery=arguments.pictures,
+        compare_request.tell_skipped(
+            settings, engine.check(settings, real, views, "", train, facts), arguments.pictures
+        )
+        compared = {"place": self._place, "progress": self._progress, "cache_dir": self._cache_dir}
+        return lambda: engine.evaluate(
+            settings, real, views, train=train, facts=facts, gallery=arguments.pictures, **compared
         )
 
-    def _of_statistics(self, real: ImageSource, fake: ImageSource) -> dict:
+    def _prepare_statistics(self, real: ImageSource, fake: ImageSource) -> Callable[[], dict]:
         """The Frechet distance between saved statistics, or a set's and saved ones; no other metric can be had."""
         wrong = [name for name in self._settings.metrics if name != "fid"]
         if wrong:
@@ -171,15 +155,23 @@ class _Comparison:
         counts = [side.statistics_file.n if side.images is None else len(side) for side in sides]
         metric = Selected("fid", result_name("fid", fid, "sample", extractor), fid, "sample", chosen)
         known = min((n for n in counts if n is not None), default=fid.MIN_SAMPLES)
-        marks, seconds = few_samples(metric, counts[0], known, self._settings.allow_few_samples), {"seconds": 0.0}
-        with timed(seconds, "seconds"):
-            value = frechet_distance(*(side.statistics(chosen) for side in sides))
-        result = {"value": value, "spread": None, "spread_kind": "none: statistics alone cannot be drawn from again"}
+        marks = few_samples(metric, counts[0], known, self._settings.allow_few_samples)
         saved = [side for side in sides if side.statistics_file is not None]
+        for side in saved:
+            side.statistics(chosen)  # those of another network are refused before features are computed
         unnamed = " and ".join(side.split for side in saved if side.statistics_file.metadata is None)
         note = f"{unnamed}: the file does not say which extractor and resize made it" if unnamed else ""
-        made = record(metric, result, tuple(counts), real.split, extractor, seconds, marks, note=note)
-        return {metric.key: made, "_skipped": {}}
+
+        def compare() -> dict:
+            seconds = {"seconds": 0.0}
+            with timed(seconds, "seconds"):
+                value = frechet_distance(*(side.statistics(chosen) for side in sides))
+            kind = "none: statistics alone cannot be drawn from again"
+            result = {"value": value, "spread": None, "spread_kind": kind}
+            made = record(metric, result, tuple(counts), real.split, extractor, seconds, marks, note=note)
+            return {metric.key: made, "_skipped": {}}
+
+        return compare
 
     def save_statistics(self, path: Path, real: ImageSource) -> None:
         """Writes mean and covariance of the features of all images."""

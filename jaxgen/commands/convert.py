@@ -14,9 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
+from jaxgen.commands import existing_run
 from jaxgen.devices import parallel
 from jaxgen.errors import UserError
-from jaxgen.files import workdir
+from jaxgen.files import outputs, workdir
 from jaxgen.official import tensor_files, weights
 from jaxgen.official.description import Description, converted_config, describe
 from jaxgen.recipes.base import PyTree
@@ -38,7 +39,7 @@ def convert(arguments: argparse.Namespace, overrides: list[str]) -> None:
     Raises:
       UserError: the file is refused, jaxgen lacks such networks, the data do not fit, or the work directory is in use.
     """
-    source, folder = arguments.source.expanduser(), arguments.workdir
+    source, folder = arguments.source, arguments.workdir
     base = run_config.load(arguments.config, overrides) if arguments.config else None
     contents = tensor_files.read_networks(source)
     description = describe(contents.networks, str(source), base and base.model)
@@ -71,16 +72,13 @@ def export_weights(folder: Path, checkpoint: str, out: Path) -> None:
     Raises:
       UserError: no run or checkpoint, not a StyleGAN2, or a file that cannot be written.
     """
-    if out.suffix not in tensor_files.WRITTEN:
-        raise UserError(f"--export_weights={out}: the file name must end in {' or '.join(tensor_files.WRITTEN)}")
-    if not out.absolute().parent.is_dir():
-        raise UserError(f"--export_weights={out}: there is no folder {out.parent}. Make it first")
+    existing_run.check_one_seed(folder, checkpoint, "--workdir=")
     run = restoring.load_arrays(folder, checkpoint)
     if run.config.recipe.name != "stylegan2":
         raise UserError(f"--workdir={folder}: a run of the recipe {run.config.recipe.name!r}, not of stylegan2")
     tensors = weights.tensors_of(run.players)
     metadata = {"step": str(run.step), **{key: str(run.config.model[key]) for key in _NOT_IN_TENSORS}}
-    tensor_files.write_tensors(out, tensors, metadata)
+    tensor_files.write_tensors(outputs.target_of(out), tensors, metadata)
     log.info("%d tensors of step %d written to %s", len(tensors), run.step, out)
 
 

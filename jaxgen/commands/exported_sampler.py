@@ -13,9 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr
 
+from jaxgen.commands import existing_run
 from jaxgen.errors import UserError
+from jaxgen.files import outputs
 from jaxgen.files.provenance import software
-from jaxgen.files.workdir import write_atomic
 from jaxgen.ops.backend import compile_for
 from jaxgen.ops.pixels import to_uint8
 from jaxgen.recipes.base import PyTree, Recipe
@@ -47,12 +48,13 @@ def export(arguments: argparse.Namespace) -> None:
     Raises:
       UserError: no run or checkpoint, a recipe without samples, or options that cannot be exported.
     """
+    existing_run.check_one_seed(arguments.workdir, arguments.checkpoint, "--workdir=")
     trained = restoring.load(arguments.workdir, arguments.checkpoint, arguments.data_dir)
     classes = trained.opened.num_classes
     sampler = sampler_of(trained.opened.recipe, trained.players, classes, arguments.truncation)
     exported = lowered(sampler, trained.players, arguments.platforms, arguments.batch_size)
     data = bytes(exported.serialize())
-    arguments.out.write_bytes(data)
+    outputs.write(arguments.out, data)
     takes = [f"{name}: {aval.str_short()}" for name, aval in zip(sampler.inputs, exported.in_avals, strict=True)]
     described = {
         "takes": takes,
@@ -66,7 +68,7 @@ def export(arguments: argparse.Namespace) -> None:
         **software(),
     }
     path = Path(f"{arguments.out}.json")
-    write_atomic(path, json.dumps(described, indent=1) + "\n")
+    outputs.write(path, json.dumps(described, indent=1) + "\n")
     log.info("%s: %s -> %s", arguments.out, ", ".join(takes), described["gives"][0])
     log.info("%.1f MB for %s. Described in %s", len(data) / 1e6, ", ".join(exported.platforms), path)
 

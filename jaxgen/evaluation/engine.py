@@ -85,14 +85,18 @@ def check(
     views: Mapping[str, Callable],
     split: str,
     train: ImageSource | None = None,
-) -> None:
+    facts: Mapping[str, dict] | None = None,
+) -> dict[str, str]:
     """Refuses at once what `evaluate` would refuse after the training. Arguments as for `evaluate`, no view is called.
+
+    Returns:
+      The metrics that would be skipped, with the reasons.
 
     Raises:
       UserError: as `evaluate` does before it computes.
     """
     stream = ExampleStream(settings.batch_size)
-    _Evaluation(settings, real, split, views, train, {}, np.asarray, stream, None).choose()
+    return _Evaluation(settings, real, split, views, train, facts or {}, np.asarray, stream, None).choose()[1]
 
 
 class _Evaluation:

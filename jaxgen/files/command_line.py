@@ -1,13 +1,20 @@
-"""Parsing, messages and one-line errors, shared by `jaxgen.evaluate`, `convert` and `export`."""
+"""Parsing, messages and one-line errors, shared by every command but `jaxgen.main`."""
 
 import argparse
+import errno
 import logging
-import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from jaxgen.errors import UserError
+from jaxgen.files import caches, streams
+from jaxgen.settings import paths
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+# What a place can have against a program, and no program can help.
+_OF_PLACES = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 
 
 class Parser(argparse.ArgumentParser):
@@ -25,6 +32,47 @@ class Parser(argparse.ArgumentParser):
         raise UserError(f"{message}. --help lists the arguments")
 
 
+def path(text: str) -> Path:
+    """The type of an argument that is a path of a file or folder, see `jaxgen.settings.paths`. It may not be empty."""
+    if not text:
+        raise argparse.ArgumentTypeError("the path is empty. Name one, or leave the argument out")
+    return Path(_resolved(text))
+
+
+def optional_path(text: str) -> str:
+    """The type of an argument that is a path, or "" for a default."""
+    return _resolved(text)
+
+
+def spec(text: str) -> str:
+    """The type of an argument that names images: a path with or without a part, `dataset:split`, or `run:DIR`."""
+    prefix = "run:" if text.startswith("run:") else ""
+    return prefix + _resolved(text.removeprefix(prefix))
+
+
+def name(text: str) -> str:
+    """The type of an argument that is a name, and no path."""
+    return text
+
+
+def _resolved(text: str) -> str:
+    try:
+        return paths.resolved(text, "the path")
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def check_checkpoint(which: str) -> str:
+    """The value of --checkpoint, if it can be one.
+
+    Raises:
+      UserError: it is neither latest, best nor the number of a step.
+    """
+    if which not in ("latest", "best") and not re.fullmatch("[0-9]+", which):
+        raise UserError(f"--checkpoint={which!r}: choices: latest, best, or the number of a step")
+    return which
+
+
 def keep_compiled(setting: str = "auto", cache_dir: str = "") -> None:
     """Lets JAX keep compiled programs for later processes.
 
@@ -35,19 +83,49 @@ def keep_compiled(setting: str = "auto", cache_dir: str = "") -> None:
     import jax
 
     if setting:
-        caches = Path(cache_dir or os.environ.get("JAXGEN_CACHE") or "~/.cache/jaxgen").expanduser()
-        jax.config.update("jax_compilation_cache_dir", str(caches / "xla" if setting == "auto" else setting))
+        folder = caches.folder(cache_dir) / "xla" if setting == "auto" else setting
+        jax.config.update("jax_compilation_cache_dir", str(folder))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
 
 def run(work: Callable[[], None]) -> int:
     """Runs the work and shows jaxgen's messages. Bad input prints one line and exits with code 2."""
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    logging.getLogger("jaxgen").setLevel(logging.INFO)
-    logging.getLogger("absl").setLevel(logging.ERROR)  # orbax tells of every folder it looks into
-    try:
-        work()
-    except UserError as error:
-        print(f"jaxgen: error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+    with streams.survive():
+        logging.basicConfig(level=logging.WARNING, format="%(message)s")
+        logging.getLogger("jaxgen").setLevel(logging.INFO)
+        logging.getLogger("absl").setLevel(logging.ERROR)  # orbax tells of every folder it looks into
+        try:
+            work()
+            streams.check_stdout()
+        except (UserError, OSError) as error:
+            if (line := explained(error)) is None:
+                raise
+            print(error_line(line), file=sys.stderr)
+            return 2
+        except KeyboardInterrupt:
+            print(error_line("interrupted"), file=sys.stderr)
+            return 130
     return 0
+
+
+def error_line(message: str) -> str:
+    """One line for stderr."""
+    return f"jaxgen: error: {' '.join(message.split())}"
+
+
+def explained(error: Exception) -> str | None:
+    """What to tell a person of an error that is none of the program. None for one that is."""
+    if isinstance(error, UserError):
+        return str(error)
+    if not isinstance(error, OSError):
+        return None
+    if error.errno in FULL:
+        where = f" ({error.filename})" if error.filename else ""
+        if isinstance(error.__context__, UserError):  # a checkpoint met the full disk first, and says what is whole
+            return str(error.__context__)
+        return f"the disk is full{where}: finished checkpoints stay. Free some space and run the same command again"
+    if error.errno in _OF_PLACES and error.filename:
+        return f"{error.filename}: {error.strerror}. Name another place, or change what stands there"
+    if "usable temporary directory" in str(error):
+        return "there is no usable temporary folder. Set TMPDIR to a folder that can be written"
+    return None

@@ -27,10 +27,10 @@ def read_networks(path: Path) -> Contents:
       UserError: missing, unreadable or hostile file, or one without a generator.
     """
     readers = {".npz": _read_npz, ".safetensors": _read_safetensors, ".pt": read_torch_file, ".pth": read_torch_file}
-    if path.suffix not in readers:
+    if path.suffix.lower() not in readers:
         contents = read_network_pickle(path)
     else:
-        contents = Contents(_split(readers[path.suffix](path), path), {})
+        contents = Contents(_split(readers[path.suffix.lower()](path), path), {})
     if not {"G", "G_ema"} & set(contents.networks):
         there = ", ".join(sorted(contents.networks)) or "no network"
         raise UserError(f"{path} holds {there}, but a generator, G_ema or G, is needed")
@@ -45,9 +45,9 @@ def write_tensors(path: Path, tensors: Mapping[str, np.ndarray], metadata: Mappi
     """
     # Not ascontiguousarray: it gives an axis to single numbers such as noise_strength, which official files lack.
     arrays = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
-    if path.suffix not in WRITTEN:
+    if path.suffix.lower() not in WRITTEN:
         raise UserError(f"{path}: the file name must end in {' or '.join(WRITTEN)}")
-    library = _safetensors(path) if path.suffix == ".safetensors" else None
+    library = _safetensors(path) if path.suffix.lower() == ".safetensors" else None
     with workdir.atomic(path) as file:
         if library is None:
             np.savez(file, **arrays)

@@ -8,21 +8,25 @@ The command finds every run below the directories: work directories, seeds of on
 
 import argparse
 import sys
-from pathlib import Path
 
 from jaxgen import report
-from jaxgen.files import command_line
+from jaxgen.files import command_line, outputs
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = command_line.Parser("report", __doc__)
-    parser.add_argument("directories", nargs="+", type=Path, metavar="DIR", help="where runs and studies lie")
-    parser.add_argument("--out", required=True, type=Path, metavar="OUT", help="folder of index.html and report.md")
+    parser.add_argument(
+        "directories", nargs="+", type=command_line.path, metavar="DIR", help="where runs and studies lie"
+    )
+    parser.add_argument(
+        "--out", required=True, type=command_line.path, metavar="OUT", help="folder of index.html and report.md"
+    )
     return parser
 
 
 def _work(argv: list[str]) -> None:
     arguments = _parser().parse_args(argv)
+    outputs.check_folder(arguments.out, "--out")
     print(report.build(arguments.directories, arguments.out))
 
 

@@ -64,6 +64,40 @@ class GivenArray:
         return ImageSource(_checked(self._images, f"{flag}={self}", options), split=str(self))
 
 
+class Place(NamedTuple):
+    """What a name of a source means. kind: run, dataset, array or files. part: of the files, or the split."""
+
+    kind: str
+    path: Path
+    part: str = ""
+
+
+def find(spec: str, flag: str) -> Place:
+    """The place that `spec` names. No image is read.
+
+    Raises:
+      UserError: it names no source.
+    """
+    if not spec:
+        raise UserError(f"{flag} is empty. Name {KINDS}")
+    if spec.startswith("run:"):
+        return Place("run", Path(spec.removeprefix("run:")).expanduser())
+    path, part = Path(spec).expanduser(), ""
+    if not path.exists() and ":" in spec:
+        head, part = spec.rsplit(":", 1)
+        path = Path(head).expanduser()
+        if not path.exists():
+            _check_dataset(head, part, flag)
+            return Place("dataset", Path(head), part)
+    if not path.exists():
+        raise UserError(f"{flag}={spec}: there is no such file or folder. Name {KINDS}")
+    if path.suffix.lower() in (".npz", ".npy") and path.is_file():
+        return Place("array", path)
+    if not path.is_dir() and path.suffix.lower() != ".zip":
+        raise UserError(f"{flag}={spec} is neither a folder, a zip nor an .npz or .npy file. Name {KINDS}")
+    return Place("files", path, part)
+
+
 def open_source(spec: str | Opens, options: Options, flag: str) -> ImageSource:
     """Opens `spec`, a name or an opened source.
 
@@ -75,23 +109,14 @@ def open_source(spec: str | Opens, options: Options, flag: str) -> ImageSource:
     """
     if not isinstance(spec, str):
         return spec.open(options, flag)
-    if not spec:
-        raise UserError(f"{flag} is empty. Name {KINDS}")
-    if spec.startswith("run:"):
-        return open_run(Path(spec.removeprefix("run:")).expanduser(), options, flag)
-    path, part = Path(spec).expanduser(), ""
-    if not path.exists() and ":" in spec:
-        head, part = spec.rsplit(":", 1)
-        path = Path(head).expanduser()
-        if not path.exists():
-            return _dataset(head, part, options, flag)
-    if not path.exists():
-        raise UserError(f"{flag}={spec}: there is no such file or folder. Name {KINDS}")
-    if path.suffix in (".npz", ".npy") and path.is_file():
-        return _array(path, spec, options, flag)
-    if not path.is_dir() and path.suffix != ".zip":
-        raise UserError(f"{flag}={spec} is neither a folder, a zip nor an .npz or .npy file. Name {KINDS}")
-    return _files(path, part, spec, options, flag)
+    place = find(spec, flag)
+    if place.kind == "run":
+        return open_run(place.path, options, flag)
+    if place.kind == "dataset":
+        return _dataset(str(place.path), place.part, options)
+    if place.kind == "array":
+        return _array(place.path, spec, options, flag)
+    return _files(place.path, place.part, spec, options, flag)
 
 
 def _files(path: Path, part: str, spec: str, options: Options, flag: str) -> ImageSource:
@@ -109,7 +134,7 @@ def _files(path: Path, part: str, spec: str, options: Options, flag: str) -> Ima
 def _array(path: Path, spec: str, options: Options, flag: str) -> ImageSource:
     where = f"{flag}={spec}"
     try:
-        if path.suffix == ".npy":
+        if path.suffix.lower() == ".npy":
             return ImageSource(_checked(np.load(path, mmap_mode="r", allow_pickle=False), where, options), split=spec)
         # np.load(path) leaks the open file if it is damaged
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
@@ -140,10 +165,13 @@ def _checked(images: np.ndarray, where: str, options: Options) -> np.ndarray:
     return image_options.set_channels(images, options.channels or images.shape[-1])
 
 
-def _dataset(name: str, split: str, options: Options, flag: str) -> ImageSource:
+def _check_dataset(name: str, split: str, flag: str) -> None:
     known = lookup.choices("data")
     if name not in known and not name.startswith("tfds:") and "." not in name:
         raise UserError(f"{flag}={name}:{split}: no such file, and no data set {name!r} ({', '.join(known)})")
+
+
+def _dataset(name: str, split: str, options: Options) -> ImageSource:
     config = default.get_config().data
     config.update({"name": name, "dir": options.data_dir, "cache_dir": options.cache_dir, "image_size": 0})
     config.update({"channels": options.channels, "train_split": split, "test_split": ""})

@@ -94,6 +94,20 @@ def need(owner: ModuleType, attribute: str, key: str):
     return getattr(owner, attribute)
 
 
+def listed(text: str, key: str, example: str) -> tuple[str, ...]:
+    """The names in a list by commas, each once, in their order.
+
+    Raises:
+      UserError: there is none, or nothing stands between two commas.
+    """
+    names = [name.strip() for name in text.split(",")]
+    if not any(names):
+        raise UserError(f"{key} is empty. Name at least one, such as {example}")
+    if "" in names:
+        raise UserError(f"{key}={text!r} has a comma too many. Write {','.join(filter(None, names)) or example!r}")
+    return tuple(dict.fromkeys(names))
+
+
 def near(name: str, known: list[str], count: int = 3) -> list[str]:
     """The known names that resemble `name`, the nearest first."""
     return difflib.get_close_matches(str(name), known, n=count)

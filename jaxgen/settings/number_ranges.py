@@ -33,7 +33,7 @@ class Range(NamedTuple):
 
 
 AT_LEAST_ONE, NOT_NEGATIVE, POSITIVE, SHARE = Range(1), Range(0), Range(0, open_low=True), Range(0, 1)
-_SEED, _SEED_OR_RUNS = Range(0, _SEEDS_END), Range(-1, _SEEDS_END)
+SEED, _SEED_OR_RUNS = Range(0, _SEEDS_END), Range(-1, _SEEDS_END)
 _COUNTS_OF_EVALUATION = (
     "num_samples",
     "num_samples_in_training",
@@ -54,7 +54,7 @@ _RANGES: dict[str, dict[Range, tuple[str, ...]]] = {
     },
     "data": {NOT_NEGATIVE: ("workers", "resident_mib"), _SEED_OR_RUNS: ("seed",)},
     "evaluation": {
-        _SEED: ("seed",),
+        SEED: ("seed",),
         AT_LEAST_ONE: _COUNTS_OF_EVALUATION,
         NOT_NEGATIVE: ("num_train", "sampler_images"),
     },
@@ -78,7 +78,7 @@ def check(config: ConfigDict) -> None:
       UserError: one line with the key, its value and the range.
     """
     groups = {f"config.{group}": (config[group], ranges) for group, ranges in _RANGES.items()}
-    groups["config"] = (config, {_SEED: ("seed",)})
+    groups["config"] = (config, {SEED: ("seed",)})
     groups |= {f"config.optimizers.{name}": (player, _OF_OPTIMIZERS) for name, player in config.optimizers.items()}
     for group, (settings, ranges) in groups.items():
         for allowed, keys in ranges.items():
