@@ -11,7 +11,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from jaxgen.commands import sample, sample_request
+from jaxgen.commands import run_request, sample, sample_request
 from jaxgen.commands import train as train_command
 from jaxgen.commands.painter import Painter
 from jaxgen.devices import parallel
@@ -23,7 +23,7 @@ from jaxgen.runs import restoring, run_views
 from jaxgen.runs.restoring import Trained
 from jaxgen.runs.session import Session
 from jaxgen.runs.sources import Options, open_run
-from jaxgen.settings import checks, default
+from jaxgen.settings import checks, default, paths
 from jaxgen.study import definition
 from jaxgen.training.lanes import folder_of, seeds_of
 from jaxgen.views.views import in_batches
@@ -194,12 +194,12 @@ def load(folder: str | Path, checkpoint: str | int = "latest", *, seed: int | No
     Raises:
       UserError: no run or checkpoint in the folder, a damaged checkpoint, or several seeds and no choice.
     """
-    folder = Path(folder).expanduser()
+    folder = Path(paths.resolved(str(folder)))
     if (folder / "study.json").exists():
         raise UserError(f"{folder} is a study. Load one of its runs, whose folders lie in it")
     if seed is not None and (of_seed := folder_of(folder, seed)).is_dir():
         folder = of_seed
-    run = Run(folder, restoring.load(folder, str(checkpoint), data_dir))
+    run = Run(folder, restoring.load(folder, str(checkpoint), paths.resolved(data_dir)))
     if seed not in (None, run.config.seed):
         raise UserError(f"{folder} holds no seed {seed}. It was trained with seed {run.config.seed}")
     return run
@@ -219,7 +219,7 @@ def train(config: ConfigDict, folder: str | Path) -> Run | tuple[Run, ...]:
     Raises:
       UserError: an impossible config, a folder of another config or in use, or a training that failed.
     """
-    folder = Path(folder).expanduser()
+    folder = Path(paths.resolved(str(folder)))
     if definition.is_study(config):
         raise UserError(
             "a study trains many runs, each in its own process. Run: python -m jaxgen.main --config STUDY --workdir "
@@ -227,11 +227,13 @@ def train(config: ConfigDict, folder: str | Path) -> Run | tuple[Run, ...]:
         )
     checks.check(config)
     config = config.copy_and_resolve_references().lock()
+    paths.resolve_keys(config)
     if jax.config.jax_compilation_cache_dir is None:
         keep_compiled(config.compilation_cache)
     if config.num_seeds > 1:
         with contextlib.suppress(RuntimeError):  # JAX is in use already, and its devices are what they are
             parallel.use_cores(config.num_seeds, config.seed_devices)
+    run_request.check("train", config, folder, "latest")
     train_command.train(config, folder)
     if config.num_seeds == 1:
         return load(folder)

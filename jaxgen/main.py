@@ -16,7 +16,6 @@ Read on:
     jaxgen/settings/default.py      every key of a config, with its meaning
 """
 
-import errno
 import importlib
 import os
 import sys
@@ -27,11 +26,11 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 
 from jaxgen.errors import UserError
-from jaxgen.settings import checks, config_errors, run_config
+from jaxgen.files import command_line, streams
+from jaxgen.settings import checks, config_errors, paths, run_config
 from jaxgen.study import definition, run_process
 
 MODES = ("train", "evaluate", "sample", "project", "benchmark", "plan")
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 _OF_CHECKPOINT = ("evaluate", "sample", "project")
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -88,7 +87,8 @@ def _with_config_of_run(argv: list[str]) -> tuple[str | None, list[str]]:
             argv = [*argv[: where.start], f"--config={path}", *argv[where.stop :]]
         return path, argv
     folder, _ = _value_of("workdir", argv)
-    if folder is None or not (Path(folder).expanduser() / "config.json").is_file():
+    folder = folder and paths.resolved(folder, "--workdir")
+    if not folder or not (Path(folder) / "config.json").is_file():
         return None, argv
     path = run_config.as_config_file(folder)
     return path, [argv[0], f"--config={path}", *argv[1:]]
@@ -108,7 +108,10 @@ def _value_of(flag: str, argv: list[str]) -> tuple[str | None, slice | None]:
 def _main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise UserError(f"unknown argument {argv[1]!r}: flags start with --; see --help")
-    if _CONFIG.value is None and _WORKDIR.value and (Path(_WORKDIR.value) / "study.json").exists():
+    if _WORKDIR.value == "":
+        raise UserError("--workdir is empty. Name a folder, or leave the flag out")
+    folder = _WORKDIR.value and paths.resolved(_WORKDIR.value, "--workdir")
+    if _CONFIG.value is None and folder and (Path(folder) / "study.json").exists():
         raise UserError(f"--workdir={_WORKDIR.value} is a study: name its --config too, as study.json has it")
     if _CONFIG.value is None and not flags.FLAGS["config"].present:
         raise UserError("--config is missing: name an experiment, such as --config configs/dcgan_digits.py")
@@ -118,40 +121,48 @@ def _main(argv: list[str]) -> None:
         raise UserError(unknown("--mode", _MODE.value, list(MODES)))
     _check_flags_of_modes()
     path = flags.FLAGS["config"].config_filename
-    workdir = Path(_WORKDIR.value or run_config.folder_of(path) or Path("runs") / Path(path.split(":")[0]).stem)
+    workdir = Path(folder or run_config.folder_of(path) or Path("runs") / Path(path.split(":")[0]).stem)
     if definition.is_study(_CONFIG.value):
         _study(path, workdir)
         return
     checks.check(_CONFIG.value)
+    paths.resolve_keys(_CONFIG.value)
     _check_joining()
+    if _MODE.value in _OF_CHECKPOINT:
+        command_line.check_checkpoint(_CHECKPOINT.value)
     if _MODE.value == "plan":
         os.environ.setdefault("JAX_PLATFORMS", "cpu")  # libtpu is there to compile, not to look for TPUs
     # JAX is imported here and not above, so that --help and typing mistakes answer at once.
     from jaxgen.devices import parallel, processes
-    from jaxgen.files.command_line import keep_compiled
 
-    keep_compiled(_CONFIG.value.compilation_cache)
+    command_line.keep_compiled(_CONFIG.value.compilation_cache)
     if _DISTRIBUTED.value:
         processes.start_processes(_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)
     elif _CONFIG.value.num_seeds > 1:
         parallel.use_cores(_CONFIG.value.num_seeds, _CONFIG.value.seed_devices)
+    from jaxgen.commands import run_request  # after the start of several processes, like the mode
+
     mode = getattr(importlib.import_module(f"jaxgen.commands.{_MODE.value}"), _MODE.value)
     extra = {"checkpoint": _CHECKPOINT.value} if _MODE.value in _OF_CHECKPOINT else {}
     if _MODE.value == "plan":
         extra = {"topology": _TOPOLOGY.value}
     try:
+        run_request.check(_MODE.value, _CONFIG.value, workdir, _CHECKPOINT.value)
         if text := mode(_CONFIG.value, workdir, **extra):
             print(text)
+            streams.check_stdout()
     except Exception as error:
         if not processes.are_several():
             raise
         # One of several: at the end of a process JAX would wait for the others, which wait for this one.
-        if line := _explained(error):
-            processes.leave(_error_line(line), 2)
+        if line := command_line.explained(error):
+            processes.leave(command_line.error_line(line), 2)
         if processes.has_lost_another(error):
-            processes.leave(_error_line(processes.how_to_go_on(error, workdir)), 1)
+            processes.leave(command_line.error_line(processes.how_to_go_on(error, workdir)), 1)
         traceback.print_exc()
-        processes.leave(_error_line(f"process {processes.index()} ended by an error of the program, shown above"), 1)
+        processes.leave(
+            command_line.error_line(f"process {processes.index()} ended by an error of the program, shown above"), 1
+        )
 
 
 def _check_flags_of_modes() -> None:
@@ -193,7 +204,7 @@ def _quiet_about_full_disks() -> None:
         # A save that failed closed its event loop; tensorstore's threads still report to it, and are refused.
         late = isinstance(error, RuntimeError) and str(error) == "Event loop is closed"
         # TensorBoard's writer flushes once more when the interpreter ends.
-        if not late and not (isinstance(error, OSError) and error.errno in _FULL):
+        if not late and not (isinstance(error, OSError) and error.errno in command_line.FULL):
             show(ignored)
 
     sys.unraisablehook = hook
@@ -208,30 +219,18 @@ def run() -> None:
         return
     run_process.follow_study()
     _quiet_about_full_disks()
-    try:
-        app.run(_main, flags_parser=_parse_flags)
-    except (UserError, OSError) as error:
-        line = _explained(error)
-        if line is None:
-            raise
-        print(_error_line(line), file=sys.stderr)
-        sys.exit(2)
-
-
-def _explained(error: Exception) -> str | None:
-    """What to tell a person of an error that is none of the program; None for one that is."""
-    if isinstance(error, UserError):
-        return str(error)
-    if not isinstance(error, OSError) or error.errno not in _FULL:
-        return None
-    if isinstance(error.__context__, UserError):  # a checkpoint met the full disk first, and says what is whole
-        return str(error.__context__)
-    where = f" ({error.filename})" if error.filename else ""
-    return f"the disk is full{where}: finished checkpoints stay. Free some space and run the same command again"
-
-
-def _error_line(message: str) -> str:
-    return f"jaxgen: error: {' '.join(message.split())}"
+    with streams.survive():
+        try:
+            app.run(_main, flags_parser=_parse_flags)
+        except (UserError, OSError) as error:
+            line = command_line.explained(error)
+            if line is None:
+                raise
+            print(command_line.error_line(line), file=sys.stderr)
+            sys.exit(2)
+        except KeyboardInterrupt:  # a training saves and ends at it; other modes have nothing to save
+            print(command_line.error_line("interrupted"), file=sys.stderr)
+            sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -37,6 +37,8 @@ def check(arguments: argparse.Namespace) -> ConfigDict:
     kinds = {flag: _check_source(getattr(arguments, flag), f"--{flag}", arguments) for flag in _SOURCES}
     _check_flags_of_runs(arguments, kinds)
     settings = _settings(arguments)
+    if settings.extractor != "auto":
+        lookup.module("metrics.extractors", settings.extractor, "--extractor")
     for name in settings.metrics:
         lookup.module("metrics", name, "--metrics")
     return settings

@@ -25,7 +25,7 @@ def check(folder: Path, which: str) -> None:
             "--checkpoint=best: no checkpoint was ranked. Train with config.best_metric and config.eval_every"
         )
     if which not in ("latest", "best") and int(which) not in steps:
-        raise UserError(f"--checkpoint={which}: {place / 'checkpoints'} has no such step. It has {steps}")
+        raise UserError(f"{place / 'checkpoints'}: no checkpoint of step {which}. There are {steps}")
 
 
 def check_one_seed(folder: Path, which: str, prefix: str = "") -> None:

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from jaxgen.commands import style_projection
+from jaxgen.commands import run_request, style_projection
 from jaxgen.data import image_options
 from jaxgen.data.container import IMAGE_SUFFIXES, open_container
 from jaxgen.data.image_files import ImageFiles
@@ -27,7 +27,6 @@ from jaxgen.settings import configuration, lookup
 from jaxgen.views.projection import ProjectionBudget
 
 log = logging.getLogger(__name__)
-SPACES = ("z", "w", "w_plus")
 # What is measured whatever the config lists: distances of pairs that fit any image.
 _METRICS = ("psnr", "ssim", "feature_distance")
 
@@ -46,18 +45,13 @@ def project(config: ConfigDict, folder: Path, checkpoint: str) -> str:
     Raises:
       UserError: the model has no such space, settings or images are impossible, or there is no checkpoint.
     """
-    space = config.project.space
-    if space not in SPACES:
-        raise UserError(lookup.unknown("config.project.space", space, list(SPACES)))
-    if space != "z":
-        style_projection.check(config.project)
     return "\n".join(_project(alone, own, checkpoint) for alone, own in restoring.each_seed(config, folder))
 
 
 def _project(config: ConfigDict, folder: Path, checkpoint: str) -> str:
     _measure_pairs(config)
     with restoring.open_finished(config, folder, checkpoint) as (opened, state, step):
-        _check_model(opened)
+        run_request.check_projected(config, opened.views.names)
         real = targets_of(opened)
         if config.project.space == "z":
             search, suffix = _LatentSearch(opened, state.players), ""
@@ -98,19 +92,6 @@ def _measure_pairs(config: ConfigDict) -> None:
         )
 
 
-def _check_model(opened: Session) -> None:
-    config, views = opened.config, opened.views.names
-    if config.project.space != "z" and "mapping" not in views:
-        raise UserError(
-            f"config.project.space={config.project.space!r} is for models with styles (stylegan2). "
-            f"{config.model.name} has none. Use z"
-        )
-    if "points" in views:
-        raise UserError(f"--mode=project is for images, but {config.data.name} has vectors")
-    if not {"latents", "decode"} <= set(views):
-        raise UserError(f"--mode=project: the recipe {config.recipe.name!r} has no latents to search")
-
-
 def targets_of(opened: Session) -> ImageSource:
     """The images to project: the first `num_images` of `config.project`, uint8, in the model's size and channels.
 
@@ -123,7 +104,7 @@ def targets_of(opened: Session) -> ImageSource:
         return real._replace(images=real.images[: config.project.num_images])
     side, _, channels = opened.example_shape
     flag = "config.project.images"
-    path = Path(config.project.images).expanduser()
+    path = Path(config.project.images)
     if path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
         images = ImageFiles(open_container(path.parent), [path.name], f"{flag}={path}", channels)
     else:

@@ -1,6 +1,7 @@
 """Reads and checks the requests in `config.sample` beyond numbered samples."""
 
 import math
+import re
 from typing import NamedTuple
 
 from jaxgen.errors import UserError
@@ -14,6 +15,8 @@ _OF_STYLES = ("truncation", "truncation_cutoff", "noise_mode", "style_mixing_row
 _SEEDS = ("seeds", "style_mixing_rows", "style_mixing_columns")
 _AS_THEY_ARE = ("label", "truncation", "noise_mode", "video", "video_path", "video_frames", "video_fps", "styles")
 _LARGEST_SEED = 2**32 - 1  # of numpy.random.RandomState
+_MOST = 1_000_000  # an image file for each of them
+_NUMBER_OR_RANGE = re.compile(r"([0-9]{1,20})(?:-([0-9]{1,20}))?")  # digits of other scripts are no seeds
 
 
 class Request(NamedTuple):
@@ -101,19 +104,24 @@ def numbers_of(values: tuple, key: str) -> tuple[int, ...]:
     """Whole numbers from numbers and from strings such as "85", "100-103" and "85,100-103".
 
     Raises:
-      UserError: anything else, or a number that NumPy does not take as seed.
+      UserError: anything else, a number that NumPy does not take as seed, or more numbers than `_MOST`.
     """
-    numbers: list[int] = []
+    ranges: list[range] = []
     for value in values:
         parts = str(value).split(",") if isinstance(value, str | int) and not isinstance(value, bool) else [""]
         for part in parts:
-            first, dash, last = part.strip().partition("-")
-            if not (first.isdecimal() and (last.isdecimal() if dash else True)):
+            match = _NUMBER_OR_RANGE.fullmatch(part.strip())
+            if match is None:
                 raise UserError(f"{key}: {value!r} is no whole number from 0 up, and no range such as '100-103'")
-            numbers += range(int(first), int(last or first) + 1)
-    if numbers and max(numbers) > _LARGEST_SEED:
-        raise UserError(f"{key}: {max(numbers)} is more than {_LARGEST_SEED}, the largest seed")
-    return tuple(numbers)
+            first, last = (int(number) for number in (match[1], match[2] or match[1]))
+            if last < first:
+                raise UserError(f"{key}: the range {part.strip()!r} ends before it begins. Write '{last}-{first}'")
+            if last > _LARGEST_SEED:
+                raise UserError(f"{key}: {last} is more than {_LARGEST_SEED}, the largest seed")
+            ranges.append(range(first, last + 1))
+    if (count := sum(map(len, ranges))) > _MOST:
+        raise UserError(f"{key} names {count:,} numbers, but {_MOST:,} are the most at once. Name fewer")
+    return tuple(number for each in ranges for number in each)
 
 
 def check(request: Request, opened: Session) -> None:

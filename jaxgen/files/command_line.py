@@ -57,7 +57,7 @@ def name(text: str) -> str:
 
 def _resolved(text: str) -> str:
     try:
-        return paths.resolved(text, "the path")
+        return paths.resolved(text)
     except UserError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 

@@ -63,7 +63,9 @@ def diff_augment_policies(settings) -> tuple[str, ...]:
     Raises:
       UserError: one of them is unknown.
     """
-    policies = tuple(name.strip() for name in settings.diff_augment.split(",") if name.strip())
+    if not settings.diff_augment:
+        return ()
+    policies = lookup.listed(settings.diff_augment, "config.recipe.diff_augment", "color")
     for name in policies:
         if name not in diff_augment.CHOICES:
             raise UserError(lookup.unknown("config.recipe.diff_augment", name, list(diff_augment.CHOICES)))

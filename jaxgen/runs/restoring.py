@@ -103,6 +103,8 @@ def open_finished(
       needs_images: False keeps the data set closed if the run knows the shape of its examples.
     """
     contents = workdir.check(folder, config)
+    if not needs_images:
+        config = _without_metrics(config)
     opened = session.open_session(config, needs_images, None if needs_images else session.data_shape_of(contents))
     with contextlib.ExitStack() as stack:
         processes.together(lambda: stack.enter_context(workdir.lock(container_of(folder) or folder)))
@@ -111,6 +113,15 @@ def open_finished(
         state, step = restore(opened, folder, checkpoint)
         log.info("checkpoint of step %d of %s", step, folder)
         yield opened, state, step
+
+
+def _without_metrics(config: ConfigDict) -> ConfigDict:
+    """The config for work that evaluates nothing: metrics that are no longer to be had do not matter."""
+    changed = config.copy_and_resolve_references()
+    with changed.unlocked():
+        best = (config.best_metric,) if config.best_metric else ()
+        changed.evaluation.update({"metrics": best, "metrics_in_training": ()})
+    return changed.lock()
 
 
 class Trained(NamedTuple):

@@ -162,15 +162,20 @@ def offered_views(recipe: Recipe, settings: ConfigDict) -> dict[str, Callable]:
     Raises:
       UserError: paths in a space that the model lacks.
     """
-    for key, choices in (("path_space", ["z", "w"]), ("path_sampling", ["full", "end"])):
-        if settings[key] not in choices:
-            raise UserError(lookup.unknown(f"config.evaluation.{key}", settings[key], choices))
+    check_paths(settings)
     if settings.path_space == "w" and "mapping" not in recipe.views:
         raise UserError("config.evaluation.path_space='w': only stylegan2 maps its latents to w. Use 'z'")
     offered = evaluated_views(recipe)
     if set(recipe.views) >= PATH_NEEDS:
         offered[path_view(settings.path_space, settings.path_sampling)] = near_images(recipe.views)
     return offered
+
+
+def check_paths(settings: ConfigDict) -> None:
+    """Refuses unknown paths between latents. settings: `config.evaluation`."""
+    for key, choices in (("path_space", ["z", "w"]), ("path_sampling", ["full", "end"])):
+        if settings[key] not in choices:
+            raise UserError(lookup.unknown(f"config.evaluation.{key}", settings[key], choices))
 
 
 def data_of(config):

@@ -6,7 +6,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from jaxgen.settings import default
+from jaxgen.settings import default, paths
 
 # Keys that may differ between a run and its resumption: they change what is shown or kept, not what is learnt.
 _FREE = (
@@ -83,6 +83,8 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> dict[str, tuple[Any
     free = _FREE + (("steps",) if all(s == "constant" for s in schedules) else ())
     different = {}
     for key in sorted(set(old) | set(new)):
+        if key in paths.KEYS and paths.same(old.get(key), new.get(key)):
+            continue
         if old.get(key) == new.get(key) or any(key == f or (f.endswith(".") and key.startswith(f)) for f in free):
             continue
         different[key] = (old.get(key), new.get(key))

@@ -24,18 +24,20 @@ KEYS = (
     "project.images",
     "sample.styles",
 )
+# Keys that may also hold the name of images, such as `mnist:test`.
+_SPECS = ("project.images",)
 # Values of these keys that are no paths.
 _WORDS = {"compilation_cache": "auto"}
 _SHOWN = 80  # characters of an impossible path in its error line
 _VARIABLE = re.compile(r"\$(\w+|\{[^}]*\})", re.ASCII)
 
 
-def resolved(text: str, where: str) -> str:
+def resolved(text: str, where: str = "") -> str:
     """The path with its home folder and its variables filled in. "" stays "".
 
     Args:
       text: as a person wrote it. It may be followed by a part, as in `FILE.zip:part`.
-      where: the flag or key, for the error line.
+      where: the flag or key, for the error line. "" leaves it out.
 
     Raises:
       UserError: an unknown variable or user, or a text that no file system takes as a path.
@@ -48,16 +50,22 @@ def resolved(text: str, where: str) -> str:
     at_home = os.path.expanduser(filled)
     if at_home == filled:
         raise UserError(
-            f"{where}={text!r}: the home folder of {filled.split('/')[0]!r} is unknown here. Write the whole path, or "
+            f"{_told(where, text)}: the home folder of {filled.split('/')[0]!r} is unknown here. Write the whole path, or "
             f"./{text} for a file of that name"
         )
     return at_home
 
 
+def _told(where: str, text: str) -> str:
+    return f"{where}={text!r}" if where else repr(text)
+
+
 def _variable(match: re.Match[str], where: str, text: str) -> str:
     name = match[1].strip("{}")
     if name not in os.environ:
-        raise UserError(f"{where}={text!r}: the environment has no variable {name!r}. Set it, or write the whole path")
+        raise UserError(
+            f"{_told(where, text)}: the environment has no variable {name!r}. Set it, or write the whole path"
+        )
     return os.environ[name]
 
 
@@ -69,7 +77,7 @@ def _exists(text: str, where: str) -> bool:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "its characters"
         shown = text if len(text) < _SHOWN else f"{text[:_SHOWN]}..."
-        raise UserError(f"{where}={shown!r} cannot be a path ({reason}). Write the path again") from None
+        raise UserError(f"{_told(where, shown)} cannot be a path ({reason}). Write the path again") from None
     return True
 
 
@@ -86,7 +94,9 @@ def resolve_keys(config: "ConfigDict") -> None:
             group = group[part]
         value = group[name]
         if value and value != _WORDS.get(key) and "://" not in value:
-            group[name] = os.path.abspath(resolved(value, f"config.{key}"))
+            path = resolved(value, f"config.{key}")
+            is_name = key in _SPECS and not os.path.lexists(path) and not os.path.lexists(path.rpartition(":")[0])
+            group[name] = path if is_name else os.path.abspath(path)
 
 
 def same(one: object, other: object) -> bool:

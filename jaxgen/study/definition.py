@@ -90,7 +90,7 @@ def read(config: ConfigDict, file: str) -> StudyPlan:
         raise UserError(f"{file}: the study has no entries. Add some with default_study.add(study, NAME, CONFIG)")
     path = Path(file.split(":")[0])
     entries = tuple(_entry(name, config, path) for name in config.entries)
-    redo = tuple(part.strip() for name in config.redo for part in str(name).split(",") if part.strip())
+    redo = tuple(part for names in config.redo for part in lookup.listed(str(names), "config.redo", "an entry"))
     for name in redo:
         if name not in config.entries:
             raise UserError(lookup.unknown("config.redo", name, sorted(config.entries)))

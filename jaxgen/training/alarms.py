@@ -14,7 +14,7 @@ from typing import Any
 
 from jaxgen.errors import UserError
 from jaxgen.files.workdir import write_atomic
-from jaxgen.settings.lookup import unknown
+from jaxgen.settings import lookup
 from jaxgen.training.alarm_rules import RULES, Line
 
 _FILE, _FAILURE = "alarms.json", "failure.json"
@@ -34,10 +34,10 @@ def check(settings) -> tuple[str, ...]:
         for key, value in settings[name].items():
             if not (math.isfinite(value) and value >= 0):
                 raise UserError(f"config.alarms.{name}.{key}={value}: it must be 0 or more")
-    stop = tuple(part.strip() for entry in settings.stop for part in entry.split(",") if part.strip())
+    stop = tuple(name for entry in settings.stop for name in lookup.listed(entry, "config.alarms.stop", "divergence"))
     for name in stop:
         if name not in RULES:
-            raise UserError(unknown("config.alarms.stop", name, list(RULES)))
+            raise UserError(lookup.unknown("config.alarms.stop", name, list(RULES)))
         if not settings[name].patience:
             raise UserError(f"config.alarms.stop names {name!r}, but config.alarms.{name}.patience=0 turns it off")
     return stop

@@ -13,6 +13,8 @@ from jaxgen.settings import default, lookup
 from jaxgen.settings.unread_settings import NotedConfig
 from jaxgen.training.batches import Batching
 
+_SAMPLING = ("uniform", "log")
+
 
 def recipe_and_batching(
     config: ConfigDict, module: ModuleType, train: Split, num_classes: int, table: TableCodec | None
@@ -51,13 +53,18 @@ def recipe_and_batching(
 
 def _class_weights(config: ConfigDict, train: Split, num_classes: int) -> tuple[float, ...]:
     """How often training draws each class; () for every example once an epoch."""
+    check_sampling(config)
     if config.data.class_sampling == "uniform":
         return ()
-    if config.data.class_sampling != "log":
-        raise UserError(lookup.unknown("config.data.class_sampling", config.data.class_sampling, ["uniform", "log"]))
     if not num_classes:
         raise UserError("config.data.class_sampling='log' needs data with class labels, but these data have none")
     return tuple(np.log1p(np.bincount(train.labels, minlength=num_classes)).tolist())
+
+
+def check_sampling(config: ConfigDict) -> None:
+    """Refuses an unknown way of drawing examples."""
+    if config.data.class_sampling not in _SAMPLING:
+        raise UserError(lookup.unknown("config.data.class_sampling", config.data.class_sampling, list(_SAMPLING)))
 
 
 def _check_sharding(config: ConfigDict) -> None:

@@ -12,6 +12,7 @@ from jaxgen.settings.lookup import unknown
 
 # EfficientNet-Lite0 sees images of this side at least; its last stage divides it by 32.
 _EFFICIENTNET_SIDE = 128
+_NAMES = ("efficientnet_lite0", "lpips_vgg")
 # The last stage of each resolution.
 _STAGES = (0, 1, 2, 4, 6)
 
@@ -27,6 +28,16 @@ class Perceptual(NamedTuple):
     embed: Callable[[dict, jax.Array], list[jax.Array]]
 
 
+def check(name: str, key: str) -> None:
+    """Refuses a name that is no distance.
+
+    Raises:
+      UserError: it names the distances.
+    """
+    if name not in ("", *_NAMES):
+        raise UserError(unknown(key, name, list(_NAMES), "'' for none"))
+
+
 def load(name: str, key: str, image_shape: tuple[int, ...]) -> Perceptual:
     """The distance `name`: efficientnet_lite0, lpips_vgg, or "" for none.
 
@@ -37,8 +48,7 @@ def load(name: str, key: str, image_shape: tuple[int, ...]) -> Perceptual:
     Raises:
       UserError: no such distance, unsuitable images, or missing weights.
     """
-    if name not in ("", "efficientnet_lite0", "lpips_vgg"):
-        raise UserError(unknown(key, name, ["efficientnet_lite0", "lpips_vgg"], "'' for none"))
+    check(name, key)
     if name and image_shape[2] not in (1, 3):
         raise UserError(f"{key}={name!r}: images of {image_shape[2]} channels are neither grey nor RGB. Set it to ''")
     if name == "lpips_vgg":
