@@ -49,9 +49,10 @@ def resolved(text: str, where: str = "") -> str:
         return filled
     at_home = os.path.expanduser(filled)
     if at_home == filled:
+        user = filled.split("/")[0]
         raise UserError(
-            f"{_told(where, text)}: the home folder of {filled.split('/')[0]!r} is unknown here. Write the whole path, or "
-            f"./{text} for a file of that name"
+            f"{_told(where, text)}: the home folder of {user!r} is unknown here. Write the whole path, or ./{text} for "
+            "a file of that name"
         )
     return at_home
 
