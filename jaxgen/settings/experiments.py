@@ -6,7 +6,7 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from jaxgen.errors import UserError
-from jaxgen.settings import config_errors, lookup
+from jaxgen.settings import config_errors, lookup, paths
 
 _PACKAGE = Path(__file__).parents[1]
 
@@ -32,7 +32,7 @@ def find(name: str, asked_as: str = "") -> Path:
     Raises:
       UserError: there is no such file or experiment. The line lists similar names.
     """
-    path = Path(name).expanduser()
+    path = Path(paths.resolved(name))
     if path.is_file():
         return path
     if name.isidentifier() and (shipped := folder() / f"{name}.py").is_file():

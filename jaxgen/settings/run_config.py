@@ -10,7 +10,7 @@ from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 from jaxgen.errors import UserError
-from jaxgen.settings import config_errors, configuration, experiments
+from jaxgen.settings import config_errors, configuration, experiments, paths
 
 
 def get_config(folder: str) -> ConfigDict:
@@ -43,7 +43,8 @@ def as_config_file(name: str) -> str:
     Raises:
       UserError: `name` is nothing of the kind.
     """
-    path = Path(name).expanduser()
+    name = paths.resolved(name, "--config")
+    path = Path(name)
     folder = path.parent if path.name == "config.json" else path
     if (folder / "config.json").is_file():
         return f"{__file__}:{folder}"

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from ml_collections import ConfigDict
 
 from jaxgen.errors import UserError
-from jaxgen.settings import checks, configuration, experiments, lookup, run_config
+from jaxgen.settings import checks, configuration, experiments, lookup, paths, run_config
 
 ORDERS = ("seeds", "entries")
 BUDGETS = ("steps", "images", "seconds")
@@ -188,7 +188,7 @@ def _lengths(budget: dict[str, float], config: ConfigDict, where: str) -> dict[s
 def _find(name: str, folder: Path, where: str) -> str:
     """What --config is to be for an entry's experiment."""
     package = experiments.folder()
-    stem, colon, argument = name.partition(":")
+    stem, colon, argument = paths.resolved(name, f"{where}.config").partition(":")
     for path in (Path(stem), folder / stem, folder / f"{stem}.py", package / f"{stem}.py"):
         if stem and path.is_file():
             return f"{_as_typed(path)}{colon}{argument}"

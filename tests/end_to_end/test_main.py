@@ -2,9 +2,7 @@
 
 import errno
 import json
-import logging
 import os
-import signal
 import subprocess
 import sys
 from functools import partial
@@ -12,14 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from absl import flags
-from absl.testing import flagsaver
 from PIL import Image
 
-from jaxgen import evaluate, main
+from jaxgen import evaluate
 from jaxgen.commands import benchmark
 from jaxgen.files import workdir
 from jaxgen.training import checkpoint
+from tests.helpers.in_process import Ended, error_line, run_main
 
 # ml_collections 1.1.0 loads config files by a method that Python has deprecated.
 pytestmark = pytest.mark.filterwarnings(r"ignore:the load_module\(\) method is deprecated")
@@ -27,43 +24,10 @@ ROOT = Path(__file__).parents[2]
 VAE = ("--config.recipe.name=vae", "--config.model.name=conv_vae", "--config.model.batch_norm=False")
 
 
-class Ended(Exception):
-    """What a command left: exit code, stdout and stderr."""
-
-    def __init__(self, code, out, err):
-        super().__init__(f"exit code {code}\n{out}\n{err}")
-        self.code, self.out, self.err = code, out, err
-
-
 @pytest.fixture
 def command(monkeypatch, capsys):
-    """`command("--mode=sample", ...) -> Ended`, in this process: the same functions, without the start of Python."""
-    # absl's own wrapper changes logging for the whole process; here are its two calls that matter.
-    monkeypatch.setattr(main.app, "run", lambda run, flags_parser: run(flags_parser(sys.argv)))
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-
-    def run(*arguments):
-        known, saved = set(flags.FLAGS), flagsaver.save_flag_values()
-        sys.modules.pop("config_config", None)  # the config file's module: a new process has none
-        monkeypatch.setattr(sys, "argv", ["jaxgen", *map(str, arguments)])
-        capsys.readouterr()
-        code = 0
-        try:
-            main.run()
-        except SystemExit as error:
-            code = error.code
-        finally:
-            for name in set(flags.FLAGS) - known:
-                delattr(flags.FLAGS, name)
-            flagsaver.restore_flag_values(saved)
-            for handler in list(logging.getLogger("jaxgen").handlers):
-                handler.close()
-                logging.getLogger("jaxgen").removeHandler(handler)
-        return Ended(code, *capsys.readouterr())
-
-    yield run
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
+    """`command("--mode=sample", ...) -> Ended`, in this process."""
+    return partial(run_main, monkeypatch, capsys)
 
 
 @pytest.fixture
@@ -82,14 +46,6 @@ def refused(command, tiny, tmp_path):
         return error_line(ended)
 
     return run
-
-
-def error_line(ended):
-    assert ended.code == 2, ended
-    lines = ended.err.strip().splitlines()
-    assert lines[-1].startswith("jaxgen: error: "), ended
-    assert "Traceback" not in ended.err, ended
-    return lines[-1]
 
 
 @pytest.mark.parametrize(
