@@ -102,7 +102,7 @@ def test_a_device_is_written_to_and_stays_a_device(folder):
 def test_an_output_replaces_neither_an_input_nor_another_output(folder):
     outputs.check_distinct({"--out": folder / "new", "--pictures": None}, {"--real": "file", "--fake": "mnist:test"})
     for out, inputs in (("link", {"--real": "file"}), ("file", {"--real": "./folder é/../file"})):
-        with pytest.raises(UserError, match="--out=.* would replace what --real names"):
+        with pytest.raises(UserError, match=r"--out=.* would replace what --real names"):
             outputs.check_distinct({"--out": folder / out}, inputs)
-    with pytest.raises(UserError, match="--pictures=.* would replace what --out names"):
+    with pytest.raises(UserError, match=r"--pictures=.* would replace what --out names"):
         outputs.check_distinct({"--out": folder / "new", "--pictures": folder / "new"}, {})
