@@ -28,6 +28,13 @@ class Parser(argparse.ArgumentParser):
             allow_abbrev=False,
         )
 
+    def parse_known_args(self, args=None, namespace=None):
+        known, rest = super().parse_known_args(args, namespace)
+        for action in self._actions:
+            if getattr(known, action.dest, None) == []:  # what argparse of Python 3.11 makes of `--out=--`
+                self.error(f"argument {'/'.join(action.option_strings) or action.metavar}: expected an argument")
+        return known, rest
+
     def error(self, message: str):
         raise UserError(f"{message}. --help lists the arguments")
 
@@ -110,7 +117,8 @@ def run(work: Callable[[], None]) -> int:
 
 def error_line(message: str) -> str:
     """One line for stderr."""
-    return f"jaxgen: error: {' '.join(message.split())}"
+    shown = message.encode("utf-8", "backslashreplace").decode()  # names of files may hold any byte
+    return f"jaxgen: error: {' '.join(shown.split())}"
 
 
 def explained(error: Exception) -> str | None:

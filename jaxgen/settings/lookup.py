@@ -121,7 +121,7 @@ def unknown(key: str, name: str, known: list[str], other: str = "") -> str:
 
 
 def _import_path(name: str, known: list[str], key: str) -> ModuleType:
-    if "." not in name:
+    if "." not in name or not all(part.isidentifier() for part in name.split(".")):
         raise UserError(unknown(key, name, known, "an import path such as my_package.my_module"))
     try:
         return importlib.import_module(name)

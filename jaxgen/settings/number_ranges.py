@@ -20,7 +20,8 @@ class Range(NamedTuple):
 
     def holds(self, value: float) -> bool:
         """Whether `value` lies in the range."""
-        return math.isfinite(value) and value < self.high and (value > self.low if self.open_low else value >= self.low)
+        finite = isinstance(value, int) or math.isfinite(value)  # integers may be too large for isfinite
+        return finite and value < self.high and (value > self.low if self.open_low else value >= self.low)
 
     def __str__(self) -> str:
         if self.high == _SEEDS_END:

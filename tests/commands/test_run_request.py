@@ -2,6 +2,8 @@
 
 import importlib
 import json
+import os
+import random
 from functools import partial
 
 import pytest
@@ -10,8 +12,9 @@ from jaxgen.commands import run_request
 from jaxgen.errors import UserError
 from jaxgen.planning import subject
 from jaxgen.runs import restoring, session
-from jaxgen.settings import configuration
+from jaxgen.settings import configuration, default
 from tests.helpers.in_process import error_line, run_main
+from tests.helpers.odd_values import VALUES
 
 # ml_collections 1.1.0 loads config files by a method that Python has deprecated.
 pytestmark = pytest.mark.filterwarnings(r"ignore:the load_module\(\) method is deprecated")
@@ -224,6 +227,29 @@ def test_a_benchmark_and_a_training_that_can_be_go_on_to_their_data(command, tin
                 *("--config", tiny, "--workdir", tmp_path / "work", f"--mode={mode}", *FOLDER),
                 "--config.evaluation.allow_few_samples=True",
             )
+
+
+@pytest.mark.parametrize("mode", ["train", "evaluate", "sample", "project", "benchmark", "plan"])
+def test_random_values_of_keys_get_one_line(command, tiny, run, tmp_path, mode):
+    """Keys of the config with values that were meant for others: one line, or the work begins. Never a traceback."""
+    keys = sorted(configuration.flatten(configuration.to_dict(default.get_config())))
+    draw = random.Random(int(os.environ.get("JAXGEN_SEED", "0")))
+    few = "--config.evaluation.allow_few_samples=True"
+    base = ("--config", tiny, "--workdir", tmp_path / "work", *FOLDER, few, f"--mode={mode}")
+    if mode in ("evaluate", "sample", "project"):
+        base = ("--workdir", run, f"--mode={mode}", few, "--config.evaluation.extractor=efficientnet_lite0")
+    hardware = ("--topology=h100:8",) if mode == "plan" else ()
+    for _ in range(int(os.environ.get("JAXGEN_EXAMPLES", "25"))):
+        change = f"--config.{draw.choice(keys)}={draw.choice(VALUES)}"
+        try:
+            ended = command(*base, *hardware, change)
+        except Opened:
+            continue
+        except Exception as error:
+            raise AssertionError(change) from error
+        assert ended.code == 2, (change, ended)
+        assert ended.err.count("jaxgen: error: ") == 1, (change, ended)
+        assert not (tmp_path / "work").exists(), change
 
 
 @pytest.mark.parametrize("mode", ["train", "evaluate", "sample", "project", "benchmark", "plan"])
