@@ -30,6 +30,27 @@ jaxgen has six commands. `--help` shows the text of this page. The script `jaxge
 | 0 | The command is done, or SIGTERM or Ctrl-C has saved the state. |
 | 1 | The program has an error, or another process is lost. |
 | 2 | The input is wrong, or an alarm has stopped the run. The last line on stderr says what to change. |
+| 130 | Ctrl-C has ended a command that had no state to save. |
+
+Every flag, every name and every place for results is checked first. No image is read and no program is compiled before
+that. A command checks what it will use, and nothing else.
+
+Paths mean the same in every flag and in every key of a config:
+
+- `~` and `~name` at the beginning are home folders.
+- `$NAME` and `${NAME}` are variables of the environment. A variable without a value is refused.
+- A path that exists as it is written is taken as it is written.
+- A relative path counts from the folder in which the command starts. `config.json` keeps whole paths, so a run goes on
+  from any folder.
+- Upper and lower case do not matter in suffixes such as `.ZIP`.
+
+Results are safe before anything is printed:
+
+- Files are written as a whole or not at all. A link is followed, and the link stays.
+- An output never replaces an input or another output of the same command.
+- A closed stdout, as in `command | head -1`, ends nothing. The exit code is that of the work.
+- A stdout on a full disk gives one line on stderr and exit code 2. The files of the command are whole then, too.
+- `--out /dev/stdout` prints the JSON of `jaxgen.evaluate`.
 
 The variable `JAXGEN_CACHE` names the folder of caches: downloads, weights and compiled programs. Its default is
 `~/.cache/jaxgen`.
