@@ -22,7 +22,7 @@ import pytorch_models as torch_side
 import torch
 
 from jaxgen.devices import parallel
-from jaxgen.files import provenance
+from jaxgen.files import command_line, provenance
 from jaxgen.recipes import gan, vae
 from jaxgen.settings import default
 from jaxgen.training import compiled_steps
@@ -143,7 +143,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=3.0, help="of each side in a round, at least")
     parser.add_argument("--steps_per_dispatch", type=int, default=5)
     parser.add_argument("--unroll", type=int, default=1)
-    parser.add_argument("--out", type=Path, help="JSON file")
+    parser.add_argument("--out", type=command_line.new_file, help="JSON file")
     arguments = parser.parse_args()
     torch.set_num_threads(provenance.cores())
     rows = [compare(name, arguments) for name in arguments.models]

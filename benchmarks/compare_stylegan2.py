@@ -29,7 +29,7 @@ from pytorch_stylegan2 import Training
 from stylegan2_operations import step_operations
 
 from jaxgen.devices import parallel
-from jaxgen.files import provenance
+from jaxgen.files import command_line, provenance
 from jaxgen.models import stylegan2 as networks
 from jaxgen.models.stylegan2.synthesis import width
 from jaxgen.recipes import stylegan2
@@ -131,7 +131,7 @@ def main() -> None:
     parser.add_argument("--config", default="stylegan2_cifar", help="of configs/: 32x32, generator skip, D orig")
     parser.add_argument("--batches", type=int, nargs="+", default=[8, 16])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--out", type=Path, help="JSON file")
+    parser.add_argument("--out", type=command_line.new_file, help="JSON file")
     arguments = parser.parse_args()
     torch.set_num_threads(provenance.cores())
     config = functools.partial(experiment, arguments.config)

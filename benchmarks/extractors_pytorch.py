@@ -27,7 +27,7 @@ from torch.nn.functional import interpolate
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from jaxgen.files import provenance
+from jaxgen.files import command_line, provenance
 from jaxgen.metrics.extractors import efficientnet_lite0, inception, input_paths
 from jaxgen.metrics.extractors.inception_params import expected_shapes
 from jaxgen.metrics.extractors.torch_file import read_torch_file
@@ -139,7 +139,7 @@ def main() -> int:
     parser.add_argument(
         "--clock", choices=CLOCKS, default="wall", help="processor: the sum over threads, of this process only"
     )
-    parser.add_argument("--out", type=Path, help="JSON file")
+    parser.add_argument("--out", type=command_line.new_file, help="JSON file")
     arguments = parser.parse_args()
     torch.set_num_threads(provenance.cores())
     load = os.getloadavg()[0]

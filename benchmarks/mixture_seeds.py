@@ -20,6 +20,7 @@ import jax
 import numpy as np
 
 import jaxgen
+from jaxgen.files import command_line
 from jaxgen.settings.experiments import experiment
 
 CONFIGS = ("gan_ring", "wgan_gp_ring", "sngan_ring", "gan_grid", "wgan_gp_grid", "sngan_grid")
@@ -54,7 +55,7 @@ def row(name: str, results: list[dict]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, required=True, help="folder of the runs")
+    parser.add_argument("--out", type=command_line.new_folder, required=True, help="folder of the runs")
     parser.add_argument("--configs", nargs="+", default=CONFIGS)
     parser.add_argument("--seeds", type=int, default=5)
     arguments = parser.parse_args()

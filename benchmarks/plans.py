@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+from jaxgen.files import command_line
 from jaxgen.settings.experiments import experiment as config_of
 
 
@@ -97,7 +98,7 @@ def row(experiment: Experiment, topology: str, result: dict) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("plans"), help="folder of the plans' JSON")
+    parser.add_argument("--out", type=command_line.new_folder, default=Path("plans"), help="folder of the plans' JSON")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     rows = []

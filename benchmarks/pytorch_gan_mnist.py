@@ -26,7 +26,7 @@ import pytorch_models as networks
 import torch
 
 from jaxgen.data.base import open_dataset
-from jaxgen.files import provenance
+from jaxgen.files import command_line, provenance
 from jaxgen.settings import default
 
 BATCH, LATENTS, SIDE, EPS = 64, 100, 32, 0.8
@@ -70,7 +70,7 @@ def main() -> None:
     parser.add_argument("--data_dir", default="", help="where MNIST's four archives lie")
     parser.add_argument("--samples", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, required=True, help="folder")
+    parser.add_argument("--out", type=command_line.new_folder, required=True, help="folder")
     arguments = parser.parse_args()
     begun = time.perf_counter()
     torch.set_num_threads(provenance.cores())

@@ -17,6 +17,8 @@ import sys
 import time
 from pathlib import Path
 
+from jaxgen.files import command_line
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -43,10 +45,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--config", required=True)
     parser.add_argument("--seeds", type=int, default=8)
-    parser.add_argument("--out", type=Path, required=True, help="folder of the runs")
+    parser.add_argument("--out", type=command_line.new_folder, required=True, help="folder of the runs")
     parser.add_argument("--no_cache", action="store_true", help="every solo run compiles anew")
     arguments, options = parser.parse_known_args()
     options, out = [option for option in options if option != "--"], arguments.out.absolute()
+    if out.exists() and any(out.iterdir()) and not (out / "together").is_dir():
+        parser.error(f"--out={out} holds other files, which this program would delete. Name a new folder")
     shutil.rmtree(out, ignore_errors=True)
 
     def cache(name: str) -> str:

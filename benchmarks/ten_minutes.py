@@ -29,7 +29,7 @@ from PIL import Image
 
 from jaxgen.data.base import open_dataset
 from jaxgen.evaluation import engine
-from jaxgen.files import provenance
+from jaxgen.files import command_line, provenance
 from jaxgen.metrics.image_set import ImageSet, ImageSource
 from jaxgen.metrics.selection import Extractors
 from jaxgen.metrics.streaming import ExampleStream
@@ -145,7 +145,7 @@ def main() -> None:
     add("--config", type=Path, default=ROOT / "configs" / "dcgan_mnist.py", help="jaxgen's side, images of 28 or 32")
     add("--options", default="", help='more for jaxgen\'s command, such as "--config.model.width=48"')
     add("--metrics_only", action="store_true")
-    add("--out", type=Path, required=True, help="folder, new unless --metrics_only")
+    add("--out", type=command_line.new_folder, required=True, help="folder, new unless --metrics_only")
     arguments = parser.parse_args()
     if arguments.seconds < 2 * MARGIN:
         parser.error(f"--seconds={arguments.seconds}: at least {2 * MARGIN:.0f}")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from jaxgen.errors import UserError
-from jaxgen.files import caches, streams
+from jaxgen.files import caches, outputs, streams
 from jaxgen.settings import paths
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -55,6 +55,24 @@ def spec(text: str) -> str:
     """The type of an argument that names images: a path with or without a part, `dataset:split`, or `run:DIR`."""
     prefix = "run:" if text.startswith("run:") else ""
     return prefix + _resolved(text.removeprefix(prefix))
+
+
+def new_file(text: str) -> Path:
+    """The type of an argument that is a file to write, for programs that look at nothing else before their work."""
+    return _checked(outputs.check_file, path(text))
+
+
+def new_folder(text: str) -> Path:
+    """The type of an argument that is a folder to write into, as `new_file`."""
+    return _checked(outputs.check_folder, path(text))
+
+
+def _checked(check: Callable[[Path, str], None], place: Path) -> Path:
+    try:
+        check(place, "the path")
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return place
 
 
 def name(text: str) -> str:
