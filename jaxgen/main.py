@@ -192,7 +192,26 @@ def _study(path: str, workdir: Path) -> None:
 
     if _DISTRIBUTED.value:
         raise UserError("--distributed is for single runs: a study does its runs one after the other on one machine")
-    conductor.conduct(definition.read(_CONFIG.value, path), workdir, _MODE.value, _CHECKPOINT.value)
+    study = definition.read(_CONFIG.value, path)
+    if _MODE.value == "train":
+        _check_runs(study)
+    conductor.conduct(study, workdir, _MODE.value, _CHECKPOINT.value)
+
+
+def _check_runs(study: definition.StudyPlan) -> None:
+    """Refuses an entry that its run would refuse, before the first run has trained for hours."""
+    import jax
+
+    from jaxgen.commands import run_request
+
+    jax.config.update("jax_platforms", "cpu")  # of this process alone: the accelerator is for the runs
+    for entry in study.entries:
+        config = entry.runs[0].config.copy_and_resolve_references()
+        try:
+            paths.resolve_keys(config)
+            run_request.check_training(config, is_new=False)
+        except UserError as error:
+            raise UserError(f"config.entries.{entry.name}: {error}") from None
 
 
 def _quiet_about_full_disks() -> None:

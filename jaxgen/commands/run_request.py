@@ -45,11 +45,23 @@ def _train(config: ConfigDict, folder: Path, _: str) -> None:
     outputs.check_folder(folder, "--workdir")
     if (folder / "config.json").exists():
         workdir.check(folder, config)
+    check_training(config, is_new=not workdir.checkpoint_steps(folder))
+
+
+def check_training(config: ConfigDict, is_new: bool) -> None:
+    """Refuses a training that cannot be, wherever it is to be.
+
+    Args:
+      is_new: the training begins. One that goes on needs `config.init_from` no more.
+
+    Raises:
+      UserError: as for `check`.
+    """
     _check_evaluation(config)
     _check_networks(config)
     if _has_images(config):
         _check_counts(config.evaluation)
-    if config.init_from and not workdir.checkpoint_steps(folder):
+    if config.init_from and is_new:
         _check_start(Path(config.init_from))
 
 

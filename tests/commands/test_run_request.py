@@ -13,6 +13,7 @@ from jaxgen.errors import UserError
 from jaxgen.planning import subject
 from jaxgen.runs import restoring, session
 from jaxgen.settings import configuration, default
+from jaxgen.study import conductor
 from tests.helpers.in_process import error_line, run_main
 from tests.helpers.odd_values import VALUES
 
@@ -276,6 +277,48 @@ def test_a_run_gets_its_paths_whole_wherever_it_starts(command, monkeypatch, tin
     expected = [(tmp_path / "a" / "images", tmp_path / "home" / "run é")]
     expected += [(tmp_path / "data é" / "x.ZIP", tmp_path / "data é" / "run")]
     assert [(data, str(folder)) for data, folder in given] == [(str(data), str(folder)) for data, folder in expected]
+
+
+STUDY = """
+from jaxgen.settings import default_study
+
+
+def get_config():
+    study = default_study.get_config()
+    study.seeds = (0, 1)
+    for name in ("a", "b"):
+        default_study.add(study, name, "tiny").evaluation.allow_few_samples = True
+    {change}
+    return study
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("study.entries.b.recipe.loss = 'hing'", "config.entries.b: config.recipe.loss='hing' is unknown"),
+        ("study.entries.b.data.dir = '$NOPE/x'", "config.entries.b: config.data.dir='$NOPE/x'"),
+        ("study.evaluation.path_space = 'x'", "config.entries.a: config.evaluation.path_space='x' is unknown"),
+        ("study.redo = ('a,,b',)", "config.redo='a,,b' has a comma too many"),
+    ],
+)
+def test_a_study_finds_the_mistakes_of_its_last_entry_before_the_first_run(
+    command, monkeypatch, tiny, tmp_path, change, words
+):
+    del tiny
+    monkeypatch.delenv("NOPE", raising=False)
+    (tmp_path / "study_x.py").write_text(STUDY.format(change=change))
+    assert words in error_line(command("--config", tmp_path / "study_x.py", "--workdir", tmp_path / "study"))
+    assert not (tmp_path / "study").exists()
+
+
+def test_a_study_that_can_be_starts(command, monkeypatch, tiny, tmp_path):
+    del tiny
+    started = []
+    monkeypatch.setattr(conductor, "conduct", lambda *arguments: started.append(arguments[1]))
+    (tmp_path / "study_x.py").write_text(STUDY.format(change=""))
+    assert command("--config", tmp_path / "study_x.py", "--workdir", tmp_path / "study").code == 0
+    assert started == [tmp_path / "study"]
 
 
 def test_the_interface_checks_what_the_command_checks(tmp_path, tiny_config):
