@@ -241,7 +241,7 @@ def run() -> None:
     with streams.survive():
         try:
             app.run(_main, flags_parser=_parse_flags)
-        except (UserError, OSError) as error:
+        except Exception as error:
             line = command_line.explained(error)
             if line is None:
                 raise

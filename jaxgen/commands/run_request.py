@@ -8,11 +8,11 @@ from pathlib import Path
 from types import ModuleType
 
 from ml_collections import ConfigDict
+from PIL import Image
 
 from jaxgen.commands import existing_run, sample_request, style_projection
 from jaxgen.data import image_options
 from jaxgen.data.base import may_stream
-from jaxgen.data.container import IMAGE_SUFFIXES
 from jaxgen.errors import UserError
 from jaxgen.evaluation import baseline_evaluation, latent_samplers
 from jaxgen.files import outputs, workdir
@@ -115,7 +115,7 @@ def check_projection(settings: ConfigDict) -> None:
         raise UserError(lookup.unknown("config.project.space", settings.space, list(SPACES)))
     if settings.images:
         path = Path(settings.images)
-        if not (path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES):
+        if not (path.is_file() and path.suffix.lower() in Image.registered_extensions()):
             sources.find(settings.images, "config.project.images")
     if settings.space != "z":
         perceptual.check(settings.perceptual, "config.project.perceptual")

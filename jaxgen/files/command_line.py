@@ -15,6 +15,8 @@ from jaxgen.settings import paths
 FULL = (errno.ENOSPC, errno.EDQUOT)
 # What a place can have against a program, and no program can help.
 _OF_PLACES = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
+_OF_PLACES += (errno.EIO, errno.ESTALE)
+_NO_HOME = "Could not determine home directory."  # what `Path.expanduser` says
 
 
 class Parser(argparse.ArgumentParser):
@@ -122,7 +124,7 @@ def run(work: Callable[[], None]) -> int:
         try:
             work()
             streams.check_stdout()
-        except (UserError, OSError) as error:
+        except Exception as error:
             if (line := explained(error)) is None:
                 raise
             print(error_line(line), file=sys.stderr)
@@ -143,6 +145,8 @@ def explained(error: Exception) -> str | None:
     """What to tell a person of an error that is none of the program. None for one that is."""
     if isinstance(error, UserError):
         return str(error)
+    if isinstance(error, RuntimeError) and str(error) == _NO_HOME:
+        return "a path begins with ~, but the system knows no home folder for it. Write the path in full"
     if not isinstance(error, OSError):
         return None
     if error.errno in FULL:

@@ -114,6 +114,8 @@ def raise_error(error):
         (OSError(30, "Read-only file system", "/x"), "/x: Read-only file system"),
         (OSError(28, "No space left on device", "/x"), "the disk is full (/x)"),
         (OSError(122, "Disk quota exceeded"), "the disk is full: "),
+        (OSError(5, "Input/output error", "/x"), "/x: Input/output error. Name another place"),
+        (RuntimeError("Could not determine home directory."), "the system knows no home folder"),
         (FileNotFoundError(2, "No usable temporary directory found in ['/tmp']"), "Set TMPDIR"),
     ],
 )
