@@ -49,6 +49,7 @@ def main(argv: list[str]) -> int:
     def work():
         arguments, overrides = _parser().parse_known_args(argv)
         _check(arguments, overrides)
+        _check_places(arguments)
         # JAX is imported from here on, so that --help and typing mistakes answer at once.
         from jaxgen.commands import convert
 
@@ -71,10 +72,21 @@ def _check(arguments: argparse.Namespace, overrides: list[str]) -> None:
     if arguments.data_dir and not arguments.data:
         raise UserError("--data_dir belongs to --data. Name the data source with --data too")
     if arguments.export_weights:
-        _check_export(arguments)
-        return
-    if arguments.checkpoint != "latest":
+        for flag in ("config", "data"):
+            if getattr(arguments, flag):
+                raise UserError(f"--{flag} would change nothing with --export_weights. Leave it out")
+    elif arguments.checkpoint != "latest":
         raise UserError(f"--checkpoint={arguments.checkpoint} is for --export_weights alone. Leave it out")
+    command_line.check_checkpoint(arguments.checkpoint)
+
+
+def _check_places(arguments: argparse.Namespace) -> None:
+    """Refuses what is not there, and places that cannot be written."""
+    if out := arguments.export_weights:
+        if out.suffix.lower() not in WRITTEN:
+            raise UserError(f"--export_weights={out}: the file name must end in {' or '.join(WRITTEN)}")
+        outputs.check_file(out, "--export_weights")
+        return
     if not arguments.source.is_file():
         raise UserError(f"{arguments.source}: there is no such file. Name a file of networks")
     for file in ("config.json", "checkpoints"):
@@ -84,17 +96,6 @@ def _check(arguments: argparse.Namespace, overrides: list[str]) -> None:
     data, known = arguments.data, lookup.choices("data")
     if data and not os.path.exists(data) and data not in known and "." not in data and not data.startswith("tfds:"):
         raise UserError(lookup.unknown("--data", data, known, "a folder or zip of images"))
-
-
-def _check_export(arguments: argparse.Namespace) -> None:
-    for flag in ("config", "data"):
-        if getattr(arguments, flag):
-            raise UserError(f"--{flag} would change nothing with --export_weights. Leave it out")
-    command_line.check_checkpoint(arguments.checkpoint)
-    out = arguments.export_weights
-    if out.suffix.lower() not in WRITTEN:
-        raise UserError(f"--export_weights={out}: the file name must end in {' or '.join(WRITTEN)}")
-    outputs.check_file(out, "--export_weights")
 
 
 if __name__ == "__main__":
