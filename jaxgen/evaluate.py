@@ -18,6 +18,7 @@ from types import ModuleType
 from jaxgen.errors import UserError
 from jaxgen.files import command_line
 from jaxgen.files.command_line import keep_compiled, name, optional_path, path, spec
+from jaxgen.settings import lookup
 
 TYPE_CHECKING = False  # as in jaxgen/__init__.py
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ def main(argv: list[str]) -> int:
     def work():
         arguments = _parser().parse_args(argv)
         command_line.check_checkpoint(arguments.checkpoint)
+        for metric in lookup.listed(arguments.metrics, "--metrics", "fid"):
+            lookup.check_spelling("metrics", metric, "--metrics")
         keep_compiled(cache_dir=arguments.cache_dir)
         # JAX is imported from here on, so that --help and typing mistakes answer at once.
         from jaxgen.commands import compare
@@ -99,13 +102,12 @@ def evaluate(
 
     from jaxgen.commands import compare
     from jaxgen.runs.sources import GivenArray
-    from jaxgen.settings.lookup import unknown
 
     names = metrics if isinstance(metrics, str) else ",".join(metrics)
     arguments = _parser().parse_args(["--real=", f"--metrics={names}"])
     for option, value in {"real": real, "fake": fake, **options}.items():
         if option not in arguments:
-            raise UserError(unknown("jaxgen.evaluate", option, sorted(vars(arguments))))
+            raise UserError(lookup.unknown("jaxgen.evaluate", option, sorted(vars(arguments))))
         if isinstance(value, np.ndarray):
             value = GivenArray(value)
         elif isinstance(value, str | Path):  # as on the command line

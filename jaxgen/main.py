@@ -27,7 +27,7 @@ from ml_collections import config_flags
 
 from jaxgen.errors import UserError
 from jaxgen.files import command_line, streams
-from jaxgen.settings import checks, config_errors, paths, run_config
+from jaxgen.settings import checks, config_errors, lookup, paths, run_config
 from jaxgen.study import definition, run_process
 
 MODES = ("train", "evaluate", "sample", "project", "benchmark", "plan")
@@ -116,9 +116,7 @@ def _main(argv: list[str]) -> None:
     if _CONFIG.value is None and not flags.FLAGS["config"].present:
         raise UserError("--config is missing: name an experiment, such as --config configs/dcgan_digits.py")
     if _MODE.value not in MODES:
-        from jaxgen.settings.lookup import unknown
-
-        raise UserError(unknown("--mode", _MODE.value, list(MODES)))
+        raise UserError(lookup.unknown("--mode", _MODE.value, list(MODES)))
     _check_flags_of_modes()
     path = flags.FLAGS["config"].config_filename
     workdir = Path(folder or run_config.folder_of(path) or Path("runs") / Path(path.split(":")[0]).stem)
@@ -128,6 +126,8 @@ def _main(argv: list[str]) -> None:
     checks.check(_CONFIG.value)
     paths.resolve_keys(_CONFIG.value)
     _check_joining()
+    if _MODE.value in ("train", "benchmark"):
+        _check_names(_CONFIG.value)
     if _MODE.value in _OF_CHECKPOINT:
         command_line.check_checkpoint(_CHECKPOINT.value)
     if _MODE.value == "plan":
@@ -163,6 +163,14 @@ def _main(argv: list[str]) -> None:
         processes.leave(
             command_line.error_line(f"process {processes.index()} ended by an error of the program, shown above"), 1
         )
+
+
+def _check_names(config) -> None:
+    """Refuses misspelt names at once. All other checks need JAX, which takes a second or two to import."""
+    for group, package in (("data", "data"), ("model", "models"), ("recipe", "recipes")):
+        lookup.check_spelling(package, config[group].name, f"config.{group}.name")
+    for name in config.evaluation.metrics if _MODE.value == "train" else ():
+        lookup.check_spelling("metrics", name, "config.evaluation.metrics")
 
 
 def _check_flags_of_modes() -> None:

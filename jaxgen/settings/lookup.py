@@ -70,6 +70,17 @@ def module(kind: str, name: str, key: str) -> ModuleType:
     return own
 
 
+def check_spelling(kind: str, name: str, key: str) -> None:
+    """Refuses a name that is neither built in nor an import path. Nothing is imported. Arguments as for `module`.
+
+    Raises:
+      UserError: the line lists the choices.
+    """
+    known = choices(kind)
+    if name not in known and "." not in name and ":" not in name:
+        raise UserError(unknown(key, name, known, "an import path such as my_package.my_module"))
+
+
 def member(members: Mapping, name: str, key: str):
     """`members[name]`, or the module with the import path `name`."""
     return members[name] if name in members else _import_path(name, sorted(members), key)

@@ -218,8 +218,6 @@ def _check(config: ConfigDict, where: str) -> None:
         names = [(f"config.{group}.name", package, config[group].name) for group, package in _NAMED.items()]
         names += [("config.evaluation.metrics", "metrics", name) for name in config.evaluation.metrics]
         for key, package, name in names:
-            known = lookup.choices(package)
-            if name not in known and "." not in name and ":" not in name:
-                raise UserError(lookup.unknown(key, name, known, "an import path such as my_package.my_module"))
+            lookup.check_spelling(package, name, key)
     except UserError as error:
         raise UserError(f"{where}: {error}") from error

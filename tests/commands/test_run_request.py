@@ -10,6 +10,7 @@ import pytest
 
 from jaxgen.commands import run_request
 from jaxgen.errors import UserError
+from jaxgen.files import command_line
 from jaxgen.planning import subject
 from jaxgen.runs import restoring, session
 from jaxgen.settings import configuration, default
@@ -219,6 +220,15 @@ def test_hardware_that_is_none_is_refused_before_data(command, tiny, tmp_path, t
 def test_a_mode_does_not_check_what_it_never_does(command, run, arguments):
     with pytest.raises(Opened):
         command("--workdir", run, *arguments)
+
+
+@pytest.mark.parametrize(
+    "change", ["data.name=mnits", "model.name=dcgam", "recipe.name=gam", "evaluation.metrics=fidd"]
+)
+def test_a_misspelt_name_is_told_before_jax_is_set_up(command, monkeypatch, tiny, tmp_path, change):
+    monkeypatch.setattr(command_line, "keep_compiled", lambda *arguments: 1 / 0)
+    ended = command("--config", tiny, "--workdir", tmp_path / "work", f"--config.{change}")
+    assert "did you mean" in error_line(ended)
 
 
 def test_a_benchmark_and_a_training_that_can_be_go_on_to_their_data(command, tiny, tmp_path):
