@@ -43,7 +43,9 @@ def build(config, image_shape: tuple[int, int, int], num_classes: int, dtype) ->
     require(config, "config.model", AT_LEAST_ONE, "residual_blocks")
     multipliers = config.channel_multipliers
     if not multipliers or min(multipliers) < 1:
-        raise UserError(f"config.model.channel_multipliers={multipliers!r}: it needs one number from 1 on for each side")
+        raise UserError(
+            f"config.model.channel_multipliers={multipliers!r}: it needs one number from 1 on for each side"
+        )
     if config.width % 4:
         raise UserError(f"config.model.width={config.width}: a U-Net needs a multiple of 4 (groups of channels)")
     if not 0 <= config.dropout < 1:

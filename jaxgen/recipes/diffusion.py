@@ -30,7 +30,9 @@ def build(config, image_shape: tuple[int, int, int], num_classes: int) -> Recipe
     networks = lookup.module("models", config.model.name, "config.model.name")
     model = networks.build(config.model, image_shape, num_classes, jnp.dtype(config.compute_dtype))
     if not isinstance(model, Denoiser):
-        raise UserError(f"config.model.name={config.model.name!r} removes no noise, but recipe 'diffusion' needs a unet")
+        raise UserError(
+            f"config.model.name={config.model.name!r} removes no noise, but recipe 'diffusion' needs a unet"
+        )
     _check(settings, model)
     tx = optimizer_of(config.optimizers.denoiser, config.steps, "config.optimizers.denoiser")
     return diffusion(model, process, tx, image_shape=image_shape, settings=settings)

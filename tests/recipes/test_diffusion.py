@@ -43,7 +43,7 @@ def run(config, steps, per_dispatch=5):
 @pytest.fixture(scope="module")
 def conditional(diffusion_config):
     changes = {"model__conditional": True, "recipe__label_dropout": 0.3, "recipe__ema_decay": 0.5}
-    return run(diffusion_config(**changes), 20)
+    return run(diffusion_config(**changes, optimizers__denoiser__learning_rate=5e-3), 60)
 
 
 def test_it_learns_and_knows_the_class(conditional):
@@ -71,6 +71,7 @@ def views_of(conditional, **changes):
     return session.open_session(config).recipe.views, state.players
 
 
+@pytest.mark.full
 def test_guidance_goes_on_along_the_line_from_no_class_to_the_class(conditional):
     """One step of Euler's is linear in the network's output, so its images lie on the line."""
     ids, key, labels = jnp.arange(4), jax.random.key(1), jnp.array([0, 3, 3, 9])
@@ -84,6 +85,7 @@ def test_guidance_goes_on_along_the_line_from_no_class_to_the_class(conditional)
     np.testing.assert_allclose(images[0.0], without, atol=1e-5)
 
 
+@pytest.mark.full
 def test_ancestral_samples_have_noise_of_their_own(conditional):
     views, players = views_of(conditional, recipe__sampler="ancestral")
     ids, key, labels = jnp.arange(4), jax.random.key(1), jnp.array([0, 3, 3, 9])
@@ -94,6 +96,7 @@ def test_ancestral_samples_have_noise_of_their_own(conditional):
     np.testing.assert_allclose(again, samples[2:], atol=1e-4)
 
 
+@pytest.mark.full
 def test_the_likelihood_is_one_of_the_images_and_grows_with_training(conditional, diffusion_config):
     opened, state, _ = conditional
     images = opened.test.images[:8]

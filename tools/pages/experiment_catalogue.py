@@ -80,7 +80,9 @@ def page(folder: Path) -> str:
     for name, heading in _HEADINGS.items():
         text += f"\n## {heading}\n"
         for paper, entries in sorted(kinds[name].items(), key=lambda item: _year(item[0])):
-            text += f"\n**{paper.rstrip('.')}**\n\n| experiment | what it is | published | reached |\n|---|---|---|---|\n"
+            text += (
+                f"\n**{paper.rstrip('.')}**\n\n| experiment | what it is | published | reached |\n|---|---|---|---|\n"
+            )
             text += "".join(_row(entry) for entry in entries)
     return text
 
