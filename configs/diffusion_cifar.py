@@ -1,8 +1,8 @@
 """Diffusion model (Karras et al. 2022) on CIFAR-10 with the network DDPM++, to the paper's constants: 200M images.
 
-Widths, blocks, attention, dropout, batch, learning rate, its ramp over 10M images and 18 steps of Heun are those of
-table 7 and of the authors' code. Left out: the augmentation whose labels the network sees. The average has a fixed
-decay with the paper's half-life of 500,000 images, and so no ramp of its own.
+The network, the batch, the learning rate and its ramp over 10M images are those of table 7 and of the authors' code.
+Samples take 18 steps of Heun. Left out: the augmentation whose labels the network sees. The average has a fixed decay
+with the paper's half-life of 500,000 images, and so no ramp of its own.
 
 Paper: Karras, Aittala, Aila and Laine 2022, Elucidating the design space of diffusion-based generative models.
 Published: FID 1.97 without classes, with that augmentation (table 2).

@@ -1,10 +1,9 @@
-"""The U-Net of diffusion models, in the form "DDPM++" (Song et al. 2021, appendix H; Karras et al. 2022, table 7)."""
+"""The U-Net of diffusion models, in the form "DDPM++" (Song et al. 2021, app. H, and Karras et al. 2022, table 7)."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 
 from jaxgen.errors import UserError

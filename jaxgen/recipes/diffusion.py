@@ -71,8 +71,8 @@ def diffusion(
 ) -> Recipe:
     """Diffusion recipe from its parts. settings: `config.recipe`. State: `{denoiser, ema}`.
 
-    A sample of class c takes u + guidance * (c - u), where u and c are the network's outputs without and with the
-    class (Ho and Salimans 2022, equation 6, with weight guidance - 1).
+    u and c are the network's outputs without and with the class. Samples of the class take u + guidance * (c - u): Ho
+    and Salimans 2022, equation 6, with weight guidance - 1.
     """
     network, num_classes = model
     guidance, label_dropout, ema_decay = settings.guidance, settings.label_dropout, settings.ema_decay

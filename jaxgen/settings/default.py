@@ -235,7 +235,8 @@ def get_config() -> ConfigDict:
 
     config.recipe = ConfigDict()  # The objective. Each recipe reads some of these keys.
     config.recipe.name = "gan"  # The recipe: `gan`, `stylegan2`, `vae`, `vq_vae`, `diffusion`, or an import path.
-    # The decay of the moving average of the generator, the VAE or the denoiser. Samples come from this average. 0: no average.
+    # The decay of the moving average of the generator, the VAE or the denoiser. Samples come from this average. 0: no
+    # average.
     config.recipe.ema_decay = 0.999
 
     # Training of GANs

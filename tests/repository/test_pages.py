@@ -272,8 +272,8 @@ def test_the_page_of_experiments_says_what_their_files_say(tmp_path):
     row = next(line for line in text.splitlines() if line.startswith("| `vq_vae_digits`"))
     assert "4x4 codes out of 64" in row
     assert "11.2 +- 1.4, 64 s a seed (commit 6bd453c)" in row
-    heading = text.index("Neural discrete representation learning")
-    assert text.index("## VQ-VAE") < heading < text.index("`vq_vae_digits`")
+    section = text[text.index("## VQ-VAE") : text.index("## Diffusion")]
+    assert section.index("Neural discrete representation learning") < section.index("| `vq_vae_digits`")
     (tmp_path / "mine.py").write_text('"""A model.\n\nPaper: Nobody 2020, Nothing.\nReached: no.\n"""\n')
     with pytest.raises(ValueError, match=r"mine\.py: its docstring does not end with"):
         experiment_catalogue.page(tmp_path)

@@ -29,6 +29,7 @@ _HEADINGS = {
     "table": "Tables",
     "study": "Studies",
 }
+_HEAD = "| experiment | what it is | published | reached |\n|---|---|---|---|\n"
 
 
 class Entry(NamedTuple):
@@ -80,9 +81,7 @@ def page(folder: Path) -> str:
     for name, heading in _HEADINGS.items():
         text += f"\n## {heading}\n"
         for paper, entries in sorted(kinds[name].items(), key=lambda item: _year(item[0])):
-            text += (
-                f"\n**{paper.rstrip('.')}**\n\n| experiment | what it is | published | reached |\n|---|---|---|---|\n"
-            )
+            text += f"\n**{paper.rstrip('.')}**\n\n{_HEAD}"
             text += "".join(_row(entry) for entry in entries)
     return text
 
