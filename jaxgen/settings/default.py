@@ -172,7 +172,7 @@ def get_config() -> ConfigDict:
 
     config.model = ConfigDict()  # The networks. Each model reads some of these keys.
     # The model: `dcgan`, `sngan`, `mlp_gan`, `point_gan` (vectors), `stylegan2`, `conv_vae`, `mlp_vae`, `residual_vae`,
-    # `vq_vae`, `tabular_gan`, `tabular_vae`, or an import path.
+    # `vq_vae`, `unet` (diffusion), `tabular_gan`, `tabular_vae`, or an import path.
     config.model.name = "dcgan"
     # The form of the network. `dcgan`: `radford` (transposed convolutions) or `pytorch_gan` (upsampling). `sngan`:
     # `cnn` or `resnet`. `mlp_gan`: `goodfellow` or `pytorch_gan`. `stylegan2` (generator): `orig`, `skip` or `resnet`.
@@ -185,7 +185,8 @@ def get_config() -> ConfigDict:
     # For `dcgan` (`radford`): the generator's last layer has a bias, so that a black ground is within reach. The
     # paper's network has none.
     config.model.output_bias = False
-    # The dropout rate in the discriminators of `tabular_gan`, `dcgan` (`pytorch_gan`) and `mlp_gan` (`goodfellow`).
+    # The dropout rate in the discriminators of `tabular_gan`, `dcgan` (`pytorch_gan`) and `mlp_gan` (`goodfellow`), and
+    # in the `unet`.
     config.model.dropout = 0.25
     # For `dcgan` (`radford`), `sngan`, `point_gan`, `tabular_gan`: the width of the discriminator. 0: the same as
     # `width`.
@@ -193,14 +194,15 @@ def get_config() -> ConfigDict:
     # For `dcgan` (`radford`), `sngan`, `point_gan`, `tabular_gan`: the discriminator has spectral normalisation.
     config.model.spectral_norm = False
     config.model.layer_norm = False  # For `sngan`: the discriminator has LayerNorm, for gradient penalties.
-    config.model.conditional = False  # For `sngan`, `stylegan2`: both networks know the class.
+    config.model.conditional = False  # For `sngan`, `stylegan2`, `unet`: the networks know the class.
     # For `point_gan`, `tabular_gan`, `tabular_vae`: the number of hidden layers in each network.
     config.model.hidden_layers = 3
     config.model.pack = 1  # For `tabular_gan`: the discriminator judges this number of rows together (PacGAN).
     # For `point_gan`: the distribution of the latents, `normal` or `uniform`. Both have variance 1.
     config.model.latents = "normal"
     config.model.data_scale = 1.0  # For `point_gan`: the discriminator sees the points divided by this number.
-    # For `residual_vae`, `vq_vae`: residual blocks at the lowest resolution, in the encoder and in the decoder.
+    # For `residual_vae`, `vq_vae`: residual blocks at the lowest resolution, in the encoder and in the decoder. For
+    # `unet`: residual blocks at each resolution on the way down, and one more on the way up.
     config.model.residual_blocks = 2
     config.model.downsamplings = 2  # For `residual_vae`, `vq_vae`: how many times the encoder halves the sides.
     config.model.num_codes = 512  # For `vq_vae`: the number of entries in the codebook.
@@ -208,6 +210,10 @@ def get_config() -> ConfigDict:
     config.model.prior_width = 128  # For `vq_vae`: the width of the transformer over the codes.
     config.model.prior_layers = 4  # For `vq_vae`: the number of layers of the transformer.
     config.model.prior_heads = 4  # For `vq_vae`: the number of attention heads in each layer.
+
+    # For `unet`: the channels at each resolution, in units of `width`. Each resolution has half the side of the last.
+    config.model.channel_multipliers = (1, 2)
+    config.model.attention_sides = ()  # For `unet`: sides of the feature maps with self-attention, such as `(16,)`.
 
     # Networks of StyleGAN2
 
@@ -228,8 +234,9 @@ def get_config() -> ConfigDict:
     # Training
 
     config.recipe = ConfigDict()  # The objective. Each recipe reads some of these keys.
-    config.recipe.name = "gan"  # The recipe: `gan`, `stylegan2`, `vae`, `vq_vae`, or an import path.
-    # The decay of the moving average of the generator, or of the VAE. Samples come from this average. 0: no average.
+    config.recipe.name = "gan"  # The recipe: `gan`, `stylegan2`, `vae`, `vq_vae`, `diffusion`, or an import path.
+    # The decay of the moving average of the generator, the VAE or the denoiser. Samples come from this average. 0: no
+    # average.
     config.recipe.ema_decay = 0.999
 
     # Training of GANs
@@ -307,6 +314,22 @@ def get_config() -> ConfigDict:
     # A code starts anew if its share falls below this number, divided by `num_codes`. 0: never.
     config.recipe.revive_below = 0.01
 
+    # Training of diffusion models
+
+    # The way from data to noise: `edm`, `flow_matching`, or an import path.
+    config.recipe.process = "edm"
+    # How samples are made. `heun`, `euler`: along the probability flow, so that latents determine the image.
+    # `ancestral`: with fresh noise in every step.
+    config.recipe.sampler = "heun"
+    # The number of steps of a sample. `heun` evaluates the network twice in each step but the last.
+    config.recipe.sampling_steps = 18
+    config.recipe.likelihood_steps = 128  # The number of steps of a log-likelihood.
+    # For networks that know the class: the share of training images whose label is hidden.
+    config.recipe.label_dropout = 0.0
+    # For networks that know the class: how far samples are pulled towards it. 1: none. More than 1 makes samples more
+    # typical of their class and less diverse.
+    config.recipe.guidance = 1.0
+
     # Optimisers
 
     config.optimizers = ConfigDict()  # Each network has an optimiser of its own.
@@ -314,6 +337,7 @@ def get_config() -> ConfigDict:
     config.optimizers.discriminator = optimizer()  # For the discriminator, in the recipes `gan` and `stylegan2`.
     config.optimizers.vae = optimizer(learning_rate=1e-3, b1=0.9)  # For the networks of a VAE or a VQ-VAE.
     config.optimizers.prior = optimizer(learning_rate=1e-3, b1=0.9)  # For the prior of a VQ-VAE over its codes.
+    config.optimizers.denoiser = optimizer(learning_rate=1e-3, b1=0.9)  # For the network of a diffusion model.
 
     # Evaluation
 

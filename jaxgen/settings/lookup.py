@@ -17,6 +17,7 @@ _MARKS = {
     "data": ("load",),
     "models": ("build",),
     "recipes": ("build",),
+    "processes": ("velocity", "loss"),
     "metrics": ("NEEDS", "start"),
     "metrics.extractors": ("load", "WEIGHTS"),
     "trackers": ("open_tracker",),

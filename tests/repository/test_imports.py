@@ -19,6 +19,7 @@ ALLOWED = {
     "ops": set(),
     "models": {"ops", "settings"},
     "losses": {"ops", "settings"},
+    "processes": {"ops"},
     "recipes": {"losses", "models", "ops", "settings"},
     "data": {"files", "settings"},
     "metrics": {"files", "ops", "settings"},

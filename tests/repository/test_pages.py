@@ -13,7 +13,7 @@ import pytest
 from jaxgen.settings import default, default_study
 from jaxgen.settings.configuration import flatten
 from tools import check_links, check_prose
-from tools.pages import command_reference, config_reference, generated, notebook, root_files
+from tools.pages import command_reference, config_reference, experiment_catalogue, generated, notebook, root_files
 
 ROOT = Path(__file__).parents[2]
 WRITTEN = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "launch/README.md"]
@@ -264,3 +264,16 @@ def test_the_site_is_built_and_its_links_lead_somewhere(tmp_path):
     built = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600, check=False)
     assert built.returncode == 0, built.stderr[-3000:]
     assert check_links.of_site(tmp_path / "site") == []
+
+
+def test_the_page_of_experiments_says_what_their_files_say(tmp_path):
+    text = experiment_catalogue.page(ROOT / "configs")
+    assert len(re.findall(r"^\| `\w+` \|", text, re.MULTILINE)) == len(list((ROOT / "configs").glob("*.py"))) - 1
+    row = next(line for line in text.splitlines() if line.startswith("| `vq_vae_digits`"))
+    assert "4x4 codes out of 64" in row
+    assert "11.2 +- 1.4, 64 s a seed (commit 6bd453c)" in row
+    section = text[text.index("## VQ-VAE") : text.index("## Diffusion")]
+    assert section.index("Neural discrete representation learning") < section.index("| `vq_vae_digits`")
+    (tmp_path / "mine.py").write_text('"""A model.\n\nPaper: Nobody 2020, Nothing.\nReached: no.\n"""\n')
+    with pytest.raises(ValueError, match=r"mine\.py: its docstring does not end with"):
+        experiment_catalogue.page(tmp_path)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tools.pages import command_reference, config_reference, notebook, root_files
+from tools.pages import command_reference, config_reference, experiment_catalogue, notebook, root_files
 
 NOTEBOOK = "quickstart.ipynb"
 
@@ -20,6 +20,7 @@ def pages(root: Path) -> dict[str, str | bytes]:
     made: dict[str, str | bytes] = {
         "reference/config.md": config_reference.page(),
         "reference/command_line.md": command_reference.page(),
+        "reference/experiments.md": experiment_catalogue.page(root / "configs"),
     }
     for name, uri in root_files.PAGES.items():
         made[uri] = root_files.page((root / name).read_text(encoding="utf-8"), uri)

@@ -1,0 +1,133 @@
+"""Diffusion processes and their solvers on Gaussian data, for which the best network is known in closed form."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import stats
+
+from jaxgen.processes import edm, flow_matching
+from jaxgen.recipes import diffusion_solvers
+
+MEAN, DEVIATION = 0.3, 0.6
+PROCESSES = pytest.mark.parametrize("process", [edm, flow_matching], ids=["edm", "flow_matching"])
+
+
+def best_image(x, signal, noise):
+    """E[image | x] for x = signal * image + noise * N(0, 1), image ~ N(MEAN, DEVIATION^2)."""
+    return MEAN + signal * DEVIATION**2 / ((signal * DEVIATION) ** 2 + noise**2) * (x - signal * MEAN)
+
+
+def best_network(process):
+    """The network whose outputs make `process` denoise as well as can be."""
+
+    def of_edm(scaled, number):
+        sigma = jnp.exp(4 * number)[:, None]
+        variance = sigma**2 + edm.SIGMA_DATA**2
+        x = scaled * jnp.sqrt(variance)
+        image = best_image(x, 1.0, sigma)
+        return (image - edm.SIGMA_DATA**2 / variance * x) * jnp.sqrt(variance) / (sigma * edm.SIGMA_DATA)
+
+    def of_flow(x, t):
+        t = t[:, None]
+        # E[image - noise | x], where the noise is what is left of x.
+        mean_of_x, variance = t * MEAN, (t * DEVIATION) ** 2 + (1 - t) ** 2
+        return MEAN + (t * DEVIATION**2 - (1 - t)) / variance * (x - mean_of_x)
+
+    return of_edm if process is edm else of_flow
+
+
+@PROCESSES
+def test_the_best_network_denoises_to_the_posterior_mean(process):
+    x = jnp.linspace(-2, 2, 12).reshape(4, 3)
+    for t in (0.05, 0.4, 0.9):
+        expected = best_image(x, *process.coefficients(t))
+        np.testing.assert_allclose(process.denoise(best_network(process), x, t), expected, rtol=2e-5, atol=2e-5)
+        each = process.denoise(best_network(process), x, jnp.full(4, t))
+        np.testing.assert_allclose(each, expected, rtol=2e-5, atol=2e-5)
+
+
+def test_the_target_of_edms_network_has_variance_1_at_every_noise_level():
+    """Equation 8: where the data have deviation SIGMA_DATA, a network that says 0 has a loss of 1 at each level."""
+    images = edm.SIGMA_DATA * jax.random.normal(jax.random.key(1), (4096, 16))
+    losses = np.asarray(edm.loss(lambda x, number: 0 * x, images, jax.random.key(0), jnp.arange(4096)))
+    assert losses.mean() == pytest.approx(1, abs=0.02)
+    numbers = []
+    edm.loss(lambda x, number: numbers.append(number) or 0 * x, images, jax.random.key(0), jnp.arange(4096))
+    levels = np.exp(4 * np.asarray(numbers[0]))
+    assert losses[levels < 0.1].mean() == pytest.approx(1, abs=0.04)
+    assert losses[levels > 1].mean() == pytest.approx(1, abs=0.04)
+
+
+def test_noise_levels_of_edm():
+    np.testing.assert_allclose(edm.times(18)[:4], [80.0, 57.6, 40.8, 28.4], rtol=2e-3)
+    np.testing.assert_allclose(edm.times(18)[-2:], [0.002, 0.0], rtol=1e-3)
+    assert len(edm.times(18)) == 19
+
+
+@PROCESSES
+def test_the_best_network_has_the_lowest_loss(process):
+    images = MEAN + DEVIATION * jax.random.normal(jax.random.key(3), (8192, 1))
+    best = best_network(process)
+
+    def loss(change):
+        network = lambda x, number: best(x, number) * (1 + change) + change / 2  # noqa: E731
+        return float(process.loss(network, images, jax.random.key(0), jnp.arange(8192)).mean())
+
+    assert loss(0.0) < min(loss(0.1), loss(-0.1))
+
+
+def test_flow_matchings_loss_is_that_of_gaussians():
+    """The variance of image - noise, given the state, integrated over t by quadrature."""
+    t = (np.arange(20_000) + 0.5) / 20_000
+    state = (t * DEVIATION) ** 2 + (1 - t) ** 2
+    expected = np.mean(DEVIATION**2 + 1 - (t * DEVIATION**2 - (1 - t)) ** 2 / state)
+    images = MEAN + DEVIATION * jax.random.normal(jax.random.key(3), (2048, 64))
+    losses = flow_matching.loss(best_network(flow_matching), images, jax.random.key(0), jnp.arange(2048))
+    assert float(losses.mean()) == pytest.approx(expected, rel=0.02)
+
+
+def end_of(process, solver, steps, start):
+    return np.asarray(solver(process, best_network(process), process.START * start, process.times(steps)), np.float64)
+
+
+@PROCESSES
+def test_the_flow_ends_where_the_closed_form_does_and_heun_is_of_second_order(process):
+    """The flow of Gaussians is linear: the state keeps its place in units of the deviation, around the mean."""
+    start = jnp.linspace(-2, 2, 5)[:, None]
+    if process is edm:  # the flow starts from N(0, 80^2), and the exact marginal is N(MEAN, 80^2 + DEVIATION^2)
+        place = (np.asarray(start) * edm.START - MEAN) / np.hypot(edm.START, DEVIATION)
+    else:
+        place = np.asarray(start)
+    expected = MEAN + DEVIATION * place
+    heun = [np.abs(end_of(process, diffusion_solvers.heun, n, start) - expected).max() for n in (32, 64)]
+    euler = [np.abs(end_of(process, diffusion_solvers.euler, n, start) - expected).max() for n in (32, 64)]
+    assert heun[1] < 0.005
+    assert 3 < heun[0] / heun[1] < 6
+    assert 1.7 < euler[0] / euler[1] < 2.4
+    assert heun[1] < euler[1] / 3
+
+
+@PROCESSES
+def test_ancestral_samples_have_the_datas_distribution(process):
+    ids = jnp.arange(4000)
+    start = process.START * jax.random.normal(jax.random.key(5), (4000, 1))
+
+    def samples(steps, rows=slice(None)):
+        times, network, key = process.times(steps), best_network(process), jax.random.key(6)
+        return diffusion_solvers.ancestral(process, network, start[rows], times, key, ids[rows])
+
+    few, many = samples(64), samples(256)
+    assert float(many.mean()) == pytest.approx(MEAN, abs=0.04)
+    assert float(many.std()) == pytest.approx(DEVIATION, rel=0.03)
+    assert few.std() < many.std()  # a step leaves out the spread of the images behind a state
+    np.testing.assert_allclose(samples(64, slice(7, 9)), few[7:9], rtol=1e-5, atol=1e-6)
+
+
+@PROCESSES
+def test_the_density_of_gaussian_data_is_scipys(process):
+    x = jnp.asarray([[0.1, 0.5], [-1.0, 1.2], [0.3, 0.3]])
+    probe = jnp.asarray([[1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
+    given = diffusion_solvers.log_density(process, best_network(process), x, process.reversible_times(128), probe)
+    expected = stats.norm(MEAN, DEVIATION).logpdf(np.asarray(x)).sum(1)
+    np.testing.assert_allclose(given, expected, atol=0.012)
