@@ -10,8 +10,8 @@ EXPECTED of as many real images would have a near-duplicate. Surroundings never 
 all real images, so that a set of a few images, each repeated many times, does not become its own yardstick.
 
 The test: near pairs are Poisson if images are independent, and their expected number comes from the real images. By
-its p-value, distinct images with the ratios of real images are found at most once in a hundred evaluations. Since EXCESS
-asks for hundreds of times the expected share as well, they are found far more seldom. The page "Properties of the
+its p-value, distinct images with the ratios of real images are found at most once in a hundred evaluations. EXCESS also
+asks for hundreds of times the expected share, so that they are found far more seldom. The page "Properties of the
 metrics" shows the verdict on damaged real images.
 """
 

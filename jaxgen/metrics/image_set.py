@@ -129,6 +129,9 @@ class ImageSet:
                 raise statistics_file.Mismatch("the statistics do not say which images they are of")
             if self.images is not None:
                 metadata = {key: value for key, value in self.metadata(extractor).items() if key != "split"}
+                if saved.metadata.get("data_sha256") != metadata["data_sha256"]:
+                    of = f"{saved.metadata.get('split')}, {saved.n} images"
+                    raise statistics_file.Mismatch(f"the saved statistics are of other images ({of})")
             return statistics_file.matching(saved, metadata)
         except statistics_file.Mismatch as error:
             raise UserError(

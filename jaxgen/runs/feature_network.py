@@ -1,5 +1,6 @@
 """Settles `evaluation.extractor="auto"` of a run once, so that later evaluations of the run have the same network."""
 
+import contextlib
 import json
 from pathlib import Path
 from typing import NamedTuple
@@ -54,10 +55,8 @@ def _asks_for_network(config: ConfigDict) -> bool:
 def _before(folder: Path) -> str:
     """The network that a run in this folder has, "" if it has none yet."""
     found = []
-    try:
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # None yet, or one that is refused later.
         found.append(json.loads((folder / "config.json").read_text())["config"]["evaluation"]["extractor"])
-    except (OSError, ValueError, KeyError, TypeError):
-        pass  # None yet, or one that is refused where it is read.
     if evaluated := evaluation_file.evaluated(folder):
         found.append(evaluated["config"]["evaluation"]["extractor"])
     return next((name for name in found if name != AUTO), "")

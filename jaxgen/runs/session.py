@@ -5,6 +5,7 @@ import inspect
 import json
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -116,7 +117,7 @@ def open_session(config, needs_images: bool = True, known: DataShape | None = No
             return open_dataset(data, progress=sys.stderr.isatty())
 
     dataset = open_data() if known is None else none.empty(*known, config.data)
-    train, test = dataset.splits[config.data.train_split], dataset.splits[config.data.test_split]
+    train = dataset.splits[config.data.train_split]
     num_classes = dataset.num_classes(config.data.train_split)
     _check_data(config, train, num_classes, needs_images)
     with clock.measure("data"):

@@ -1,4 +1,4 @@
-"""The feature network behind `extractor="auto"`: the FID Inception if its weights can be had, else EfficientNet-Lite0."""
+"""The network behind `extractor="auto"`: the FID Inception if its weights can be had, else EfficientNet-Lite0."""
 
 import logging
 from typing import NamedTuple

