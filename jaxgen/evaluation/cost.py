@@ -15,8 +15,9 @@ from jaxgen.metrics.selection import Selected
 log = logging.getLogger(__name__)
 # Images that a network is timed with, after as many that compile it.
 _TIMED = 8
-# Shorter work is done before anyone has read a line about it.
+# Shorter work is done before anyone has read a line about it. So few images are not worth the timing either.
 _WORTH_A_LINE = 60.0
+_FEW = 500
 
 
 def tell(
@@ -49,6 +50,8 @@ def tell(
 
 @functools.cache
 def _log_once(extractor: Extractor, shape: tuple[int, ...], made: int, real: int) -> None:
+    if made + real < _FEW:
+        return
     rate = _images_per_second(extractor, shape)
     if (made + real) / rate < _WORTH_A_LINE:
         return

@@ -1,13 +1,13 @@
 """Near-duplicates among the samples: the birthday test of Arora, Risteski and Zhang (2018), without human eyes.
 
 Among n draws from s equally likely images, about n^2 / (2 s) pairs show the same image. Such a pair is far closer than
-its surroundings. So the closeness of a pair is a ratio: its distance, divided by the distance at which each of the two
-has a share of SURROUNDINGS of all other samples. Blur or noise changes all distances of a set, and leaves such ratios
-nearly as they were. A set that lacks classes has the ratios of its other classes.
+its surroundings. So the closeness of a pair is a ratio: its distance, divided by the mean radius of the two. The radius
+of an image holds a share of SURROUNDINGS of all other samples. Blur or noise changes all distances of a set, and leaves
+such ratios nearly as they were. A set that lacks classes has the ratios of its other classes.
 
-Real images are the yardstick. Their ratios follow a power law, and the threshold is the ratio at which a share of
-EXPECTED of as many real images would have a near-duplicate. Surroundings never count as narrower than those of nearly
-all real images, so that a set of a few images, each repeated many times, does not become its own yardstick.
+Real images are the yardstick. Their ratios follow a power law. Of as many real images, a share of EXPECTED would have a
+near-duplicate within the threshold. A radius never counts as smaller than those of nearly all real images. Otherwise a
+set of a few images, each repeated many times, would be its own yardstick.
 
 The test: near pairs are Poisson if images are independent, and their expected number comes from the real images. By
 its p-value, distinct images with the ratios of real images are found at most once in a hundred evaluations. EXCESS also

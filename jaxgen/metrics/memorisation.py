@@ -3,13 +3,13 @@
 Held-out real images set the scale. The value is the share of samples as near to a training image as the nearest
 QUANTILE of held-out images. It rises with copies, however few. But it also rises if samples are only of those kinds
 whose images are all close to each other, such as the ones of MNIST. So samples are compared with held-out images of the
-same kind. The kind of an image is that of its nearest training image: its class (without labels, a cluster of the
-features), and how far this training image is from its own nearest other one, in LEVELS levels.
+same kind. The kind of an image is that of its nearest training image. It has two parts. One is the class, or without
+labels a cluster of the features. The other is how far this training image is from its own nearest other one.
 
-The test is that of Cochran, Mantel and Haenszel (1959), exact and one-sided: within a kind, near images divide between
-samples and held-out images as all images of this kind do. If they do, at most one evaluation in a hundred is found,
-whatever the shares of the kinds are, and fewer by EXCESS. Kinds hold only if images of one kind are alike on both
-sides. A model that leaves out a part of a class can still be found, so look at the neighbours (`manifold.nearest`).
+The test is exact and one-sided (Cochran 1954, Mantel and Haenszel 1959). Its hypothesis: within a kind, the near images
+divide between samples and held-out images as all images of this kind do. If that is true, at most one evaluation in a
+hundred is found, whatever the shares of the kinds are. EXCESS makes it fewer. A model that leaves out a part of a class
+can still be found, so look at the neighbours (`manifold.nearest`).
 
 `probability_nearer` compares all images, whatever their kind. It rises if the whole model keeps too close to training
 images. It falls with poor samples, so a low number proves nothing.

@@ -54,4 +54,5 @@ def test_features_count_where_a_metric_needs_them_and_nothing_where_they_are_the
 
 def test_a_minute_is_worth_no_line(caplog):
     assert _lines(caplog, _slow(0.001), fid, sets={"real": _Set(0, 0), "train": None}, samples=10_000) == []
+    assert _lines(caplog, _slow(0.3), fid, sets={"real": _Set(0, 0), "train": None}, samples=499) == []
     assert _lines(caplog, _slow(0.01), psnr, sets={"real": _Set(9**9, 9**9), "train": None}, samples=10**9) == []

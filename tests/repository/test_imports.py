@@ -11,7 +11,7 @@ MODULES = {
     ".".join(("jaxgen", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__"): path
     for path in FILES
 }
-ENTRY_POINTS = {"main", "evaluate", "convert", "export", "interface", "weights"}
+ENTRY_POINTS = {"main", "evaluate", "convert", "export", "interface", "statistics", "weights"}
 # Every package with the packages that it may import beside itself and `errors`. The order is from the foundations up.
 ALLOWED = {
     "settings": set(),
