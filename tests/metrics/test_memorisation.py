@@ -90,6 +90,7 @@ def _of_classes(seed, n, shares):
     return (centres[classes] + width[:, None] * _features(seed + 1000, n)).astype(np.float32), classes
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("with_labels", [True, False])
 def test_missing_classes_are_no_memorisation_and_copies_among_them_are(with_labels, monkeypatch):
     monkeypatch.setattr(memorisation, "CLUSTERS", 4)

@@ -100,7 +100,7 @@ def test_no_module_imports_itself_in_a_circle():
 
 
 def test_few_modules_lie_beside_the_packages():
-    assert len(list(ROOT.glob("*.py"))) <= 8
+    assert len(list(ROOT.glob("*.py"))) <= 9
 
 
 @pytest.mark.parametrize("package", sorted(ALLOWED))
