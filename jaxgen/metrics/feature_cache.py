@@ -32,14 +32,14 @@ class FeatureCache:
     """
 
     def __init__(self, folder: str | Path | None, stream: ExampleStream):
-        self._folder, self._stream = folder, stream
+        self.folder, self._stream = folder, stream
 
     def file(self, what: str, extractor: Extractor, metadata: dict) -> Path | None:
         """The file of "features" or "reference statistics" that depend on `metadata`. It may not exist."""
-        if self._folder is None:
+        if self.folder is None:
             return None
         key = hashlib.sha256(repr(sorted(metadata.items())).encode()).hexdigest()
-        return Path(self._folder) / f"{what.split()[0]}_{extractor.label or extractor.name}_{key[:16]}.npz"
+        return Path(self.folder) / f"{what.split()[0]}_{extractor.label or extractor.name}_{key[:16]}.npz"
 
     def get(self, what: str, extractor: Extractor, metadata: dict, compute: Callable[[], Any]) -> Any:
         """The first process's cached object. If there is none, all processes compute it, and the first caches it."""

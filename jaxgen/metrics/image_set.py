@@ -142,8 +142,8 @@ class ImageSet:
         if name in self._keep or name in self._features or name in self._outputs:
             return FeatureStatistics.of(self.features(name))
         path = self.kept_at(name)
-        part = None if path is None else unfinished(path)
-        stream = ResumedStatistics(part, self.metadata(self._extractor(name)), self._stream.workers)
+        part, metadata = (None, {}) if path is None else (unfinished(path), self.metadata(self._extractor(name)))
+        stream = ResumedStatistics(part, metadata, self._stream.workers)
         for features, _ in self._stream_outputs(name, stream.done):
             stream.update(features)
         return stream.finish()
@@ -170,11 +170,15 @@ class ImageSet:
             yield self._stream.gather(features, count), self._stream.gather(logits, count)
 
     def _cached(self, name: str, what: str, compute: Callable[[], Any]) -> Any:
+        if self._cache.folder is None:
+            return compute()
         extractor = self._extractor(name)
         return self._cache.get(what, extractor, self.metadata(extractor), compute)
 
     def kept_at(self, extractor: str, what: str = "reference statistics") -> Path | None:
         """The file of the cache for "features" or "reference statistics", which may not exist. None without a cache."""
+        if self._cache.folder is None:  # The digest of the images may take a while.
+            return None
         known = self._extractor(extractor)
         return self._cache.file(what, known, self.metadata(known))
 
