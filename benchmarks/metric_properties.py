@@ -12,6 +12,7 @@ import io
 import json
 import logging
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 # The repository itself, where it is not installed.
@@ -56,12 +57,19 @@ def blurred(images: np.ndarray, sigma: float) -> np.ndarray:
     )
 
 
-def rows(pool: np.ndarray, labels: np.ndarray, seen: np.ndarray, test: np.ndarray, count: int):
+def rows(pool: np.ndarray, labels: np.ndarray, seen: np.ndarray, seen_labels: np.ndarray, test: np.ndarray, count: int):
     """(name, images) of each set, made when its turn comes."""
     fresh, classes = pool[:count], np.unique(labels)
     few = pool[np.isin(labels, classes[: len(classes) // 2])][:count]
     repeated = fresh.copy()
     repeated[-max(count // 100, 1) :] = repeated[: max(count // 100, 1)]
+    one = pool[labels == classes[min(1, len(classes) - 1)]][:count]
+
+    def planted(images: np.ndarray, of: np.ndarray, share: float) -> np.ndarray:
+        """The images, with this share of them replaced by training images."""
+        copies = of[: max(round(share * len(images)), 1)]
+        return np.concatenate([copies, images[len(copies) :]])
+
     yield "the test set itself", lambda: test
     yield "training images", lambda: fresh
     for sigma in (4, 8, 16):
@@ -71,7 +79,11 @@ def rows(pool: np.ndarray, labels: np.ndarray, seen: np.ndarray, test: np.ndarra
     for quality in (75, 50, 25):
         yield f"JPEG {quality}", lambda quality=quality: jpeg(fresh, quality)
     yield f"{len(classes) // 2} of {len(classes)} classes", lambda: few
+    yield f"1 of {len(classes)} classes", lambda: one
     yield "1% repeated", lambda: repeated
+    yield "1% copies of training images", lambda: planted(fresh, seen, 0.01)
+    same = seen[np.isin(seen_labels, classes[: len(classes) // 2])]
+    yield f"{len(classes) // 2} of {len(classes)} classes, 2% copies", lambda: planted(few, same, 0.02)
     yield "copies of training images", lambda: seen[:count]
 
 
@@ -85,25 +97,33 @@ def main() -> None:
     add("--samples", type=int, default=4000, help="images in a row")
     add("--num_train", type=int, default=4000, help="images that memorisation knows as training images")
     add("--rows", nargs="*", help="only those whose names begin so")
+    add("--metrics", nargs="*", default=METRICS, choices=METRICS, help="only these columns")
     add("--out", type=Path, help="JSON file")
     arguments = parser.parse_args()
     if arguments.num_train < arguments.samples:
         parser.error(
             f"--num_train={arguments.num_train}: the row of copies needs --samples={arguments.samples} of them"
         )
+    print(f"| images | {' | '.join(arguments.metrics)} |\n|{'---|' * (len(arguments.metrics) + 1)}")
     logging.basicConfig(level=logging.WARNING)
     options = Options(data_dir=arguments.data_dir)
     real, train = (open_source(getattr(arguments, name), options, f"--{name}") for name in ("real", "train"))
     order = np.random.default_rng(0).permutation(len(train.images))
     known, others = np.sort(order[: arguments.num_train]), order[arguments.num_train :]
     seen, pool = train.images[known], train.images[others]
-    settings = {"metrics": METRICS, "batch_size": 100, "seed": 0, "allow_few_samples": False, "num_samples": 1}
-    settings = ConfigDict({**settings, "extractor": arguments.extractor})
+    settings = {
+        "metrics": tuple(arguments.metrics),
+        "batch_size": 100,
+        "seed": 0,
+        "allow_few_samples": False,
+        "num_samples": 1,
+    }
+    settings = ConfigDict({**settings, "num_samples": 1, "extractor": arguments.extractor})
     parts = Extractors(settings), ExampleStream(100), lambda batch: batch, None
     reference = ImageSet(real, *parts)
     training = ImageSet(train._replace(images=seen, labels=train.labels[known]), *parts)
     table, test = {}, real.images[np.arange(len(real.images))]
-    for name, make in rows(pool, train.labels[others], seen, test, arguments.samples):
+    for name, make in rows(pool, train.labels[others], seen, train.labels[known], test, arguments.samples):
         if arguments.rows and not any(name.startswith(part) for part in arguments.rows):
             continue
         images = make()
@@ -111,15 +131,15 @@ def main() -> None:
         views = {"sample": lambda ids, images=images: images[ids]}
         results = engine.evaluate(settings, reference, views, train=training, progress=sys.stderr.isatty())
         table[name] = {record["metric"]: record for key, record in results.items() if not key.startswith("_")}
-        print(line(name, table[name]), flush=True)
+        print(line(name, table[name], arguments.metrics), flush=True)
     if arguments.out:
         arguments.out.write_text(json.dumps({"rows": table, **provenance.software()}, indent=1) + "\n")
 
 
-def line(name: str, records: dict) -> str:
+def line(name: str, records: dict, metrics: Sequence[str]) -> str:
     """One row of the Markdown table. Duplicates and memorisation are in per cent, with a mark if they are found."""
     cells = []
-    for metric in METRICS:
+    for metric in metrics:
         record = records[metric]
         if metric in ("duplicates", "memorisation"):
             value = "-" if record["value"] is None else f"{100 * record['value']:.1f}%"
@@ -130,5 +150,4 @@ def line(name: str, records: dict) -> str:
 
 
 if __name__ == "__main__":
-    print(f"| images | {' | '.join(METRICS)} |\n|{'---|' * (len(METRICS) + 1)}")
     main()

@@ -22,7 +22,8 @@ def get_config():
     study.recipe.r1_gamma = 0.0016
     study.sample_every = study.checkpoint_every = study.eval_every = 1_200
     study.evaluation.num_samples = study.evaluation.num_samples_in_training = 2_048
-    study.evaluation.metrics = ("fd_efficientnet_lite0", "kid", "precision", "recall", "duplicates")
+    study.evaluation.metrics = ("fid", "kid", "precision", "recall", "duplicates")
+    study.evaluation.extractor = "efficientnet_lite0"
     default_study.add(study, "none", "stylegan2_tiny", "StyleGAN2")
     default_study.add(study, "ada", "stylegan2_tiny", "StyleGAN2-ADA").recipe.update(
         {"ada_pipeline": "bgc", "ada_target": 0.6, "ada_interval": 4, "ada_kimg": 50.0}

@@ -21,6 +21,10 @@ from jaxgen.training.run import host_peak_memory_mb
 def benchmark(config, folder: Path) -> str:
     """Times the compiled training step and returns the result as one line of JSON. Writes nothing."""
     del folder
+    config = config.copy_and_resolve_references()
+    with config.unlocked():  # Nothing is evaluated, so no feature network is loaded.
+        config.evaluation.update({"metrics": (), "metrics_in_training": ()})
+        config.best_metric = ""
     opened = session.open_session(config)
     checks.check_path_lengths(config, opened.recipe.part_multiple, parallel.data_devices(opened.mesh))
     start_log(None, show=True)

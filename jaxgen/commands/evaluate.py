@@ -18,7 +18,7 @@ from jaxgen.evaluation import aggregate, baseline_evaluation, engine, latent_sam
 from jaxgen.files import evaluation_file, workdir
 from jaxgen.metrics.records import format_table
 from jaxgen.pictures import image_grids
-from jaxgen.runs import restoring, run_views, session
+from jaxgen.runs import feature_network, restoring, run_views, session
 from jaxgen.runs.session import Session
 from jaxgen.settings import configuration, run_config
 from jaxgen.trackers.feed import Trackers
@@ -52,7 +52,10 @@ def evaluate(config, folder: Path, checkpoint: str) -> str:
       The table of the evaluation. "" in all processes but the primary, and "" if a stop was requested.
     """
     watch_processes(folder)
+    config, told = feature_network.settle(config, folder)
     with restoring.open_finished(config, folder, checkpoint) as (opened, state, _):
+        if told:
+            log.info("evaluation: %s", told)
         container, stop = container_of(folder), Stop()  # several processes listen to JAX's notices alone
         timing_file = (container or folder) / "timing.json"
         measured = json.loads(timing_file.read_text()) if timing_file.exists() else {}

@@ -20,7 +20,7 @@ from jaxgen.metrics.records import format_table
 from jaxgen.ops.pixels import to_uint8
 from jaxgen.pictures import evaluation_pictures, image_grids
 from jaxgen.recipes.base import PyTree
-from jaxgen.runs import restoring, run_views, session
+from jaxgen.runs import feature_network, restoring, run_views, session
 from jaxgen.runs.session import Session
 from jaxgen.runs.sources import Options, open_source
 from jaxgen.settings import configuration, lookup
@@ -50,7 +50,10 @@ def project(config: ConfigDict, folder: Path, checkpoint: str) -> str:
 
 def _project(config: ConfigDict, folder: Path, checkpoint: str) -> str:
     _measure_pairs(config)
+    config, told = feature_network.settle(config, folder)
     with restoring.open_finished(config, folder, checkpoint) as (opened, state, step):
+        if told:
+            log.info("evaluation: %s", told)
         run_request.check_projected(config, opened.views.names)
         real = targets_of(opened)
         if config.project.space == "z":

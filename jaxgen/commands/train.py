@@ -14,7 +14,7 @@ from jaxgen.devices.stopping import Stop, watch_processes
 from jaxgen.errors import UserError
 from jaxgen.files import evaluation_file, workdir
 from jaxgen.files.logs import end_log, error_kept, start_log
-from jaxgen.runs import initial_weights, restoring, run_views, session
+from jaxgen.runs import feature_network, initial_weights, restoring, run_views, session
 from jaxgen.runs.initial_weights import Start
 from jaxgen.runs.session import Session
 from jaxgen.settings import checks
@@ -46,6 +46,7 @@ def train(config, folder: Path) -> str:
         raise UserError(f"--workdir={folder} is one of several seeds: train them all, --workdir={container}")
     watch_processes(folder)
     tracker.check(config.trackers)
+    config, told_network = feature_network.settle(config, folder)
     opened = session.open_session(config)
     checks.check_path_lengths(config, opened.recipe.part_multiple, parallel.data_devices(opened.mesh))
     start = initial_weights.find(opened, folder)
@@ -59,6 +60,8 @@ def train(config, folder: Path) -> str:
         processes.together(take)
         start_log(folder / "log.txt" if primary else None, show=primary)
         stack.callback(end_log)
+        if told_network:
+            log.info("evaluation: %s", told_network)
         stack.enter_context(error_kept(folder / "log.txt" if primary else None))
         stop = Stop()
         stack.enter_context(stop.listening())
@@ -125,7 +128,8 @@ def _prepare(
 
     def evaluate(lane, players, num_samples):
         alone, metrics = session.of_lane(opened, lane), config.evaluation.metrics_in_training
-        return run_views.results_of(run_views.evaluate(alone, players, num_samples, metrics=metrics))
+        results = run_views.evaluate(alone, players, num_samples, metrics=metrics)
+        return run_views.results_of(results, config.best_metric)
 
     run = TrainingRun(
         config=config,

@@ -9,6 +9,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from jaxgen.errors import UserError
+from jaxgen.evaluation import cost
 from jaxgen.evaluation.gallery import KEPT, Gallery, point_gallery
 from jaxgen.metrics.base import PAIR_VIEWS, SAMPLE_VIEWS, VIEWS, Accumulator, Context
 from jaxgen.metrics.image_set import Chosen, ImageSet, ImageSource, OutputBatch
@@ -68,6 +69,8 @@ def evaluate(
     stream = ExampleStream(settings.batch_size, progress, stop, workers)
     evaluation = _Evaluation(settings, real, split, views, train, facts or {}, place, stream, cache_dir)
     selected, skipped = evaluation.choose()
+    if workers.index == 0:
+        evaluation.tell_cost(selected)
     drawn = next((view for view in _DRAWN if view in evaluation.offered()), None) if gallery else None
     records: dict[str, dict] = {}
     for view in evaluation.offered():
@@ -134,6 +137,9 @@ class _Evaluation:
             raise UserError(f"evaluation: the split {self.real.split!r} has no images. Choose another data.test_split")
         modules = {name: lookup.module("metrics", name, "evaluation.metrics") for name in self.settings.metrics}
         selected, skipped = select(modules, self.offered(), self.image_shape(), self.obstacle_to, self.extractor)
+        for metric in selected:
+            if self.real.statistics_file is not None and "real.statistics" in getattr(metric.module, "USES", ()):
+                self.real.statistics(metric.extractor)  # Saved statistics that do not fit are refused here.
         allow = self.settings.allow_few_samples
         self.marks = {metric.key: few_samples(metric, *self.counts(metric.view), allow) for metric in selected}
         return selected, skipped
@@ -176,6 +182,11 @@ class _Evaluation:
         extract = extractor and self.extractor(extractor).apply
         known = self.settings.seed, self.real, self.train, extractor, self.image_shape(), dict(self.facts), extract
         return Context(*self.counts(view), *known)
+
+    def tell_cost(self, selected: list[Selected]) -> None:
+        """Logs how long feature networks will take, where that is long."""
+        sets = {"real": self.real if self.real.images is not None else None, "train": self.train}
+        cost.tell(selected, self.extractor, sets, lambda view: self.counts(view)[1], self.image_shape())
 
     def tell_uses(self, metric: Selected) -> None:
         """Tells the real sets about the features that the metric will ask for."""

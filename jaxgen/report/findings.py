@@ -196,7 +196,7 @@ def _copies(run: RunRecord) -> list[Finding]:
             continue
         samples, (sampler, drawn) = record.get("n_fake") or 0, _sampler_of(record)
         if unusual and value is not None:
-            real = record.get("share_held_out")
+            real = record.get("expected_share", record.get("share_held_out"))
             beside = f", compared with {percent(real)} of unseen real ones" if isinstance(real, int | float) else ""
             near = "unusually near to a training example"
             near = "nearer to a training row than to an unseen row" if base == "closest_record" else near

@@ -125,12 +125,17 @@ def _statistics_folder(session: Session) -> Path:
     return cache.root(session.config.data) / "statistics"
 
 
-def results_of(evaluated: dict[str, Any]) -> dict[str, float]:
-    """The plain numbers of an evaluation: metric -> value, also under the config's name if the names differ."""
+def results_of(evaluated: dict[str, Any], best_metric: str = "") -> dict[str, float]:
+    """The plain numbers of an evaluation: name -> value.
+
+    Args:
+      best_metric: its number has the config's name too, by which checkpoints are ranked. No other number has a name
+        that leaves out its network.
+    """
     numbers = {}
     for name, entry in evaluated.items():
         if not name.startswith("_") and isinstance(entry.get("value"), int | float):
             numbers[name] = entry["value"]
-            if entry["view"] not in ("project", *SAMPLE_VIEWS[1:]):
-                numbers.setdefault(entry["metric"], entry["value"])
+            if entry["metric"] == best_metric and entry["view"] not in ("project", *SAMPLE_VIEWS[1:]):
+                numbers.setdefault(best_metric, entry["value"])
     return numbers

@@ -5,6 +5,7 @@ import inspect
 import json
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -20,6 +21,7 @@ from jaxgen.errors import UserError
 from jaxgen.evaluation import baseline_evaluation, engine, latent_samplers
 from jaxgen.files.provenance import software
 from jaxgen.metrics.base import path_view
+from jaxgen.metrics.extractors import statistics_file
 from jaxgen.metrics.image_set import ImageSource
 from jaxgen.recipes.base import Recipe
 from jaxgen.settings import checks, lookup
@@ -115,7 +117,7 @@ def open_session(config, needs_images: bool = True, known: DataShape | None = No
             return open_dataset(data, progress=sys.stderr.isatty())
 
     dataset = open_data() if known is None else none.empty(*known, config.data)
-    train, test = dataset.splits[config.data.train_split], dataset.splits[config.data.test_split]
+    train = dataset.splits[config.data.train_split]
     num_classes = dataset.num_classes(config.data.train_split)
     _check_data(config, train, num_classes, needs_images)
     with clock.measure("data"):
@@ -133,9 +135,8 @@ def open_session(config, needs_images: bool = True, known: DataShape | None = No
         settings = config.evaluation.copy_and_resolve_references()
         extra = settings.metrics_in_training if config.eval_every else ()
         settings.metrics = tuple(dict.fromkeys((*settings.metrics, *extra)))
-        reference, training = (ImageSource(*part, dataset.class_names) for part in (test, train))
-        split = f"{config.data.name}:{config.data.test_split}"
-        engine.check(settings, reference, offered_views(recipe, settings), split, training)
+        reference, training = (_source(config, dataset, config.data[f"{part}_split"]) for part in ("test", "train"))
+        engine.check(settings, reference, offered_views(recipe, settings), "", training)
     # Shapes that do not fit together show here, before anything is written.
     jax.eval_shape(recipe.init, jax.random.key(0))
     # Rows have the classes of the table as often as it has them; images go round all classes.
@@ -225,9 +226,16 @@ def training_data(session: Session) -> TrainingData:
 
 
 def real_split(session: Session, name: str) -> ImageSource:
-    """A split of the data as an `ImageSet` source for evaluation."""
-    images, labels = session.dataset.splits[name]
-    return ImageSource(images, labels, session.dataset.class_names, f"{session.config.data.name}:{name}")
+    """A split of the data as an `ImageSet` source for evaluation. The test split has saved statistics, if given."""
+    return _source(session.config, session.dataset, name)
+
+
+def _source(config: ConfigDict, dataset: Dataset, name: str) -> ImageSource:
+    path, known = config.evaluation.real_statistics, None
+    if path and name == config.data.test_split:
+        known = statistics_file.load_given(Path(path).expanduser(), f"config.evaluation.real_statistics={path}")
+    images, labels = dataset.splits[name]
+    return ImageSource(images, labels, dataset.class_names, f"{config.data.name}:{name}", known)
 
 
 def compile_steps(session: Session, state: parallel.TrainState) -> compiled_steps.CompiledSteps:

@@ -344,7 +344,7 @@ def get_config() -> ConfigDict:
     # What is measured after training, and by `--mode=evaluate`.
     config.evaluation = ConfigDict()
     # Names of metrics, or import paths. The guide "Evaluate" lists all metrics.
-    config.evaluation.metrics = ("psnr", "ssim", "fd_efficientnet_lite0")
+    config.evaluation.metrics = ("psnr", "ssim", "fid")
     config.evaluation.num_samples = 10_000  # The number of samples. For pairs: at most this number of test images.
     config.evaluation.num_samples_in_training = 2_048  # The number of samples for `eval_every`.
     config.evaluation.metrics_in_training = ()  # The metrics for `eval_every`. (): all of `metrics`.
@@ -352,12 +352,16 @@ def get_config() -> ConfigDict:
     config.evaluation.seed = 0  # The seed of the latents of the samples.
     # The number of training images that metrics such as `memorisation` look at. 0: all.
     config.evaluation.num_train = 10_000
-    # The feature network, for metrics that work with any: `efficientnet_lite0` or `inception`, or an import path.
-    config.evaluation.extractor = "efficientnet_lite0"
+    # The feature network, for metrics that work with any: `inception`, `efficientnet_lite0` or an import path. `auto`:
+    # `inception` if its weights can be had, else `efficientnet_lite0`. Training writes its choice into config.json.
+    config.evaluation.extractor = "auto"
     # The input path of `inception`: `tf1` (canonical), `pytorch` or `clean`. "": the usual path of the feature network.
     config.evaluation.resize = ""
     # A file with weights for the feature network. "": the network finds or downloads its weights.
     config.evaluation.extractor_weights = ""
+    # A file of `python -m jaxgen.statistics` with the statistics of the test split, for Frechet distances. "": they are
+    # computed once and kept in the cache.
+    config.evaluation.real_statistics = ""
     # Weights with another SHA-256 are accepted. The name of each number then says so.
     config.evaluation.allow_other_weights = False
     config.evaluation.likelihood_samples = 16  # Draws for each image in the bound on the log-likelihood.

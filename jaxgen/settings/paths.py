@@ -21,6 +21,7 @@ KEYS = (
     "data.dir",
     "data.cache_dir",
     "evaluation.extractor_weights",
+    "evaluation.real_statistics",
     "project.images",
     "sample.styles",
 )

@@ -3,7 +3,7 @@ import pytest
 
 from jaxgen.errors import UserError
 from jaxgen.metrics import duplicates
-from jaxgen.metrics.duplicates import Closeness, close_pairs, count_pairs, near_duplicates
+from jaxgen.metrics.duplicates import Closeness, Surroundings, close_pairs, count_pairs, near_duplicates
 
 from .stand_ins import given, measure, projection
 
@@ -28,27 +28,75 @@ def test_one_percent_of_repeats_is_found(n_real, n_fake):
     fake, pairs = _repeat(_features(1, n_fake), 0.01)
     result = measure(duplicates, fake, real=_features(0, n_real), extractor=given())
     assert result["found"]
-    assert 0.02 <= result["value"] < 0.03  # both of each pair, and what chance adds
+    assert result["value"] == pytest.approx(0.02, abs=0.001)  # both of each pair
     assert {tuple(pair) for pair in result["closest_pairs"][: len(pairs)]} <= pairs
-    assert result["closest_distances"] == sorted(result["closest_distances"])
+    assert result["closest_ratios"] == sorted(result["closest_ratios"])
     assert result["p_value"] < 0.01
 
 
 @pytest.mark.full
-@pytest.mark.parametrize(("n_real", "n_fake"), [(400, 400), (300, 1200), (1200, 300)])
+@pytest.mark.parametrize(("n_real", "n_fake"), [(400, 400), (300, 600), (600, 300)])
 def test_fresh_draws_are_seldom_flagged_and_show_what_is_expected(n_real, n_fake):
-    results = [near_duplicates(_features(2 * s, n_real), _features(2 * s + 1, n_fake), 0) for s in range(25)]
-    assert sum(result["found"] for result in results) <= 1
-    assert np.mean([result["value"] for result in results]) == pytest.approx(0.001, abs=0.0008)
+    results = [near_duplicates(_features(2 * s, n_real), _features(2 * s + 1, n_fake), 0) for s in range(8)]
+    assert not any(result["found"] for result in results)
+    assert np.mean([result["value"] for result in results]) <= 3e-4
+    assert {result["expected_share"] for result in results} == {duplicates.EXPECTED}
+
+
+def test_the_expected_share_is_what_fresh_draws_have(monkeypatch):
+    monkeypatch.setattr(duplicates, "EXPECTED", 0.004)  # not too rare to be counted
+    shares = [near_duplicates(_features(2 * s, 400), _features(2 * s + 1, 500), 0)["value"] for s in range(12)]
+    assert np.mean(shares) == pytest.approx(0.004, rel=0.6)
+
+
+@pytest.mark.parametrize("scale", [0.5, 1.0, 2.0])
+def test_a_set_of_another_scale_or_of_fewer_dimensions_is_no_finding(scale):
+    """Blur makes images alike, noise makes them unlike: distances change, and none of the images is a repeat."""
+    real, fake = _features(0, 600), _features(1, 600) * np.float32(scale)
+    assert not near_duplicates(real, fake, 0)["found"]
+    repeated, _ = _repeat(fake, 0.02, noise=0.01)
+    assert near_duplicates(real, repeated, 0)["found"]
+
+
+@pytest.mark.parametrize(("images", "noise"), [(1, 0.05), (4, 0.05), (60, 0.02)])
+def test_a_few_images_again_and_again_are_found_although_all_their_surroundings_are_narrow(images, noise):
+    r = np.random.default_rng(0)
+    few = _features(1, images)[r.integers(images, size=500)]
+    fake = few + noise * r.normal(size=few.shape).astype(np.float32)
+    result = near_duplicates(_features(0, 600), fake, 0)
+    assert result["found"]
+    assert result["value"] > 0.9
+    assert result["support"] < 2 * images
+
+
+def test_a_part_of_the_classes_is_no_finding():
+    centres = 4 * np.random.default_rng(5).normal(size=(10, 16)).astype(np.float32)
+    widths = np.linspace(0.3, 1.5, 10, dtype=np.float32)  # of the classes: those of the first lie close to each other
+
+    def drawn(seed, classes, n):
+        of = np.random.default_rng(seed).integers(classes, size=n)
+        return centres[of] + widths[of, None] * _features(seed, n)
+
+    results = [near_duplicates(drawn(2 * s, 10, 800), drawn(2 * s + 1, 2, 800), 0) for s in range(5)]
+    assert not any(result["found"] for result in results)
 
 
 def test_the_dimension_is_that_of_the_data_and_the_threshold_follows_it():
-    # Pairs of uniform points in a cube of 3 dimensions: n^2 / 2 * 4/3 pi r^3, off the faces.
+    # Of uniform points in a cube of 3 dimensions, a ball of ratio * radius holds ratio^3 of what one of radius holds.
     closeness = Closeness.of(np.random.default_rng(0).uniform(size=(4000, 3)).astype(np.float32))
     assert closeness.dimension == pytest.approx(3, rel=0.25)
     for n in (1000, 4000, 16_000):
-        exact = (n * duplicates.EXPECTED / (n**2 * 4 / 3 * np.pi)) ** (1 / 3)
-        assert closeness.threshold(n)[0] == pytest.approx(exact, rel=0.4)
+        exact = (duplicates.EXPECTED / (n * duplicates.SURROUNDINGS)) ** (1 / 3)
+        assert closeness.threshold(n)[0] == pytest.approx(exact, rel=0.7)  # 10,000 times rarer than what was seen
+
+
+def test_surroundings_hold_their_share_of_the_others():
+    x = _features(3, 500)
+    around = Surroundings.of(x)
+    distances = np.sqrt(np.square(x[:, None].astype(np.float64) - x[None]).sum(2))
+    shares = (distances <= around.radii[:, None]).mean(1) - 1 / 500  # without itself
+    assert shares.mean() == pytest.approx(duplicates.SURROUNDINGS, rel=0.15)
+    assert around.bulk == pytest.approx(np.median(distances[np.triu_indices(500, 1)]), rel=0.03)
 
 
 def test_support_is_that_of_the_birthday_formula():
@@ -58,7 +106,7 @@ def test_support_is_that_of_the_birthday_formula():
     assert result["support"] == pytest.approx(50, rel=0.15)
     assert result["value"] == 1.0
     assert result["found"]
-    assert result["support_expected"] == pytest.approx(600 / 0.001, rel=0.01)
+    assert result["support_expected"] == pytest.approx(600 / duplicates.EXPECTED, rel=0.01)
 
 
 def test_pairs_and_their_number_equal_the_definition():

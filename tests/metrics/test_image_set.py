@@ -1,9 +1,13 @@
+import itertools
 import logging
 
 import numpy as np
 import pytest
 
+from jaxgen.errors import UserError
 from jaxgen.metrics import image_set as module
+from jaxgen.metrics import resumed_statistics
+from jaxgen.metrics.extractors import statistics_file
 from jaxgen.metrics.extractors.base import Extractor
 from jaxgen.metrics.image_set import Chosen, ImageSet, ImageSource, content_digest
 from jaxgen.metrics.streaming import ExampleStream
@@ -40,19 +44,19 @@ def test_the_digest_is_of_pixels_and_shape_wherever_they_lie(tmp_path):
     assert content_digest(changed) != digest
 
 
-def image_set(folder, images, streamed, weights="0"):
+def image_set(folder, images, streamed, weights="0", stop_after=None, statistics=None):
     """A set of which the pixels' means are the features; `streamed` takes note of every pass over the images."""
 
     class Counted(ExampleStream):
-        def __call__(self, total, what):
+        def __call__(self, total, what, first=0):
             streamed.append(what)
-            return super().__call__(total, what)
+            return itertools.islice(super().__call__(total, what, first), stop_after)
 
     def apply(batch):
         return batch.reshape(len(batch), 2, -1).mean(2, dtype=np.float32), np.zeros((len(batch), 3), np.float32)
 
     extractor = Extractor("means", weights, 2, "none", "none", 2, apply, label="means")
-    source = ImageSource(images, split="x:test")
+    source = ImageSource(images, split="x:test", statistics=statistics)
     return ImageSet(source, lambda name: extractor, Counted(1000), lambda batch: batch, folder)
 
 
@@ -95,3 +99,76 @@ def test_features_of_some_images_are_computed_only_where_those_of_all_are_not_th
         known._extractor = None
         assert np.array_equal(known.features_of(ids, "means"), expected)
     assert len(streamed) == 1
+
+
+def _killed_after(monkeypatch, folder, batches, **options):
+    """A process that makes statistics and ends in their middle."""
+    monkeypatch.setattr(resumed_statistics, "_SAVE_EVERY", 0.0)
+    cut_off = image_set(folder, IMAGES, [], stop_after=batches, **options)
+    monkeypatch.setattr(cut_off._cache, "get", lambda what, extractor, metadata, compute: compute())
+    cut_off.statistics("means")
+
+
+def test_statistics_go_on_where_a_killed_process_ended(tmp_path, monkeypatch, caplog):
+    whole = image_set(None, IMAGES, []).statistics("means")
+    _killed_after(monkeypatch, tmp_path, 2)
+    (part,) = tmp_path.glob("*")
+    assert part.name.endswith(".part.npz")
+    seen = []
+    rest = image_set(tmp_path, IMAGES, [])
+    apply = rest._extractor("means").apply
+    extractor = rest._extractor("means")._replace(apply=lambda batch: seen.append(len(batch)) or apply(batch))
+    rest._extractor = lambda name: extractor
+    with caplog.at_level(logging.INFO, "jaxgen"):
+        resumed = rest.statistics("means")
+    assert "going on after 2000 images" in caplog.text
+    assert seen == [500]
+    for ours, theirs in zip(resumed, whole, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    (kept,) = tmp_path.glob("*")  # the part is gone
+    assert kept == rest.kept_at("means")
+    np.testing.assert_allclose(statistics_file.load(kept).covariance, whole.covariance())
+
+
+@pytest.mark.parametrize("damage", ["cut", "other"])
+def test_a_part_that_is_damaged_or_of_something_else_is_not_used(tmp_path, monkeypatch, caplog, damage):
+    _killed_after(monkeypatch, tmp_path, 2)
+    (part,) = tmp_path.glob("*")
+    if damage == "cut":
+        part.write_bytes(part.read_bytes()[:-200])
+    else:
+        with np.load(part) as arrays:
+            statistics_file.write_arrays(part, **{**arrays, "metadata": np.array("{}")})
+    resumed = image_set(tmp_path, IMAGES, []).statistics("means")
+    assert resumed.n == 2500
+    assert ("cannot be used" in caplog.text) == (damage == "cut")
+
+
+def test_what_must_still_pass_the_network_is_counted(tmp_path):
+    images = image_set(tmp_path, IMAGES, [])
+    assert (images.missing("means", "statistics"), images.missing("means", "features")) == (2500, 2500)
+    images.statistics("means")
+    again = image_set(tmp_path, IMAGES, [])
+    assert (again.missing("means", "statistics"), again.missing("means", "features")) == (0, 2500)
+    again.features("means")
+    assert again.missing("means", "features") == 0
+    assert image_set(None, IMAGES, []).missing("means", "statistics") == 2500
+
+
+def test_given_statistics_serve_beside_the_images_that_they_are_of(tmp_path):
+    made = image_set(None, IMAGES, [])
+    extractor = made._extractor("means")
+    statistics_file.save(tmp_path / "s.npz", made.statistics("means"), {**made.metadata(extractor), "split": "other"})
+    saved, streamed = statistics_file.load(tmp_path / "s.npz"), []
+    given = image_set(None, IMAGES, streamed, statistics=saved)
+    np.testing.assert_allclose(given.statistics("means").scatter, made.statistics("means").scatter)
+    assert not streamed
+    assert given.missing("means", "statistics") == 0
+    with pytest.raises(UserError, match=r"x:test: the saved statistics are of other images \(other, 2500 images\)"):
+        image_set(None, IMAGES[:-1], [], statistics=saved).statistics("means")
+    changed = IMAGES.copy()
+    changed[0] ^= 1
+    with pytest.raises(UserError, match="of other images"):
+        image_set(None, changed, [], statistics=saved).statistics("means")
+    with pytest.raises(UserError, match="do not say which images they are of"):
+        image_set(None, IMAGES, [], statistics=saved._replace(metadata=None)).statistics("means")

@@ -11,10 +11,10 @@ from absl import flags
 from jaxgen.planning import hardware
 from tools.pages.config_reference import escaped
 
-ARGPARSE_COMMANDS = ("evaluate", "report", "convert", "export", "weights")
+ARGPARSE_COMMANDS = ("evaluate", "report", "convert", "export", "weights", "statistics")
 INTRODUCTION = """# Command line
 
-jaxgen has six commands. `--help` shows the text of this page. The script `jaxgen` is `python -m jaxgen.main`.
+jaxgen has seven commands. `--help` shows the text of this page. The script `jaxgen` is `python -m jaxgen.main`.
 
 | command | purpose |
 |---|---|
@@ -24,6 +24,7 @@ jaxgen has six commands. `--help` shows the text of this page. The script `jaxge
 | [`python -m jaxgen.convert`](#jaxgenconvert) | reads and writes published StyleGAN2 weights |
 | [`python -m jaxgen.export`](#jaxgenexport) | writes a sampler as one file |
 | [`python -m jaxgen.weights`](#jaxgenweights) | lists, fetches and verifies the weights of feature networks |
+| [`python -m jaxgen.statistics`](#jaxgenstatistics) | makes feature statistics of data sets |
 
 | exit code | meaning |
 |---|---|

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxgen.errors import UserError
 from jaxgen.files.workdir import atomic
 from jaxgen.metrics.frechet import FeatureStatistics
 
@@ -75,6 +76,23 @@ def load(path: Path) -> SavedStatistics:
     if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
         raise Mismatch("damaged (values that are not finite)")
     return SavedStatistics(mean, covariance, metadata)
+
+
+def load_given(path: Path, where: str) -> SavedStatistics:
+    """The statistics in a file that the user names.
+
+    Args:
+      where: the flag or key with its value, for the error line.
+
+    Raises:
+      UserError: the file cannot be read, is damaged, or holds no statistics.
+    """
+    try:
+        return load(path)
+    except OSError as error:
+        raise UserError(f"{where}: cannot be read ({error.strerror}). Name a file of jaxgen.statistics") from None
+    except Mismatch as error:
+        raise UserError(f"{where}: {error}. Make the statistics anew by python -m jaxgen.statistics") from None
 
 
 def matching(saved: SavedStatistics, metadata: dict) -> FeatureStatistics:

