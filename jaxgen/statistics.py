@@ -20,7 +20,7 @@ from jaxgen.files.command_line import Parser, keep_compiled, name, optional_path
 def _parser() -> argparse.ArgumentParser:
     parser = Parser("statistics", __doc__)
     add = parser.add_argument
-    add("--data", type=name, nargs="+", default=[], metavar="NAME", help="data sets, such as cifar10")
+    add("--data", type=name, nargs="+", default=(), metavar="NAME", help="data sets, such as cifar10")
     add(
         "--config",
         type=optional_path,
@@ -32,7 +32,7 @@ def _parser() -> argparse.ArgumentParser:
         "--split",
         type=name,
         nargs="+",
-        default=[],
+        default=(),
         metavar="NAME",
         help="splits (default: test, and of --config its test split)",
     )
