@@ -12,12 +12,12 @@ from jaxgen.commands.evaluate import finish
 from jaxgen.devices import parallel, processes
 from jaxgen.devices.stopping import Stop, watch_processes
 from jaxgen.errors import UserError
-from jaxgen.files import evaluation_file, workdir
+from jaxgen.files import evaluation_file, sessions, workdir
 from jaxgen.files.logs import end_log, error_kept, start_log
 from jaxgen.runs import initial_weights, restoring, run_views, session
 from jaxgen.runs.initial_weights import Start
 from jaxgen.runs.session import Session
-from jaxgen.settings import checks
+from jaxgen.settings import checks, configuration
 from jaxgen.trackers import base as tracker
 from jaxgen.trackers.feed import Trackers
 from jaxgen.training import loop
@@ -110,6 +110,8 @@ def _prepare(
             raise UserError(reason)
     if processes.is_primary():
         make_folders(lanes, session.provenance(opened))
+        if not is_over(config, int(state.step), opened.clock):
+            _note_session(opened, folder, lanes, int(state.step))
     trackers = Trackers()
     if processes.is_primary():
         trackers = Trackers(config.trackers, tracked_runs(config, folder, lanes, int(state.step)))
@@ -143,6 +145,19 @@ def _prepare(
         trackers=trackers,
     )
     return run, state, lanes
+
+
+def _note_session(opened: Session, folder: Path, lanes: tuple[Lane, ...], step: int) -> None:
+    """Notes versions, devices and place of the data in each config.json of the run, and tells what has changed."""
+    facts, plain = session.provenance(opened), configuration.to_dict(opened.config)
+    for place in dict.fromkeys((folder, *(lane.folder for lane in lanes))):
+        changed = sessions.begin(place, step, facts, plain)
+    if changed:
+        log.warning(
+            "the run goes on at step %d with changes since its session before: %s. Numbers may differ by rounding",
+            step,
+            ", ".join(changed),
+        )
 
 
 def _initial_state(opened: Session, folder: Path, start: Start | None) -> parallel.TrainState:

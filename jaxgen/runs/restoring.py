@@ -15,7 +15,7 @@ from ml_collections import ConfigDict
 
 from jaxgen.devices import parallel, placement, processes
 from jaxgen.errors import UserError
-from jaxgen.files import workdir
+from jaxgen.files import data_record, workdir
 from jaxgen.files.logs import end_log, start_log
 from jaxgen.recipes.base import PyTree
 from jaxgen.runs import session
@@ -105,7 +105,9 @@ def open_finished(
     contents = workdir.check(folder, config)
     if not needs_images:
         config = _without_metrics(config)
-    opened = session.open_session(config, needs_images, None if needs_images else session.data_shape_of(contents))
+    recorded = data_record.of_run(contents, f"--workdir={folder}")
+    known = None if needs_images else session.data_shape_of(contents)
+    opened = session.open_session(config, needs_images, known, recorded)
     with contextlib.ExitStack() as stack:
         processes.together(lambda: stack.enter_context(workdir.lock(container_of(folder) or folder)))
         start_log(None, show=processes.is_primary())
@@ -156,8 +158,9 @@ def load(folder: Path, checkpoint: str, data_dir: str = "", batches: tuple[int, 
         changed.data.dir = data_dir or config.data.dir
         if batches is not None:
             changed.update({"batch_size": batches[0], "num_devices": batches[1], "grad_accum_steps": 1})
-    known = None if batches else session.data_shape_of(json.loads((folder / "config.json").read_text()))
-    opened = session.open_session(changed, needs_images=False, known=known)
+    contents = run_config.contents(folder)
+    known, recorded = session.data_shape_of(contents), data_record.of_run(contents, f"run:{folder}")
+    opened = session.open_session(changed, needs_images=False, known=None if batches else known, recorded=recorded)
     state, step = restore(opened, folder, checkpoint)
     return Trained(config, opened, placement.without_optimizers(state.players), step)
 

@@ -168,7 +168,7 @@ def make_folders(lanes: tuple[Lane, ...], facts: Mapping[str, Any]) -> None:
             continue
         path, settings = lane.folder / "config.json", configuration.to_dict(lane.config)
         if path.exists():
-            grow(path, settings)
+            grow(path, settings, facts.get("data"))
             continue
         lane.folder.mkdir(exist_ok=True)
         content = {"config": settings, "lane_of": "..", **facts, "seeds": [lane.seed]}
