@@ -28,6 +28,8 @@ from jaxgen.training.run import TrainingRun, share_of_lane, summary, write_timin
 from jaxgen.views import sample_grids, traversal
 
 log = logging.getLogger(__name__)
+# What tables, trackers and means over seeds read of a number's record.
+_OF_RECORD = {"value", "spread", "n_real", "n_fake", "direction", "metric", "view", "seconds"}
 
 
 class Evaluated(NamedTuple):
@@ -121,12 +123,11 @@ def evaluate_seeds(
         alone, own = session.of_lane(opened, lane), state.replace(players=lane.players(opened.mesh, state.players))
         share = measured if lane.index is None else share_of_lane(measured, len(lanes))
         path = lane.folder / "evaluation.json"
-        kept = keep_current and processes.share(
-            processes.is_primary() and _is_evaluated(lane.folder, alone.config, step)
-        )
+        before = _current(lane.folder, alone.config, step) if keep_current and processes.is_primary() else None
+        kept = processes.share(before is not None)
         if kept:
             log.info("%s%s is of this step and these settings already", lane.prefix, path)
-            evaluated = Evaluated(json.loads(path.read_text()) if processes.is_primary() else {})
+            evaluated = Evaluated(before or {})
         else:
             with contextlib.nullcontext() if alone is opened else opened.clock.measure("evaluation"):
                 evaluated = evaluate_to_file(alone, path, own, step, share, stop)
@@ -149,9 +150,14 @@ def _draw_last(opened: Session, lane: Lane, players) -> None:
     traversal.write(opened, players, lane.folder / "samples" / "traversal.png")
 
 
-def _is_evaluated(folder: Path, config, step: int) -> bool:
-    before = evaluation_file.evaluated(folder)
-    return before is not None and before["step"] == step and evaluation_file.is_current(folder, config)
+def _current(folder: Path, config, step: int) -> dict[str, Any] | None:
+    """The contents of an evaluation.json of this step and these settings, with all that a new one would have."""
+    contents = evaluation_file.read(folder)
+    if contents is None or contents["_run"]["step"] != step or not evaluation_file.is_current(folder, config):
+        return None
+    records = [record for name, record in contents.items() if not name.startswith("_")]
+    whole = contents["_run"].keys() >= {"parameters", "timing", "alarms"} and "_skipped" in contents
+    return contents if whole and all(record.keys() >= _OF_RECORD for record in records) else None
 
 
 def aggregate_to_file(

@@ -154,7 +154,7 @@ def _note_session(opened: Session, folder: Path, lanes: tuple[Lane, ...], step: 
         changed = sessions.begin(place, step, facts, plain)
     if changed:
         log.warning(
-            "the run goes on at step %d with changes since its session before: %s. Numbers may differ by rounding",
+            "the run goes on at step %d with changes since its session before: %s. Other versions and devices round differently",
             step,
             ", ".join(changed),
         )

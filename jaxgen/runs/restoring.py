@@ -1,7 +1,6 @@
 """Restores a state or bare arrays from a work directory: a checkpoint of a run or of one of its seeds."""
 
 import contextlib
-import json
 import logging
 import math
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from jaxgen.runs import session
 from jaxgen.runs.session import Session
 from jaxgen.settings import lookup, run_config
 from jaxgen.training.checkpoint import Checkpoints, array_checksum
+from jaxgen.training.checkpoint_ranks import read_meta
 from jaxgen.training.lanes import container_of, folder_of, make_lanes, seed_argument
 
 log = logging.getLogger(__name__)
@@ -224,7 +224,7 @@ def _read_arrays(folder: Path, lane: int | None) -> dict[str, dict[str, Any]]:
         as_arrays = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), known)
         arguments = ocp.args.PyTreeRestore(item=wanted, restore_args=as_arrays)
         restored = reader.restore(folder.absolute() / "state", args=arguments)
-    checksums = json.loads((folder / "meta" / "metadata").read_text())["checksums"]
+    checksums = read_meta(folder)["checksums"]
     players = {
         name: {kind: player.get(kind) or {} for kind in KINDS_OF_ARRAYS}
         for name, player in restored["players"].items()

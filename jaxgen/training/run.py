@@ -139,7 +139,7 @@ class RunFiles:
 
     def __init__(self, run: TrainingRun, lanes: tuple[Lane, ...], resumed_at: int):
         self._run, self._lanes = run, lanes
-        self.metrics = MetricsFile(run.workdir / "metrics.jsonl", resumed_at, run.config.seed)
+        self.metrics = MetricsFile(run.workdir / "metrics.jsonl", resumed_at, run.config.seed, run.config.log_every)
 
     def lines(self, step: int, values: dict[int, dict[str, float]]) -> None:
         """A line for each seed. Trackers show the speed of each, too."""
