@@ -88,9 +88,9 @@ def _with_config_of_run(argv: list[str]) -> tuple[str | None, list[str]]:
         return path, argv
     folder, _ = _value_of("workdir", argv)
     folder = folder and paths.resolved(folder, "--workdir")
-    if not folder or not (Path(folder) / "config.json").is_file():
+    if not folder or not os.path.lexists(Path(folder) / "config.json"):
         return None, argv
-    path = run_config.as_config_file(folder)
+    path = run_config.config_file_of(folder)
     return path, [argv[0], f"--config={path}", *argv[1:]]
 
 
@@ -114,6 +114,8 @@ def _main(argv: list[str]) -> None:
     if _CONFIG.value is None and folder and (Path(folder) / "study.json").exists():
         raise UserError(f"--workdir={_WORKDIR.value} is a study: name its --config too, as study.json has it")
     if _CONFIG.value is None and not flags.FLAGS["config"].present:
+        if folder:
+            raise UserError(_without_config(folder))
         raise UserError("--config is missing: name an experiment, such as --config configs/dcgan_digits.py")
     if _MODE.value not in MODES:
         raise UserError(lookup.unknown("--mode", _MODE.value, list(MODES)))
@@ -173,6 +175,12 @@ def _check_names(config) -> None:
         lookup.check_spelling("metrics", name, "config.evaluation.metrics")
 
 
+def _without_config(workdir: str) -> str:
+    """Why --workdir alone does not name a run."""
+    missing = run_config.what_is_missing(Path(workdir))
+    return f"--workdir={workdir}: {missing}. Name the work directory of a run, or a --config to begin a run there"
+
+
 def _check_flags_of_modes() -> None:
     """Refuses flags that the mode would not look at."""
     if flags.FLAGS["checkpoint"].present and _MODE.value not in _OF_CHECKPOINT:
@@ -222,7 +230,7 @@ def _check_runs(study: definition.StudyPlan) -> None:
             raise UserError(f"config.entries.{entry.name}: {error}") from None
 
 
-def _quiet_about_full_disks() -> None:
+def _quiet_about_threads() -> None:
     """What threads of tensorstore and TensorBoard's files cry out on a full disk stays unsaid: one line tells it."""
     show = sys.unraisablehook
 
@@ -245,7 +253,7 @@ def run() -> None:
         print(__doc__.strip())
         return
     run_process.follow_study()
-    _quiet_about_full_disks()
+    _quiet_about_threads()
     with streams.survive():
         try:
             app.run(_main, flags_parser=_parse_flags)

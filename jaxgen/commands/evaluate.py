@@ -24,7 +24,7 @@ from jaxgen.settings import configuration, run_config
 from jaxgen.trackers.feed import Trackers
 from jaxgen.training import alarms
 from jaxgen.training.lanes import Lane, container_of, make_lanes, tracked_runs
-from jaxgen.training.run import TrainingRun, share_of_lane, summary, write_timing
+from jaxgen.training.run import TrainingRun, recorded_timing, share_of_lane, summary, write_timing
 from jaxgen.views import sample_grids, traversal
 
 log = logging.getLogger(__name__)
@@ -56,10 +56,11 @@ def evaluate(config, folder: Path, checkpoint: str) -> str:
     watch_processes(folder)
     with restoring.open_finished(config, folder, checkpoint) as (opened, state, _):
         container, stop = container_of(folder), Stop()  # several processes listen to JAX's notices alone
-        timing_file = (container or folder) / "timing.json"
-        measured = json.loads(timing_file.read_text()) if timing_file.exists() else {}
-        if container is not None:
-            measured = share_of_lane(measured, run_config.read(container).num_seeds)
+        if container is None:
+            measured = recorded_timing(config, folder, int(state.step))
+        else:
+            whole = run_config.read(container)
+            measured = share_of_lane(recorded_timing(whole, container, int(state.step)), whole.num_seeds)
         lanes = make_lanes(config, folder, None)
         trackers = Trackers()
         if processes.is_primary():

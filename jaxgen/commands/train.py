@@ -99,8 +99,8 @@ def _prepare(
         lanes = make_lanes(config, folder, None)
     else:
         state, meta = restored
-        flops = meta["flops_per_step"] or math.nan
-        for kind, spent in meta["seconds"].items():
+        flops = meta.get("flops_per_step") or math.nan
+        for kind, spent in meta.get("seconds", {}).items():
             opened.clock.seconds[kind] = opened.clock.seconds.get(kind, 0.0) + spent
         lanes = make_lanes(config, folder, meta)
         checkpoints.set_aside_after(int(state.step))

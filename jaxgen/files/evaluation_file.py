@@ -25,7 +25,9 @@ def read(folder: Path) -> dict[str, Any] | None:
         return None
     run, results = written.get("_run"), [value for key, value in written.items() if not key.startswith("_")]
     whole = isinstance(run, dict) and not configuration.misfit(run.get("config")) and type(run.get("step")) is int
-    if not whole or not all(isinstance(r, dict) and isinstance(r.get("value", ""), int | float | None) for r in results):
+    if not whole or not all(
+        isinstance(r, dict) and isinstance(r.get("value", ""), int | float | None) for r in results
+    ):
         return None
     return {**written, "_run": {**run, "config": configuration.completed(run["config"])}}
 

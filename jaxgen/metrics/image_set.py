@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from jaxgen.errors import UserError
+from jaxgen.files import caches
 from jaxgen.metrics.extractors import statistics_file
 from jaxgen.metrics.extractors.base import Extractor
 from jaxgen.metrics.extractors.statistics_file import SavedStatistics
@@ -169,7 +170,7 @@ class ImageSet:
         if cached is not None:
             return cached
         computed = compute()
-        if workers.index == 0:
+        if workers.index == 0 and caches.can_keep(path.parent):
             try:
                 save(path, computed, metadata)
             except OSError as error:

@@ -3,6 +3,7 @@
 ml_collections loads this file as a config file, with the directory as the argument of `get_config`.
 """
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,8 @@ def what_is_missing(folder: Path) -> str:
         return f"no run there ({'it is a file' if folder.exists() else 'there is no such folder'})"
     runs = sorted(path.parent.name for path in folder.glob("*/config.json"))
     more = f" and {len(runs) - _SHOWN} more" if len(runs) > _SHOWN else ""
-    return "no run there (no config.json" + (f", but it holds the runs {', '.join(runs[:_SHOWN])}{more})" if runs else ")")
+    below = f", but the runs {', '.join(runs[:_SHOWN])}{more}" if runs else ""
+    return f"no run there (no config.json{below})"
 
 
 def as_config_file(name: str) -> str:
@@ -73,10 +75,15 @@ def as_config_file(name: str) -> str:
     name = paths.resolved(name, "--config")
     path = Path(name)
     folder = path.parent if path.name == "config.json" else path
-    if (folder / "config.json").is_file():
-        return f"{__file__}:{folder}"
+    if os.path.lexists(folder / "config.json"):
+        return config_file_of(folder)
     stem, colon, argument = name.partition(":")
     return f"{experiments.find(stem)}{colon}{argument}"
+
+
+def config_file_of(folder: str | Path) -> str:
+    """The name that ml_collections gets for the config of a run."""
+    return f"{__file__}:{Path(folder).expanduser()}"
 
 
 def folder_of(config_file: str) -> Path | None:

@@ -55,7 +55,7 @@ class Watch:
 
     def __init__(self, settings, state: dict | None = None):
         self._settings, self._stop = settings, check(settings)
-        self._state = state or {"lines": 0, "history": {}, "bad": {}, "events": []}
+        self._state = {"lines": 0, "history": {}, "bad": {}, "events": []} | (state or {})
 
     def state(self) -> dict:
         """The JSON-able state for a `Watch` that continues from here."""

@@ -64,6 +64,7 @@ class Checkpoints:
             if processes.is_primary():
                 self._ranks.repair()
             processes.wait_for_all("ranks_repaired")
+
             # orbax writes metrics only where it has a best_fn, and its own best-only rule would drop the newest.
             def best_fn(metrics):
                 return direction.loss(better, metrics[best_metric])

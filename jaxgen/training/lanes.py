@@ -80,7 +80,7 @@ def make_lanes(config, workdir: Path, meta: Mapping[str, Any] | None) -> tuple[L
     """The lanes of a run from the checkpoint's `meta` (None at the start)."""
     window, state = {}, None
     if meta is not None:
-        window, state = meta["window"], meta.get("alarms")  # no alarms in checkpoints of earlier versions
+        window, state = meta.get("window", {}), meta.get("alarms")  # no alarms in checkpoints of earlier versions
     if config.num_seeds == 1:
         return (Lane(config, workdir, None, window, Watch(config.alarms, state)),)
     made = []
