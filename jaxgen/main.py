@@ -231,13 +231,18 @@ def _check_runs(study: definition.StudyPlan) -> None:
 
 
 def _quiet_about_threads() -> None:
-    """What threads of tensorstore and TensorBoard's files cry out on a full disk stays unsaid: one line tells it."""
+    """What threads of orbax, tensorstore and TensorBoard cry out on a full disk or at damage stays unsaid.
+
+    One line tells of it.
+    """
     show = sys.unraisablehook
 
     def hook(ignored):
         error = ignored.exc_value
         # A save that failed closed its event loop; tensorstore's threads still report to it, and are refused.
         late = isinstance(error, RuntimeError) and str(error) == "Event loop is closed"
+        # Of a damaged checkpoint orbax raises the first error. Its reads of further arrays end unheard.
+        late = late or f"{os.sep}orbax{os.sep}" in getattr(getattr(ignored.object, "cr_code", None), "co_filename", "")
         # TensorBoard's writer flushes once more when the interpreter ends.
         if not late and not (isinstance(error, OSError) and error.errno in command_line.FULL):
             show(ignored)

@@ -153,11 +153,8 @@ def _note_session(opened: Session, folder: Path, lanes: tuple[Lane, ...], step: 
     for place in dict.fromkeys((folder, *(lane.folder for lane in lanes))):
         changed = sessions.begin(place, step, facts, plain)
     if changed:
-        log.warning(
-            "the run goes on at step %d with changes since its session before: %s. Other versions and devices round differently",
-            step,
-            ", ".join(changed),
-        )
+        note = "the run goes on at step %d with changes since its session before: %s"
+        log.warning(f"{note}. Other versions and devices round differently", step, ", ".join(changed))
 
 
 def _initial_state(opened: Session, folder: Path, start: Start | None) -> parallel.TrainState:

@@ -67,7 +67,7 @@ def stretches(sessions: Sequence[Mapping[str, Any]]) -> list[Stretch]:
 def unlike(sessions: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     """The facts of each session that are not alike in all sessions, by name."""
     flat = [_flat(session) for session in sessions]
-    names = [name for name in dict.fromkeys(name for facts in flat for name in facts)]
+    names = dict.fromkeys(name for facts in flat for name in facts)
     names = [name for name in names if len({facts.get(name) for facts in flat}) > 1]
     return [{name: facts[name] for name in names if name in facts} for facts in flat]
 
