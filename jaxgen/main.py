@@ -66,7 +66,8 @@ def _parse_flags(argv: list[str]) -> list[str]:
         sys.exit(0)  # --help was shown, for which absl would exit with 1
     except Exception as error:
         # Misspelt keys, wrong types and mistakes in the config file arrive as any kind of exception.
-        raise UserError(config_errors.describe_error(error, path, argv)) from error
+        file = None if path and run_config.folder_of(path) else path
+        raise UserError(config_errors.describe_error(error, file, argv)) from error
     if flags.FLAGS["verbosity"].using_default_value:
         flags.FLAGS.verbosity = logging.WARNING  # orbax tells of every file it writes; --verbosity=0 shows it
         logging.get_absl_handler().addFilter(_not_raised_too)

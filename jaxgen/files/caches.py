@@ -1,5 +1,7 @@
 """The folder of caches: downloads, decoded data, statistics, weights, compiled programs."""
 
+import atexit
+import contextlib
 import functools
 import logging
 import os
@@ -66,5 +68,11 @@ def _tell(root: Path, reason: str) -> None:
 @functools.cache
 def _temporary(reason: str) -> Path:
     path = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    atexit.register(_remove_empty, path)
     log.warning("cache: %s. Set JAXGEN_CACHE to a folder of yours. Until then files are kept in %s.", reason, path)
     return path
+
+
+def _remove_empty(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.rmdir()
