@@ -82,10 +82,10 @@ class Checkpoints:
         )
         self._manager = self._open()
 
-    def _open(self) -> ocp.CheckpointManager:
+    def _open(self) -> "_Manager":
         if self.folder.exists() and not self.folder.is_dir():
             raise UserError(f"{self.folder} is a file, where the folder of the checkpoints is due. Move it away")
-        return ocp.CheckpointManager(self.folder, options=self._options)
+        return _Manager(self.folder, options=self._options)
 
     def steps(self) -> list[int]:
         """Steps that have a finished checkpoint, oldest first."""
@@ -221,6 +221,16 @@ class Checkpoints:
                 f"{self.folder}: the disk is full, so the checkpoint was not saved. The checkpoints {kept} are whole. "
                 "Free some space and run the same command again"
             ) from error
+
+
+class _Manager(ocp.CheckpointManager):
+    """Orbax's manager. Orbax's own does not open where a file of metrics is damaged. `Ranks` tells of such files."""
+
+    def metrics(self, step: int) -> PyTree | None:
+        try:
+            return super().metrics(step)
+        except Exception:
+            return None
 
 
 def _is_disk_full(error: BaseException | None) -> bool:

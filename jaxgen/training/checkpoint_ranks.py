@@ -70,6 +70,8 @@ class Ranks:
             value, _ = self._of(self._folder / str(step))
             if value is not None:
                 ranked.append((direction.loss(self._better, value), -step))
+            elif (self._folder / str(step) / "metrics").exists():
+                log.warning("checkpoint %d: its %s is damaged, so it has no rank", step, self._metric)
         return -min(ranked)[1] if ranked else None
 
     def repair(self) -> None:

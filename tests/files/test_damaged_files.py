@@ -39,6 +39,8 @@ from tests.helpers.finished_run import EVERY, METADATA, RUN, SAMPLER, STEPS, sta
 
 EXAMPLES = int(os.environ.get("JAXGEN_EXAMPLES", "25"))
 COUNTS = collections.Counter()
+# Of a failure hypothesis prints the fixtures too.
+pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -264,6 +266,8 @@ def test_a_reader_of_a_damaged_file_gives_the_right_data_or_one_line(whole, conf
                 assert part.startswith("cache/"), repr(error)
                 COUNTS["refused to the cache's user"] += 1
                 continue
+            except Exception as error:
+                raise AssertionError(f"{name}, {kind} at {place}: {reader} raised {error!r}") from error
             finally:
                 logging.getLogger("jaxgen").removeHandler(told)
         if value == right[part, reader]:
