@@ -94,7 +94,9 @@ def readers(config):
     def cards_of(top):
         runs, studies = run_search.find_runs([top])
         readable = [run for run in runs if chapters._is_readable(run)]  # as a report does
-        made = [cards.card(run, model) for run in readable for section in sections([run])[0] for model in section.models]
+        made = [
+            cards.card(run, model) for run in readable for section in sections([run])[0] for model in section.models
+        ]
         problems = [problem for run in runs for problem in run.problems] + [study.problem for study in studies]
         for problem in filter(None, problems):
             logging.getLogger("jaxgen").warning(problem)
@@ -122,7 +124,9 @@ def readers(config):
             "check": lambda top: workdir.check(top / RUN, config),
             "bind": lambda top: workdir.bind(top / RUN, config, {}),
             "container": lambda top: lanes.container_of(top / RUN),
-            "sessions": lambda top: run_sessions.begin(top / RUN, STEPS, run_config.contents(top / RUN), to_dict(config)),
+            "sessions": lambda top: run_sessions.begin(
+                top / RUN, STEPS, run_config.contents(top / RUN), to_dict(config)
+            ),
             **of_run,
         },
         "metrics.jsonl": {
@@ -152,9 +156,7 @@ def readers(config):
         "study.json": {"read": lambda top: StudyFile(top, finished_run.plan(config)).entries, "cards": cards_of},
         "cache/statistics": {"load": statistics},
         "cache/features": {
-            "load": lambda top: statistics_file.load_features(
-                top.parent / "cache" / "features.npz", METADATA
-            ).tolist()
+            "load": lambda top: statistics_file.load_features(top.parent / "cache" / "features.npz", METADATA).tolist()
         },
         "cache/decoded": {"cached": decoded},
     }

@@ -23,7 +23,7 @@ from jaxgen.training import alarms, run
 from jaxgen.training.checkpoint import Checkpoints
 
 STEPS, EVERY = 20, 5
-SECONDS = {kind: 1.5 for kind in ("compile", "step", "data", "evaluation", "samples", "checkpoint")}
+SECONDS = dict.fromkeys(("compile", "step", "data", "evaluation", "samples", "checkpoint"), 1.5)
 METADATA = {"extractor": "tiny", "feature_size": 3, "n": 6}
 SAMPLER = {"latent_sampler": "normal", "step": STEPS}
 RUN = "runs/a/0"

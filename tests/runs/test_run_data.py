@@ -114,7 +114,13 @@ def test_other_data_are_refused_by_every_mode_and_source_that_opens_them(begun, 
 
 def test_settings_that_change_the_data_are_refused_by_their_names(begun):
     folder, config = begun
-    for key, value in (("limit", 5), ("resize", "nearest"), ("test_fraction", 0.5), ("train_limit", 3), ("crop", "none")):
+    for key, value in (
+        ("limit", 5),
+        ("resize", "nearest"),
+        ("test_fraction", 0.5),
+        ("train_limit", 3),
+        ("crop", "none"),
+    ):
         other = config.copy_and_resolve_references()
         other.data[key] = value
         with pytest.raises(UserError, match=rf"config\.data\.{key}: .* there and {value!r} now"):
@@ -124,7 +130,13 @@ def test_settings_that_change_the_data_are_refused_by_their_names(begun):
 def test_runs_of_early_versions_and_converted_networks_have_nothing_to_compare(tiny_config):
     plain = to_dict(tiny_config())
     present = {"sha256": {"train": "b"}}
-    for contents in ({}, {"data": {}}, {"data": "digits"}, {"data": {"sha256": ["a"]}}, {"data": {"sha256": {"train": 3}}}):
+    for contents in (
+        {},
+        {"data": {}},
+        {"data": "digits"},
+        {"data": {"sha256": ["a"]}},
+        {"data": {"sha256": {"train": 3}}},
+    ):
         data_record.require(data_record.of_run({"config": plain, **contents}, "run"), present, "")
     record = {"data": {"sha256": {"train": "a"}}}
     with pytest.raises(UserError, match="not those of the run"):
