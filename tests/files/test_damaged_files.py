@@ -38,6 +38,7 @@ from tests.helpers import finished_run
 from tests.helpers.finished_run import EVERY, METADATA, RUN, SAMPLER, STEPS, state_at
 
 EXAMPLES = int(os.environ.get("JAXGEN_EXAMPLES", "25"))
+REFUSED = object()
 COUNTS = collections.Counter()
 # Of a failure hypothesis prints the fixtures too.
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
@@ -245,7 +246,7 @@ def test_a_reader_of_a_damaged_file_gives_the_right_data_or_one_line(whole, conf
     name = names[number // len(parts) % len(names)]
     data = (whole / name).read_bytes()
     damaged = None if kind in ("folder", "gone") else mangled(kind, data, place)
-    for reader in every[part]:
+    for reader, read in every[part].items():
         with tempfile.TemporaryDirectory() as folder:
             shutil.copytree(whole, folder, dirs_exist_ok=True)
             path = Path(folder) / name
@@ -254,33 +255,37 @@ def test_a_reader_of_a_damaged_file_gives_the_right_data_or_one_line(whole, conf
                 path.mkdir()
             elif damaged is not None:
                 path.write_bytes(damaged)
-            told = _Told()
-            logging.getLogger("jaxgen").addHandler(told)
-            try:
-                value = every[part][reader](Path(folder) / "study")
-            except UserError as error:
-                assert len(str(error).splitlines()) == 1
-                assert len(str(error)) > 20
-                COUNTS["refused in one line"] += 1
-                continue
-            except (statistics_file.Mismatch, FileNotFoundError, OSError) as error:
-                # Of statistics: whoever reads them knows these two, and computes them again.
-                assert part.startswith("cache/"), repr(error)
-                COUNTS["refused to the cache's user"] += 1
-                continue
-            except Exception as error:
-                raise AssertionError(f"{name}, {kind} at {place}: {reader} raised {error!r}") from error
-            finally:
-                logging.getLogger("jaxgen").removeHandler(told)
-        if value == right[part, reader]:
+            value, lines = _outcome(read, Path(folder) / "study", part)
+        where = f"{name}, {kind} at {place}, read by {reader!r}"
+        assert not isinstance(value, Exception), f"{where}: {value!r}"
+        assert all(len(line.splitlines()) == 1 for line in lines), (where, lines)
+        if value is REFUSED:
+            COUNTS["refused in one line"] += 1
+        elif value == right[part, reader]:
             COUNTS["right data"] += 1
-        elif told.lines:
-            assert all(len(line.splitlines()) == 1 for line in told.lines)
-            COUNTS["the rest, with a line"] += 1
+        elif lines:
+            COUNTS["the rest of the data, with a line"] += 1
         else:
             # Without a line only what the damage left whole: JSON of another content, or fewer lines.
-            assert _is_whole(name, data, damaged, kind), (name, kind, place, reader)
+            assert _is_whole(name, data, damaged, kind), where
             COUNTS["another whole content"] += 1
+
+
+def _outcome(read, top, part):
+    """What a reader gave (REFUSED for its error line, another exception as it is), and the lines that it told."""
+    told = _Told()
+    logging.getLogger("jaxgen").addHandler(told)
+    try:
+        return read(top), told.lines
+    except UserError as error:
+        return REFUSED, [*told.lines, str(error)]
+    except (statistics_file.Mismatch, OSError) as error:
+        # Whoever reads statistics knows these two, says so, and computes them again.
+        return (REFUSED, told.lines) if part.startswith("cache/") else (error, told.lines)
+    except Exception as error:
+        return error, told.lines
+    finally:
+        logging.getLogger("jaxgen").removeHandler(told)
 
 
 def _is_whole(name, data, damaged, kind):
