@@ -1,6 +1,6 @@
 """Any file of a finished run may be damaged: its reader gives the right data, or one line, and never a traceback.
 
-JAXGEN_EXAMPLES=2000 tries as many damages instead of 25, at random, and whole reports too.
+JAXGEN_EXAMPLES=2000 tries as many damages instead of 25, at random, and writes whole reports too.
 """
 
 import collections
@@ -118,7 +118,7 @@ def readers(config):
         found = tsne.read(top / RUN / "evaluation" / "features.npz")
         return found and (found.real.tolist(), found.fake.tolist(), found.extractor)
 
-    of_run = {"cards": cards_of} | ({"page": page} if "JAXGEN_EXAMPLES" in os.environ else {})
+    of_run = {"cards": cards_of}
     return {
         "config.json": {
             "read": lambda top: to_dict(run_config.read(top / RUN)),
@@ -143,7 +143,7 @@ def readers(config):
             "set aside": lambda top: evaluation_file.set_aside(top / RUN),
             **of_run,
         },
-        "baselines.json": of_run,
+        "baselines.json": {**of_run, **({"page": page} if "JAXGEN_EXAMPLES" in os.environ else {})},
         "failure.json": of_run,
         "log.txt": of_run,
         "samples/": of_run,
