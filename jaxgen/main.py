@@ -179,7 +179,11 @@ def _check_names(config) -> None:
 def _without_config(workdir: str) -> str:
     """Why --workdir alone does not name a run."""
     missing = run_config.what_is_missing(Path(workdir))
-    return f"--workdir={workdir}: {missing}. Name the work directory of a run, or a --config to begin a run there"
+    if _MODE.value == "train":
+        mend = "--config is missing: name an experiment to begin a run there, such as --config configs/dcgan_digits.py"
+    else:
+        mend = "Name the work directory of a run"
+    return f"--workdir={workdir}: {missing}. {mend}"
 
 
 def _check_flags_of_modes() -> None:
