@@ -112,9 +112,8 @@ def keep_compiled(setting: str = "auto", cache_dir: str = "") -> None:
 
     if setting:
         place = str(caches.folder(cache_dir) / "xla") if setting == "auto" else setting
-        if "://" not in place:  # else a bucket, which JAX opens
-            if not caches.can_keep(Path(place)):
-                return
+        if "://" not in place and not caches.can_keep(Path(place)):  # else a bucket, which JAX opens
+            return
         jax.config.update("jax_compilation_cache_dir", place)
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
