@@ -66,7 +66,8 @@ def _parse_flags(argv: list[str]) -> list[str]:
         sys.exit(0)  # --help was shown, for which absl would exit with 1
     except Exception as error:
         # Misspelt keys, wrong types and mistakes in the config file arrive as any kind of exception.
-        raise UserError(config_errors.describe_error(error, path, argv)) from error
+        file = None if path and run_config.folder_of(path) else path
+        raise UserError(config_errors.describe_error(error, file, argv)) from error
     if flags.FLAGS["verbosity"].using_default_value:
         flags.FLAGS.verbosity = logging.WARNING  # orbax tells of every file it writes; --verbosity=0 shows it
         logging.get_absl_handler().addFilter(_not_raised_too)
@@ -88,9 +89,9 @@ def _with_config_of_run(argv: list[str]) -> tuple[str | None, list[str]]:
         return path, argv
     folder, _ = _value_of("workdir", argv)
     folder = folder and paths.resolved(folder, "--workdir")
-    if not folder or not (Path(folder) / "config.json").is_file():
+    if not folder or not os.path.lexists(Path(folder) / "config.json"):
         return None, argv
-    path = run_config.as_config_file(folder)
+    path = run_config.config_file_of(folder)
     return path, [argv[0], f"--config={path}", *argv[1:]]
 
 
@@ -114,6 +115,8 @@ def _main(argv: list[str]) -> None:
     if _CONFIG.value is None and folder and (Path(folder) / "study.json").exists():
         raise UserError(f"--workdir={_WORKDIR.value} is a study: name its --config too, as study.json has it")
     if _CONFIG.value is None and not flags.FLAGS["config"].present:
+        if folder:
+            raise UserError(_without_config(folder))
         raise UserError("--config is missing: name an experiment, such as --config configs/dcgan_digits.py")
     if _MODE.value not in MODES:
         raise UserError(lookup.unknown("--mode", _MODE.value, list(MODES)))
@@ -173,6 +176,16 @@ def _check_names(config) -> None:
         lookup.check_spelling("metrics", name, "config.evaluation.metrics")
 
 
+def _without_config(workdir: str) -> str:
+    """Why --workdir alone does not name a run."""
+    missing = run_config.what_is_missing(Path(workdir))
+    if _MODE.value == "train":
+        mend = "--config is missing: name an experiment to begin a run there, such as --config configs/dcgan_digits.py"
+    else:
+        mend = "Name the work directory of a run"
+    return f"--workdir={workdir}: {missing}. {mend}"
+
+
 def _check_flags_of_modes() -> None:
     """Refuses flags that the mode would not look at."""
     if flags.FLAGS["checkpoint"].present and _MODE.value not in _OF_CHECKPOINT:
@@ -222,14 +235,19 @@ def _check_runs(study: definition.StudyPlan) -> None:
             raise UserError(f"config.entries.{entry.name}: {error}") from None
 
 
-def _quiet_about_full_disks() -> None:
-    """What threads of tensorstore and TensorBoard's files cry out on a full disk stays unsaid: one line tells it."""
+def _quiet_about_threads() -> None:
+    """What threads of orbax, tensorstore and TensorBoard cry out on a full disk or at damage stays unsaid.
+
+    One line tells of it.
+    """
     show = sys.unraisablehook
 
     def hook(ignored):
         error = ignored.exc_value
         # A save that failed closed its event loop; tensorstore's threads still report to it, and are refused.
         late = isinstance(error, RuntimeError) and str(error) == "Event loop is closed"
+        # Of a damaged checkpoint orbax raises the first error. Its reads of further arrays end unheard.
+        late = late or f"{os.sep}orbax{os.sep}" in getattr(getattr(ignored.object, "cr_code", None), "co_filename", "")
         # TensorBoard's writer flushes once more when the interpreter ends.
         if not late and not (isinstance(error, OSError) and error.errno in command_line.FULL):
             show(ignored)
@@ -245,7 +263,7 @@ def run() -> None:
         print(__doc__.strip())
         return
     run_process.follow_study()
-    _quiet_about_full_disks()
+    _quiet_about_threads()
     with streams.survive():
         try:
             app.run(_main, flags_parser=_parse_flags)

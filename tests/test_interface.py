@@ -16,7 +16,7 @@ from jaxgen import evaluate
 from jaxgen.commands import sample
 from jaxgen.data.base import open_dataset
 from jaxgen.files import workdir
-from jaxgen.runs import restoring, run_views, session
+from jaxgen.runs import restoring, run_data, run_views, session
 from tests.helpers import stylegan2_runs
 
 ROOT = Path(__file__).parents[1]
@@ -59,7 +59,7 @@ def styles(tmp_path_factory):
 
 def close(monkeypatch):
     """From now on no data set can be opened."""
-    monkeypatch.setattr(session, "open_dataset", lambda *_, **__: pytest.fail("the data set was opened"))
+    monkeypatch.setattr(run_data, "open_dataset", lambda *_, **__: pytest.fail("the data set was opened"))
 
 
 def test_images(run):

@@ -24,10 +24,12 @@ from jaxgen.settings import configuration, run_config
 from jaxgen.trackers.feed import Trackers
 from jaxgen.training import alarms
 from jaxgen.training.lanes import Lane, container_of, make_lanes, tracked_runs
-from jaxgen.training.run import TrainingRun, share_of_lane, summary, write_timing
+from jaxgen.training.run import TrainingRun, recorded_timing, share_of_lane, summary, write_timing
 from jaxgen.views import sample_grids, traversal
 
 log = logging.getLogger(__name__)
+# What tables, trackers and means over seeds read of a number's record.
+_OF_RECORD = {"value", "spread", "n_real", "n_fake", "direction", "metric", "view", "seconds"}
 
 
 class Evaluated(NamedTuple):
@@ -57,10 +59,11 @@ def evaluate(config, folder: Path, checkpoint: str) -> str:
         if told:
             log.info("evaluation: %s", told)
         container, stop = container_of(folder), Stop()  # several processes listen to JAX's notices alone
-        timing_file = (container or folder) / "timing.json"
-        measured = json.loads(timing_file.read_text()) if timing_file.exists() else {}
-        if container is not None:
-            measured = share_of_lane(measured, run_config.read(container).num_seeds)
+        if container is None:
+            measured = recorded_timing(config, folder, int(state.step))
+        else:
+            whole = run_config.read(container)
+            measured = share_of_lane(recorded_timing(whole, container, int(state.step)), whole.num_seeds)
         lanes = make_lanes(config, folder, None)
         trackers = Trackers()
         if processes.is_primary():
@@ -124,12 +127,11 @@ def evaluate_seeds(
         alone, own = session.of_lane(opened, lane), state.replace(players=lane.players(opened.mesh, state.players))
         share = measured if lane.index is None else share_of_lane(measured, len(lanes))
         path = lane.folder / "evaluation.json"
-        kept = keep_current and processes.share(
-            processes.is_primary() and _is_evaluated(lane.folder, alone.config, step)
-        )
+        before = _current(lane.folder, alone.config, step) if keep_current and processes.is_primary() else None
+        kept = processes.share(before is not None)
         if kept:
             log.info("%s%s is of this step and these settings already", lane.prefix, path)
-            evaluated = Evaluated(json.loads(path.read_text()) if processes.is_primary() else {})
+            evaluated = Evaluated(before or {})
         else:
             with contextlib.nullcontext() if alone is opened else opened.clock.measure("evaluation"):
                 evaluated = evaluate_to_file(alone, path, own, step, share, stop)
@@ -152,9 +154,14 @@ def _draw_last(opened: Session, lane: Lane, players) -> None:
     traversal.write(opened, players, lane.folder / "samples" / "traversal.png")
 
 
-def _is_evaluated(folder: Path, config, step: int) -> bool:
-    before = evaluation_file.evaluated(folder)
-    return before is not None and before["step"] == step and evaluation_file.is_current(folder, config)
+def _current(folder: Path, config, step: int) -> dict[str, Any] | None:
+    """The contents of an evaluation.json of this step and these settings, with all that a new one would have."""
+    contents = evaluation_file.read(folder)
+    if contents is None or contents["_run"]["step"] != step or not evaluation_file.is_current(folder, config):
+        return None
+    records = [record for name, record in contents.items() if not name.startswith("_")]
+    whole = contents["_run"].keys() >= {"parameters", "timing", "alarms"} and "_skipped" in contents
+    return contents if whole and all(record.keys() >= _OF_RECORD for record in records) else None
 
 
 def aggregate_to_file(

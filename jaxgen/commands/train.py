@@ -12,12 +12,12 @@ from jaxgen.commands.evaluate import finish
 from jaxgen.devices import parallel, processes
 from jaxgen.devices.stopping import Stop, watch_processes
 from jaxgen.errors import UserError
-from jaxgen.files import evaluation_file, workdir
+from jaxgen.files import evaluation_file, sessions, workdir
 from jaxgen.files.logs import end_log, error_kept, start_log
 from jaxgen.runs import feature_network, initial_weights, restoring, run_views, session
 from jaxgen.runs.initial_weights import Start
 from jaxgen.runs.session import Session
-from jaxgen.settings import checks
+from jaxgen.settings import checks, configuration
 from jaxgen.trackers import base as tracker
 from jaxgen.trackers.feed import Trackers
 from jaxgen.training import loop
@@ -102,8 +102,8 @@ def _prepare(
         lanes = make_lanes(config, folder, None)
     else:
         state, meta = restored
-        flops = meta["flops_per_step"] or math.nan
-        for kind, spent in meta["seconds"].items():
+        flops = meta.get("flops_per_step") or math.nan
+        for kind, spent in meta.get("seconds", {}).items():
             opened.clock.seconds[kind] = opened.clock.seconds.get(kind, 0.0) + spent
         lanes = make_lanes(config, folder, meta)
         checkpoints.set_aside_after(int(state.step))
@@ -113,6 +113,8 @@ def _prepare(
             raise UserError(reason)
     if processes.is_primary():
         make_folders(lanes, session.provenance(opened))
+        if not is_over(config, int(state.step), opened.clock):
+            _note_session(opened, folder, lanes, int(state.step))
     trackers = Trackers()
     if processes.is_primary():
         trackers = Trackers(config.trackers, tracked_runs(config, folder, lanes, int(state.step)))
@@ -147,6 +149,16 @@ def _prepare(
         trackers=trackers,
     )
     return run, state, lanes
+
+
+def _note_session(opened: Session, folder: Path, lanes: tuple[Lane, ...], step: int) -> None:
+    """Notes versions, devices and place of the data in each config.json of the run, and tells what has changed."""
+    facts, plain = session.provenance(opened), configuration.to_dict(opened.config)
+    for place in dict.fromkeys((folder, *(lane.folder for lane in lanes))):
+        changed = sessions.begin(place, step, facts, plain)
+    if changed:
+        note = "the run goes on at step %d with changes since its session before: %s"
+        log.warning(f"{note}. Other versions and devices round differently", step, ", ".join(changed))
 
 
 def _initial_state(opened: Session, folder: Path, start: Start | None) -> parallel.TrainState:

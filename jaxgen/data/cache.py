@@ -3,13 +3,13 @@
 import hashlib
 import json
 import logging
-import os
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 
+from jaxgen.files import caches
 from jaxgen.files.workdir import atomic
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ _MAX_LISTED = 16
 
 def root(config) -> Path:
     """The cache folder: `config.cache_dir`, or $JAXGEN_CACHE, or ~/.cache/jaxgen."""
-    return Path(config.cache_dir or os.environ.get("JAXGEN_CACHE") or "~/.cache/jaxgen").expanduser()
+    return caches.folder(config.cache_dir)
 
 
 def content_hash(images: np.ndarray, labels: np.ndarray | None) -> str:
@@ -69,6 +69,8 @@ def cached(config, files: Iterable, module_file: str, build: Callable, dataset_t
     digest = hashlib.sha256(json.dumps(sources).encode()).hexdigest()
     info = {**dataset.info, "files": listed, "file_count": len(sources), "files_digest": digest}
     dataset = dataset._replace(info=info)
+    if not caches.can_keep(path.parent):
+        return dataset
     try:
         _write(path, dataset)
     except OSError as error:  # A full or read-only disk costs time at the next start, not this run.

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from jaxgen.data import cache
 from jaxgen.errors import UserError
+from jaxgen.files import caches
 from jaxgen.files.fetch import fetch
 
 
@@ -67,6 +68,8 @@ def locate(config, archive: Archive, alternatives: tuple[str, ...] = ()) -> Path
     # A folder per set: MNIST and Fashion-MNIST use the same file names.
     target = cache.root(config) / "downloads" / config.name / archive.name
     if not target.exists():
+        if config.download:
+            target = caches.writable(cache.root(config) / "downloads") / config.name / archive.name
         _download(config, archive, target, (folder or target.parent) / archive.name)
     return target
 

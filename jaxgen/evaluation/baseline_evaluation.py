@@ -20,11 +20,12 @@ from scipy.stats import rankdata
 from jaxgen.data.table import columns_of, label_place
 from jaxgen.errors import UserError
 from jaxgen.evaluation import engine
+from jaxgen.files import caches
 from jaxgen.files.workdir import write_atomic
 from jaxgen.metrics import tabular
 from jaxgen.metrics.image_set import ImageSource
 from jaxgen.metrics.records import aligned
-from jaxgen.settings import lookup
+from jaxgen.settings import json_file, lookup
 
 log = logging.getLogger(__name__)
 NAME = "baselines.json"
@@ -157,15 +158,30 @@ def measure(
     out = {}
     for name in settings.baselines:
         path = None if cache_dir is None else cache_dir / f"baseline_{_digest(name, settings, real, train, facts)}.json"
-        if path is not None and path.exists():
-            out[name] = json.loads(path.read_text())
+        if path is not None and (kept := _kept(path)) is not None:
+            out[name] = kept
             continue
         log.info("measuring the baseline %r ...", BASELINES[name].title)
         out[name] = _measure(name, settings, real, train, facts, stop)
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(path, json.dumps(out[name]) + "\n")
+        if path is not None and caches.can_keep(path.parent):
+            try:
+                write_atomic(path, json.dumps(out[name]) + "\n")
+            except (OSError, UserError) as error:
+                log.warning("%s: a baseline could not be cached: %s", path, error)
     return out
+
+
+def _kept(path: Path) -> dict[str, dict] | None:
+    """The records in a file of the cache. None without a whole file."""
+    try:
+        records = json_file.read_object(path)
+    except FileNotFoundError:
+        return None
+    except json_file.Damaged as damage:
+        log.warning("%s is unreadable: %s. The baseline is measured again", path, damage)
+        return None
+    whole = all(isinstance(record, dict) and "value" in record for record in records.values())
+    return records if whole else None
 
 
 def _measure(name: str, settings, real, train, facts, stop) -> dict:

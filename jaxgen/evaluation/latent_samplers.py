@@ -149,16 +149,21 @@ def posterior_draws(encode, images, key: jax.Array, batch_size: int, workers: Wo
 
 def load(path: Path, facts: Mapping[str, Any]) -> LatentSampler | None:
     """The sampler in `path` if it has these facts (training step, images, seed, ...), else None."""
-    if not path.exists():
-        return None
     try:
         with arrays_of(path) as arrays:
             known = json.loads(str(arrays["facts"]))
-            parts = [arrays[name] for name in ("weights", "means", "factors")]
+            weights, means, factors = (np.asarray(arrays[name], np.float64) for name in ("weights", "means", "factors"))
+            components, size = means.shape
+            fitting = weights.shape == (components,) and factors.shape == (components, size, size)
+            if not fitting or not all(np.isfinite(part).all() for part in (weights, means, factors)):
+                raise Mismatch("damaged (shapes, or numbers that are not finite)")
+            of_these = all(known.get(key) == value for key, value in facts.items())
+    except FileNotFoundError:
+        return None
     except (Mismatch, OSError) as error:
         log.warning("%s cannot be read and is fitted again: %s", path, error)
         return None
-    return LatentSampler(*parts, known) if all(known.get(key) == value for key, value in facts.items()) else None
+    return LatentSampler(weights, means, factors, known) if of_these else None
 
 
 def save(sampler: LatentSampler, path: Path) -> None:

@@ -104,14 +104,17 @@ def keep_compiled(setting: str = "auto", cache_dir: str = "") -> None:
     """Lets JAX keep compiled programs for later processes.
 
     Args:
-      setting: a folder. "auto" means xla/ in the cache folder, "" means no cache.
+      setting: a folder. "auto" means xla/ in the cache folder, "" means no cache. A folder that cannot be written
+        gives a warning and no cache.
       cache_dir: the cache folder. "" means $JAXGEN_CACHE or ~/.cache/jaxgen.
     """
     import jax
 
     if setting:
-        folder = caches.folder(cache_dir) / "xla" if setting == "auto" else setting
-        jax.config.update("jax_compilation_cache_dir", str(folder))
+        place = str(caches.folder(cache_dir) / "xla") if setting == "auto" else setting
+        if "://" not in place and not caches.can_keep(Path(place)):  # else a bucket, which JAX opens
+            return
+        jax.config.update("jax_compilation_cache_dir", place)
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
 

@@ -1,21 +1,47 @@
 """Reads the settings behind the evaluation.json of a work directory."""
 
-import json
+import functools
 import logging
 from pathlib import Path
+from typing import Any
 
-from jaxgen.settings import configuration
+from jaxgen.settings import configuration, json_file
 
 log = logging.getLogger(__name__)
 
 
-def evaluated(folder: Path) -> dict | None:
-    """`_run` of evaluation.json with missing config keys filled in, or None."""
+def read(folder: Path) -> dict[str, Any] | None:
+    """The contents of evaluation.json with missing config keys filled in. None without the file.
+
+    None, too, for a damaged file or one that was written by hand or by an older version. A damaged file gets a warning.
+    """
+    path = folder / "evaluation.json"
     try:
-        run = json.loads((folder / "evaluation.json").read_text())["_run"]
-        return {**run, "step": int(run["step"]), "config": configuration.completed(run["config"])}
-    except (OSError, ValueError, KeyError, TypeError):
-        return None  # none yet, or one that was written by hand or by an older version: evaluated again
+        written = json_file.read_object(path)
+    except FileNotFoundError:
+        return None
+    except json_file.Damaged as damage:
+        _warn(path, str(damage))
+        return None
+    run, results = written.get("_run"), [value for key, value in written.items() if not key.startswith("_")]
+    whole = isinstance(run, dict) and not configuration.misfit(run.get("config")) and type(run.get("step")) is int
+    if not whole or not all(
+        isinstance(r, dict) and isinstance(r.get("value", ""), int | float | None) for r in results
+    ):
+        return None
+    return {**written, "_run": {**run, "config": configuration.completed(run["config"])}}
+
+
+@functools.cache
+def _warn(path: Path, damage: str) -> None:
+    """Says it once, however often a study looks."""
+    log.warning("%s is unreadable: %s. The checkpoint is evaluated again", path, damage)
+
+
+def evaluated(folder: Path) -> dict[str, Any] | None:
+    """`_run` of evaluation.json, or None. See `read`."""
+    contents = read(folder)
+    return None if contents is None else contents["_run"]
 
 
 def is_current(folder: Path, config) -> bool:
@@ -37,7 +63,10 @@ def is_finished(folder: Path, config) -> bool:
     run = evaluated(folder)
     if run is None or not is_current(folder, config):
         return False
-    step, spent = run["step"], (run.get("timing") or {}).get("step_seconds", 0.0)
+    timing = run["timing"] if isinstance(run.get("timing"), dict) else {}
+    step, spent = run["step"], timing.get("step_seconds", 0.0)
+    if not isinstance(spent, int | float):
+        return False
     limit, per_dispatch = config.budget.seconds, config.steps_per_dispatch
     return step >= config.steps or configuration.is_budget_spent(limit, spent, step, per_dispatch)
 

@@ -1,5 +1,6 @@
 """What a run says: metrics.jsonl, log.txt, and a progress line that survives a pipe."""
 
+import itertools
 import json
 import logging
 import os
@@ -13,6 +14,7 @@ from tqdm import tqdm
 
 from jaxgen.errors import UserError
 from jaxgen.files.workdir import write_atomic
+from jaxgen.settings import json_file
 
 log = logging.getLogger(__name__)
 
@@ -24,11 +26,20 @@ class MetricsFile:
       path: the file.
       resumed_at: lines of later steps come from a killed run. They are removed, and this run writes them anew.
       seed: the run's seed, in every line.
+      every: steps between two lines, to notice lost lines. 0: unknown.
     """
 
-    def __init__(self, path: Path, resumed_at: int, seed: int):
+    def __init__(self, path: Path, resumed_at: int, seed: int, every: int = 0):
         self._seed = seed
-        write_atomic(path, "".join(_whole_lines(path, resumed_at)))
+        lines, damaged = parsed_lines(path)
+        lines = [entry for entry in lines if entry[0] <= resumed_at]
+        if damaged:
+            kept = set_aside(path).name
+            log.warning("%s: %s. Its whole lines stay, and %s holds the file as it was", path, damaged, kept)
+        due, last = resumed_at - resumed_at % every if every else 0, lines[-1][0] if lines else 0
+        if last < due:
+            log.warning("%s: its last whole line is of step %d. The lines up to step %d are lost", path, last, due)
+        write_atomic(path, "".join(line for _, line, _ in lines))
         self._file = open(path, "a")  # noqa: SIM115 - stays open for the run
 
     def write(self, step: int, values: dict[str, float], seed: int | None = None) -> None:
@@ -48,10 +59,10 @@ class MetricsFile:
 def rows_until(path: Path, last_step: int) -> Iterator[tuple[int, dict[int, dict[str, float]]]]:
     """Yields (step, seed -> name -> number) of a metrics.jsonl up to a step. Lines of one step and seed are joined."""
     rows: dict[int, dict[int, dict[str, float]]] = {}
-    for line in _whole_lines(path, last_step):
-        numbers = json.loads(line)
-        step, seed = numbers.pop("step"), numbers.pop("seed")
-        rows.setdefault(step, {}).setdefault(seed, {}).update(numbers)
+    for step, _, values in parsed_lines(path)[0]:
+        if step <= last_step:
+            numbers = {name: value for name, value in values.items() if name not in ("step", "seed")}
+            rows.setdefault(step, {}).setdefault(values["seed"], {}).update(numbers)
     yield from rows.items()
 
 
@@ -62,10 +73,43 @@ def mean(by_seed: Mapping[int, Mapping[str, float]]) -> dict[str, float]:
     return {name: sum(row[name] for row in rows) / len(rows) for name in names}
 
 
-def _whole_lines(path: Path, last_step: int) -> list[str]:
-    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
-    # A kill can leave half a line at the end.
-    return [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= last_step]
+def parsed_lines(path: Path) -> tuple[list[tuple[int, str, dict]], str]:
+    """The whole lines of a metrics.jsonl as (step, line, values), and what is wrong with the file ("" if nothing).
+
+    A kill can leave half a line at the end, which is no damage. A missing file has no lines.
+    """
+    try:
+        data = json_file.read_bytes(path)
+    except FileNotFoundError:
+        return [], ""
+    except json_file.Damaged as damage:
+        return [], f"unreadable ({damage})"
+    whole, damaged = [], 0
+    for line in data.split(b"\n")[:-1]:
+        try:
+            values = json_file.parse(line)
+        except json_file.Damaged:
+            values = {}
+        step, seed = values.get("step"), values.setdefault("seed", None)
+        numbers = all(isinstance(value, int | float | None) for value in values.values())
+        if type(step) is int and type(seed) in (int, type(None)) and numbers:
+            whole.append((step, f"{line.decode()}\n", values))
+        else:
+            damaged += 1
+    return whole, f"{damaged} damaged line{'s' * (damaged > 1)}" if damaged else ""
+
+
+def set_aside(path: Path) -> Path:
+    """Renames a damaged file to NAME.damaged, or to NAME.damaged_2 and so on.
+
+    Raises:
+      UserError: it cannot be renamed.
+    """
+    names = (path.with_name(f"{path.name}.damaged{f'_{i}' * (i > 1)}") for i in itertools.count(1))
+    try:
+        return path.rename(next(name for name in names if not os.path.lexists(name)))
+    except OSError as error:
+        raise UserError(f"{path} is damaged and cannot be renamed ({error.strerror}). Move it away") from None
 
 
 class Progress:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from jaxgen.files import caches
 from jaxgen.metrics.extractors import statistics_file
 from jaxgen.metrics.extractors.base import Extractor
 from jaxgen.metrics.streaming import ExampleStream
@@ -57,7 +58,7 @@ class FeatureCache:
         if cached is not None:
             return cached
         computed = compute()
-        if workers.index == 0:
+        if workers.index == 0 and caches.can_keep(path.parent):
             try:
                 save(path, computed, metadata)
                 unfinished(path).unlink(missing_ok=True)

@@ -3,14 +3,18 @@
 import json
 import re
 import shlex
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from jaxgen.errors import UserError
+from jaxgen.files import sessions
 from jaxgen.report.costs import hardware
 from jaxgen.report.formatting import duration
 from jaxgen.report.run_record import RunRecord
 from jaxgen.report.sections import Model
-from jaxgen.settings import configuration, default
+from jaxgen.settings import configuration, default, run_config
 
 # Where things lay on the machine of the run, and what it did beside training.
 _PLACES = ("data.dir", "data.cache_dir", "compilation_cache")
@@ -52,6 +56,7 @@ def card(run: RunRecord, model: Model) -> Card:
         ("commit", facts.get("commit")),
         ("jaxgen", facts.get("jaxgen")),
         ("Python", facts.get("python")),
+        *_sessions(facts),
         ("packages", ", ".join(f"{name} {version}" for name, version in packages.items())),
         ("the study's command", (run.entry or {}).get("command")),
         ("resumed", f"{run.resumes} time{'s' * (run.resumes != 1)}"),
@@ -69,6 +74,21 @@ def card(run: RunRecord, model: Model) -> Card:
     )
 
 
+def _sessions(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Of a run that was trained by several versions, devices or from several folders: which steps by which."""
+    stretches = sessions.stretches(sessions.recorded(facts))
+    if len(stretches) < 2:
+        return []
+    unlike = sessions.unlike([stretch.session for stretch in stretches])
+    rows = []
+    for stretch, values in zip(stretches, unlike, strict=True):
+        end = "on" if stretch.last is None else f"to {stretch.last:,}"
+        rows.append(
+            (f"from step {stretch.first:,} {end}", ", ".join(f"{name} {value}" for name, value in values.items()))
+        )
+    return rows
+
+
 def reproduce(run: RunRecord) -> str:
     """A shell command that reproduces the run, from the defaults, whatever file its config came from.
 
@@ -76,8 +96,7 @@ def reproduce(run: RunRecord) -> str:
     """
     source, other = "default", {key: value for key, (_, value) in _changes(run).items()}
     if _own_keys(run) and (folder := _kept_in(run)) is not None:
-        written = json.loads((folder / "config.json").read_text())["config"]
-        kept = configuration.flatten(configuration.completed(written))
+        kept = configuration.flatten(configuration.to_dict(run_config.read(folder)))
         # Where the run was evaluated anew, or is one of several seeds of the folder.
         other = {key: value for key, value in configuration.flatten(run.config).items() if kept.get(key) != value}
         source = str(folder)
@@ -105,7 +124,11 @@ def _own_keys(run: RunRecord) -> list[str]:
 
 def _kept_in(run: RunRecord) -> Path | None:
     """The folder whose config.json has the run's config: its own, or that of all seeds. None if it is lost."""
-    return next((folder for folder in (run.folder, run.folder.parent) if (folder / "config.json").is_file()), None)
+    for folder in (run.folder, run.folder.parent):
+        with suppress(UserError):
+            run_config.read(folder)
+            return folder
+    return None
 
 
 def _value(value: object) -> str:

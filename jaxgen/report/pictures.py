@@ -149,7 +149,7 @@ def _read(path: Path) -> Image.Image | None:
         with Image.open(path) as picture:
             picture.load()
             return picture.convert("L" if picture.mode in ("1", "L", "I;16") else "RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except Exception:  # a damaged picture fails in any layer of its format
         return None
 
 

@@ -1,6 +1,5 @@
 """Reads runs from their work directories. Damaged or missing files are reported and raise no error."""
 
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -8,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from jaxgen.files import workdir
+from jaxgen.files.logs import parsed_lines
 from jaxgen.report.run_record import Failure, NumberOrigin, RunRecord
-from jaxgen.settings import configuration
+from jaxgen.settings import configuration, json_file
 
 _ERROR = re.compile(r"^\S+ \S+ ERROR (.*)", re.MULTILINE)
 _STARTED = re.compile(r"\bcompiling \d+ steps for")
@@ -120,16 +120,12 @@ def _numbers(values: Mapping[str, Any]) -> dict[str, float | None]:
 def _json(path: Path, problems: list[str], needed: bool = False) -> dict[str, Any]:
     """A JSON object of a file, empty if it cannot be read. Errors are added to the problems."""
     try:
-        content = json.loads(path.read_text())
+        return json_file.read_object(path)
     except FileNotFoundError:
         problems += [f"there is no {path.name}"] if needed else []
-        return {}
-    except (OSError, ValueError):
-        content = None
-    if not isinstance(content, dict):
-        problems.append(f"{path.name} is unreadable")
-        return {}
-    return content
+    except json_file.Damaged as damage:
+        problems.append(f"{path.name} is unreadable: {damage}")
+    return {}
 
 
 def _events(written: object) -> list[dict]:
@@ -138,25 +134,10 @@ def _events(written: object) -> list[dict]:
 
 
 def _lines(path: Path, problems: list[str]) -> list[dict]:
-    """The whole lines of metrics.jsonl."""
-    try:
-        text = path.read_text()
-    except FileNotFoundError:
-        return []
-    except (OSError, ValueError):
-        problems.append(f"{path.name} is unreadable")
-        return []
-    lines, damaged = [], 0
-    for line in text.splitlines(keepends=True):
-        if not line.endswith("\n"):
-            continue  # a run that is under way, or was killed, is in the middle of it
-        try:
-            values = json.loads(line)
-            lines.append({**values, "step": int(values["step"])})
-        except (ValueError, KeyError, TypeError):
-            damaged += 1
-    problems += [f"{path.name} has {damaged} damaged line{'s' * (damaged > 1)}"] if damaged else []
-    return lines
+    """The whole lines of metrics.jsonl. A run that is under way may be in the middle of the last line."""
+    lines, damaged = parsed_lines(path)
+    problems += [f"{path.name} {'is' if damaged.startswith('unreadable') else 'has'} {damaged}"] if damaged else []
+    return [values for _, _, values in lines]
 
 
 def _read_log(run: RunRecord) -> None:

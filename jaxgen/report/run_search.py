@@ -1,6 +1,5 @@
 """Finds runs and studies below directories."""
 
-import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any, NamedTuple
 from jaxgen.errors import UserError
 from jaxgen.report.run_reader import read
 from jaxgen.report.run_record import RunRecord
+from jaxgen.settings import json_file
 
 # A folder that has one of these is the work directory of a run.
 _OF_RUN = ("config.json", "metrics.jsonl", "evaluation.json")
@@ -75,12 +75,14 @@ def _place(folder: Path, top: Path, several: bool) -> str:
 
 def _study(folder: Path) -> StudyRecord:
     try:
-        content = json.loads((folder / "study.json").read_text())
+        content = json_file.read_object(folder / "study.json")
         entries = [entry for entry in content["entries"] if isinstance(entry, dict) and "name" in entry]
         name = str(content.get("name") or folder.name)
         return StudyRecord(folder, name, str(content.get("title") or name), entries)
-    except (OSError, ValueError, KeyError, TypeError):
-        return StudyRecord(folder, folder.name, folder.name, [], "study.json is unreadable")
+    except json_file.Damaged as damage:
+        return StudyRecord(folder, folder.name, folder.name, [], f"study.json is unreadable: {damage}")
+    except (FileNotFoundError, KeyError, TypeError):
+        return StudyRecord(folder, folder.name, folder.name, [], "study.json is unreadable: it lists no entries")
 
 
 def _assign(study: StudyRecord, runs: list[RunRecord]) -> None:

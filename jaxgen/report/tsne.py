@@ -29,10 +29,11 @@ class SampleFeatures(NamedTuple):
 def read(path: Path) -> SampleFeatures | None:
     """The file's features, None if it is missing or damaged."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # np.load(path) leaks the open file if it is damaged
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             real, fake = (np.asarray(file[name], np.float32) for name in ("real", "fake"))
             extractor = str(file["extractor"])
-    except (OSError, ValueError, KeyError, EOFError, AttributeError):
+    except Exception:  # a damaged byte of a zip or of an array's header fails in any layer
         return None
     whole = real.ndim == fake.ndim == 2 and real.shape[1] == fake.shape[1] and len(real) and len(fake)
     kind = extractor, hashlib.sha256(np.ascontiguousarray(real).tobytes()).hexdigest()

@@ -1,7 +1,6 @@
 """Restores a state or bare arrays from a work directory: a checkpoint of a run or of one of its seeds."""
 
 import contextlib
-import json
 import logging
 import math
 from collections.abc import Iterator
@@ -15,13 +14,14 @@ from ml_collections import ConfigDict
 
 from jaxgen.devices import parallel, placement, processes
 from jaxgen.errors import UserError
-from jaxgen.files import workdir
+from jaxgen.files import data_record, workdir
 from jaxgen.files.logs import end_log, start_log
 from jaxgen.recipes.base import PyTree
 from jaxgen.runs import session
 from jaxgen.runs.session import Session
 from jaxgen.settings import lookup, run_config
 from jaxgen.training.checkpoint import Checkpoints, array_checksum
+from jaxgen.training.checkpoint_ranks import read_meta
 from jaxgen.training.lanes import container_of, folder_of, make_lanes, seed_argument
 
 log = logging.getLogger(__name__)
@@ -105,7 +105,9 @@ def open_finished(
     contents = workdir.check(folder, config)
     if not needs_images:
         config = _without_metrics(config)
-    opened = session.open_session(config, needs_images, None if needs_images else session.data_shape_of(contents))
+    recorded = data_record.of_run(contents, f"--workdir={folder}")
+    known = None if needs_images else session.data_shape_of(contents)
+    opened = session.open_session(config, needs_images, known, recorded)
     with contextlib.ExitStack() as stack:
         processes.together(lambda: stack.enter_context(workdir.lock(container_of(folder) or folder)))
         start_log(None, show=processes.is_primary())
@@ -156,8 +158,9 @@ def load(folder: Path, checkpoint: str, data_dir: str = "", batches: tuple[int, 
         changed.data.dir = data_dir or config.data.dir
         if batches is not None:
             changed.update({"batch_size": batches[0], "num_devices": batches[1], "grad_accum_steps": 1})
-    known = None if batches else session.data_shape_of(json.loads((folder / "config.json").read_text()))
-    opened = session.open_session(changed, needs_images=False, known=known)
+    contents = run_config.contents(folder)
+    known, recorded = session.data_shape_of(contents), data_record.of_run(contents, f"run:{folder}")
+    opened = session.open_session(changed, needs_images=False, known=None if batches else known, recorded=recorded)
     state, step = restore(opened, folder, checkpoint)
     return Trained(config, opened, placement.without_optimizers(state.players), step)
 
@@ -221,7 +224,7 @@ def _read_arrays(folder: Path, lane: int | None) -> dict[str, dict[str, Any]]:
         as_arrays = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), known)
         arguments = ocp.args.PyTreeRestore(item=wanted, restore_args=as_arrays)
         restored = reader.restore(folder.absolute() / "state", args=arguments)
-    checksums = json.loads((folder / "meta" / "metadata").read_text())["checksums"]
+    checksums = read_meta(folder)["checksums"]
     players = {
         name: {kind: player.get(kind) or {} for kind in KINDS_OF_ARRAYS}
         for name, player in restored["players"].items()

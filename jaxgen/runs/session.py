@@ -3,7 +3,6 @@
 import functools
 import inspect
 import json
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,17 +12,19 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from jaxgen.data import none, table_codec
-from jaxgen.data.base import Dataset, Split, is_streamed, open_dataset
+from jaxgen.data.base import Dataset, Split, is_streamed
 from jaxgen.data.table import columns_of
 from jaxgen.data.table_codec import TableCodec
 from jaxgen.devices import parallel
 from jaxgen.errors import UserError
 from jaxgen.evaluation import baseline_evaluation, engine, latent_samplers
+from jaxgen.files.data_record import DataRecord
 from jaxgen.files.provenance import software
 from jaxgen.metrics.base import path_view
 from jaxgen.metrics.extractors import statistics_file
 from jaxgen.metrics.image_set import ImageSource
 from jaxgen.recipes.base import Recipe
+from jaxgen.runs import run_data
 from jaxgen.settings import checks, lookup
 from jaxgen.training import alarms, compiled_steps, objective
 from jaxgen.training.batches import Batching, ResidentSplit, shapes_of
@@ -81,17 +82,22 @@ def data_shape_of(contents: Mapping[str, Any]) -> DataShape | None:
 
     A table's networks depend on the columns of the training rows. Only the data have them.
     """
-    if "example_shape" not in contents or "columns" in contents["data"]:
+    shape, classes, data = (contents.get(key) for key in ("example_shape", "num_classes", "data"))
+    whole = isinstance(shape, list) and all(type(side) is int and side > 0 for side in shape) and type(classes) is int
+    if not whole or (isinstance(data, dict) and "columns" in data):
         return None
-    return tuple(contents["example_shape"]), contents["num_classes"]
+    return tuple(shape), classes
 
 
-def open_session(config, needs_images: bool = True, known: DataShape | None = None) -> Session:
+def open_session(
+    config, needs_images: bool = True, known: DataShape | None = None, recorded: DataRecord | None = None
+) -> Session:
     """Builds everything but the state. Writes nothing but data caches.
 
     Args:
       needs_images: False if no later work needs images. `data.name="none"` is then possible, and nothing is evaluated.
       known: known facts about a run's data. With them, the data set stays closed until it is needed.
+      recorded: the data that a run was trained on. Other data are refused once they are opened.
 
     Raises:
       UserError: a setting is impossible.
@@ -114,7 +120,7 @@ def open_session(config, needs_images: bool = True, known: DataShape | None = No
     @functools.cache
     def open_data() -> Dataset:
         with clock.measure("data"):
-            return open_dataset(data, progress=sys.stderr.isatty())
+            return run_data.open_data(data, recorded)
 
     dataset = open_data() if known is None else none.empty(*known, config.data)
     train = dataset.splits[config.data.train_split]

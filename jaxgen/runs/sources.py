@@ -1,7 +1,5 @@
 """Opens the sources that `--real`, `--fake` and `--train` of `jaxgen.evaluate` name: images, statistics, runs."""
 
-import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -147,8 +145,11 @@ def _array(path: Path, spec: str, options: Options, flag: str) -> ImageSource:
             images = _checked(arrays[names[0]], where, options)
     except statistics_file.Mismatch as error:
         raise UserError(f"{where}: {error}. Make the statistics anew with --save_statistics") from None
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"{where}: cannot be read ({' '.join(str(error).split())[:200]})") from None
+    except UserError:
+        raise
+    except Exception as error:  # a damaged byte of a zip or of an array's header fails in any layer
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise UserError(f"{where}: cannot be read ({reason}). Bring it back from a copy, or make it again") from None
     if labels is None or labels.shape != images.shape[:1] or not np.issubdtype(labels.dtype, np.integer):
         return ImageSource(images, split=spec)
     return ImageSource(images, labels.astype(np.int32), tuple(map(str, range(int(labels.max()) + 1))), spec)

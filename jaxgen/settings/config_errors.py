@@ -42,6 +42,8 @@ def describe_error(error: BaseException, path: str | None, argv: list[str]) -> s
     if isinstance(error, flags.Error):
         # The parser puts the whole traceback into the message if get_config itself cannot be called.
         return f"--config={path}: {reason}" if "Traceback" in str(error) else _plain(error)
+    if isinstance(cause, UserError) and not file:  # of a run's config.json, which the line names
+        return reason
     return _plain(error) if _plain(error).startswith("--") else f"{'config' if argv else file}: {_plain(error)}"
 
 

@@ -69,6 +69,31 @@ def completed(old: dict[str, Any]) -> dict[str, Any]:
     return merge(to_dict(default.get_config()), old)
 
 
+def misfit(plain: object) -> str:
+    """Why a value read from a file is no config, in words, or "". Keys without a default may hold anything."""
+
+    def first(base: dict, over: object, prefix: str) -> str:
+        if not isinstance(over, dict):
+            return f"{prefix.rstrip('.')} is {json.dumps(over)[:50]} and no group of keys"
+        for key in base.keys() & over.keys():
+            default, value = base[key], over[key]
+            if isinstance(default, dict):
+                if reason := first(default, value, f"{prefix}{key}."):
+                    return reason
+            elif default is not None and not _is_like(default, value):
+                return f"{prefix}{key} is {json.dumps(value)[:50]}, where a value like {json.dumps(default)} is due"
+        return ""
+
+    return "it holds no config" if plain is None else first(to_dict(default.get_config()), plain, "config.")
+
+
+def _is_like(default: object, value: object) -> bool:
+    """Whether a JSON value has the type of a key's default. A whole number serves as a real one."""
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(default, bool) and isinstance(value, bool)
+    return isinstance(value, int | float if isinstance(default, float) else type(default))
+
+
 def differences(old: dict[str, Any], new: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
     """The keys whose difference makes two trainings different: key -> (old, new).
 

@@ -3,14 +3,17 @@
 ml_collections loads this file as a config file, with the directory as the argument of `get_config`.
 """
 
-import json
+import os
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 from jaxgen.errors import UserError
-from jaxgen.settings import config_errors, configuration, experiments, paths
+from jaxgen.settings import config_errors, configuration, experiments, json_file, paths
+
+_SHOWN = 5
 
 
 def get_config(folder: str) -> ConfigDict:
@@ -24,13 +27,39 @@ def read(folder: Path) -> ConfigDict:
     Raises:
       UserError: no run there, or an unreadable config.
     """
+    return configuration.from_dict(contents(folder)["config"])
+
+
+def contents(folder: Path) -> dict[str, Any]:
+    """The contents of config.json as they were written. Its config is of the right types.
+
+    Raises:
+      UserError: no run there, or a damaged config.json.
+    """
     path = folder / "config.json"
-    if not path.exists():
-        raise UserError("no run there (no config.json)")
     try:
-        return configuration.from_dict(json.loads(path.read_text())["config"])
-    except (ValueError, KeyError, TypeError):
-        raise UserError(f"{path} is unreadable") from None
+        written = json_file.read_object(path)
+        reason = configuration.misfit(written.get("config"))
+    except FileNotFoundError:
+        raise UserError(what_is_missing(folder)) from None
+    except json_file.Damaged as damage:
+        reason = str(damage)
+    if reason:
+        raise UserError(
+            f"{path} is unreadable: {reason}. Bring it back from a copy. Or move it away and train with the run's own "
+            "--config: its checkpoints are found again"
+        )
+    return written
+
+
+def what_is_missing(folder: Path) -> str:
+    """Why a folder without config.json is no work directory, in words. Runs in folders of it are named."""
+    if not folder.is_dir():
+        return f"no run there ({'it is a file' if folder.exists() else 'there is no such folder'})"
+    runs = sorted(path.parent.name for path in folder.glob("*/config.json"))
+    more = f" and {len(runs) - _SHOWN} more" if len(runs) > _SHOWN else ""
+    below = f", but the runs {', '.join(runs[:_SHOWN])}{more}" if runs else ""
+    return f"no run there (no config.json{below})"
 
 
 def as_config_file(name: str) -> str:
@@ -46,10 +75,15 @@ def as_config_file(name: str) -> str:
     name = paths.resolved(name, "--config")
     path = Path(name)
     folder = path.parent if path.name == "config.json" else path
-    if (folder / "config.json").is_file():
-        return f"{__file__}:{folder}"
+    if os.path.lexists(folder / "config.json"):
+        return config_file_of(folder)
     stem, colon, argument = name.partition(":")
     return f"{experiments.find(stem)}{colon}{argument}"
+
+
+def config_file_of(folder: str | Path) -> str:
+    """The name that ml_collections gets for the config of a run."""
+    return f"{__file__}:{Path(folder).expanduser()}"
 
 
 def folder_of(config_file: str) -> Path | None:

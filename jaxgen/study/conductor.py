@@ -1,6 +1,7 @@
 """Runs the processes of a study, one or several at a time, and records their results."""
 
 import contextlib
+import os
 import shutil
 import time
 from collections.abc import Sequence
@@ -72,7 +73,7 @@ def _refuse_changed(study: StudyPlan, folder: Path) -> None:
 
 def _difference(folder: Path, config: ConfigDict) -> str:
     """The reason why the training in `folder` is no run of `config` (or the beginning of one), else ""."""
-    if not (folder / "config.json").exists():
+    if not os.path.lexists(folder / "config.json"):
         return ""
     try:
         return workdir.difference(workdir.read(folder)["config"], config)

@@ -1,6 +1,7 @@
 """study.json: the runs of a study with their states."""
 
 import json
+import os
 import shlex
 import time
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 from jaxgen.errors import UserError
 from jaxgen.files.workdir import write_atomic
+from jaxgen.settings import json_file
 from jaxgen.study.definition import Entry, PlannedRun, StudyPlan
 
 WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
@@ -51,16 +53,17 @@ class StudyFile:
         self._runs = {run["workdir"]: run for entry in self._content["entries"] for run in entry["runs"]}
 
     def _read(self, folder: Path, name: str) -> dict[str, Any]:
-        if not self._path.exists():
-            if (folder / "config.json").exists():
-                raise UserError(f"--workdir={folder} holds a single run and no study. Name another folder")
-            return {}
         try:
-            before = json.loads(self._path.read_text())
-            owner = before["name"]
-            [run["workdir"] for entry in before["entries"] for run in entry["runs"]]
-        except (ValueError, KeyError, TypeError):
-            raise UserError(f"{self._path} is unreadable. Move it away. Finished runs are found again") from None
+            before = json_file.read_object(self._path)
+            owner, reason = before.get("name"), "" if _is_whole(before) else "its entries are not those of a study"
+        except FileNotFoundError:
+            if os.path.lexists(folder / "config.json"):
+                raise UserError(f"--workdir={folder} holds a single run and no study. Name another folder") from None
+            return {}
+        except json_file.Damaged as damage:
+            reason = str(damage)
+        if reason:
+            raise UserError(f"{self._path} is unreadable: {reason}. Move it away. Finished runs are found again")
         if owner != name:
             raise UserError(f"--workdir={folder} belongs to the study {owner!r}. Name another folder for {name!r}")
         return before
@@ -97,3 +100,27 @@ class StudyFile:
             entry["message"] = next((run["message"] for run in runs if run["status"] == FAILED), "")
             entry["seconds"] = round(sum(run["seconds"] for run in runs), 3)
         write_atomic(self._path, json.dumps(self._content, indent=1) + "\n")
+
+
+def _is_whole(content: dict[str, Any]) -> bool:
+    """Whether the contents of a study.json have all that a study reads of them."""
+    entries = content.get("entries")
+    return (
+        isinstance(content.get("name"), str)
+        and isinstance(entries, list)
+        and all(isinstance(entry, dict) and isinstance(entry.get("name"), str) for entry in entries)
+        and all(isinstance(entry.get("workdirs"), list) and isinstance(entry.get("runs"), list) for entry in entries)
+        and all(isinstance(workdir, str) for entry in entries for workdir in entry["workdirs"])
+        and all(map(_is_whole_run, (run for entry in entries for run in entry["runs"])))
+    )
+
+
+def _is_whole_run(run: object) -> bool:
+    return (
+        isinstance(run, dict)
+        and isinstance(run.get("workdir"), str)
+        and run.get("status", WAITING) in (WAITING, RUNNING, DONE, FAILED)
+        and type(run.get("attempts", 0)) is int
+        and isinstance(run.get("message", ""), str)
+        and type(run.get("seconds", 0.0)) in (int, float)
+    )

@@ -15,7 +15,7 @@ from PIL import Image
 
 from jaxgen.errors import UserError
 from jaxgen.files.workdir import write_atomic
-from jaxgen.settings import lookup
+from jaxgen.settings import json_file, lookup
 
 KEY = "config.trackers"
 
@@ -112,7 +112,15 @@ def check(names: Iterable[str]) -> None:
 def identity(run: TrackedRun) -> str:
     """A name that no other run has, the same after every resume. `trackers.json` of the work directory keeps it."""
     path = run.workdir / "trackers.json"
-    if not path.exists():
-        write_atomic(path, json.dumps({"id": secrets.token_hex(8)}) + "\n")
-    own = json.loads(path.read_text())["id"]
+    try:
+        own = json_file.read_object(path).get("id")
+    except FileNotFoundError:
+        own = None
+    except json_file.Damaged as damage:
+        raise UserError(
+            f"{path} is unreadable: {damage}. Bring it back, or move it away to begin a new record"
+        ) from None
+    if not isinstance(own, str):
+        own = secrets.token_hex(8)
+        write_atomic(path, json.dumps({"id": own}) + "\n")
     return f"{own}-{run.part}" if run.part else own

@@ -6,6 +6,7 @@ killed and resumed run therefore raises the same alarms at the same steps.
 """
 
 import json
+import logging
 import math
 from collections.abc import Mapping
 from contextlib import suppress
@@ -14,9 +15,10 @@ from typing import Any
 
 from jaxgen.errors import UserError
 from jaxgen.files.workdir import write_atomic
-from jaxgen.settings import lookup
+from jaxgen.settings import json_file, lookup
 from jaxgen.training.alarm_rules import RULES, Line
 
+log = logging.getLogger(__name__)
 _FILE, _FAILURE = "alarms.json", "failure.json"
 # Parts of the names of the terms that make a run fail; all others only show that it has.
 _CAUSES = ("loss", "elbo", "logits", "grad_norm", "penalty", "kl", "log_likelihood")
@@ -53,7 +55,7 @@ class Watch:
 
     def __init__(self, settings, state: dict | None = None):
         self._settings, self._stop = settings, check(settings)
-        self._state = state or {"lines": 0, "history": {}, "bad": {}, "events": []}
+        self._state = {"lines": 0, "history": {}, "bad": {}, "events": []} | (state or {})
 
     def state(self) -> dict:
         """The JSON-able state for a `Watch` that continues from here."""
@@ -162,12 +164,29 @@ class Watch:
 
 
 def recorded(folder: Path, step: int) -> list[dict] | None:
-    """The events of alarms.json as of `step`, or None without the file."""
+    """The events of alarms.json as of `step`. None without the file, and with a warning for a damaged file."""
     path = folder / _FILE
-    if not path.exists():
+    try:
+        events = json_file.read_object(path).get("events")
+        if not isinstance(events, list) or not all(map(_is_event, events)):
+            raise json_file.Damaged("it holds no list of alarms")
+    except FileNotFoundError:
         return None
-    events = [event for event in json.loads(path.read_text())["events"] if event["step"] <= step]
+    except json_file.Damaged as damage:
+        log.warning("%s is unreadable: %s. The alarms of the training are unknown here", path, damage)
+        return None
+    events = [event for event in events if event["step"] <= step]
     return [event if (event["ended"] or 0) <= step else {**event, "ended": None} for event in events]
+
+
+def _is_event(event: object) -> bool:
+    """Whether a value of alarms.json is what `Watch.events` describes."""
+    return (
+        isinstance(event, dict)
+        and type(event.get("step")) is int
+        and type(event.get("ended", "")) in (int, type(None))
+        and all(isinstance(event.get(key), str) for key in ("alarm", "message"))
+    )
 
 
 class NotFinite(UserError):
@@ -208,10 +227,11 @@ def check_finite(first_step: int, metrics: dict[str, list[float]], kept: str, se
 
 def record_failure(folder: Path, failure: NotFinite) -> None:
     """Writes failure.json, the reason for the end of the training, into the work directory for later readers."""
-    with suppress(OSError):  # a full disk must not hide the failure
+    with suppress(OSError, UserError):  # a full disk must not hide the failure
         write_atomic(folder / _FAILURE, json.dumps(failure.record, indent=1) + "\n")
 
 
 def forget_failure(folder: Path) -> None:
     """Removes failure.json, since the training continues."""
-    (folder / _FAILURE).unlink(missing_ok=True)
+    with suppress(IsADirectoryError, PermissionError):  # a folder of that name is none of jaxgen's
+        (folder / _FAILURE).unlink(missing_ok=True)

@@ -17,6 +17,7 @@ from orbax.checkpoint.checkpoint_managers import AnyPreservationPolicy, BestN, L
 from jaxgen.devices import processes
 from jaxgen.errors import UserError
 from jaxgen.metrics import direction
+from jaxgen.training.checkpoint_ranks import Ranks, check_meta, meta_checksum
 
 PyTree = Any
 log = logging.getLogger(__name__)
@@ -55,10 +56,15 @@ class Checkpoints:
 
     def __init__(self, folder: Path, keep: int, best_metric: str = "", better: str = "lower", read_only: bool = False):
         self.folder = folder.absolute()
+        self._ranks = Ranks(self.folder, best_metric, better)
         self._best_metric = best_metric
         policies = [LatestN(keep)]
         best_fn = None
-        if best_metric:
+        if best_metric and not read_only:
+            if processes.is_primary():
+                self._ranks.repair()
+            processes.wait_for_all("ranks_repaired")
+
             # orbax writes metrics only where it has a best_fn, and its own best-only rule would drop the newest.
             def best_fn(metrics):
                 return direction.loss(better, metrics[best_metric])
@@ -76,8 +82,10 @@ class Checkpoints:
         )
         self._manager = self._open()
 
-    def _open(self) -> ocp.CheckpointManager:
-        return ocp.CheckpointManager(self.folder, options=self._options)
+    def _open(self) -> "_Manager":
+        if self.folder.exists() and not self.folder.is_dir():
+            raise UserError(f"{self.folder} is a file, where the folder of the checkpoints is due. Move it away")
+        return _Manager(self.folder, options=self._options)
 
     def steps(self) -> list[int]:
         """Steps that have a finished checkpoint, oldest first."""
@@ -85,7 +93,7 @@ class Checkpoints:
 
     def best_step(self) -> int | None:
         """The step whose checkpoint has the best metric, or None."""
-        return self._manager.best_step() if self._best_metric else None
+        return self._ranks.best(self.steps()) if self._best_metric else None
 
     def step_of(self, which: str) -> int | None:
         """The step of checkpoint `which`: "best", or a number. None for "latest", which may fall back on another step.
@@ -119,11 +127,13 @@ class Checkpoints:
             return
         # orbax writes the JSON later, in another thread: the caller's lists may have grown by then.
         meta = copy.deepcopy(meta)
-        items = ocp.args.Composite(
-            state=ocp.args.StandardSave(state), meta=ocp.args.JsonSave({**meta, "checksums": checksums(state)})
-        )
         if not self._best_metric or not metrics or self._best_metric not in metrics:
             metrics = None
+        meta = {**meta, **({"metrics": metrics} if metrics else {}), "checksums": checksums(state)}
+        items = ocp.args.Composite(
+            state=ocp.args.StandardSave(state),
+            meta=ocp.args.JsonSave({**meta, "meta_checksum": meta_checksum(meta)}),
+        )
         self._guard(lambda: self._manager.save(step, args=items, metrics=metrics))
 
     def wait(self) -> None:
@@ -168,7 +178,7 @@ class Checkpoints:
         if candidates:
             raise UserError(
                 f"{self.folder}: all checkpoints {steps} are damaged. The log says why. "
-                "Delete the folder to train from the start"
+                "Move the folder away to train from the start"
             )
         return None
 
@@ -192,6 +202,7 @@ class Checkpoints:
     def _restore_one(self, step: int, abstract: PyTree) -> tuple[PyTree, dict]:
         items = ocp.args.Composite(state=ocp.args.StandardRestore(abstract), meta=ocp.args.JsonRestore())
         restored = self._manager.restore(step, args=items)
+        check_meta(restored.meta)
         actual = checksums(restored.state)
         expected = restored.meta["checksums"]
         wrong = sorted(set(actual) ^ set(expected)) or [name for name in actual if actual[name] != expected[name]]
@@ -210,6 +221,16 @@ class Checkpoints:
                 f"{self.folder}: the disk is full, so the checkpoint was not saved. The checkpoints {kept} are whole. "
                 "Free some space and run the same command again"
             ) from error
+
+
+class _Manager(ocp.CheckpointManager):
+    """Orbax's manager. Orbax's own does not open where a file of metrics is damaged. `Ranks` tells of such files."""
+
+    def metrics(self, step: int) -> PyTree | None:
+        try:
+            return super().metrics(step)
+        except Exception:
+            return None
 
 
 def _is_disk_full(error: BaseException | None) -> bool:

@@ -5,6 +5,7 @@ A lane must equal a run of its seed alone. It has its own numbers, alarms, pictu
 """
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ from ml_collections import ConfigDict
 from jaxgen.devices import placement
 from jaxgen.files.logs import mean
 from jaxgen.files.workdir import grow, write_atomic
-from jaxgen.settings import configuration
+from jaxgen.settings import configuration, json_file
 from jaxgen.trackers.base import TrackedRun
 from jaxgen.training.alarms import Watch, check_finite
 
@@ -69,17 +70,17 @@ def folder_of(workdir: Path, seed: int) -> Path:
 def container_of(folder: Path) -> Path | None:
     """The work directory of a seed's folder, or None for another folder."""
     try:
-        written = json.loads((folder / "config.json").read_text())
-        return folder.absolute().parent if written["lane_of"] == ".." else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+        written = json_file.read_object(folder / "config.json")
+    except (FileNotFoundError, json_file.Damaged):
+        return None  # whoever needs the config tells of the damage
+    return folder.absolute().parent if written.get("lane_of") == ".." else None
 
 
 def make_lanes(config, workdir: Path, meta: Mapping[str, Any] | None) -> tuple[Lane, ...]:
     """The lanes of a run from the checkpoint's `meta` (None at the start)."""
     window, state = {}, None
     if meta is not None:
-        window, state = meta["window"], meta.get("alarms")  # no alarms in checkpoints of earlier versions
+        window, state = meta.get("window", {}), meta.get("alarms")  # no alarms in checkpoints of earlier versions
     if config.num_seeds == 1:
         return (Lane(config, workdir, None, window, Watch(config.alarms, state)),)
     made = []
@@ -167,8 +168,8 @@ def make_folders(lanes: tuple[Lane, ...], facts: Mapping[str, Any]) -> None:
         if lane.index is None:
             continue
         path, settings = lane.folder / "config.json", configuration.to_dict(lane.config)
-        if path.exists():
-            grow(path, settings)
+        if os.path.lexists(path):
+            grow(path, settings, facts.get("data"))
             continue
         lane.folder.mkdir(exist_ok=True)
         content = {"config": settings, "lane_of": "..", **facts, "seeds": [lane.seed]}

@@ -6,10 +6,10 @@ import math
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -20,9 +20,11 @@ from jaxgen.devices.stopping import Stop
 from jaxgen.files.logs import MetricsFile
 from jaxgen.files.workdir import write_atomic
 from jaxgen.pictures import image_grids
+from jaxgen.settings import json_file
 from jaxgen.settings.configuration import is_budget_spent
 from jaxgen.trackers.feed import Trackers
 from jaxgen.training.checkpoint import Checkpoints
+from jaxgen.training.checkpoint_ranks import read_meta
 from jaxgen.training.compiled_steps import CompiledSteps
 from jaxgen.training.lanes import Lane
 from jaxgen.training.streamed_split import TrainingData
@@ -96,16 +98,48 @@ def goal_of(config) -> str:
 
 def summary(run: TrainingRun, step: int) -> dict[str, float | None]:
     """Seconds by kind, speed, memory and arithmetic of `step` steps, of all seeds together, as timing.json has them."""
-    seconds, flops = run.clock.seconds["step"], run.flops_per_step
-    examples = step * run.config.batch_size * run.config.num_seeds
     return {
-        **{f"{kind}_seconds": round(spent, 3) for kind, spent in run.clock.seconds.items()},
-        "step_ms": round(1000 * seconds / step, 3) if step else None,
-        "images_per_s": round(examples / seconds, 1) if seconds and step else None,
-        "flops_per_step": None if math.isnan(flops) else flops,
+        **speed_of(run.config, run.clock.seconds, run.flops_per_step, step),
         "host_peak_memory_mb": round(host_peak_memory_mb(), 1),
         "device_peak_memory_mb": parallel.device_peak_memory_mb(),
     }
+
+
+def speed_of(config, seconds: Mapping[str, float], flops: float, step: int) -> dict[str, float | None]:
+    """The part of `summary` that the seconds, the FLOPs of a step (nan: unknown) and a number of steps tell."""
+    spent, examples = seconds["step"], step * config.batch_size * config.num_seeds
+    return {
+        **{f"{kind}_seconds": round(value, 3) for kind, value in seconds.items()},
+        "step_ms": round(1000 * spent / step, 3) if step else None,
+        "images_per_s": round(examples / spent, 1) if spent and step else None,
+        "flops_per_step": None if math.isnan(flops) else flops,
+    }
+
+
+def recorded_timing(config, folder: Path, step: int) -> dict[str, Any]:
+    """The contents of timing.json. If it is missing or damaged: what the checkpoint of a step tells, with a warning."""
+    path = folder / "timing.json"
+    try:
+        written = json_file.read_object(path)
+        if all(isinstance(value, int | float | None) for value in written.values()):
+            return written
+        reason = "is unreadable: it holds values that are no numbers"
+    except FileNotFoundError:
+        if not step:
+            return {}  # nothing was trained
+        reason = "is missing"
+    except json_file.Damaged as damage:
+        reason = f"is unreadable: {damage}"
+    try:
+        meta = read_meta(folder / "checkpoints" / str(step))
+        seconds = {kind: float(value) for kind, value in meta["seconds"].items()}
+        flops = math.nan if meta["flops_per_step"] is None else float(meta["flops_per_step"])
+        timing = speed_of(config, {**dict.fromkeys(_KINDS, 0.0), **seconds}, flops, step)
+    except (json_file.Damaged, KeyError, TypeError, ValueError, AttributeError):
+        log.warning("%s %s. The times of the training are unknown here", path, reason)
+        return {}
+    log.warning("%s %s. Its times come from the checkpoint, its memory is unknown", path, reason)
+    return timing
 
 
 def write_timing(run: TrainingRun, step: int) -> dict[str, float | None]:
@@ -139,7 +173,7 @@ class RunFiles:
 
     def __init__(self, run: TrainingRun, lanes: tuple[Lane, ...], resumed_at: int):
         self._run, self._lanes = run, lanes
-        self.metrics = MetricsFile(run.workdir / "metrics.jsonl", resumed_at, run.config.seed)
+        self.metrics = MetricsFile(run.workdir / "metrics.jsonl", resumed_at, run.config.seed, run.config.log_every)
 
     def lines(self, step: int, values: dict[int, dict[str, float]]) -> None:
         """A line for each seed. Trackers show the speed of each, too."""

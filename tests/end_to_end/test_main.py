@@ -190,6 +190,53 @@ def test_modes_that_need_a_run_make_nothing_without_one(refused, command, tiny, 
     assert not list(folder.iterdir())
 
 
+def _a_file(path):
+    path.write_text("")
+
+
+def _runs_below(path):
+    for name in "ab":
+        (path / name).mkdir(parents=True)
+        (path / name / "config.json").write_text("{}")
+
+
+def _empty_config(path):
+    path.mkdir()
+    (path / "config.json").write_text("")
+
+
+def _folder_as_config(path):
+    (path / "config.json").mkdir(parents=True)
+
+
+def _type_of_another_version(path):
+    path.mkdir()
+    (path / "config.json").write_text('{"config": {"steps": "many"}}')
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda path: None, "no run there (there is no such folder)"),
+        (_a_file, "no run there (it is a file)"),
+        (Path.mkdir, "no run there (no config.json)"),
+        (_runs_below, "no run there (no config.json, but the runs a, b)"),
+        (_empty_config, "config.json is unreadable: it is empty. Bring it back from a copy"),
+        (_folder_as_config, "config.json is unreadable: a folder is in its place"),
+        (_type_of_another_version, 'config.json is unreadable: config.steps is "many", where a value like'),
+    ],
+)
+def test_a_workdir_alone_says_why_it_names_no_run(command, tiny, tmp_path, make, words):
+    folder = tmp_path / "named"
+    make(folder)
+    line = error_line(command("--workdir", folder, "--mode=sample"))
+    assert words in line
+    assert str(folder) in line
+    assert "--config is missing" not in line
+    assert "run_config.py" not in line
+    assert words in error_line(command("--config", tiny, "--workdir", folder, "--mode=sample"))
+
+
 @pytest.fixture(scope="session")
 def own_process(start_process):
     """`own_process("--mode=sample", ...) -> Ended` of a process of its own."""

@@ -98,3 +98,56 @@ def test_the_error_that_ends_a_run_stays_in_its_log(tmp_path, error, line):
     with error_kept(path):
         pass
     assert path.read_text().count("\n") == 2
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (b"\n", "1 damaged line"),
+        (b"garbage\n", "1 damaged line"),
+        (b'{"step": 15, "seed": 0, "lo\n', "1 damaged line"),
+        (b'{"step": 15, "seed": 0, "loss": "\xff"}\n{"loss": 1.0}\n', "2 damaged lines"),
+        (b"[10]\n", "1 damaged line"),
+        (b'{"step": "10", "seed": 0}\n', "1 damaged line"),
+        (b'{"step": 15, "seed": 0, "loss": [1]}\n', "1 damaged line"),
+    ],
+)
+def test_whole_lines_beside_damaged_ones_stay(tmp_path, caplog, damage, said):
+    path = tmp_path / "metrics.jsonl"
+    first, second = (f'{{"step": {step}, "seed": 0, "loss": 1.5}}\n' for step in (10, 20))
+    path.write_bytes(first.encode() + damage + second.encode())
+    before = path.read_bytes()
+    assert dict(rows_until(path, 20)) == {10: {0: {"loss": 1.5}}, 20: {0: {"loss": 1.5}}}
+    MetricsFile(path, 20, seed=0, every=10).close()
+    assert path.read_text() == first + second
+    assert (tmp_path / "metrics.jsonl.damaged").read_bytes() == before
+    (line,) = caplog.messages
+    assert f"{path}: {said}. Its whole lines stay, and metrics.jsonl.damaged holds the file as it was" in line
+
+
+def test_another_version_s_line_is_whole(tmp_path, caplog):
+    """No seed yet, or further numbers."""
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"step": 10, "loss": 1}\n{"step": 20, "seed": null, "new": NaN, "none": null}\n')
+    before = path.read_text()
+    MetricsFile(path, 20, seed=0, every=10).close()
+    assert path.read_text() == before
+    assert caplog.messages == []
+
+
+def test_a_file_cut_short_says_which_lines_are_lost(tmp_path, caplog):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"step": 10, "seed": 0, "loss": 1.5}\n{"step": 20, "se')
+    MetricsFile(path, 25, seed=0, every=10).close()
+    assert caplog.messages == [f"{path}: its last whole line is of step 10. The lines up to step 20 are lost"]
+
+
+def test_a_folder_in_its_place_is_set_aside(tmp_path, caplog):
+    path = tmp_path / "metrics.jsonl"
+    for name in ("metrics.jsonl", "metrics.jsonl.damaged"):
+        (tmp_path / name).mkdir()
+    assert dict(rows_until(path, 20)) == {}
+    MetricsFile(path, 0, seed=0, every=10).close()
+    assert path.read_text() == ""
+    assert (tmp_path / "metrics.jsonl.damaged_2").is_dir()
+    assert "a folder is in its place" in caplog.text

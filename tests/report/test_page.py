@@ -13,12 +13,14 @@ from scipy import stats
 
 from jaxgen import report
 from jaxgen.report import __main__ as command
-from jaxgen.report.cards import reproduce
+from jaxgen.report.cards import card, reproduce
 from jaxgen.report.formatting import rounded
 from jaxgen.report.run_search import find_runs
+from jaxgen.report.sections import sections
 from jaxgen.settings import run_config
 
 FIRST, SECOND = [10.0, 10.6, 10.3], [12.0, 12.9, 12.2]
+SESSIONS = (0, "0.10.0"), (500, "0.12.0")
 HOSTILE = '<script>alert(1)</script> & "quoted" | `code` $x_1$ --> 文字'
 
 
@@ -128,6 +130,17 @@ def test_resumptions_are_counted(run, tmp_path):
     run.make(tmp_path / "a", 3.0, log=log)
     (found,) = find_runs([tmp_path])[0]
     assert (found.resumes, found.restarts) == (2, 1)
+
+
+def test_sessions_of_several_versions_stand_in_the_card(run, tmp_path):
+    both = {"python": "3.11.7", "commit": None}
+    entries = [{"from_step": step, "packages": {"jax": jax, "numpy": "2"}, **both} for step, jax in SESSIONS]
+    run.make(tmp_path / "a", 3.0, facts={"sessions": entries})
+    run.make(tmp_path / "b", 3.0, seed=1, facts={"sessions": entries[:1]})
+    ((section,), _) = sections(find_runs([tmp_path])[0])
+    facts = [dict(card(found, model).facts) for model in section.models for found in model.runs]
+    assert (facts[0]["from step 0 to 500"], facts[0]["from step 500 on"]) == ("jax 0.10.0", "jax 0.12.0")
+    assert not [name for name in facts[1] if name.startswith("from step")]
 
 
 @pytest.mark.filterwarnings(r"ignore:the load_module\(\) method is deprecated")

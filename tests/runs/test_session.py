@@ -3,19 +3,19 @@
 import numpy as np
 import pytest
 
-from jaxgen.runs import session
+from jaxgen.runs import run_data, session
 
 
 @pytest.fixture
 def opened_data(monkeypatch):
     """The names of data sets, each time one is opened."""
-    names, open_dataset = [], session.open_dataset
+    names, open_dataset = [], run_data.open_dataset
 
     def noted(config, **options):
         names.append(config.name)
         return open_dataset(config, **options)
 
-    monkeypatch.setattr(session, "open_dataset", noted)
+    monkeypatch.setattr(run_data, "open_dataset", noted)
     return names
 
 

@@ -1,6 +1,7 @@
 """Checkpoints: exact, verified, newest and best kept, damage falls back, a full disk loses nothing."""
 
 import errno
+import json
 import logging
 from pathlib import Path
 from types import SimpleNamespace
@@ -115,6 +116,53 @@ def test_keeps_the_best_beside_the_newest(folder, better, best):
     again = Checkpoints(folder, 1, "fd", better)  # a new process ranks the same
     assert again.best_step() == best
     again.close()
+
+
+@pytest.mark.parametrize("damage", ["", "{", '{"other": 1.0}', '{"fd": "x"}', '{"fd": 0.5}', None])
+def test_a_damaged_rank_is_rebuilt_and_hinders_nothing(folder, caplog, damage):
+    """orbax cannot open any checkpoint if one of its files of metrics is damaged; None: a folder in its place."""
+    checkpoints = Checkpoints(folder, 1, "fd")
+    for step, value in ((10, 1.0), (20, 5.0)):
+        checkpoints.save(step, state_at(step), {}, {"fd": value})
+    checkpoints.close()
+    path = folder / "20" / "metrics" / "metrics"
+    path.unlink()
+    path.mkdir() if damage is None else path.write_text(damage)
+    for read_only in (True, False):
+        again = Checkpoints(folder, 1, "fd", read_only=read_only)
+        assert again.best_step() == 10
+        assert again.restore(abstract())[0].step == 20
+        again.close()
+    assert json.loads(path.read_text()) == {"fd": 5.0}
+    assert "checkpoint 20: its damaged file of metrics is written anew" in caplog.text
+
+
+def test_a_changed_number_beside_the_arrays_is_noticed(folder, caplog):
+    saved(folder, steps=(10, 20)).close()
+    path = folder / "20" / "meta" / "metadata"
+    path.write_text(path.read_text().replace("0.1,", "0.2,"))
+    checkpoints = Checkpoints(folder, 2)
+    state, meta = checkpoints.restore(abstract())
+    assert (state.step, meta["window"]) == (10, {"loss": [0.1, 1 / 3]})
+    assert "checkpoint 20 is damaged (ValueError: checksum of the JSON" in caplog.text
+    checkpoints.close()
+
+
+def test_a_checkpoint_of_an_earlier_version_has_no_checksum_of_its_json(folder):
+    saved(folder, steps=(10,)).close()
+    path = folder / "10" / "meta" / "metadata"
+    meta = json.loads(path.read_text())
+    del meta["meta_checksum"]
+    path.write_text(json.dumps(meta))
+    checkpoints = Checkpoints(folder, 2)
+    assert checkpoints.restore(abstract())[0].step == 10
+    checkpoints.close()
+
+
+def test_a_file_in_the_place_of_the_checkpoints_is_one_line(folder):
+    folder.write_text("")
+    with pytest.raises(UserError, match="is a file, where the folder of the checkpoints is due"):
+        Checkpoints(folder, 2)
 
 
 def test_a_metric_that_is_best_at_a_value_ranks_by_its_distance(tmp_path):

@@ -6,8 +6,6 @@ images also have files, so that the runs of a study do not compute the same feat
 
 import contextlib
 import json
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -55,8 +53,11 @@ def arrays_of(path: Path) -> Iterator[Mapping[str, np.ndarray]]:
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
             yield arrays
-    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error, AttributeError) as error:
-        raise Mismatch(f"damaged ({' '.join(str(error).split())[:200]})") from None
+    except (OSError, Mismatch):
+        raise
+    except Exception as error:
+        # A damaged byte of a zip or of an array's header fails in any layer, and with any exception.
+        raise Mismatch(f"damaged ({' '.join(str(error).split())[:200] or type(error).__name__})") from None
 
 
 def load(path: Path) -> SavedStatistics:
@@ -132,8 +133,8 @@ def load_features(path: Path, metadata: dict) -> np.ndarray:
     """
     with arrays_of(path) as arrays:
         features, of = arrays["features"], json.loads(str(arrays["metadata"]))
-    if of != json.loads(json.dumps(metadata)):
-        raise Mismatch("of other images or another extractor")
-    if features.shape != (metadata["n"], metadata["feature_size"]) or not np.isfinite(features).all():
-        raise Mismatch(f"damaged (features {features.shape})")
+        if of != json.loads(json.dumps(metadata)):
+            raise Mismatch("of other images or another extractor")
+        if features.shape != (metadata["n"], metadata["feature_size"]) or not np.isfinite(features).all():
+            raise Mismatch(f"damaged (features {features.shape})")
     return features
