@@ -17,6 +17,7 @@ _FOLDER = "cifar-10-batches-bin"
 # What is known without the files, for --mode=plan.
 EXAMPLES = {"side": 32, "channels": 3, "classes": 10, "train": 50_000, "test": 10_000}
 _RECORD = 1 + 3 * 32 * 32  # label, then the red, green and blue planes
+_LARGEST = 50_000 * _RECORD
 
 
 def files(config) -> list[Path]:
@@ -54,6 +55,8 @@ def _from_archive(path: Path, names: list[str]) -> dict[str, tuple[np.ndarray, n
                 for member in archive:
                     name = PurePosixPath(member.name).name
                     if name in names and member.isfile():
+                        if member.size > _LARGEST:
+                            raise UserError(f"{path}: {name} has {member.size:,} bytes, more than a batch of CIFAR-10")
                         batches[name] = _batch(archive.extractfile(member).read(), f"{path}: {name}")
             # gzip compares its checksum at the end only, which lies beyond the last member.
             while stream.read(1 << 20):

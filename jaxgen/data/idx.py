@@ -1,6 +1,8 @@
 """IDX files, the format of MNIST and Fashion-MNIST: a big-endian header, then bytes."""
 
 import gzip
+import io
+import math
 import zlib
 from pathlib import Path
 
@@ -21,25 +23,37 @@ def read(path: Path, dimensions: int) -> np.ndarray:
     Raises:
       UserError: the file is no such file, is truncated, or is longer than its header says.
     """
-    data = path.read_bytes()
-    if data[:2] == _GZIP_MAGIC:
-        try:
-            data = gzip.decompress(data)
-        except (EOFError, OSError, zlib.error) as error:
-            raise UserError(f"{path} is truncated or damaged ({error}). Replace it by a whole copy") from None
     magic = bytes([0, 0, 8, dimensions])  # 8: unsigned bytes
     start = 4 + 4 * dimensions
+    data = _unpacked(path, start)
     if data[:4] != magic or len(data) < start:
         raise UserError(
             f"{path} is no IDX file of {dimensions} dimensions: it starts with {data[:4].hex()}, not {magic.hex()}"
         )
     shape = tuple(int(size) for size in np.frombuffer(data, ">u4", dimensions, 4))
-    if len(data) - start != np.prod(shape, dtype=np.int64):
+    if 0 in shape:
+        raise UserError(f"{path} holds nothing: its header says {list(shape)}. Replace it by a whole copy")
+    if len(data) - start != math.prod(shape):  # Python's own numbers, since 64 bits would overflow
         raise UserError(
             f"{path} is truncated or damaged: it has {len(data) - start} bytes, but its header says {list(shape)}. "
             "Replace it by a whole copy"
         )
     return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
+
+
+def _unpacked(path: Path, start: int) -> bytes:
+    """The file's bytes. Of a gzipped one no more than its header of `start` bytes says, and one byte to tell."""
+    packed = path.read_bytes()
+    if packed[:2] != _GZIP_MAGIC:
+        return packed
+    try:
+        with gzip.open(io.BytesIO(packed)) as file:
+            head = file.read(start)
+            size = math.prod(int(n) for n in np.frombuffer(head[4:], ">u4", (len(head) - 4) // 4)) if head[4:] else 0
+            # gzip packs at most 1,032 bytes into one. A header that claims more is damaged.
+            return head + file.read(min(size, 1032 * len(packed)) + 1)
+    except (EOFError, OSError, zlib.error) as error:
+        raise UserError(f"{path} is truncated or damaged ({error}). Replace it by a whole copy") from None
 
 
 def files(config, listing: str) -> dict[str, list[Path]]:

@@ -11,18 +11,21 @@ The images of a patient lie in one split. A hash of the patient's id puts `test_
 into "test". The class of a patient is that of the first image. A row without a patient counts as its own patient.
 """
 
-import csv
 import hashlib
-import io
+import logging
+import re
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from jaxgen.data import folder
+from jaxgen.data import csv_file, folder
 from jaxgen.data.base import Dataset
 from jaxgen.data.container import Container, open_container
 from jaxgen.errors import UserError
 from jaxgen.settings import lookup
 
+log = logging.getLogger(__name__)
+# What a spreadsheet makes of the number of a patient where others are missing.
+_WHOLE = re.compile(r"^([0-9]+)\.0+$")
 _COLUMNS = ("patientid", "finding", "view", "modality", "filename")
 
 
@@ -69,7 +72,8 @@ def _listing(config):
             f"{path}: {len(absent)} of {len(rows)} images in metadata.csv are missing, such as {absent[0]}. "
             "Complete the copy, or set data.skip_bad_images=True to leave them out"
         )
-    present = [row for row in rows if row.path not in set(absent)]
+    lost = set(absent)
+    present = [row for row in rows if row.path not in lost]
     if not present:
         raise UserError(f"{path}: all {len(rows)} chosen images of metadata.csv are missing, such as {absent[0]}")
     names = tuple(config.finding) or tuple(sorted({row.finding for row in rows}))
@@ -86,19 +90,49 @@ def _rows(container: Container, where: str) -> list[_Row]:
     if not tables:
         raise UserError(f"{where} holds no metadata.csv: data.name=ieee8023 reads covid-chestxray-dataset's layout")
     table = min(tables, key=lambda name: (name.count("/"), name))
-    reader = csv.DictReader(io.StringIO(container.read(table).decode("utf-8-sig", errors="replace"), newline=""))
-    if missing := [name for name in _COLUMNS if name not in (reader.fieldnames or ())]:
-        raise UserError(f"{where}: {table} lacks the columns {', '.join(missing)}")
-    base, rows = table.removesuffix("metadata.csv"), []
-    for line in reader:
-        cell = {name: (line.get(name) or "").strip() for name in (*_COLUMNS, "folder")}
+    where = f"{where}: {table}"
+    # Notes of physicians in another encoding than UTF-8 do no harm, but broken names would.
+    text = container.read(table).decode("utf-8-sig", errors="replace")
+    header, lines = csv_file.parse(text, where, lenient=True)
+    if missing := [name for name in _COLUMNS if name not in header]:
+        raise UserError(f"{where} lacks the columns {', '.join(missing)}")
+    if twice := [name for name in (*_COLUMNS, "folder") if header.count(name) > 1]:
+        raise UserError(f"{where}: two columns are called {twice[0]!r}: rename one")
+    base, rows, differing = table.removesuffix("metadata.csv"), {}, []
+    for number, cells in csv_file.of_one_length(header, lines, where):
+        cell = {"folder": "", **dict(zip(header, cells, strict=True))}
+        if broken := next((name for name in (*_COLUMNS, "folder") if "\ufffd" in cell[name]), None):
+            raise UserError(f"{where}: {broken!r} in line {number} is not in UTF-8. Save the file in UTF-8")
         if folder.is_image(cell["filename"]):
             path = f"{base}{cell['folder'] or 'images'}/{cell['filename']}"
-            patient = cell["patientid"] or cell["filename"]
-            rows.append(_Row(path, patient, cell["finding"], cell["view"], cell["modality"]))
-    if not rows:
-        raise UserError(f"{where}: {table} lists no images")
-    return list({row.path: row for row in rows}.values())  # a few files are listed twice
+            patient = _WHOLE.sub(r"\1", cell["patientid"]) or cell["filename"]
+            row = _Row(path, patient, cell["finding"], cell["view"], cell["modality"])
+            if path in rows and rows[path] != row:
+                differing.append(path)
+            rows[path] = row
+    if differing:
+        log.warning("%s lists %d images again with other facts, such as %s. The last counts", where, *_told(differing))
+    named = [row for row in rows.values() if row.finding]
+    unnamed = len(rows) - len(named)
+    if unnamed:
+        log.warning("%s: %d images have no finding and are left out", where, unnamed)
+    if not named:
+        raise UserError(f"{where} lists no images{' with a finding' if unnamed else ''}")
+    _tell_spellings(where, {row.finding for row in named})
+    return named
+
+
+def _told(paths: list[str]) -> tuple[int, str]:
+    return len(set(paths)), paths[0]
+
+
+def _tell_spellings(where: str, findings: set[str]) -> None:
+    """A line on findings that differ in the case of letters only, since each is a class."""
+    spelled: dict[str, list[str]] = {}
+    for finding in sorted(findings):
+        spelled.setdefault(finding.lower(), []).append(finding)
+    if same := [names for names in spelled.values() if len(names) > 1]:
+        log.warning("%s: the findings %s differ in case only and are classes of their own", where, ", ".join(same[0]))
 
 
 def _chosen(rows: list[_Row], config) -> list[_Row]:
@@ -132,7 +166,8 @@ def _split(rows: list[_Row], names: tuple[str, ...], config) -> folder.Listing:
     """Splits in which no patient is in both."""
     patients: dict[str, list[tuple[str, str]]] = {}
     for row in rows:
-        label = next(name for name in names if (_fits(row.finding, name) if config.finding else row.finding == name))
+        chosen = config.finding
+        label = next(name for name in names if _fits(row.finding, name)) if chosen else row.finding
         patients.setdefault(row.patient, []).append((row.path, label))
     by_class: dict[str, list[str]] = {}
     for patient, images in patients.items():

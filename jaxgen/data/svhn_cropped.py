@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxgen.data import download
+from jaxgen.data import download, mat
 from jaxgen.data.base import Dataset, Split, wanted_splits
 from jaxgen.errors import UserError
 
@@ -27,20 +27,17 @@ def load(config) -> Dataset:
 
 
 def _read(path: Path) -> Split:
-    from scipy.io import loadmat
-
-    try:
-        content = loadmat(path)
-    except Exception as error:  # A damaged file fails in any layer: header, zlib, array tags.
-        raise UserError(f"{path} is truncated or damaged ({error}). Replace it by a whole copy") from None
+    content = mat.read(path)
     if missing := {"X", "y"} - set(content):
         raise UserError(f"{path} lacks {' and '.join(sorted(missing))}. It must be SVHN's format 2 (cropped digits)")
     images, labels = content["X"], content["y"].ravel()
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[:3] != (32, 32, 3):
         raise UserError(f"{path}: X is {images.dtype} {list(images.shape)}. SVHN has uint8 [32, 32, 3, N]")
+    if not len(labels):
+        raise UserError(f"{path} holds no images")
     if len(labels) != images.shape[3]:
         raise UserError(f"{path} holds {images.shape[3]} images but {len(labels)} labels")
-    if labels.min() < 1 or labels.max() > 10:
+    if not (labels.min() >= 1 and labels.max() <= 10 and (labels == np.floor(labels)).all()):
         raise UserError(f"{path} holds labels from {labels.min()} to {labels.max()}. SVHN has 1 to 10")
     # The file writes the digit 0 as class 10.
     return Split(np.ascontiguousarray(images.transpose(3, 0, 1, 2)), labels.astype(np.int32) % 10)

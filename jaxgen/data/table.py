@@ -2,6 +2,7 @@
 
 import csv
 import io
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ from jaxgen.data.base import Dataset, Split, wanted_splits
 from jaxgen.errors import UserError
 from jaxgen.files.workdir import write_atomic
 
+log = logging.getLogger(__name__)
 # Below so many rows neither a split nor any statistic says anything.
 MIN_ROWS = 20
 # Numbers that need more are written as finely as float32 holds them.
@@ -37,6 +39,21 @@ def columns_of(facts: dict) -> list[Column]:
 def label_place(columns: Sequence[Column]) -> int | None:
     """The index of the label column, or None."""
     return next((i for i, column in enumerate(columns) if column.label), None)
+
+
+def kinds(columns: Sequence[Column], rows: np.ndarray) -> str:
+    """The kinds of columns of a table in words: numbers, categories, the label, and those that never change.
+
+    rows: [N, C], N at least 1.
+    """
+    categories = sum(bool(column.categories) and not column.label for column in columns)
+    counts = {"of numbers": sum(not column.categories for column in columns), "of categories": categories}
+    parts = [f"{count:,} {kind}" for kind, count in counts.items() if count]
+    parts += [f"the label {column.name[:80]!r}" for column in columns if column.label]
+    constant = [column.name[:80] for column, same in zip(columns, (rows == rows[0]).all(axis=0), strict=True) if same]
+    more = f" and {len(constant) - 3:,} more" if len(constant) > 3 else ""
+    same = f". The same in all rows: {', '.join(constant[:3])}{more}" if constant else ""
+    return f"{len(columns):,} columns: {', '.join(parts)}{same}"
 
 
 def dataset(config, name: str, columns: Sequence[Column], rows: np.ndarray, info: dict[str, Any]) -> Dataset:
@@ -82,8 +99,19 @@ def dataset(config, name: str, columns: Sequence[Column], rows: np.ndarray, info
         for part, ids in zip(("train", "test"), parts, strict=True)
         if part in wanted_splits(config, ("train", "test"))
     }
+    known = kinds(columns, rows)
+    counts = ", ".join(f"{part} {len(split.images):,} rows" for part, split in splits.items())
+    left_out = "".join(f". Left out: {count:,} {reason}" for reason, count in info.get("left_out", {}).items())
+    log.info("data: %s: %s, %s%s", name, counts, known, left_out)
     facts = {"columns": [[column.name, list(column.categories), column.label] for column in columns]}
-    info = {**info, "rows": len(rows), "test_fraction": config.test_fraction, "seed": config.seed, **facts}
+    info = {
+        **info,
+        "rows": len(rows),
+        "test_fraction": config.test_fraction,
+        "seed": config.seed,
+        "kinds": known,
+        **facts,
+    }
     return Dataset(name, splits, class_names, info, {"points": facts})
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from jaxgen.metrics.base import Context
-from jaxgen.metrics.collected import Collected
+from jaxgen.metrics.collected import Collected, no_number
 
 NEEDS = "encode"
 DIRECTION = "higher"
@@ -11,6 +11,7 @@ TITLE, UNIT = "active units", ""
 MEANING = "Number of latent dimensions that the encoder uses. Further dimensions carry no information."
 SETTINGS = ("units", "threshold")
 MIN_SAMPLES = 100
+FEWEST = 2  # one image has no variance
 EXTRACTOR = None
 THRESHOLD = 0.01
 _RESAMPLES = 200
@@ -40,6 +41,8 @@ def start(context: Context) -> Collected:
 
     def finish(rows: np.ndarray) -> dict:
         mean, log_variance = rows[:, 0], rows[:, 1]
+        if bad := int((~np.isfinite(rows)).any((1, 2)).sum()):
+            return no_number(f"the encoder gave numbers that are not finite for {bad} of {len(rows)} images")
         kl = kl_per_dimension(mean, log_variance)
         return {
             "value": float((activity(mean) > THRESHOLD).sum()),

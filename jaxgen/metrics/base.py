@@ -5,6 +5,8 @@ A metric `name` is a module `jaxgen.metrics.<name>` (or the user's own, by impor
 - `NEEDS`: the view that it measures, one of `VIEWS` or another view of the user's own recipe.
 - `DIRECTION`: "lower" or "higher" for the better direction, the best value ("0.5" means near 0.5), or "none".
 - `MIN_SAMPLES`: with fewer images on either side, evaluation refuses the metric, or computes and marks it.
+- Optionally `FEWEST`: with fewer images on either side the number does not exist, and evaluation refuses the metric,
+  whatever is allowed. The default is 1.
 - `EXTRACTOR`: a feature network's name (`jaxgen.metrics.extractors.<name>`), `CHOSEN` for the user's network, or None.
 - `start(context) -> accumulator`. The accumulator has `update(batch)` for each batch and `result()` at the end, which
   returns `{"value": float, "spread": float or None, "spread_kind": str, ...}`. Further keys are free. All processes

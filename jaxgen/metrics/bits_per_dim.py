@@ -41,7 +41,7 @@ def start(context: Context) -> Collected:
         bits = bits_per_dim(nats, facts["dimensions"], facts["scale_nats_per_dim"])
         return {
             "value": float(bits.mean()),
-            "spread": float(bits.std() / np.sqrt(len(bits))),
+            "spread": float(bits.std() / np.sqrt(len(bits))) if np.isfinite(bits).all() else None,
             "spread_kind": "standard error over images",
             "nats_per_image": float(nats.astype(np.float64).mean()),
             **facts,

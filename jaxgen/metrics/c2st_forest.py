@@ -8,6 +8,7 @@ TITLE, UNIT = "C2ST forest AUC", ""
 MEANING = "How well a random forest separates generated from unseen real rows: 0.5 is chance, 1 is perfect."
 SETTINGS = ("rows_of_each", "folds")
 MIN_SAMPLES, USES = tabular.MIN_ROWS, tabular.USES
+FEWEST = tabular.FOLDS  # each fold holds a row of either side
 EXTRACTOR = None
 
 

@@ -8,6 +8,7 @@ TITLE, UNIT = "C2ST logistic AUC", ""
 MEANING = "How well a linear classifier separates generated from unseen real rows. Even shuffled columns reach 0.5."
 SETTINGS = ("rows_of_each", "folds")
 MIN_SAMPLES, USES = tabular.MIN_ROWS, tabular.USES
+FEWEST = tabular.FOLDS  # each fold holds a row of either side
 EXTRACTOR = None
 
 

@@ -114,6 +114,11 @@ def digests(images: Pixels) -> list[bytes]:
     ]
 
 
+def no_number(reason: str) -> dict:
+    """The result of a metric that has no number for what it was given, with the reason in a short sentence."""
+    return {"value": float("nan"), "spread": None, "spread_kind": f"none: {reason}", "note": reason}
+
+
 def mean_and_deviation(values: np.ndarray) -> dict:
     """Summarises values [N] of single images: mean as `value`, standard deviation as `spread`, standard error."""
     return {

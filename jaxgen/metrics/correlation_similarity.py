@@ -3,12 +3,14 @@
 import numpy as np
 
 from jaxgen.metrics import tabular
+from jaxgen.metrics.collected import no_number
 
 NEEDS = "points"
 DIRECTION = "higher"
 TITLE, UNIT = "correlation similarity", ""
 MEANING = "How similar the correlations of all pairs of columns are, at best 1. Independent columns stay above 0."
 MIN_SAMPLES, USES = tabular.MIN_ROWS, tabular.USES
+FEWEST = 2  # one row has no correlation
 EXTRACTOR = None
 
 
@@ -18,7 +20,7 @@ def start(tables: tabular.Tables) -> dict:
     numbers = tables.numbers()
     pairs = np.triu_indices(len(numbers), 1)
     if not len(pairs[0]):
-        return {"value": float("nan"), "spread": None, "spread_kind": "none: fewer than two columns of numbers"}
+        return no_number("fewer than two columns of numbers vary in the training split")
     real, fake = (tabular.correlations(rows[:, numbers])[pairs] for rows in (tables.real, tables.fake))
     difference = np.abs(real - fake)
     return {

@@ -9,7 +9,7 @@ DIRECTION = "higher"
 TITLE, UNIT = "coverage", ""
 MEANING = "Share of real images with a sample nearby. It is low if the model misses part of the data."
 SETTINGS, USES, FEW = manifold.SETTINGS, manifold.USES, manifold.FEW
-MIN_SAMPLES = 1000
+MIN_SAMPLES, FEWEST = 1000, manifold.FEWEST
 EXTRACTOR = CHOSEN
 
 

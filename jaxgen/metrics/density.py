@@ -14,7 +14,7 @@ MEANING = (
     "How many real neighbourhoods hold each sample: near 1 for real data, low for samples that look like no image."
 )
 SETTINGS, USES, FEW = manifold.SETTINGS, manifold.USES, manifold.FEW
-MIN_SAMPLES = 1000
+MIN_SAMPLES, FEWEST = 1000, manifold.FEWEST
 EXTRACTOR = CHOSEN
 
 

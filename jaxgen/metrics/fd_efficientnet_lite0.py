@@ -9,7 +9,7 @@ DIRECTION = "lower"
 TITLE, UNIT = "Frechet distance", ""
 MEANING, FEW = fid.MEANING, fid.FEW
 # The covariance of 1,280 features is rank-deficient up to 1,280 images; the field's floor of 2,048 clears it.
-MIN_SAMPLES = 2048
+MIN_SAMPLES, FEWEST = 2048, fid.FEWEST
 EXTRACTOR = "efficientnet_lite0"
 USES = ("real.statistics",)
 

@@ -13,6 +13,7 @@ MEANING = (
 )
 # The covariance of 2,048 features is rank-deficient up to 2,048 images.
 MIN_SAMPLES = 2048
+FEWEST = 2  # one image has no covariance
 EXTRACTOR = CHOSEN
 USES = ("real.statistics",)
 # Another network's distance is no FID: `fd_efficientnet_lite0`.

@@ -21,6 +21,7 @@ MEANING = "The Frechet distance of infinitely many samples, by extrapolation."
 SETTINGS = ("points", "smallest_size")
 # The smallest number that its authors evaluate with.
 MIN_SAMPLES = 5000
+FEWEST = 4  # three sizes of two samples and more
 EXTRACTOR = CHOSEN
 USES = ("real.statistics",)
 PREFIX = "fd_infinity"

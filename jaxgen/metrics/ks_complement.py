@@ -1,7 +1,6 @@
 """Similarity of generated and real values of each column: one minus the mean Kolmogorov-Smirnov distance."""
 
 import numpy as np
-from scipy.stats import ks_2samp
 
 from jaxgen.metrics import tabular
 
@@ -11,6 +10,13 @@ TITLE, UNIT = "KS complement", ""
 MEANING = "How similar each column's own values are, at best 1. It ignores dependence between columns."
 MIN_SAMPLES, USES = tabular.MIN_ROWS, tabular.USES
 EXTRACTOR = None
+
+
+def largest_difference(a: np.ndarray, b: np.ndarray) -> float:
+    """sup |F_a - F_b| of the distribution functions of values [n] and [m]: the Kolmogorov-Smirnov statistic."""
+    every = np.concatenate([a, b])
+    shares = [np.searchsorted(np.sort(side), every, side="right") / len(side) for side in (a, b)]
+    return float(np.abs(shares[0] - shares[1]).max())
 
 
 @tabular.on_tables
@@ -26,7 +32,7 @@ def start(tables: tabular.Tables) -> dict:
             shares = [np.bincount(values.astype(int), minlength=count) / len(values) for values in (real, fake)]
             alike.append(1 - np.abs(shares[0] - shares[1]).sum() / 2)
         else:
-            alike.append(1 - ks_2samp(real, fake, method="asymp").statistic)
+            alike.append(1 - largest_difference(real, fake))
     alike = np.array(alike)
     counted = np.arange(len(alike)) != (-1 if tables.label is None else tables.label)
     return {

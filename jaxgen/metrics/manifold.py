@@ -30,6 +30,7 @@ TILE = 2048
 _KEPT = 8
 _PAIRS_AT_ONCE = 4096
 K, K_DENSITY = 3, 5
+FEWEST = K_DENSITY + 1  # so that each image has its neighbours
 # Real images that manifolds are made of, at most: as many as Kynkaanniemi et al. take, and minutes rather than hours.
 MAX_REAL = 50_000
 

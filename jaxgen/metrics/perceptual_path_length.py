@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgen.metrics.base import Context, OutputBatch
-from jaxgen.metrics.collected import Collected
+from jaxgen.metrics.collected import Collected, no_number
 from jaxgen.metrics.extractors import lpips_vgg
 from jaxgen.metrics.extractors.lpips import unsuitable_for
 
@@ -69,6 +69,8 @@ def path_lengths(measure: Callable, context: Context, **facts) -> Collected:
         return np.asarray(batch.host(measure(shrunk(a), shrunk(b))), np.float64) / EPSILON**2
 
     def finish(lengths: np.ndarray) -> dict:
+        if bad := int((~np.isfinite(lengths)).sum()):
+            return no_number(f"{bad} of {len(lengths)} paths have no finite length")
         rng = np.random.default_rng(context.seed)
         draws = [filtered_mean(rng.choice(lengths, len(lengths))) for _ in range(_RESAMPLES)]
         return {

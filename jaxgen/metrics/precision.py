@@ -9,7 +9,7 @@ DIRECTION = "higher"
 TITLE, UNIT = "precision", ""
 MEANING = "Share of samples that lie among the real images: fidelity."
 SETTINGS, USES, FEW = manifold.SETTINGS, manifold.USES, manifold.FEW
-MIN_SAMPLES = 1000
+MIN_SAMPLES, FEWEST = 1000, manifold.FEWEST
 EXTRACTOR = CHOSEN
 
 

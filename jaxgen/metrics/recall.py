@@ -9,7 +9,7 @@ DIRECTION = "higher"
 TITLE, UNIT = "recall", ""
 MEANING = "Share of real images that lie among the samples: variety."
 SETTINGS, USES, FEW = manifold.SETTINGS, manifold.USES, manifold.FEW
-MIN_SAMPLES = 1000
+MIN_SAMPLES, FEWEST = 1000, manifold.FEWEST
 EXTRACTOR = CHOSEN
 
 

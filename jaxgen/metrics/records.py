@@ -64,10 +64,24 @@ def record(
 def _finite(record: dict[str, Any]) -> dict[str, Any]:
     """The record with null for each infinite or undefined number, since JSON has none, and a note that says so."""
     bad = {key: value for key, value in record.items() if isinstance(value, float) and not math.isfinite(value)}
-    if not bad:
+    inside = {key: value for key, value in record.items() if key not in bad and _without_bad(value) != value}
+    if not bad and not inside:
         return record
-    reason = "; ".join(f"{key} is {value}" for key, value in bad.items())
-    return {**record, **dict.fromkeys(bad), "note": "; ".join(filter(None, [record.get("note"), reason]))}
+    reasons = [f"{key} is {value}" for key, value in bad.items()]
+    reasons += [f"{key} has numbers that are not finite" for key in inside]
+    whole = {**record, **dict.fromkeys(bad), **{key: _without_bad(value) for key, value in inside.items()}}
+    return {**whole, "note": "; ".join(filter(None, [record.get("note"), *reasons]))}
+
+
+def _without_bad(value: object) -> object:
+    """Lists and dicts with null for each infinite or undefined number in them."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, list | tuple):
+        return type(value)(_without_bad(part) for part in value)
+    if isinstance(value, dict):
+        return {key: _without_bad(part) for key, part in value.items()}
+    return value
 
 
 def format_table(results: Mapping[str, Any]) -> str:

@@ -120,9 +120,16 @@ def few_samples(metric: Selected, n_real: int | None, n_fake: int, allow: bool) 
       n_real: None if unknown (published statistics).
 
     Raises:
-      UserError: there are fewer than the metric's minimum and `allow` is false.
+      UserError: there are fewer than the metric's minimum and `allow` is false, or so few that it does not exist.
     """
-    minimum = metric.module.MIN_SAMPLES
+    minimum, fewest = metric.module.MIN_SAMPLES, getattr(metric.module, "FEWEST", 1)
+    if allow and min(n_fake, n_fake if n_real is None else n_real) < fewest:
+        real = "" if n_real is None else f"{n_real} real and "
+        raise UserError(
+            f"evaluation.metrics: {metric.name} does not exist for fewer than {fewest} images or rows, and has {real}"
+            f"{n_fake} generated. Raise evaluation.num_samples (--num_samples), use a larger split, or leave "
+            f"{metric.name} out"
+        )
     n_real = None if metric.view in ("points", *PATH_VIEWS) else n_real  # those are compared with no real image
     if min(n_fake, n_fake if n_real is None else n_real) >= minimum:
         return {}

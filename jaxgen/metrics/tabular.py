@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from jaxgen.metrics.base import Context
-from jaxgen.metrics.collected import Collected, of_output
+from jaxgen.metrics.collected import Collected, no_number, of_output
 
 if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin
@@ -67,7 +67,7 @@ def on_tables(measure: Callable[[Tables], dict]) -> Callable[[Context], Collecte
     def start(context: Context) -> Collected:
         def finish(rows: np.ndarray) -> dict:
             if bad := int((~np.isfinite(rows)).any(1).sum()):
-                return {"value": float("nan"), "spread": None, "spread_kind": f"none: {bad} rows are not finite"}
+                return no_number(f"{bad} of {len(rows)} generated rows are not finite")
             return measure(tables_of(context, rows))
 
         return of_output(finish)

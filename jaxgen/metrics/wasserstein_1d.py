@@ -4,7 +4,7 @@ import numpy as np
 from scipy.stats import wasserstein_distance
 
 from jaxgen.metrics.base import Context
-from jaxgen.metrics.collected import Collected, of_output
+from jaxgen.metrics.collected import Collected, no_number, of_output
 
 NEEDS = "points"
 DIRECTION = "lower"
@@ -27,7 +27,7 @@ def start(context: Context) -> Collected:
     def finish(points: np.ndarray) -> dict:
         points = points[:, 0]
         if not np.isfinite(points).all():
-            return {"value": float("inf"), "spread": None, "spread_kind": "none: some points are not finite"}
+            return no_number(f"{int((~np.isfinite(points)).sum())} of {len(points)} points are not finite")
         return {
             "value": float(wasserstein_distance(points, real)),
             "spread": None,

@@ -7,6 +7,7 @@ code is dropped unread. A file with any other name is refused before anything is
 """
 
 import collections
+import io
 import pickle
 from collections.abc import Callable, ItemsView
 from pathlib import Path
@@ -15,9 +16,11 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 
 from jaxgen.errors import UserError
-from jaxgen.metrics.extractors.numpy_pickle import NumberType
+from jaxgen.metrics.extractors import pickle_limits
+from jaxgen.metrics.extractors.numpy_pickle import Encode, NumberType
 from jaxgen.metrics.extractors.torch_file import DAMAGE, read_storage, strided
 
+_MOST_TENSORS = 100_000
 _MOST_MODULES = 10_000  # a network has about a hundred; a hostile file could nest them without end
 
 
@@ -54,8 +57,7 @@ def read_network_pickle(path: str | Path) -> Contents:
     """
     path = Path(path)
     try:
-        with path.open("rb") as file:
-            tree = _NetworkUnpickler(file).load()
+        tree = _NetworkUnpickler(path.read_bytes()).load()
         networks = {str(name): _network(value) for name, value in _items(tree) if isinstance(value, _Module)}
         training_set = _plain(dict(_items(tree)).get("training_set_kwargs"), {})
     except OSError as error:
@@ -101,8 +103,14 @@ def _module(meta) -> _Module:
     return _Module(meta["class_name"], dict(_items(meta["state"])))
 
 
-def _storage(data) -> _Storage:
-    return _Storage(read_storage(data))
+class _LoadStorage(NamedTuple):
+    """Takes the place of `torch.storage._load_from_bytes`."""
+
+    budget: pickle_limits.Budget
+
+    def __call__(self, data) -> _Storage:
+        self.budget.take(len(data))
+        return _Storage(read_storage(data))
 
 
 def _tensor(storage, offset, shape, strides, requires_grad=False, hooks=None, metadata=None) -> _Tensor:
@@ -121,12 +129,6 @@ def _number(kind: NumberType, data: bytes) -> bool | int | float:
     return np.frombuffer(data, kind.dtype, 1)[0].item()
 
 
-def _bytes(text, encoding) -> bytes:
-    if encoding != "latin1":
-        raise pickle.UnpicklingError(f"it holds bytes in the encoding {str(encoding)[:40]!r}")
-    return str.encode(text, "latin1")
-
-
 class _StandIn(NamedTuple):
     """Takes a function's place in the pickle: can be called, and has nothing that could be altered."""
 
@@ -142,11 +144,9 @@ _NAMES: dict[tuple[str, str], Any] = {
     ("dnnlib.util", "EasyDict"): dict,
     ("builtins", "set"): set,
     ("__builtin__", "set"): set,
-    ("_codecs", "encode"): _StandIn(_bytes),
     ("torch_utils.persistence", "_reconstruct_persistent_obj"): _StandIn(_module),
     ("torch._utils", "_rebuild_tensor_v2"): _StandIn(_tensor),
     ("torch._utils", "_rebuild_parameter"): _StandIn(_parameter),
-    ("torch.storage", "_load_from_bytes"): _StandIn(_storage),
     ("numpy", "dtype"): _StandIn(NumberType),
     ("numpy", "ndarray"): None,
     **{(f"numpy.{core}.multiarray", "scalar"): _StandIn(_number) for core in ("core", "_core")},
@@ -155,9 +155,17 @@ _NAMES: dict[tuple[str, str], Any] = {
 
 
 class _NetworkUnpickler(pickle.Unpickler):
+    def __init__(self, data: bytes):
+        stream = io.BytesIO(data)
+        pickle_limits.check(stream)
+        super().__init__(stream)
+        # Each text is turned into bytes once, and each storage is read once.
+        encode, load = (kind(pickle_limits.Budget(len(data))) for kind in (Encode, _LoadStorage))
+        self._names = {**_NAMES, ("_codecs", "encode"): encode, ("torch.storage", "_load_from_bytes"): load}
+
     def find_class(self, module: str, name: str) -> object:
-        if (module, name) in _NAMES:
-            return _NAMES[module, name]
+        if (module, name) in self._names:
+            return self._names[module, name]
         if module.split(".")[:2] == ["dnnlib", "tflib"]:
             raise pickle.UnpicklingError(
                 "it holds networks of TensorFlow's StyleGAN2 (dnnlib.tflib). Turn it into a PyTorch pickle first, "
@@ -196,6 +204,8 @@ def _collect(module: _Module, path: str, tensors: dict, attributes: dict) -> Non
             if value is not None and not (kind == "_buffers" and name in passing):
                 if not isinstance(value, _Tensor):
                     raise pickle.UnpicklingError(f"{prefix}{str(name)[:80]} is no tensor")
+                if len(tensors) == _MOST_TENSORS:
+                    raise pickle.UnpicklingError(f"it holds more than {_MOST_TENSORS} tensors")
                 tensors[f"{prefix}{name}"] = value.values
     attributes[path] = {name: _plain(value, {}) for name, value in state.items() if not str(name).startswith("_")}
     for name, value in _items(state.get("_modules", {})):

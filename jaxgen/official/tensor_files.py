@@ -1,7 +1,5 @@
 """Files of tensors under the official names. Reads and writes `.npz` and `.safetensors`, and reads `.pt` and `.pth`."""
 
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -10,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from jaxgen.errors import UserError
-from jaxgen.files import workdir
+from jaxgen.files import npz, workdir
 from jaxgen.metrics.extractors.torch_file import read_torch_file
 from jaxgen.official.network_pickle import Contents, Network, read_network_pickle
 
@@ -57,10 +55,10 @@ def write_tensors(path: Path, tensors: Mapping[str, np.ndarray], metadata: Mappi
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        with npz.opened(path) as arrays:
             return dict(arrays)
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"{path}: cannot be read as .npz ({' '.join(str(error).split())[:200]})") from None
+    except (npz.Damaged, OSError) as error:
+        raise UserError(f"{path}: cannot be read as .npz ({npz.reason_of(error)})") from None
 
 
 def _read_safetensors(path: Path) -> dict[str, np.ndarray]:

@@ -162,6 +162,8 @@ def get_config() -> ConfigDict:
     config.data.label_column = ""  # For `csv`: the column that holds the class. "": there is none.
     config.data.categorical_columns = ()  # For `csv`: other columns whose cells are names and not numbers.
     config.data.missing = "refuse"  # For `csv`: what happens to rows with empty cells, `refuse` or `drop_rows`.
+    # For `csv`: the words that count as empty cells, in any case of letters. (): every cell is a value.
+    config.data.missing_words = ("", "na", "n/a", "nan", "null", "none", "?")
     # For tables: how numbers are encoded for the networks. The encoding is fitted on the training split. `quantile`:
     # normal scores. `class_quantile`: normal scores within each class. `mode_specific`: Gaussian mixtures, as in CTGAN.
     config.data.normalization = "quantile"

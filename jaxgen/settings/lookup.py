@@ -22,6 +22,8 @@ _MARKS = {
     "metrics.extractors": ("load", "WEIGHTS"),
     "trackers": ("open_tracker",),
 }
+# A table may have thousands of columns.
+_MOST_LISTED = 100
 Fields = TypeVar("Fields", bound=NamedTuple)
 
 
@@ -129,7 +131,8 @@ def unknown(key: str, name: str, known: list[str], other: str = "") -> str:
     """One line for an unknown name: the nearest choice first, then all choices."""
     nearest = near(name, known, 1)
     hint = f"did you mean {nearest[0]!r}? " if nearest else ""
-    return f"{key}={name!r} is unknown: {hint}choices: {', '.join(known)}{', or ' + other if other else ''}"
+    shown = known if len(known) <= _MOST_LISTED else [*known[:_MOST_LISTED], f"{len(known) - _MOST_LISTED:,} more"]
+    return f"{key}={name!r} is unknown: {hint}choices: {', '.join(shown)}{', or ' + other if other else ''}"
 
 
 def _import_path(name: str, known: list[str], key: str) -> ModuleType:

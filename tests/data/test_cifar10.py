@@ -4,6 +4,7 @@ import tarfile
 import numpy as np
 import pytest
 
+from jaxgen.data import cifar10
 from jaxgen.data.base import open_dataset
 from jaxgen.errors import UserError
 
@@ -66,6 +67,13 @@ def test_a_truncated_archive_is_named(data_config, tmp_path, batches, part):
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * part) if part > 0 else part])
     with pytest.raises(UserError, match=r"cifar-10-binary\.tar\.gz is truncated or damaged"):
+        open_dataset(data_config(name="cifar10", dir=tmp_path), progress=False)
+
+
+def test_a_small_archive_cannot_take_gigabytes(data_config, tmp_path, batches, monkeypatch):
+    write_tar(tmp_path / "cifar-10-binary.tar.gz", batches)
+    monkeypatch.setattr(cifar10, "_LARGEST", 2 * 3073)
+    with pytest.raises(UserError, match=r"data_batch_1\.bin has 9,219 bytes, more than a batch"):
         open_dataset(data_config(name="cifar10", dir=tmp_path), progress=False)
 
 

@@ -68,17 +68,34 @@ def damaged(data, how):
         "long": gzip.compress(plain + b"0"),
         "magic": gzip.compress(b"\x00\x00\x0d\x03" + plain[4:]),
         "empty": b"",
+        "nothing": bytes([0, 0, 8, 3]) + (2**31).to_bytes(4, "big") * 2 + bytes(4),
+        "overflow": bytes([0, 0, 8, 3]) + (2**31).to_bytes(4, "big") * 2 + (4).to_bytes(4, "big"),
         "header": plain[:9],
     }[how]
 
 
-@pytest.mark.parametrize("how", ["truncated", "crc", "short", "long", "magic", "empty", "header"])
+@pytest.mark.parametrize(
+    "how", ["truncated", "crc", "short", "long", "magic", "empty", "nothing", "overflow", "header"]
+)
 def test_a_damaged_file_is_named(data_config, tmp_path, write, how):
     write(tmp_path)
     path = tmp_path / "train-images-idx3-ubyte.gz"
     path.write_bytes(damaged(path.read_bytes(), how))
-    with pytest.raises(UserError, match=r"train-images-idx3-ubyte\.gz is (truncated or damaged|no IDX file)"):
+    with pytest.raises(
+        UserError, match=r"train-images-idx3-ubyte\.gz (is truncated or damaged|is no IDX file|holds nothing)"
+    ):
         open_dataset(data_config(name="mnist", dir=tmp_path), progress=False)
+
+
+def test_a_small_file_unpacks_to_no_more_than_its_header_says(data_config, tmp_path, write, monkeypatch):
+    write(tmp_path)
+    read, sizes = gzip.GzipFile.read, []
+    monkeypatch.setattr(gzip.GzipFile, "read", lambda file, size=-1: sizes.append(size) or read(file, size))
+    path = tmp_path / "train-images-idx3-ubyte.gz"
+    path.write_bytes(gzip.compress(idx_bytes(np.zeros((1, 28, 28), np.uint8)) + bytes(10**7), 1))
+    with pytest.raises(UserError, match="it has 785 bytes, but its header says"):
+        open_dataset(data_config(name="mnist", dir=tmp_path), progress=False)
+    assert sizes == [16, 785]
 
 
 def test_images_and_labels_must_match(data_config, tmp_path, write):

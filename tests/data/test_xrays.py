@@ -1,15 +1,21 @@
 """The two chest X-ray layouts, on small trees of the real form, and the real images where they are at hand."""
 
 import csv
+import io
 import shutil
+import time
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import event, given
+from hypothesis import strategies as st
+from PIL import Image
 
 from jaxgen.data.base import open_dataset
 from jaxgen.errors import UserError
+from tests.helpers.examples import EXAMPLES, read_or_refused
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "covid_xray_256.zip"
 
@@ -214,6 +220,107 @@ def test_collections_that_cannot_be_read(opened, collection, tmp_path, save_imag
     write(tmp_path / "short", [], save_image, header=["patientid", "filename"])
     with pytest.raises(UserError, match="lacks the columns finding, view, modality"):
         opened(tmp_path / "short", "ieee8023")
+
+
+def table(root, text):
+    """A collection of 12 images 0.png to 11.png with this metadata.csv, text or bytes."""
+    (root / "metadata.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
+    return root
+
+
+@pytest.fixture
+def twelve(tmp_path, save_image):
+    for i in range(12):
+        save_image(tmp_path / "images" / f"{i}.png", 10 * i, size=(2, 2))
+    return tmp_path
+
+
+NAMES = "patientid,finding,view,modality,filename"
+
+
+def lines(patient=str, finding="F", count=12, end=""):
+    return "\n".join([NAMES + end, *(f"{patient(i)},{finding},PA,X-ray,{i}.png{end}" for i in range(count))]) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (lines()[:-9], "line 13 has 4 cells, but the header has 5 columns"),
+        (lines() + "1,F,PA,X-ray,1.png,a note, and more\n", "line 14 has 7 cells"),
+        (lines() + '1,"F,PA,X-ray,1.png\n2,F,PA,X-ray,2.png\n', "cannot be read as CSV .*must end with one"),
+        (lines(end=",finding"), "two columns are called 'finding'"),
+        (lines().replace(",", ";"), "semicolons seem to separate its cells"),
+        (lines().encode().replace(b",F,", b",F\xe9,", 1), "'finding' in line 2 is not in UTF-8"),
+        (lines() + "\0", "zero bytes"),
+        (lines() + "x" * 200_000, "field larger than field limit"),
+        (lines(finding=""), "lists no images with a finding"),
+        (NAMES, "lists no images"),
+        ("", "lacks the columns patientid, finding, view, modality, filename"),
+    ],
+)
+def test_metadata_of_another_form_are_refused(opened, twelve, text, words):
+    with pytest.raises(UserError, match=words):
+        opened(table(twelve, text), "ieee8023")
+
+
+def test_metadata_are_told_where_they_are_not_what_they_seem(opened, twelve, caplog):
+    text = lines() + "0,f,PA,X-ray,0.png\n1,,PA,X-ray,1.png\n"
+    dataset = opened(table(twelve, text), "ieee8023")
+    assert dataset.class_names == ("F", "f")
+    for words in ("lists 2 images again with other facts", "1 images have no finding and are left out", "F, f differ"):
+        assert words in caplog.text
+    # "7" and "7.0" are one patient, or an image of a patient in training would be in the test split.
+    text = lines(lambda i: f"{i // 2}.0" if i % 2 else f"{i // 2}", count=12)
+    dataset = opened(table(twelve, text), "ieee8023", test_fraction=0.4)
+    parts = [{value // 20 for value in values(dataset, name)} for name in ("train", "test")]
+    assert parts[0]
+    assert parts[1]
+    assert not parts[0] & parts[1]
+
+
+def test_many_findings_and_missing_images_take_no_time(opened, tmp_path, save_image):
+    save_image(tmp_path / "images" / "0.png", 1)
+    rows = "\n".join(f"{i},finding {i},PA,X-ray,{i}.png" for i in range(8_000))
+    start = time.process_time()
+    table(tmp_path, f"{NAMES}\n{rows}\n")
+    dataset = opened(tmp_path, "ieee8023", skip_bad_images=True, test_split="")
+    assert values(dataset, "train") == [1]
+    assert time.process_time() - start < 10  # it took minutes
+
+
+_CELLS = st.one_of(
+    st.sampled_from(["1", "1.0", "", "F", "f", 'a "b"', "PA", "x\ny", "0.png", "\ufffd"]), st.text(max_size=3)
+)
+
+
+@EXAMPLES
+@given(
+    rows=st.lists(
+        st.tuples(_CELLS, _CELLS, _CELLS, _CELLS, st.sampled_from([f"{i}.png" for i in range(8)] + ["v.nii.gz", ""])),
+        max_size=12,
+    ),
+    tail=st.one_of(st.just(b""), st.binary(max_size=8)),
+)
+def test_any_metadata_are_read_as_they_are_or_refused_in_one_line(opened, tmp_path_factory, rows, tail):
+    root = tmp_path_factory.mktemp("collection")
+    (root / "images").mkdir()
+    for i in range(8):
+        Image.new("L", (2, 2), 10 * i).save(root / "images" / f"{i}.png")
+    file = io.StringIO(newline="")
+    csv.writer(file).writerows([NAMES.split(","), *rows])
+    table(root, file.getvalue().encode("utf-8", "surrogatepass") + tail)
+    dataset = read_or_refused(lambda: opened(root, "ieee8023", test_split="train"))
+    event("read" if dataset else "refused")
+    if dataset is None or tail.strip():
+        return
+    last = {name: finding.strip() for _, finding, _, _, name in rows if name.endswith(".png")}
+    found = {f"{v // 10}.png": dataset.class_names[label] for v, label in zip(*of_split(dataset), strict=True)}
+    assert found.items() <= {name: finding for name, finding in last.items() if finding}.items()
+    assert found
+
+
+def of_split(dataset):
+    return values(dataset, "train"), dataset.splits["train"].labels
 
 
 @pytest.mark.skipif(not REAL.exists(), reason="the X-ray archive is not at hand")

@@ -200,3 +200,17 @@ def test_modules_that_hold_themselves_many_times_are_refused(tmp_path):
 def test_missing_file(tmp_path):
     with pytest.raises(UserError, match="No such file"):
         read_network_pickle(tmp_path / "none.pkl")
+
+
+def test_a_few_bytes_cannot_take_gigabytes(tmp_path):
+    with pytest.raises(UserError, match="numbers its objects out of turn"):
+        read_network_pickle(written(tmp_path, b"\x80\x02}r\xff\xff\xff\x0f."))
+
+
+def test_a_storage_cannot_be_read_again_and_again(tmp_path):
+    load = pickles.storage(np.zeros(1000, np.float32))
+    code = pickles.dumps(load)  # ends with the text in memory, the arguments, and the call
+    assert code.endswith(b"R.")
+    arguments = code[:-2] + b"q\x05R0" + b"ctorch.storage\n_load_from_bytes\nh\x05R0" * 3 + b"}."
+    with pytest.raises(UserError, match="makes more bytes than it holds"):
+        read_network_pickle(written(tmp_path, arguments))

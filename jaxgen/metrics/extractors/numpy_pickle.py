@@ -1,15 +1,20 @@
 """Reads a pickle of NumPy arrays in dicts, lists and tuples without running anything that is in it."""
 
+import io
 import math
 import pickle
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from jaxgen.errors import UserError
+from jaxgen.metrics.extractors import pickle_limits
 from jaxgen.metrics.extractors.torch_file import DAMAGE
 
 _NUMBERS = {f"{kind}{size}" for kind in "fiu" for size in (1, 2, 4, 8)} - {"f1"} | {"b1"}
+_MOST_PARTS = 100_000
 
 
 class NumberType:
@@ -51,14 +56,15 @@ class _Reconstruct:
         return _Array()
 
 
-class _Encode:
+class Encode(NamedTuple):
     """Takes the place of `_codecs.encode`, by which Python 2 and protocol 2 write bytes."""
 
-    __slots__ = ()
+    budget: pickle_limits.Budget
 
     def __call__(self, text, encoding):
         if encoding != "latin1":
             raise pickle.UnpicklingError(f"it holds bytes in the encoding {str(encoding)[:40]!r}")
+        self.budget.take(len(text))
         return str.encode(text, "latin1")
 
 
@@ -74,15 +80,22 @@ class _MakeNumberType:
 _NAMES: dict[tuple[str, str], object] = {
     ("numpy", "dtype"): _MakeNumberType(),
     ("numpy", "ndarray"): None,
-    ("_codecs", "encode"): _Encode(),
     **{(f"numpy.{core}.multiarray", "_reconstruct"): _Reconstruct() for core in ("core", "_core")},
 }
 
 
 class _ArrayUnpickler(pickle.Unpickler):
+    def __init__(self, data: bytes):
+        stream = io.BytesIO(data)
+        pickle_limits.check(stream)
+        super().__init__(stream)
+        self._encode = Encode(pickle_limits.Budget(len(data)))
+
     def find_class(self, module: str, name: str) -> object:
         if (module, name) in _NAMES:
             return _NAMES[module, name]
+        if (module, name) == ("_codecs", "encode"):
+            return self._encode
         raise pickle.UnpicklingError(f"it asks for {f'{module}.{name}'[:80]!r}, which is no NumPy array")
 
     def persistent_load(self, pid: object) -> object:
@@ -97,10 +110,9 @@ def read_numpy_pickle(path: str | Path) -> dict[str, np.ndarray]:
     """
     path = Path(path)
     try:
-        with path.open("rb") as file:
-            tree = _ArrayUnpickler(file).load()
+        tree = _ArrayUnpickler(path.read_bytes()).load()
         arrays: dict[str, np.ndarray] = {}
-        _collect(tree, "", arrays, 0)
+        _collect(tree, "", arrays, 0, iter(range(_MOST_PARTS)))
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}). Give the path of a checkpoint.") from None
     except DAMAGE as error:
@@ -109,16 +121,16 @@ def read_numpy_pickle(path: str | Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _collect(tree: object, prefix: str, arrays: dict[str, np.ndarray], depth: int) -> None:
-    if depth > 50 or len(arrays) > 100_000:  # References let a small file describe an endless tree.
+def _collect(tree: object, prefix: str, arrays: dict[str, np.ndarray], depth: int, parts: Iterator[int]) -> None:
+    if depth > 50 or next(parts, None) is None:  # References let a small file describe an endless tree.
         raise pickle.UnpicklingError("its containers are nested too deeply, or hold too much")
     if isinstance(tree, _Array):
         arrays[prefix[:-1]] = tree.values
     elif type(tree) is dict:
         for name, value in tree.items():
-            _collect(value, f"{prefix}{name}.", arrays, depth + 1)
+            _collect(value, f"{prefix}{name}.", arrays, depth + 1, parts)
     elif type(tree) in (list, tuple):
         for number, value in enumerate(tree):
-            _collect(value, f"{prefix}{number}.", arrays, depth + 1)
+            _collect(value, f"{prefix}{number}.", arrays, depth + 1, parts)
     elif not (tree is None or isinstance(tree, bool | int | float | str)):
         raise pickle.UnpicklingError("it holds something other than arrays")

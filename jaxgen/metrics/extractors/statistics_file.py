@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxgen.errors import UserError
+from jaxgen.files import npz
 from jaxgen.files.workdir import atomic
 from jaxgen.metrics.frechet import FeatureStatistics
 
@@ -31,7 +32,7 @@ class SavedStatistics(NamedTuple):
     @property
     def n(self) -> int | None:
         """Number of images, if the file has it."""
-        return None if self.metadata is None else int(self.metadata["n"])
+        return None if self.metadata is None else self.metadata["n"]
 
 
 def save(path: Path, statistics: FeatureStatistics, metadata: dict) -> None:
@@ -51,12 +52,13 @@ def write_arrays(path: Path, **arrays: np.ndarray) -> None:
 def arrays_of(path: Path) -> Iterator[Mapping[str, np.ndarray]]:
     """The arrays of a .npz by name. Damage, or an error inside the block, becomes a Mismatch."""
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+        with npz.opened(path) as arrays:
             yield arrays
+    except npz.Damaged as error:
+        raise Mismatch(f"damaged ({error})") from None
     except (OSError, Mismatch):
         raise
-    except Exception as error:
-        # A damaged byte of a zip or of an array's header fails in any layer, and with any exception.
+    except Exception as error:  # What the block makes of arrays that are whole and wrong.
         raise Mismatch(f"damaged ({' '.join(str(error).split())[:200] or type(error).__name__})") from None
 
 
@@ -68,14 +70,19 @@ def load(path: Path) -> SavedStatistics:
       OSError: the file cannot be read.
     """
     with arrays_of(path) as arrays:
-        mean, covariance = np.asarray(arrays["mu"], np.float64), np.asarray(arrays["sigma"], np.float64)
+        mean, covariance = arrays["mu"], arrays["sigma"]
         metadata = json.loads(str(arrays["metadata"])) if "metadata" in arrays else None
-        if metadata is not None and int(metadata["n"]) < 2:
-            raise Mismatch("damaged (fewer than 2 examples)")
+        if metadata is not None and (type(metadata["n"]) is not int or metadata["n"] < 2):
+            raise Mismatch(f"damaged (n is {metadata['n']!r:.40}, not a number of 2 or more examples)")
+    if mean.dtype.kind not in "fiu" or covariance.dtype.kind not in "fiu":
+        raise Mismatch(f"damaged (mu is {mean.dtype} and sigma is {covariance.dtype}, no real numbers)")
+    mean, covariance = mean.astype(np.float64), covariance.astype(np.float64)
     if mean.ndim != 1 or covariance.shape != (mean.size, mean.size):
         raise Mismatch(f"damaged (shapes {mean.shape} and {covariance.shape})")
     if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
         raise Mismatch("damaged (values that are not finite)")
+    if (np.diag(covariance) < 0).any() or not np.allclose(covariance, covariance.T, rtol=1e-4):
+        raise Mismatch("damaged (sigma is no covariance: not symmetric, or a variance below 0)")
     return SavedStatistics(mean, covariance, metadata)
 
 
@@ -135,6 +142,8 @@ def load_features(path: Path, metadata: dict) -> np.ndarray:
         features, of = arrays["features"], json.loads(str(arrays["metadata"]))
         if of != json.loads(json.dumps(metadata)):
             raise Mismatch("of other images or another extractor")
-        if features.shape != (metadata["n"], metadata["feature_size"]) or not np.isfinite(features).all():
-            raise Mismatch(f"damaged (features {features.shape})")
+        if features.shape != (metadata["n"], metadata["feature_size"]) or features.dtype.kind != "f":
+            raise Mismatch(f"damaged (features {features.dtype} {features.shape})")
+        if not np.isfinite(features).all():
+            raise Mismatch("damaged (features that are not finite)")
     return features

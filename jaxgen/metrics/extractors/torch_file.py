@@ -2,6 +2,7 @@
 
 import collections
 import io
+import math
 import pickle
 import struct
 import zipfile
@@ -13,6 +14,7 @@ import ml_dtypes
 import numpy as np
 
 from jaxgen.errors import UserError
+from jaxgen.metrics.extractors import pickle_limits
 
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_PROTOCOL = 1001
@@ -34,6 +36,8 @@ _DTYPES = {
 DAMAGE = (pickle.UnpicklingError, zipfile.BadZipFile, zlib.error, struct.error)
 DAMAGE += (EOFError, ValueError, TypeError, AttributeError, KeyError, IndexError, OverflowError, MemoryError)
 DAMAGE += (AssertionError, NotImplementedError, RecursionError, RuntimeError)
+# A tensor may repeat its values by strides of 0. So many elements may come from a storage of any size.
+_MOST_REPEATED = 2**24
 
 
 class _StorageType(NamedTuple):
@@ -86,7 +90,8 @@ def _check_layout(offset: int, shape: tuple[int, ...], strides: tuple[int, ...])
 class TensorUnpickler(pickle.Unpickler):
     """An unpickler that knows four kinds of names and refuses every other one before anything is imported."""
 
-    def __init__(self, stream, tensors: bool = True):
+    def __init__(self, stream: io.BytesIO, tensors: bool = True):
+        pickle_limits.check(stream)
         super().__init__(stream, encoding="utf-8")
         self._tensors = tensors
 
@@ -223,6 +228,8 @@ def strided(storage: np.ndarray, offset: int, shape: tuple[int, ...], strides: t
         return np.empty(shape, storage.dtype)
     if offset + sum((n - 1) * s for n, s in zip(shape, strides, strict=True)) >= len(storage):
         raise ValueError(f"a tensor of shape {tuple(shape)} reaches past the end of its storage")
+    if math.prod(shape) > max(len(storage), _MOST_REPEATED):
+        raise ValueError(f"a tensor of shape {tuple(shape)} repeats a storage of {len(storage)} values too often")
     # A view, not a copy: a tensor expanded over stride 0 then costs no memory, whatever shape it claims.
     strides = [s * storage.itemsize for s in strides]
     return np.lib.stride_tricks.as_strided(storage[offset:], tuple(shape), strides, writeable=False)

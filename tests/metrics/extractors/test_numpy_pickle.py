@@ -74,6 +74,37 @@ def test_wrong_sizes_and_cut_files_are_one_line(tmp_path):
         read_numpy_pickle(tmp_path / "no.ckpt")
 
 
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (b"\x80\x02]r\xff\xff\xff\x0f.", "numbers its objects out of turn"),
+        (b"\x80\x02]p4000000000\n.", "numbers its objects out of turn"),
+        (b"\x80\x02(" + b"cnumpy\ndtype\nX\x02\x00\x00\x00f4\x85R" * 3 + b"l", "not a readable"),
+    ],
+)
+def test_a_few_bytes_cannot_take_gigabytes(tmp_path, code, words):
+    (tmp_path / "w.ckpt").write_bytes(code)
+    with pytest.raises(UserError, match=words):
+        read_numpy_pickle(tmp_path / "w.ckpt")
+
+
+def test_a_text_cannot_be_turned_into_bytes_again_and_again(tmp_path):
+    text = b"X" + (1000).to_bytes(4, "little") + b"a" * 1000 + b"q\x01X\x06\x00\x00\x00latin1\x86q\x02"
+    code = b"\x80\x02]c_codecs\nencode\nq\x00" + text + b"R" + b"h\x00h\x02R" * 5 + b"."
+    (tmp_path / "w.ckpt").write_bytes(code)
+    with pytest.raises(UserError, match="makes more bytes than it holds"):
+        read_numpy_pickle(tmp_path / "w.ckpt")
+
+
+def test_nor_an_endless_tree_of_nothing(tmp_path):
+    tree = []
+    for _ in range(40):
+        tree = [tree, tree]
+    (tmp_path / "w.ckpt").write_bytes(pickle.dumps(tree))
+    with pytest.raises(UserError, match="nested too deeply, or hold too much"):
+        read_numpy_pickle(tmp_path / "w.ckpt")
+
+
 def test_a_small_file_cannot_describe_an_endless_tree(tmp_path):
     tree = [np.zeros(1, np.float32)]
     for _ in range(60):

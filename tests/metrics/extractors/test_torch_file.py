@@ -224,6 +224,18 @@ def test_tensors_outside_their_storage_are_refused(tmp_path, write, tensor):
         read_torch_file(tmp_path / "a.pth")
 
 
+@WRITERS
+def test_a_few_bytes_cannot_take_gigabytes(tmp_path, write):
+    write(tmp_path / "a.pth", None, {}, pickled=b"\x80\x02]r\xff\xff\xff\x0f.")
+    with pytest.raises(UserError, match="numbers its objects out of turn"):
+        read_torch_file(tmp_path / "a.pth")
+    # Whoever copies it would take 4 GB.
+    repeated = _Tensor("FloatStorage", "0", 4, 0, (2**15, 2**15), (0, 0))
+    write(tmp_path / "a.pth", {"t": repeated}, {"0": np.zeros(4, np.float32)})
+    with pytest.raises(UserError, match="repeats a storage of 4 values too often"):
+        read_torch_file(tmp_path / "a.pth")
+
+
 def test_numbers_cannot_change_after_their_check(tmp_path):
     good = _pickled(_Tensor("FloatStorage", "0", 4, 0, (4,), (1,)))
     assert good.endswith(b".")
