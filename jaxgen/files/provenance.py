@@ -7,13 +7,15 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from jaxgen import __version__
+
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "ml-collections", "numpy", "scikit-image", "scipy")
 
 
 def software() -> dict[str, Any]:
     """Versions of jaxgen, Python and important packages, the commit of this checkout, and the machine."""
     return {
-        "jaxgen": metadata.version("jaxgen"),
+        "jaxgen": __version__,  # a checkout that is not installed has no metadata
         "commit": git_commit(),
         "python": platform.python_version(),
         "packages": {name: metadata.version(name) for name in _PACKAGES},

@@ -15,7 +15,10 @@ FILES = ("constraints.txt", "constraints-newest.txt")
 EXTRAS = ("test", "lint", "docs", "plan")
 DIRECT = [
     Requirement(text)
-    for text in (*PROJECT["dependencies"], *(line for name in EXTRAS for line in PROJECT["optional-dependencies"][name]))
+    for text in (
+        *PROJECT["dependencies"],
+        *(line for name in EXTRAS for line in PROJECT["optional-dependencies"][name]),
+    )
 ]
 
 
