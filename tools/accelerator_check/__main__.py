@@ -9,6 +9,7 @@ the part said. The last lines are a table of all rows. The exit code is 1 if a r
 """
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -32,6 +33,7 @@ def main() -> int:
         for name, path in (("golden", arguments.golden), ("images", arguments.images))
     }
     options = Options(out=str(out), tiny=arguments.tiny, chip=arguments.chip, **paths)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the parts, which are sessions of their own, end with it
     result = check(options, tuple(arguments.parts), arguments.seconds)
     print(table(result), flush=True)
     return 0 if result["good"] else 1

@@ -5,16 +5,16 @@ from jaxgen.planning import gpu
 from jaxgen.planning.hardware import open_hardware, roofline
 from jaxgen.training import compiled_steps
 from tools.accelerator_check.record import Options, Record
-from tools.accelerator_check.subjects import EXPERIMENTS, build, config_of, random_images
+from tools.accelerator_check.subjects import build, config_of, experiments, random_images
 
 
 def measure(options: Options, record: Record) -> None:
     """One row for each experiment and precision: seconds of a step, and bytes."""
     hardware = open_hardware(f"{options.chip}:1")
     mesh = parallel.mesh_of_others(1)
-    for chosen in EXPERIMENTS:
+    for chosen in experiments(options.tiny):
         images = random_images(chosen, options.tiny)
-        for precision in ("TF32", "bfloat16"):
+        for precision in ("TF32",) if options.tiny else ("TF32", "bfloat16"):
             planned = build(config_of(chosen, precision, options.tiny), images)
             cost = compiled_steps.step_cost(planned.recipe, planned.batching, mesh, planned.state, planned.data)
             lowered = gpu.lower_step(planned, mesh)

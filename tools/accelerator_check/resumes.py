@@ -1,5 +1,7 @@
-"""Part "resumes": a run that is killed and resumed is to the bit the run that was not, and checkpoints move between
-the CPU and the accelerator."""
+"""Part "resumes": a run that is killed and resumed ends with the bits of a run that was not.
+
+Checkpoints also move between the CPU and the accelerator.
+"""
 
 import json
 import os
@@ -8,7 +10,9 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -46,16 +50,23 @@ def measure(options: Options, record: Record) -> None:
     out.mkdir(parents=True)
     side, width = (8, 8) if options.tiny else (16, 64)
     (out / "config.py").write_text(_CONFIG.replace("SIDE", str(side)).replace("WIDTH", str(width)))
-    killed_equals_whole(out, "deterministic", DETERMINISTIC, record, judged=True)
-    move(out, "of the CPU on the accelerator", {"JAX_PLATFORMS": "cpu"}, {}, record)
-    move(out, "of the accelerator on the CPU", {}, {"JAX_PLATFORMS": "cpu"}, record)
+    cpu = {"JAX_PLATFORMS": "cpu"}
+    # They take turns on the card as they like: their numbers are no times.
+    with ThreadPoolExecutor(4) as pool:
+        rows = [
+            pool.submit(killed_equals_whole, out, "deterministic", DETERMINISTIC, judged=True),
+            pool.submit(move, out, "of the CPU on the accelerator", cpu, {}),
+            pool.submit(move, out, "of the accelerator on the CPU", {}, cpu),
+        ]
+        if not options.tiny:
+            rows.append(pool.submit(killed_equals_whole, out, "XLA's default", "", judged=False))
+        for row in rows:
+            record.row(**row.result())
     price(out, options, record)
-    if not options.tiny:
-        killed_equals_whole(out, "XLA's default", "", record, judged=False)
 
 
-def killed_equals_whole(out: Path, name: str, flags: str, record: Record, *, judged: bool) -> None:
-    """Arrays of the last checkpoint that differ between a whole run and one that was killed and resumed."""
+def killed_equals_whole(out: Path, name: str, flags: str, *, judged: bool) -> dict[str, Any]:
+    """The row of a kill: arrays of the last checkpoint that differ between a whole run and one that was killed."""
     variables = {"XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip()}
     whole, killed = out / f"whole {name}", out / f"killed {name}"
     _train(out, whole, STEPS, variables)
@@ -63,15 +74,15 @@ def killed_equals_whole(out: Path, name: str, flags: str, record: Record, *, jud
     while process.poll() is None and not (killed / "checkpoints" / str(3 * EVERY)).exists():
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
+    row = {"what": f"arrays that differ after a kill, {name}", "value": None, "bound": 0.0 if judged else None}
     if process.wait() == 0:
-        record.row(f"killed and resumed, {name}", None, "", 0.0 if judged else None, why="it ended before the kill")
-        return
+        return {**row, "why": "it ended before the kill"}
     said = _train(out, killed, STEPS, variables)
     sums = [checksums(folder) for folder in (whole, killed)]
     differ = [leaf for leaf in sums[0] if sums[0][leaf] != sums[1].get(leaf)]
-    more = {"arrays": len(sums[0]), "first": differ[:3], "resumed": "resuming at step" in said, "flags": flags}
-    what = f"arrays of {len(sums[0])} that differ after a kill, {name}"
-    record.row(what, float(len(differ)) if more["resumed"] else None, "", 0.0 if judged else None, **more)
+    if "resuming at step" not in said:
+        return {**row, "why": "it began anew"}
+    return {**row, "value": float(len(differ)), "arrays": len(sums[0]), "first": differ[:3], "flags": flags}
 
 
 def checksums(folder: Path) -> dict[str, str]:
@@ -80,8 +91,11 @@ def checksums(folder: Path) -> dict[str, str]:
     return json.loads(path.read_text())["checksums"]
 
 
-def move(out: Path, what: str, first: dict[str, str], then: dict[str, str], record: Record) -> None:
-    """Trains half of a run in one place and the rest in another. Every restored array has its checksum tested."""
+def move(out: Path, what: str, first: dict[str, str], then: dict[str, str]) -> dict[str, Any]:
+    """The row of a move: half of a run in one place, the rest in another. Restored arrays have their checksums tested.
+
+    first, then: variables of the environment in each place.
+    """
     folder = out / f"moved {what}"
     half = STEPS // 2
     _train(out, folder, half, first)
@@ -89,7 +103,7 @@ def move(out: Path, what: str, first: dict[str, str], then: dict[str, str], reco
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     finite = all(np.isfinite([value for value in line.values() if isinstance(value, float)]).all() for line in lines)
     good = f"resuming at step {half}" in said and lines[-1]["step"] == STEPS and finite
-    record.row(f"a checkpoint {what} goes on", 0.0 if good else 1.0, "failures", 0.0)
+    return {"what": f"a checkpoint {what} goes on", "value": 0.0 if good else 1.0, "unit": "failures", "bound": 0.0}
 
 
 def price(out: Path, options: Options, record: Record) -> None:

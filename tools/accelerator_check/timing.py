@@ -58,18 +58,21 @@ def longest_operations(side: Timed, folder: Path, dispatches: int, count: int = 
     with jax.profiler.trace(str(folder)):
         _run(side, dispatches)
     nanoseconds, calls = Counter(), Counter()
-    for path in folder.rglob("*.xplane.pb"):
-        for plane in jax.profiler.ProfileData.from_file(str(path)).planes:
-            if not plane.name.startswith("/device:") and jax.default_backend() != "cpu":
-                continue
-            for line in plane.lines:
-                # Of a device, its streams: the other lines tell the same again by module and by source.
-                if plane.name.startswith("/device:") and not line.name.startswith("Stream"):
-                    continue
-                for event in line.events:
-                    nanoseconds[event.name] += event.duration_ns
-                    calls[event.name] += 1
+    for line in _lines(folder):
+        for event in line.events:
+            nanoseconds[event.name] += event.duration_ns
+            calls[event.name] += 1
     return [
         {"name": name[:120], "ms": round(spent / 1e6 / dispatches, 4), "calls": calls[name]}
         for name, spent in nanoseconds.most_common(count)
     ]
+
+
+def _lines(folder: Path) -> list:
+    """The lines of a trace that have the device's operations. Without a device, all lines of the host."""
+    files = [jax.profiler.ProfileData.from_file(str(path)) for path in folder.rglob("*.xplane.pb")]
+    planes = [plane for file in files for plane in file.planes]
+    devices = [plane for plane in planes if plane.name.startswith("/device:")]
+    lines = [line for plane in devices or planes for line in plane.lines]
+    # Of a GPU, its streams. Other lines tell the same again, by module and by source.
+    return [line for line in lines if line.name.startswith("Stream")] or lines
