@@ -110,17 +110,18 @@ def price(out: Path, options: Options, record: Record) -> None:
     """How much longer a step takes with deterministic operations."""
     images = np.random.default_rng(0).integers(0, 256, (512, 32, 32, 3), dtype=np.uint8)
     np.save(out / "images.npy", images)
-    command = ["--config=sngan_cifar", "--mode=benchmark", "--config.steps_per_dispatch=1"]
+    name = "dcgan_cifar" if options.tiny else "sngan_cifar"
+    command = [f"--config={name}", "--mode=benchmark", "--config.steps_per_dispatch=1"]
     command += ["--config.data.name=array", f"--config.data.dir={out / 'images.npy'}"]
     command += ["--config.evaluation.allow_few_samples=True", f"--seconds={1 if options.tiny else 4}"]
     if options.tiny:
-        command += ["--config.model.width=8", "--config.model.discriminator_width=8", "--config.batch_size=8"]
+        command += ["--config.model.width=8", "--config.batch_size=8"]
     step = {}
     for flags in ("", DETERMINISTIC):
         done = _finished(_process(command, {"XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip()}))
         step[flags] = json.loads(done.splitlines()[-1])["step_ms"]
     ratio = step[DETERMINISTIC] / step[""]
-    record.row("step time of sngan_cifar, deterministic operations", ratio, "of XLA's default", None, step_ms=step)
+    record.row(f"step time of {name}, deterministic operations", ratio, "of XLA's default", None, step_ms=step)
 
 
 def _train(out: Path, folder: Path, steps: int, variables: dict[str, str]) -> str:

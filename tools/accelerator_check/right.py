@@ -37,7 +37,7 @@ def measure(options: Options, record: Record) -> None:
                 _row(what, got, expected, bounds, record)
     if options.golden:
         right_networks.measure_golden(Path(options.golden), record)
-    right_networks.measure_efficientnet(record)
+    right_networks.measure_efficientnet(record, options.tiny)
     measure_distance(options, record)
 
 

@@ -17,14 +17,13 @@ from jaxgen.models.stylegan2.layers import broadcast
 from tools.accelerator_check.record import Record
 
 ROOT = Path(__file__).parents[2]
-# With products in float32, and in XLA's default, which is TF32 on GPUs: of the largest number.
-BOUNDS = {"highest": 1e-4, None: 1e-2}
+# Precision of products -> name, and bound of the difference, of the largest number. XLA's default is TF32 on GPUs.
+PRECISIONS = {"highest": ("float32", 1e-4), None: ("default", 1e-2)}
 
 
 def measure_golden(folder: Path, record: Record) -> None:
     """StyleGAN2's outputs and gradients, and Inception's features, in float32 and in XLA's default."""
-    for precision, bound in BOUNDS.items():
-        name = {None: "default"}.get(precision, "float32")
+    for precision, (name, bound) in PRECISIONS.items():
         with jax.default_matmul_precision(precision):
             for network in ("cifar_like", "config_f_like"):
                 for what, error in _stylegan2(folder, network).items():
@@ -42,18 +41,19 @@ def _stylegan2(folder: Path, name: str) -> dict[str, float]:
     stylegan2_golden.FOLDER = folder
     golden = stylegan2_golden.load(name)
     arrays, params = golden.arrays, golden.g["params"]
-    w = stylegan2_golden.map_latents(golden, params, jnp.asarray(arrays["inputs/z"][0, 0]), golden.labels)
-    images = stylegan2_golden.synthesize(golden, params, broadcast(w, golden.model.num_ws))
-    reals = golden.images("inputs/reals")[0]
 
-    def penalty(reals):
+    @jax.jit
+    def outputs(latents, reals):
+        w = stylegan2_golden.map_latents(golden, params, latents, golden.labels)
+        images = stylegan2_golden.synthesize(golden, params, broadcast(w, golden.model.num_ws))
         gradient = jax.grad(lambda x: stylegan2_golden.logits(golden, golden.d["params"], x).sum())(reals)
-        return jnp.square(gradient).sum((1, 2, 3))
+        return w, images, jnp.square(gradient).sum((1, 2, 3))
 
+    w, images, penalties = outputs(jnp.asarray(arrays["inputs/z"][0, 0]), golden.images("inputs/reals")[0])
     return {
         "latents w": _relative(w, arrays["expect/ws"][:, 0]),
         "images": _relative(images, golden.images("expect/image_noise_const")),
-        "R1 penalties": _relative(penalty(reals), arrays["expect/r1_penalty"].reshape(-1)),
+        "R1 penalties": _relative(penalties, arrays["expect/r1_penalty"].reshape(-1)),
     }
 
 
@@ -82,17 +82,16 @@ def formula_tensors() -> dict[str, np.ndarray]:
     return tensors
 
 
-def measure_efficientnet(record: Record) -> None:
-    """EfficientNet-Lite0 with its real weights against torch's outputs, which the tests keep."""
+def measure_efficientnet(record: Record, tiny: bool) -> None:
+    """EfficientNet-Lite0 with its real weights against outputs of torch that the tests keep. tiny: in one precision."""
     from tests.metrics.extractors import test_efficientnet_lite0 as kept
 
     extractor = efficientnet_lite0.load()
     with np.load(kept.REFERENCE) as arrays:
         arrays = dict(arrays)
-    for precision, bound in BOUNDS.items():
+    for precision, (name, bound) in list(PRECISIONS.items())[: 1 if tiny else None]:
         with jax.default_matmul_precision(precision):
             error = _efficientnet(extractor, arrays, kept)
-        name = {None: "default"}.get(precision, "float32")
         record.row(f"EfficientNet-Lite0 against torch, {name}", error, "of the largest", bound)
 
 
