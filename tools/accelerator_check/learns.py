@@ -23,7 +23,7 @@ def get_config():
     config.log_every = {dispatch}
     config.checkpoint_every = config.eval_every = config.sample_every = {every}
     config.evaluation.metrics = config.evaluation.metrics_in_training = ({metric!r},)
-    config.evaluation.num_samples = {samples}
+    config.evaluation.num_samples = config.evaluation.num_samples_in_training = {samples}
     config.evaluation.allow_few_samples = True
     config.report = config.evaluation.pictures = False
     config.model.update({model!r})

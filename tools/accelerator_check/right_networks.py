@@ -19,6 +19,8 @@ from tools.accelerator_check.record import Record
 ROOT = Path(__file__).parents[2]
 # Precision of products -> name, and bound of the difference, of the largest number. XLA's default is TF32 on GPUs.
 PRECISIONS = {"highest": ("float32", 1e-4), None: ("default", 1e-2)}
+# A unit at LeakyReLU's kink, on the other side by rounding, moves a gradient by 1e-3 even in float32.
+_GRADIENT = 20.0
 
 
 def measure_golden(folder: Path, record: Record) -> None:
@@ -27,7 +29,8 @@ def measure_golden(folder: Path, record: Record) -> None:
         with jax.default_matmul_precision(precision):
             for network in ("cifar_like", "config_f_like"):
                 for what, error in _stylegan2(folder, network).items():
-                    record.row(f"StyleGAN2 {network}, {what}, {name}", error, "of the largest", bound)
+                    wider = _GRADIENT if what == "R1 penalties" else 1.0
+                    record.row(f"StyleGAN2 {network}, {what}, {name}", error, "of the largest", wider * bound)
             record.row(f"Inception's features, {name}", _inception(folder), "of the largest", bound)
 
 
