@@ -121,7 +121,7 @@ def _constants_of_loop(params: Mapping[str, Any]) -> int:
     """The number of inputs that a `scan` only reads. They come first."""
     if "num_consts" in params:
         return params["num_consts"]
-    constants, _carried, _each_step = params["ft_in"].unpack()  # the form of JAX 0.12
+    constants, _carried, _each_step = params["ft_in"].unpack()  # the form since JAX 0.11
     return len(list(constants))
 
 
