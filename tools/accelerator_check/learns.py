@@ -1,6 +1,7 @@
 """Part "learns": SN-GAN on real images for as long as there is time, with the curve of its Frechet distance."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -45,6 +46,7 @@ def measure(options: Options, record: Record) -> None:
     config = out / "learns_config.py"
     config.write_text(_CONFIG.format(images=options.images, metric=METRIC, **(_TINY if options.tiny else _FULL)))
     workdir = out / "learns"
+    shutil.rmtree(workdir, ignore_errors=True)
     command = [sys.executable, "-m", "jaxgen.main", f"--config={config}", f"--workdir={workdir}"]
     started = time.monotonic()
     process = subprocess.Popen(command, cwd=ROOT)
