@@ -48,6 +48,7 @@ _MODE = flags.DEFINE_string(
 )
 _CHECKPOINT = flags.DEFINE_string("checkpoint", "latest", "For evaluate, sample, project: latest, best, or a step.")
 _TOPOLOGY = flags.DEFINE_string("topology", None, "For plan: a TPU slice such as v5e:2x4, or GPUs such as h100:8.")
+_SECONDS = flags.DEFINE_float("seconds", 60.0, "For benchmark: time of the steps. Compiling comes on top of it.")
 _DISTRIBUTED = flags.DEFINE_bool(
     "distributed", False, "This process is one of several. Clusters that JAX knows (SLURM, TPU) need no other flag."
 )
@@ -149,6 +150,8 @@ def _main(argv: list[str]) -> None:
     extra = {"checkpoint": _CHECKPOINT.value} if _MODE.value in _OF_CHECKPOINT else {}
     if _MODE.value == "plan":
         extra = {"topology": _TOPOLOGY.value}
+    if _MODE.value == "benchmark":
+        extra = {"seconds": _SECONDS.value}
     try:
         run_request.check(_MODE.value, _CONFIG.value, workdir, _CHECKPOINT.value)
         if text := mode(_CONFIG.value, workdir, **extra):
@@ -198,6 +201,13 @@ def _check_flags_of_modes() -> None:
             f"--topology={_TOPOLOGY.value} would change nothing in --mode={_MODE.value}: add --mode=plan, or leave it "
             "out"
         )
+    if flags.FLAGS["seconds"].present and _MODE.value != "benchmark":
+        raise UserError(
+            f"--seconds={_SECONDS.value:g} would change nothing in --mode={_MODE.value}: add --mode=benchmark, or set "
+            "config.budget.seconds for a training of that length"
+        )
+    if not 0 < _SECONDS.value < float("inf"):
+        raise UserError(f"--seconds={_SECONDS.value:g}: a positive number of seconds, such as 60")
 
 
 def _check_joining() -> None:

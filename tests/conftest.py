@@ -1,6 +1,5 @@
 """Four virtual CPU devices and a compilation cache for the whole suite; set before anything initialises JAX."""
 
-import importlib.util
 import logging
 import os
 import socket
@@ -11,6 +10,8 @@ from pathlib import Path
 import jax
 import pytest
 
+from tests.helpers.compiler_flags import FASTER_COMPILING, FOR_THIS_PROCESS
+
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 jax.config.update("jax_num_cpu_devices", 4)
 jax.config.update("jax_compilation_cache_dir", str(Path(__file__).parents[1] / ".pytest_cache" / "jax"))
@@ -18,10 +19,8 @@ jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 # Tests compile far longer than they compute. The README's first command trains with the optimised program.
 jax.config.update("jax_disable_most_optimizations", True)
 os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
-# Loops of XLA's own emitters compile in half the time of those that MLIR makes. Processes of the tests inherit this.
-FASTER_COMPILING = "--xla_cpu_use_fusion_emitters=false"
-if importlib.util.find_spec("libtpu") is None:  # The compiler for TPUs ends the process at flags that it does not know.
-    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {FASTER_COMPILING}".strip()
+if FOR_THIS_PROCESS:  # Processes of the tests inherit it.
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {FOR_THIS_PROCESS}".strip()
 
 
 @pytest.fixture

@@ -13,12 +13,19 @@ _PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "ml-collectio
 def software() -> dict[str, Any]:
     """Versions of jaxgen, Python and important packages, the commit of this checkout, and the machine."""
     return {
-        "jaxgen": metadata.version("jaxgen"),
+        "jaxgen": _version("jaxgen"),
         "commit": git_commit(),
         "python": platform.python_version(),
-        "packages": {name: metadata.version(name) for name in _PACKAGES},
+        "packages": {name: _version(name) for name in _PACKAGES},
         "machine": f"{platform.machine()}, {cores()} core{'s' * (cores() > 1)}",
     }
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:  # a checkout of jaxgen on the path: its commit says which
+        return "not installed"
 
 
 def cores() -> int:

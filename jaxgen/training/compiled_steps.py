@@ -24,12 +24,14 @@ class CompiledSteps(NamedTuple):
     run: `(state, data) -> state, {name: [K]}`, with lanes {name: [lanes, K]}. The input state is donated.
     compile_seconds: tracing and compiling together.
     flops_per_step: operations in products per step, over all lanes and devices, on average: `step_cost`.
+    flops_of_busiest_step: the same for the steps with the most work, where work is done at every k-th step only.
     collectives: all-reduces in the compiled program. Those inside its loop count once.
     """
 
     run: Callable
     compile_seconds: float
     flops_per_step: float
+    flops_of_busiest_step: float
     collectives: int
 
 
@@ -147,13 +149,13 @@ def compile_steps(
         how = "one after the other" if options["mapped"] else "in one batched program"
         log.info("%d seeds over %s, %s", lanes, dict(mesh.shape), how)
     log.info("compiling %d steps for %d device(s) ...", steps, mesh.size)
-    operations = step_cost(recipe, batching, mesh, state, data).operations * parallel.data_devices(mesh) * lanes
+    cost, copies = step_cost(recipe, batching, mesh, state, data), parallel.data_devices(mesh) * lanes
     start = time.perf_counter()
     compiled = lower_steps(recipe, batching, mesh, state, data, steps=steps, **options).compile()
     seconds = time.perf_counter() - start
     text = compiled.as_text()
     collectives = text.count(" all-reduce(") + text.count(" all-reduce-start(")
-    return CompiledSteps(compiled, seconds, operations, collectives)
+    return CompiledSteps(compiled, seconds, cost.operations * copies, cost.busiest_operations * copies, collectives)
 
 
 def abstract_step(

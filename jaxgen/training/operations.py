@@ -6,7 +6,7 @@ are evaluated over `STEPS` steps.
 
 import math
 import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -100,7 +100,8 @@ def _cost_of_equation(equation, inputs) -> StepCost:
         return StepCost(collective_bytes=sum(_bytes(var.aval) for var in whole))
     if name == "scan":
         # What the loop carries changes; what it only reads stays known.
-        constants = [*inputs[: params["num_consts"]], *[None] * (len(inputs) - params["num_consts"])]
+        read = _constants_of_loop(params)
+        constants = [*inputs[:read], *[None] * (len(inputs) - read)]
         body = _walk(params["jaxpr"], constants)
         return body.times(params["length"])._replace(written_operations=body.written_operations)
     if name == "while":
@@ -114,6 +115,14 @@ def _cost_of_equation(equation, inputs) -> StepCost:
     body = inner[0]
     count = len((body.jaxpr if hasattr(body, "consts") else body).invars)
     return _walk(body, inputs if count == len(inputs) else [None] * count)
+
+
+def _constants_of_loop(params: Mapping[str, Any]) -> int:
+    """The number of inputs that a `scan` only reads. They come first."""
+    if "num_consts" in params:
+        return params["num_consts"]
+    constants, _carried, _each_step = params["ft_in"].unpack()  # the form since JAX 0.11
+    return len(list(constants))
 
 
 def _of_products(operations: float) -> StepCost:

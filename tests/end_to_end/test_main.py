@@ -13,7 +13,6 @@ import pytest
 from PIL import Image
 
 from jaxgen import evaluate
-from jaxgen.commands import benchmark
 from jaxgen.files import workdir
 from jaxgen.training import checkpoint
 from tests.helpers.in_process import Ended, error_line, run_main
@@ -116,6 +115,8 @@ def test_bad_settings_are_one_line(refused, argument, words):
         (("--config.eval_every=5",), ["eval_every=5", "checkpoint_every=10"]),
         (("--config.optimizers.generator.weight_decay=0.1",), ["weight_decay", "adamw"]),
         (("--topology=v5e:2x4",), ["--topology=v5e:2x4", "--mode=train", "add --mode=plan"]),
+        (("--seconds=10",), ["--seconds=10", "--mode=train", "budget.seconds"]),
+        (("--seconds=0", "--mode=benchmark"), ["--seconds=0", "positive"]),
         (("--topology=h100:8", "--mode=benchmark"), ["--topology=h100:8", "--mode=benchmark"]),
         (("--checkpoint=best",), ["--checkpoint=best", "--mode=train", "evaluate, sample, project"]),
         (("--checkpoint=latest", "--mode=plan", "--topology=h100:8"), ["--checkpoint=latest", "--mode=plan"]),
@@ -386,12 +387,13 @@ def test_a_run_is_a_source_for_the_evaluation_of_images(trained, tmp_path, capsy
     assert np.isfinite([results[name]["value"] for name in ("psnr", "bits_per_dim")]).all()
 
 
-def test_benchmark_prints_json_and_writes_nothing(command, tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(benchmark, "time_dispatches", partial(benchmark.time_dispatches, at_least=0.0))
-    ended = command("--config", tiny, "--workdir", tmp_path / "work", "--mode=benchmark")
+def test_benchmark_prints_json_and_writes_nothing(command, tiny, tmp_path):
+    ended = command("--config", tiny, "--workdir", tmp_path / "work", "--mode=benchmark", "--seconds=0.001")
     assert ended.code == 0, ended
     result = json.loads(ended.out.splitlines()[-1])
-    assert {"compile_s", "step_ms", "images_per_s", "peak_memory_mb", "flops_per_step"} <= set(result)
+    assert {"compile_s", "first_step_s", "step_ms", "images_per_s", "peak_memory_mb", "flops_per_step"} <= set(result)
+    assert (result["steps_per_dispatch"], result["steps_timed"]) == (1, 1)  # nothing more fits
+    assert "steps timed one by one: 1. Dispatches of 5 steps" in ended.err
     assert all(result[key] > 0 for key in ("step_ms", "images_per_s", "peak_memory_mb", "flops_per_step"))
     assert not (tmp_path / "work").exists()
 

@@ -3,6 +3,7 @@
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from jaxgen.files import provenance
@@ -14,3 +15,9 @@ ROOT = Path(__file__).parents[2]
 def test_the_commit_is_that_of_the_checkout():
     head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
     assert provenance.git_commit().removesuffix("-dirty") == head.stdout.strip()
+
+
+def test_a_package_without_metadata_is_not_installed(monkeypatch):
+    """A checkout on the path of a machine that lacks some packages."""
+    monkeypatch.setattr(provenance, "_PACKAGES", ("numpy", "no-such-package"))
+    assert provenance.software()["packages"] == {"numpy": np.__version__, "no-such-package": "not installed"}

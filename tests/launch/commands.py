@@ -5,6 +5,8 @@ import socket
 import subprocess
 from pathlib import Path
 
+from tests.helpers.compiler_flags import FASTER_COMPILING
+
 ROOT = Path(__file__).parents[2]
 LAUNCH = ROOT / "launch"
 # Of real runs: the suite's compilation cache, and virtual devices.
@@ -13,7 +15,7 @@ VARIABLES = {
     "JAX_COMPILATION_CACHE_DIR": str(ROOT / ".pytest_cache" / "jax"),
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.5",
     "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
-    "XLA_FLAGS": "--xla_force_host_platform_device_count=2 --xla_cpu_use_fusion_emitters=false",
+    "XLA_FLAGS": f"--xla_force_host_platform_device_count=2 {FASTER_COMPILING}",
 }
 
 

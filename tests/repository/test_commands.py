@@ -102,12 +102,13 @@ def test_a_command_of_main_can_be_run(word, arguments, text, tmp_path, monkeypat
         if name != "config":
             values[name] = flag
     chosen = config_flags.DEFINE_config_file("config", lock_config=True, flag_values=values)
-    before = {name: flag.value for name, flag in command_reference.flags_of_main().items() if name != "config"}
+    own = {name: flag for name, flag in command_reference.flags_of_main().items() if name != "config"}
+    before = {name: (flag.value, flag.present) for name, flag in own.items()}
     try:
         assert values(argv) == [word]
     finally:
-        for name, value in before.items():
-            command_reference.flags_of_main()[name].value = value
+        for name, flag in own.items():  # a later test of the command line would find them given
+            flag.value, flag.present = before[name]
     if definition.is_study(chosen.value):
         definition.read(chosen.value, values["config"].config_filename)
     else:

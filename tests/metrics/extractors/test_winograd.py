@@ -23,6 +23,16 @@ def _direct(x, kernel, stride, padding):
     return np.moveaxis(np.array(maps), 1, -1)[:, ::stride, ::stride]
 
 
+def _plain_sum(x, kernel):
+    """The convolution with padding SAME in float32, one product after the other."""
+    height, width, channels, _ = kernel.shape
+    padded = np.pad(x, ((0, 0), (height // 2, height // 2), (width // 2, width // 2), (0, 0)))
+    total = np.zeros((*x.shape[:3], kernel.shape[3]), np.float32)
+    for i, j, c in np.ndindex(height, width, channels):
+        total += padded[:, i : i + x.shape[1], j : j + x.shape[2], c : c + 1] * kernel[i, j, c]
+    return total
+
+
 @pytest.mark.parametrize(("taps", "stride"), [(1, 1), (3, 1), (5, 1), (7, 1), (3, 2)])
 def test_transforms_are_exact(taps, stride):
     r = np.random.default_rng(0)
@@ -56,17 +66,18 @@ def test_equals_the_definition(size, stride, padding, shape):
     np.testing.assert_allclose(got, expected, rtol=0, atol=1e-6 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize(("size", "factor"), [((3, 3), 1.3), ((5, 5), 4), ((1, 7), 4)])
-def test_errors_beside_those_of_the_direct_convolution(size, factor):
-    """Root mean squares, over sums as long as the network's."""
+@pytest.mark.parametrize(("size", "factor"), [((3, 3), 1.1), ((5, 5), 3), ((1, 7), 3.2)])
+def test_errors_beside_those_of_a_plain_sum(size, factor):
+    """Root mean squares, over sums as long as the network's. The plain sum adds one product after the other.
+
+    XLA's own convolution would be another measure in each version: that of jaxlib 0.12 has half the errors of 0.10.
+    """
     r = np.random.default_rng(0)
     x = np.maximum(r.normal(size=(1, 12, 12, 160)), 0).astype(np.float32)
     kernel = r.normal(size=(*size, 160, 4)).astype(np.float32)
-    dimensions = ("NHWC", "HWIO", "NHWC")
-    direct = jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=dimensions, precision="highest")
     got = jax.jit(winograd.conv, static_argnums=(2, 3, 4))(x, winograd.kernel_terms(kernel), size, 1, "SAME")
     exact = _direct(x, kernel, 1, "SAME")
-    errors = [np.sqrt(np.mean((y - exact) ** 2)) for y in (got, direct)]
+    errors = [np.sqrt(np.mean((y - exact) ** 2)) for y in (got, _plain_sum(x, kernel))]
     assert errors[0] < factor * errors[1]
     # Processors sum in different orders: 1.7e-6 was measured on one kind, below 1e-6 on another.
     assert errors[0] < 2e-6 * np.sqrt(np.mean(exact**2))
