@@ -16,7 +16,7 @@ from ml_collections import ConfigDict
 from jaxgen.devices import parallel, placement, processes
 from jaxgen.errors import UserError
 from jaxgen.files import workdir
-from jaxgen.files.logs import end_log, start_log
+from jaxgen.files.logs import end_log, hold_log, start_log
 from jaxgen.recipes.base import PyTree
 from jaxgen.runs import session
 from jaxgen.runs.session import Session
@@ -105,11 +105,12 @@ def open_finished(
     contents = workdir.check(folder, config)
     if not needs_images:
         config = _without_metrics(config)
-    opened = session.open_session(config, needs_images, None if needs_images else session.data_shape_of(contents))
     with contextlib.ExitStack() as stack:
+        hold_log()
+        stack.callback(end_log)
+        opened = session.open_session(config, needs_images, None if needs_images else session.data_shape_of(contents))
         processes.together(lambda: stack.enter_context(workdir.lock(container_of(folder) or folder)))
         start_log(None, show=processes.is_primary())
-        stack.callback(end_log)
         state, step = restore(opened, folder, checkpoint)
         log.info("checkpoint of step %d of %s", step, folder)
         yield opened, state, step
