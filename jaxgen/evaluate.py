@@ -72,6 +72,8 @@ def main(argv: list[str]) -> int:
 
         if results := compare.run(arguments, ["python", "-m", "jaxgen.evaluate", *argv]):
             print(format_table(results))
+            for name, read in results["_run"]["read"].items():
+                print(f"--{name}: {read}")
 
     return command_line.run(work)
 

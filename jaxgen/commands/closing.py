@@ -39,15 +39,22 @@ def write_report(config, folder: Path) -> Path | None:
 
 
 def last_lines(
-    config, folder: Path, step: int, lanes: tuple[Lane, ...], results: Mapping[str, Any], page: Path | None
+    config,
+    folder: Path,
+    step: int,
+    lanes: tuple[Lane, ...],
+    results: Mapping[str, Any],
+    page: Path | None,
+    read: str = "",
 ) -> str:
     """What a training made and where, and what to do next. Only existing files are named.
 
     Args:
       folder: the work directory. step: the last one. lanes: the run's seeds.
-      results: the contents of evaluation.json. page: what `write_report` gave.
+      results: the contents of evaluation.json. page: what `write_report` gave. read: the line on the data.
     """
-    made = list(_made(folder, step, lanes, results, config.evaluation.pictures))
+    made = [("data", read)] if read else []
+    made += list(_made(folder, step, lanes, results, config.evaluation.pictures))
     if page is not None:
         made.append(("report", f"{page} (open it in a browser)"))
     width = max((len(name) for name, _ in made), default=0)

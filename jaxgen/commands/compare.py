@@ -74,10 +74,12 @@ def run(arguments: argparse.Namespace, command: Sequence[str] = ()) -> dict[str,
     if compare is None:
         return {}
     results = compare()
+    opened = {"real": real, "fake": fake, "train": train}
     about = {
         "command": list(command),
         "real": str(arguments.real),
         "fake": str(arguments.fake),
+        "read": {name: source.read for name, source in opened.items() if source is not None and source.read},
         "seconds": round(time.perf_counter() - begun, 1),
         "peak_memory_mb": round(host_peak_memory_mb(), 1),
         "device": parallel.describe_devices(mesh),

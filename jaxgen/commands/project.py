@@ -10,8 +10,9 @@ from ml_collections import ConfigDict
 
 from jaxgen.commands import run_request, style_projection
 from jaxgen.data import image_options
-from jaxgen.data.container import IMAGE_SUFFIXES, open_container
+from jaxgen.data.container import open_container
 from jaxgen.data.image_files import ImageFiles
+from jaxgen.data.image_formats import is_image
 from jaxgen.errors import UserError
 from jaxgen.files import workdir
 from jaxgen.metrics.base import PAIR_VIEWS
@@ -108,7 +109,7 @@ def targets_of(opened: Session) -> ImageSource:
     side, _, channels = opened.example_shape
     flag = "config.project.images"
     path = Path(config.project.images)
-    if path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
+    if path.is_file() and is_image(path.name):
         images = ImageFiles(open_container(path.parent), [path.name], f"{flag}={path}", channels)
     else:
         images = open_source(config.project.images, Options(channels), flag).images

@@ -9,11 +9,12 @@ from clu import parameter_overview
 
 from jaxgen.commands import closing
 from jaxgen.commands.evaluate import finish
+from jaxgen.data import reading_report
 from jaxgen.devices import parallel, processes
 from jaxgen.devices.stopping import Stop, watch_processes
 from jaxgen.errors import UserError
 from jaxgen.files import evaluation_file, sessions, workdir
-from jaxgen.files.logs import end_log, error_kept, start_log
+from jaxgen.files.logs import end_log, error_kept, hold_log, start_log
 from jaxgen.runs import feature_network, initial_weights, restoring, run_views, session
 from jaxgen.runs.initial_weights import Start
 from jaxgen.runs.session import Session
@@ -47,11 +48,13 @@ def train(config, folder: Path) -> str:
     watch_processes(folder)
     tracker.check(config.trackers)
     config, told_network = feature_network.settle(config, folder)
-    opened = session.open_session(config)
-    checks.check_path_lengths(config, opened.recipe.part_multiple, parallel.data_devices(opened.mesh))
-    start = initial_weights.find(opened, folder)
     primary = processes.is_primary()
     with contextlib.ExitStack() as stack:
+        hold_log()
+        stack.callback(end_log)
+        opened = session.open_session(config)
+        checks.check_path_lengths(config, opened.recipe.part_multiple, parallel.data_devices(opened.mesh))
+        start = initial_weights.find(opened, folder)
 
         def take():
             stack.enter_context(workdir.lock(folder))
@@ -59,7 +62,6 @@ def train(config, folder: Path) -> str:
 
         processes.together(take)
         start_log(folder / "log.txt" if primary else None, show=primary)
-        stack.callback(end_log)
         if told_network:
             log.info("evaluation: %s", told_network)
         stack.enter_context(error_kept(folder / "log.txt" if primary else None))
@@ -84,7 +86,8 @@ def train(config, folder: Path) -> str:
         run.trackers.close(complete=True)
         if evaluated is not None and primary:
             page, step = closing.write_report(config, folder), int(state.step)
-            told = [evaluated.table, closing.last_lines(config, folder, step, lanes, evaluated.results, page)]
+            read = reading_report.summary(opened.dataset)
+            told = [evaluated.table, closing.last_lines(config, folder, step, lanes, evaluated.results, page, read)]
         processes.wait_for_all("finished")
         return "\n\n".join(filter(None, told))
 

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxgen.data import folder
+from jaxgen.data import folder, npy_file
 from jaxgen.data.base import Dataset, Split, wanted_splits
+from jaxgen.data.class_numbers import labels_of
+from jaxgen.data.container import shown
 from jaxgen.data.image_files import StreamedArray
+from jaxgen.data.layouts import held_out
 from jaxgen.errors import UserError
 
 _SPLITS = ("train", "test")
@@ -19,54 +22,61 @@ _SPLITS = ("train", "test")
 
 def load(config) -> Dataset:
     """Splits "train" and "test", copied into memory."""
-    name, class_names, parts = _opened(config)
+    name, class_names, parts, left_out = _opened(config)
     splits = {}
     for split, (array, numbers, labels) in parts.items():
         rows = array[numbers[0] : numbers[-1] + 1]
         splits[split] = Split(np.array(rows).reshape(*rows.shape[:3], -1), labels)
-    return Dataset(name, splits, class_names, {})
+    return Dataset(name, splits, class_names, {"left_out": left_out})
 
 
 def streamed(config):
     """The splits as arrays that stay in their files, see `jaxgen.data.base.open_dataset`."""
-    name, class_names, parts = _opened(config)
+    name, class_names, parts, left_out = _opened(config)
     splits = {split: (StreamedArray(array, rows, config), labels) for split, (array, rows, labels) in parts.items()}
-    return name, class_names, splits
+    return name, class_names, splits, {"left_out": left_out}
 
 
 def _opened(config):
-    """Name, class names, {split: (mapped array, numbers of the rows, labels)} of the splits that the config names."""
+    """Name, class names, {split: (mapped array, numbers of the rows, labels)} of the chosen splits, left-out files."""
     path = folder.existing(config, "array", "a file .npy of images, or a folder with train.npy and test.npy")
     files = {split: path / f"{split}.npy" for split in _SPLITS} if path.is_dir() else {"": path}
     if path.is_dir() and not files["train"].exists():
         raise UserError(f"data.dir={config.dir!r}: data.name=array needs train.npy (and test.npy) in it")
-    arrays = {split: (_mapped(file), _labels(file)) for split, file in files.items() if file.exists()}
+    arrays = {}
+    for split, file in files.items():
+        if file.exists():
+            array = _mapped(file)
+            arrays[split] = array, _labels(file, len(array))
     if not path.is_dir():
         arrays = _carved(*arrays[""], config.test_fraction)
-    parts, classes = {}, 0
-    for split, (array, labels, *rows) in arrays.items():
+    parts, names = {}, ()
+    for split, (array, labelled, *rows) in arrays.items():
         numbers = rows[0] if rows else np.arange(len(array))
         numbers = numbers[: config.limit or None]
-        if labels is not None:
-            classes = max(classes, int(labels.max()) + 1)
-            labels = labels[numbers].astype(np.int32)
+        labels = None
+        if labelled is not None:
+            labels, names = labelled[0][numbers], max(names, labelled[1], key=len)
         parts[split] = array, numbers, labels
     wanted = {split: parts[split] for split in wanted_splits(config, parts)}
-    return path.stem, tuple(str(i) for i in range(classes)), wanted
+    return path.stem, names, wanted, _left_out(path) if path.is_dir() else {}
 
 
-def _carved(array, labels, test_fraction: float) -> dict:
-    held = max(1, round(len(array) * test_fraction)) if test_fraction and len(array) > 1 else 0
+def _left_out(folder_path: Path) -> dict[str, int]:
+    """Files of the folder that are no splits, by name: a misspelt file of labels is among them."""
+    read = {f"{split}{end}.npy" for split in _SPLITS for end in ("", "_labels")}
+    return {shown(file.name): 1 for file in sorted(folder_path.iterdir()) if file.name not in read}
+
+
+def _carved(array, labelled, test_fraction: float) -> dict:
+    held = held_out(len(array), test_fraction)
     numbers = np.arange(len(array))
-    splits = {"train": (array, labels, numbers[: len(array) - held])}
-    return splits | ({"test": (array, labels, numbers[len(array) - held :])} if held else {})
+    splits = {"train": (array, labelled, numbers[: len(array) - held])}
+    return splits | ({"test": (array, labelled, numbers[len(array) - held :])} if held else {})
 
 
 def _mapped(file: Path) -> np.ndarray:
-    try:
-        array = np.load(file, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError) as error:
-        raise UserError(f"{file} is damaged or no .npy file ({error})") from None
+    array = npy_file.read(file, mapped=True)
     if (
         array.dtype != np.uint8
         or array.ndim not in (3, 4)
@@ -80,12 +90,7 @@ def _mapped(file: Path) -> np.ndarray:
     return array
 
 
-def _labels(file: Path) -> np.ndarray | None:
+def _labels(file: Path, count: int) -> tuple[np.ndarray, tuple[str, ...]] | None:
+    """Labels and class names, if there is a file of labels beside the images."""
     path = file.with_name(f"{file.stem}_labels.npy")
-    if not path.exists():
-        return None
-    labels = np.load(path, allow_pickle=False)
-    count = len(_mapped(file))
-    if labels.shape != (count,) or not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0:
-        raise UserError(f"{path} holds {labels.dtype} {list(labels.shape)}. It must hold {count} whole numbers from 0")
-    return labels
+    return labels_of(npy_file.read(path), count, str(path)) if path.exists() else None

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import ml_collections
 import numpy as np
 
-from jaxgen.data import cache, image_options
+from jaxgen.data import cache, image_options, reading_report
 from jaxgen.data.image_files import identity
 from jaxgen.errors import UserError
 from jaxgen.settings import lookup
@@ -67,9 +67,11 @@ def wanted_splits(config, available: Iterable[str]) -> list[str]:
     for key in ("train_split", "test_split"):
         name = config[key]
         if name not in available and (name or key == "train_split"):
-            hint = ""
+            hint, others = "", [other for other in available if other != config.train_split]
             if name == "test" and available == ["train"]:
                 hint = ". To evaluate against the training images set data.test_split=train"
+            elif key == "test_split" and len(others) == 1:
+                hint = f". Set data.test_split={others[0]}"
             raise UserError(f"data.{key}={name!r}: {config.name} has the splits {', '.join(available)}{hint}")
     return list(dict.fromkeys(name for name in (config.train_split, config.test_split) if name))
 
@@ -82,7 +84,9 @@ def open_dataset(config, progress: bool = True) -> Dataset:
     A source is a module with `load(config) -> Dataset`, which returns images at their native size. `config` has one
     more key there, `progress`. An optional `files(config)` returns the paths that `load` reads. The decoded arrays are
     then cached. An optional `streamed(config)` returns (name, class names, {split: (images of
-    `jaxgen.data.image_files`, labels)}) for training from the disk. It opens only the first image of a split.
+    `jaxgen.data.image_files`, labels)}, info) for training from the disk. It opens only the first image of a split.
+
+    The log says what was read (`jaxgen.data.reading_report`).
 
     Args:
       config: `config.data`. `jaxgen/settings/default.py` explains its keys.
@@ -110,9 +114,11 @@ def open_dataset(config, progress: bool = True) -> Dataset:
         dataset = cache.cached(config, source.files(config), source.__file__, build, Dataset, Split)
     elif dataset is None:
         dataset = build()
-    cache.report_skipped(dataset.info, config.name)
     wanted_splits(config, dataset.splits)
     dataset = _with_fewer_to_train(dataset, config)
+    log.info("data: %s", reading_report.summary(dataset))
+    for line in reading_report.warnings_of(dataset.info, config.name):  # a cached set is as incomplete as a new one
+        log.warning("data: %s", line)
     if config.labels:
         for name in wanted_splits(config, dataset.splits):
             if dataset.splits[name].labels is None:
@@ -146,7 +152,7 @@ def _streamed(config, source: ModuleType) -> Dataset | None:
             )
         return None
     try:
-        name, class_names, parts = source.streamed(config)
+        name, class_names, parts, found = source.streamed(config)
     except UserError:
         if config.streaming == "always":
             raise
@@ -162,9 +168,11 @@ def _streamed(config, source: ModuleType) -> Dataset | None:
             "data.skip_bad_images=True must read all images before training, but these images are streamed. Remove bad "
             "images, or set data.streaming=never"
         )
+    splits = _in_one_shape(splits, config)
+    notes = reading_report.merged(split.images.notes() for split in splits.values())
     options = {key: config[key] for key in ("image_size", "channels", "crop", "resize", "limit")}
     hashes = {split: identity(*part) for split, part in splits.items()}
-    info = {"files": [], "options": options, "sha256": hashes, "streamed": True}
+    info = {"files": [], **found, "notes": notes, "options": options, "sha256": hashes, "streamed": True}
     return Dataset(name, splits, tuple(class_names), info)
 
 
@@ -177,11 +185,36 @@ def _finish(dataset: Dataset, config) -> Dataset:
         images = split.images[:n].copy() if n < len(split.images) else split.images
         labels = None if split.labels is None else np.array(split.labels[:n], np.int32)
         splits[name] = Split(images if is_vectors(images) else image_options.apply_all(images, config), labels)
+    splits = _in_one_shape(splits, config)
     vectors = any(is_vectors(split.images) for split in splits.values())
     keys = ("limit",) if vectors else ("image_size", "channels", "crop", "resize", "limit")
     options = {key: config[key] for key in keys}
     hashes = {name: cache.content_hash(*split) for name, split in splits.items()}
     return dataset._replace(splits=splits, info={"files": [], **dataset.info, "options": options, "sha256": hashes})
+
+
+def _in_one_shape(splits: Mapping[str, Split], config) -> dict[str, Split]:
+    """The splits with equally many channels: RGB for all if `channels` is 0 and one of them is RGB.
+
+    Raises:
+      UserError: splits still differ in shape.
+    """
+    made, most = dict(splits), max(_channels(split.images) for split in splits.values())
+    for name, (images, labels) in splits.items():
+        if not config.channels and is_streamed(images):
+            made[name] = Split(images.in_channels(most), labels)
+        elif not config.channels and not is_vectors(images):
+            made[name] = Split(image_options.set_channels(images, most), labels)
+    shapes = {name: tuple(split.images.shape[1:]) for name, split in made.items()}
+    if len(set(shapes.values())) > 1:
+        kinds = ", ".join(f"{name} {reading_report.kind_of((0, *shape))}" for name, shape in shapes.items())
+        mend = "" if any(len(shape) == 1 for shape in shapes.values()) else ". Set data.image_size"
+        raise UserError(f"{config.name} {config.dir}: the splits differ in shape: {kinds}{mend}")
+    return made
+
+
+def _channels(images) -> int:
+    return images.most_channels() if is_streamed(images) else images.shape[-1]
 
 
 def _with_fewer_to_train(dataset: Dataset, config) -> Dataset:

@@ -14,7 +14,7 @@ from jaxgen.files.workdir import atomic
 
 log = logging.getLogger(__name__)
 # Raise it when the same files and options would give other pixels than before.
-_FORMAT = 1
+_FORMAT = 2
 # Keys that say where arrays come from, and how they are used; all others, a user's own included, may change pixels.
 _PLACES = ("dir", "cache_dir", "download")
 _USES = ("labels", "num_classes", "flip", "progress", "train_limit", "streaming", "resident_mib", "workers")
@@ -35,13 +35,6 @@ def content_hash(images: np.ndarray, labels: np.ndarray | None) -> str:
             digest.update(f"{array.dtype.name}{list(array.shape)}".encode())
             digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
-
-
-def report_skipped(info: dict, name: str) -> None:
-    """Logs on every start one line about left-out images. A cached set is as incomplete as a new set."""
-    if skipped := info.get("skipped"):
-        shown = ", ".join(skipped[:3])
-        log.warning("data: %s without %d unreadable images (%s)", name, len(skipped), shown)
 
 
 def cached(config, files: Iterable, module_file: str, build: Callable, dataset_type, split_type):
@@ -80,7 +73,10 @@ def cached(config, files: Iterable, module_file: str, build: Callable, dataset_t
 
 def _identity(path) -> list:
     path = Path(path).absolute()
-    stat = path.stat()
+    try:
+        stat = path.stat()
+    except OSError:  # A link that leads nowhere. Reading it fails, or leaves it out.
+        return [str(path), None, None]
     return [str(path), stat.st_size, stat.st_mtime_ns]
 
 

@@ -11,9 +11,10 @@ patient tend to have neighbouring numbers. A block separates fewer of them than 
 import re
 from pathlib import Path, PurePosixPath
 
-from jaxgen.data import folder
+from jaxgen.data import folder, layouts
 from jaxgen.data.base import Dataset
 from jaxgen.data.container import Container, open_container
+from jaxgen.data.image_formats import is_image
 from jaxgen.errors import UserError
 
 CLASSES = ("COVID", "Lung_Opacity", "Normal", "Viral Pneumonia")
@@ -44,7 +45,9 @@ def _listing(config):
     container = open_container(path)
     by_class = _listed(container, str(path))
     labelled = [(name, label) for label, names in by_class.items() for name in names]
-    return folder.carve(labelled, CLASSES, config.test_fraction), container, folder.gray(config), path
+    listing = layouts.carve(labelled, CLASSES, config.test_fraction)
+    listing = listing._replace(left_out=layouts.left_out_of(container, {name for name, _ in labelled}))
+    return listing, container, folder.gray(config), path
 
 
 def _path(config) -> Path:
@@ -61,7 +64,7 @@ def _listed(container: Container, where: str) -> dict[str, list[str]]:
         if parts and parts[-1].lower() == "images":
             parts = parts[:-1]
         label = _SPELLINGS.get(re.sub("[^a-z]", "", parts[-1].lower())) if parts else None
-        if label and folder.is_image(name):
+        if label and is_image(name):
             by_class[label].append(name)
     if not any(by_class.values()):
         raise UserError(

@@ -17,9 +17,10 @@ import re
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from jaxgen.data import csv_file, folder
+from jaxgen.data import csv_file, folder, layouts
 from jaxgen.data.base import Dataset
 from jaxgen.data.container import Container, open_container
+from jaxgen.data.image_formats import is_image
 from jaxgen.errors import UserError
 from jaxgen.settings import lookup
 
@@ -39,9 +40,7 @@ class _Row(NamedTuple):
 
 def files(config) -> list[Path]:
     """The zip, or all images of the folder and its metadata.csv."""
-    return folder.files_of(
-        _path(config), lambda name: folder.is_image(name) or PurePosixPath(name).name == "metadata.csv"
-    )
+    return folder.files_of(_path(config), lambda name: is_image(name) or _is_table(name))
 
 
 def load(config) -> Dataset:
@@ -52,14 +51,15 @@ def load(config) -> Dataset:
     """
     listing, absent, *where = _listing(config)
     dataset = folder.read_listing(listing, *where)
-    return dataset._replace(name="ieee8023", info={"skipped": absent + dataset.info["skipped"]})
+    skipped = absent + dataset.info["skipped"]
+    return dataset._replace(name="ieee8023", info={**dataset.info, "skipped": skipped})
 
 
 def streamed(config):
     """The splits as images that stay in their files, see `jaxgen.data.base.open_dataset`."""
     listing, _, *where = _listing(config)
-    _, class_names, splits = folder.stream_listing(listing, *where)
-    return "ieee8023", class_names, splits
+    _, class_names, splits, info = folder.stream_listing(listing, *where)
+    return "ieee8023", class_names, splits, info
 
 
 def _listing(config):
@@ -77,16 +77,22 @@ def _listing(config):
     if not present:
         raise UserError(f"{path}: all {len(rows)} chosen images of metadata.csv are missing, such as {absent[0]}")
     names = tuple(config.finding) or tuple(sorted({row.finding for row in rows}))
-    return _split(present, names, config), absent, container, folder.gray(config), path
+    used = {row.path for row in rows} | {name for name in container.names if _is_table(name)}
+    listing = _split(present, names, config)._replace(left_out=layouts.left_out_of(container, used))
+    return listing, absent, container, folder.gray(config), path
 
 
 def _path(config) -> Path:
     return folder.existing(config, "ieee8023", "the folder or zip with metadata.csv and images/")
 
 
+def _is_table(name: str) -> bool:
+    return PurePosixPath(name).name == "metadata.csv"
+
+
 def _rows(container: Container, where: str) -> list[_Row]:
     """The images that metadata.csv lists."""
-    tables = [name for name in container.names if PurePosixPath(name).name == "metadata.csv"]
+    tables = [name for name in container.names if _is_table(name)]
     if not tables:
         raise UserError(f"{where} holds no metadata.csv: data.name=ieee8023 reads covid-chestxray-dataset's layout")
     table = min(tables, key=lambda name: (name.count("/"), name))
@@ -103,7 +109,7 @@ def _rows(container: Container, where: str) -> list[_Row]:
         cell = {"folder": "", **dict(zip(header, cells, strict=True))}
         if broken := next((name for name in (*_COLUMNS, "folder") if "\ufffd" in cell[name]), None):
             raise UserError(f"{where}: {broken!r} in line {number} is not in UTF-8. Save the file in UTF-8")
-        if folder.is_image(cell["filename"]):
+        if is_image(cell["filename"]):
             path = f"{base}{cell['folder'] or 'images'}/{cell['filename']}"
             patient = _WHOLE.sub(r"\1", cell["patientid"]) or cell["filename"]
             row = _Row(path, patient, cell["finding"], cell["view"], cell["modality"])
@@ -162,7 +168,7 @@ def _fits(value: str, wanted: str) -> bool:
     return f"/{wanted}/".lower() in f"/{value}/".lower()
 
 
-def _split(rows: list[_Row], names: tuple[str, ...], config) -> folder.Listing:
+def _split(rows: list[_Row], names: tuple[str, ...], config) -> layouts.Listing:
     """Splits in which no patient is in both."""
     patients: dict[str, list[tuple[str, str]]] = {}
     for row in rows:
@@ -181,4 +187,4 @@ def _split(rows: list[_Row], names: tuple[str, ...], config) -> folder.Listing:
             splits["test" if i < held else "train"] += patients[patient]
     if not splits["train"]:
         raise UserError(f"data.test_fraction={config.test_fraction} leaves no patient for training: use less")
-    return folder.Listing({name: folder.interleave(entries) for name, entries in splits.items() if entries}, names)
+    return layouts.Listing({name: layouts.interleave(entries) for name, entries in splits.items() if entries}, names)

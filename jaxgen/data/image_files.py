@@ -4,9 +4,9 @@ All classes are array-like: len(), `shape`, `dtype`, indexing. Classes for strea
 for the reading threads, `first(n)` for the beginning of the set, and `streamed`, which no array has.
 """
 
+import contextlib
 import copy
 import hashlib
-import io
 import math
 import os
 import warnings
@@ -17,8 +17,13 @@ import numpy as np
 from PIL import Image
 
 from jaxgen.data import image_options
-from jaxgen.data.container import Container
+from jaxgen.data.container import Container, shown
+from jaxgen.data.decoding import decoded, header_of, reason_of
+from jaxgen.data.reading_report import merged
 from jaxgen.errors import UserError
+
+# So many images of a set are decoded for notes on it.
+_LOOKED_AT = 16
 
 
 class ImageFiles:
@@ -55,8 +60,8 @@ class ImageFiles:
         image = self._decode(i)
         if image.shape != self.shape[1:]:
             raise UserError(
-                f"{self._where}: images differ: {self.names[0]} is {_described(self.shape[1:])}, "
-                f"{self.names[i]} is {_described(image.shape)}. Bring them to one size and mode "
+                f"{self._where}: images differ: {shown(self.names[0])} is {_described(self.shape[1:])}, "
+                f"{shown(self.names[i])} is {_described(image.shape)}. Bring them to one size and mode "
                 f"({self._mend})"
             )
         return image
@@ -66,15 +71,25 @@ class ImageFiles:
         return image_options.set_channels(pixels, self._channels or pixels.shape[-1])
 
     def _decode(self, i: int) -> np.ndarray:
+        return self.prepared(self._decoded(i)[0])
+
+    def _decoded(self, i: int) -> tuple[np.ndarray, dict[str, int]]:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error", Image.DecompressionBombWarning)
-                with Image.open(io.BytesIO(self._container.read(self.names[i]))) as image:
-                    pixels = image_options.from_pil(image)
+                return decoded(self._container.read(self.names[i]))
         except Exception as error:  # PIL's decoders and zip raise a dozen types for damaged files.
-            reason = image_options.reason_of(error)
-            raise UserError(f"{self._where}: {self.names[i]} cannot be read ({reason}). Replace or remove it") from None
-        return self.prepared(pixels)
+            name, reason = shown(self.names[i]), reason_of(error)
+            raise UserError(f"{self._where}: {name} cannot be read ({reason}). Replace or remove it") from None
+
+    def notes(self) -> dict[str, int]:
+        """Notes for `jaxgen.data.reading_report` on a few images. All were too many to decode for a note."""
+        return merged(self._pool.map(self._note, np.unique(np.linspace(0, len(self) - 1, _LOOKED_AT).astype(int))))
+
+    def _note(self, i: int) -> dict[str, int]:
+        with contextlib.suppress(UserError):  # a damaged image is told when it is used
+            return self._decoded(i)[1]
+        return {}
 
     def digest(self) -> str:
         """SHA-256 of the bytes of all files in order, and of the number of channels."""
@@ -117,7 +132,40 @@ class StreamedFiles(ImageFiles):
 
     def first(self, count: int) -> "StreamedFiles":
         """The first `count` images."""
-        return StreamedFiles(self._container, self.names[:count], self._where, self._options)
+        part = copy.copy(self)
+        part.names = self.names[:count]
+        part.shape = (count, *self.shape[1:])
+        return part
+
+    def in_channels(self, channels: int) -> "StreamedFiles":
+        """The same images, converted."""
+        part = copy.copy(self)
+        part._options = image_options.with_channels(self._options, channels)
+        part.shape = (*self.shape[:3], channels)
+        return part
+
+    def most_channels(self) -> int:
+        """1 if all images are gray, 3 if one of them has colours. Headers tell it, and nothing is decoded.
+
+        Raises:
+          UserError: images differ in size, where `image_size` is 0, or a header cannot be read.
+        """
+        if self._options.image_size and self._options.channels:
+            return self._options.channels
+        shapes = list(self._pool.map(self._shape_by_header, range(len(self))))
+        most = self._options.channels or max((shape[2] for shape in shapes if shape), default=self.shape[3])
+        same = self.in_channels(most)
+        for i, shape in enumerate(shapes):
+            if shape is None or shape[:2] != self.shape[1:3]:
+                same.read(i)  # A header can mislead, since a rotation may stand behind the pixels.
+        return most
+
+    def _shape_by_header(self, i: int) -> tuple[int, int, int] | None:
+        try:
+            with self._container.open(self.names[i]) as file:
+                return image_options.shape_of(header_of(file), self._options)
+        except Exception:  # of as many types as decoding; reading the whole image tells what is wrong
+            return None
 
     def read_many(self, ids: np.ndarray) -> np.ndarray:
         """Images `ids`, read one after the other on this thread. Several threads may read at a time."""
@@ -181,6 +229,21 @@ class StreamedArray:
         """Images `ids`."""
         return self[ids]
 
+    def most_channels(self) -> int:
+        """The number of channels of all rows."""
+        return self.shape[3]
+
+    def in_channels(self, channels: int) -> "StreamedArray":
+        """The same rows, converted."""
+        part = copy.copy(self)
+        part._options = image_options.with_channels(self._options, channels)
+        part.shape = (*self.shape[:3], channels)
+        return part
+
+    def notes(self) -> dict[str, int]:
+        """No notes: bytes have one meaning."""
+        return {}
+
     def first(self, count: int) -> "StreamedArray":
         """The first `count` rows."""
         part = copy.copy(self)
@@ -199,7 +262,7 @@ class StreamedArray:
 def identity(images, labels: np.ndarray | None) -> str:
     """A digest of a split's file names (or shape) and labels. No pixel is read."""
     digest = hashlib.sha256(repr(images.shape).encode())
-    digest.update("\n".join(getattr(images, "names", ())).encode())
+    digest.update("\n".join(getattr(images, "names", ())).encode(errors="surrogateescape"))
     if labels is not None:
         digest.update(np.ascontiguousarray(labels).data)
     return f"names:{digest.hexdigest()}"

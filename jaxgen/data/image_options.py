@@ -1,16 +1,19 @@
 """Reads images of any mode and size, and brings them to the configured channels, crop and size by PIL's filters."""
 
-import io
 import os
-import re
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
+from ml_collections import ConfigDict
+from PIL import Image
 from tqdm import tqdm
 
+from jaxgen.data.container import shown
+from jaxgen.data.decoding import decoded, reason_of
+from jaxgen.data.reading_report import merged
 from jaxgen.errors import UserError
 from jaxgen.settings import lookup
 
@@ -45,40 +48,6 @@ def check(config) -> None:
         raise UserError(f"data.test_fraction={config.test_fraction}: must lie in [0, 1)")
 
 
-def from_pil(image: Image.Image) -> np.ndarray:
-    """A decoded PIL image as uint8 [H, W, C]. Gray modes give C = 1, all others C = 3.
-
-    EXIF orientation is applied. Transparency is composited on white. Palettes are looked up. CMYK and similar modes
-    become RGB. 16-bit gray is divided by 257 (so 65535 becomes 255) and rounded. PIL itself cuts 16-bit colour to 8
-    bits.
-
-    Raises:
-      ValueError: float pixels, or integers beyond 16 bits, which have no agreed range.
-    """
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I"):
-        values = np.asarray(image).astype(np.int64)
-        if values.min() < 0 or values.max() > 65535:
-            raise ValueError(f"pixels from {values.min()} to {values.max()} exceed 16 bits")
-        return ((values + 128) // 257).astype(np.uint8)[..., None]
-    if image.mode == "F":
-        raise ValueError("float pixels have no agreed range. Save as 8-bit or 16-bit")
-    clear = "transparency" in image.info  # the colour that a palette, gray or RGB file names as transparent
-    if image.mode in ("1", "L") and not clear:
-        return np.asarray(image.convert("L"))[..., None]
-    if image.mode in ("1", "L", "LA", "La"):
-        gray = image.convert("LA")
-        white = Image.new("L", gray.size, 255)
-        white.paste(gray.getchannel("L"), mask=gray.getchannel("A"))
-        return np.asarray(white)[..., None]
-    if clear or image.mode in ("RGBA", "RGBa", "PA"):
-        rgba = image.convert("RGBA")
-        rgb = Image.new("RGB", rgba.size, (255, 255, 255))
-        rgb.paste(rgba, mask=rgba.getchannel("A"))
-        return np.asarray(rgb)
-    return np.asarray(image.convert("RGB"))
-
-
 def apply(images: np.ndarray, config) -> np.ndarray:
     """Applies the configured channels, then crop, then size to images uint8 [N, H, W, C].
 
@@ -95,6 +64,24 @@ def apply(images: np.ndarray, config) -> np.ndarray:
     if size and images.shape[1:3] != (size, size):
         images = np.stack([_resize(image, size, FILTERS[config.resize]) for image in images])
     return np.ascontiguousarray(images)
+
+
+def shape_of(shape: tuple[int, int, int], config) -> tuple[int, int, int]:
+    """The shape [H, W, C] of one image after `apply`, without any pixel."""
+    height, width, channels = shape
+    if config.image_size:
+        height = width = config.image_size
+    elif config.crop == "center":
+        height = width = min(height, width)
+    return height, width, config.channels or channels
+
+
+def with_channels(config, channels: int):
+    """`config.data` with another number of channels."""
+    config = ConfigDict(config)
+    with config.unlocked():
+        config.channels = channels
+    return config
 
 
 def set_channels(images: np.ndarray, channels: int) -> np.ndarray:
@@ -144,9 +131,20 @@ def _resize(image: np.ndarray, size: int, resample: Image.Resampling) -> np.ndar
     return np.asarray(resized).reshape(size, size, image.shape[-1])
 
 
-def read_images(
-    names: Sequence[str], read: Callable[[int], bytes], config, where: str
-) -> tuple[np.ndarray, np.ndarray, list[str]]:
+class ReadImages(NamedTuple):
+    """What `read_images` read.
+
+    images: uint8 [N, H, W, C]. kept: the numbers of these images, int [N]. skipped: names of unreadable images.
+    notes: see `decoded`, summed over the images.
+    """
+
+    images: np.ndarray
+    kept: np.ndarray
+    skipped: list[str]
+    notes: dict[str, int]
+
+
+def read_images(names: Sequence[str], read: Callable[[int], bytes], config, where: str) -> ReadImages:
     """Decodes image files and brings each to the configured channels, crop and size.
 
     Images are processed one by one, because files may differ in size and mode. With `channels` 0, one coloured image
@@ -157,9 +155,6 @@ def read_images(
       read: returns the bytes of image i. Several threads call it.
       config: `config.data`.
       where: folder or file of the images, for messages.
-
-    Returns:
-      images uint8 [N, H, W, C], the numbers of the kept images, int [N], and the names of the skipped images.
 
     Raises:
       UserError: unreadable images without `skip_bad_images`, or different sizes without `image_size`.
@@ -172,34 +167,31 @@ def read_images(
         # PIL only warns of a decompression bomb up to twice its limit of pixels; here that counts as unreadable.
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         chunks = in_threads(decode, len(names), config, "reading images")
-    results = [result for chunk in chunks for result in chunk]
+    results = [result for chunk in chunks for result, _ in chunk]
+    notes = merged(note for chunk in chunks for _, note in chunk)
     del chunks
     bad = {i: result for i, result in enumerate(results) if isinstance(result, str)}
     if bad and not config.skip_bad_images:
-        shown = ", ".join(f"{names[i]} ({bad[i]})" for i in list(bad)[:3]) + (", ..." if len(bad) > 3 else "")
+        listed = ", ".join(f"{shown(names[i])} ({bad[i]})" for i in list(bad)[:3]) + (", ..." if len(bad) > 3 else "")
         raise UserError(
-            f"{where}: {len(bad)} of {len(names)} images cannot be read: {shown}. "
+            f"{where}: {len(bad)} of {len(names)} images cannot be read: {listed}. "
             "Replace them, or set data.skip_bad_images=True to leave them out"
         )
     if len(bad) == len(names):
-        raise UserError(f"{where}: none of {len(names)} images can be read ({names[0]}: {bad[0]})")
+        raise UserError(f"{where}: none of {len(names)} images can be read ({shown(names[0])}: {bad[0]})")
     results = [result for i, result in enumerate(results) if i not in bad]
     kept = np.array([i for i in range(len(names)) if i not in bad], np.int64)
-    return _stack(results, [names[i] for i in kept], where), kept, [names[i] for i in bad]
+    images = _stack(results, [names[i] for i in kept], where)
+    return ReadImages(images, kept, [names[i] for i in bad], notes)
 
 
-def _decode(read: Callable[[int], bytes], i: int, config) -> np.ndarray | str:
-    """Image i as uint8 [H, W, C], or the reason why it cannot be read."""
+def _decode(read: Callable[[int], bytes], i: int, config) -> tuple[np.ndarray | str, dict[str, int]]:
+    """Image i as uint8 [H, W, C], or the reason why it cannot be read, with the notes on it."""
     try:
-        with Image.open(io.BytesIO(read(i))) as image:
-            return apply(from_pil(image)[None], config)[0]
+        pixels, notes = decoded(read(i))
+        return apply(pixels[None], config)[0], notes
     except Exception as error:  # PIL's decoders and zip raise a dozen types for damaged files.
-        return reason_of(error)
-
-
-def reason_of(error: Exception) -> str:
-    """Why an image cannot be read, in one line, without the address of the bytes that PIL was given."""
-    return re.sub(r" <_io\.BytesIO[^>]*>", "", " ".join(str(error).split())) or type(error).__name__
+        return reason_of(error), {}
 
 
 def _stack(arrays: list[np.ndarray], names: list[str], where: str) -> np.ndarray:
@@ -208,8 +200,8 @@ def _stack(arrays: list[np.ndarray], names: list[str], where: str) -> np.ndarray
     for array, name in zip(arrays, names, strict=True):
         if array.shape[:2] != size:
             raise UserError(
-                f"{where}: images differ in size: {names[0]} is {size[1]}x{size[0]}, "
-                f"{name} {array.shape[1]}x{array.shape[0]}. Set data.image_size"
+                f"{where}: images differ in size: {shown(names[0])} is {size[1]}x{size[0]}, "
+                f"{shown(name)} {array.shape[1]}x{array.shape[0]}. Set data.image_size"
             )
     channels = max(array.shape[-1] for array in arrays)
     out = np.empty((len(arrays), *size, channels), np.uint8)

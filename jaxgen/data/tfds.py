@@ -9,6 +9,7 @@ import numpy as np
 from jaxgen.data import cache
 from jaxgen.data.base import Dataset, Split, wanted_splits
 from jaxgen.data.image_options import read_images
+from jaxgen.data.reading_report import merged
 from jaxgen.errors import UserError
 
 # Random access without TensorFlow. Not parquet, the other such format: there 2,000 examples came back as 500.
@@ -31,7 +32,7 @@ def load(config) -> Dataset:
 
     builder = _prepared(config)
     image, label = features(builder.info, config.name)
-    splits, skipped = {}, []
+    splits, skipped, notes = {}, [], []
     for name in wanted_splits(config, builder.info.splits):
         # The encoded bytes are taken as they are, so that one reader decodes and judges images of all sources.
         source = builder.as_data_source(name, decoders={image: tfds.decode.SkipDecoding()})
@@ -44,11 +45,13 @@ def load(config) -> Dataset:
                 labels[i] = example[label]
             return example[image]
 
-        images, kept, bad = read_images([f"{name} {i}" for i in range(count)], read, config, config.name)
-        splits[name] = Split(images, labels[kept] if label else None)
-        skipped += bad
+        found = read_images([f"{name} {i}" for i in range(count)], read, config, config.name)
+        splits[name] = Split(found.images, labels[found.kept] if label else None)
+        skipped += found.skipped
+        notes.append(found.notes)
     class_names = tuple(builder.info.features[label].names) if label else ()
-    return Dataset(config.name, splits, class_names, {"version": str(builder.version), "skipped": skipped})
+    info = {"version": str(builder.version), "skipped": skipped, "notes": merged(notes)}
+    return Dataset(config.name, splits, class_names, info)
 
 
 def _prepared(config):

@@ -176,10 +176,34 @@ class _RunLog(logging.FileHandler):
     """log.txt."""
 
 
-def start_log(path: Path | None, show: bool) -> None:
-    """Sends jaxgen's messages to stderr (above the progress bar) and, if `path` is given, to log.txt with times."""
+class _Held(logging.Handler):
+    """Keeps what is said before log.txt may be written: data are opened before the work directory is locked."""
+
+    def __init__(self):
+        super().__init__()
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+
+def hold_log() -> None:
+    """Keeps jaxgen's messages until `start_log` shows and writes them. `end_log` drops them: an error is one line."""
     end_log()
     logger = logging.getLogger("jaxgen")
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    logger.addHandler(_Held())
+
+
+def start_log(path: Path | None, show: bool) -> None:
+    """Sends jaxgen's messages to stderr (above the progress bar) and, if `path` is given, to log.txt with times.
+
+    What was said since `hold_log` comes first.
+    """
+    logger = logging.getLogger("jaxgen")
+    held = [record for handler in logger.handlers if isinstance(handler, _Held) for record in handler.records]
+    end_log()
     logger.setLevel(logging.INFO)
     logger.propagate = False
     screen = _AboveTheBar()
@@ -190,6 +214,10 @@ def start_log(path: Path | None, show: bool) -> None:
         file = _RunLog(path)
         file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         logger.addHandler(file)
+    for record in held:
+        for handler in logger.handlers:
+            if record.levelno >= handler.level:
+                handler.handle(record)
 
 
 def end_log() -> None:
@@ -197,7 +225,7 @@ def end_log() -> None:
     logger = logging.getLogger("jaxgen")
     logger.propagate = True
     for handler in logger.handlers[:]:
-        if isinstance(handler, _AboveTheBar | _RunLog):
+        if isinstance(handler, _AboveTheBar | _RunLog | _Held):
             logger.removeHandler(handler)
             handler.close()
 

@@ -39,6 +39,7 @@ class ImageSource(NamedTuple):
     split: the source's name, for records and the cache.
     views: further views of a trained model that made the images (`metrics.base.VIEWS`), or None.
     facts: facts about views and data for metrics, by the view's name.
+    read: what was read, for people: counts, classes, size, left-out files.
     """
 
     images: Pixels | None
@@ -48,6 +49,7 @@ class ImageSource(NamedTuple):
     statistics: SavedStatistics | None = None
     views: Mapping[str, Callable] | None = None
     facts: Mapping[str, dict] = {}
+    read: str = ""
 
 
 class ImageSet:

@@ -15,7 +15,7 @@ from ml_collections import ConfigDict
 from jaxgen.devices import parallel, placement, processes
 from jaxgen.errors import UserError
 from jaxgen.files import data_record, workdir
-from jaxgen.files.logs import end_log, start_log
+from jaxgen.files.logs import end_log, hold_log, start_log
 from jaxgen.recipes.base import PyTree
 from jaxgen.runs import session
 from jaxgen.runs.session import Session
@@ -107,11 +107,12 @@ def open_finished(
         config = _without_metrics(config)
     recorded = data_record.of_run(contents, f"--workdir={folder}")
     known = None if needs_images else session.data_shape_of(contents)
-    opened = session.open_session(config, needs_images, known, recorded)
     with contextlib.ExitStack() as stack:
+        hold_log()
+        stack.callback(end_log)
+        opened = session.open_session(config, needs_images, known, recorded)
         processes.together(lambda: stack.enter_context(workdir.lock(container_of(folder) or folder)))
         start_log(None, show=processes.is_primary())
-        stack.callback(end_log)
         state, step = restore(opened, folder, checkpoint)
         log.info("checkpoint of step %d of %s", step, folder)
         yield opened, state, step

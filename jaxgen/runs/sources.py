@@ -1,15 +1,19 @@
 """Opens the sources that `--real`, `--fake` and `--train` of `jaxgen.evaluate` name: images, statistics, runs."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from jaxgen.data import image_options
+from jaxgen.data import image_options, layouts, npy_file, reading_report
 from jaxgen.data.base import is_vectors, open_dataset
-from jaxgen.data.container import IMAGE_SUFFIXES, open_container
+from jaxgen.data.class_numbers import labels_of
+from jaxgen.data.container import open_container, shown
 from jaxgen.data.image_files import ImageFiles, folder_labels
+from jaxgen.data.image_formats import is_image
 from jaxgen.errors import UserError
 from jaxgen.evaluation import latent_samplers
 from jaxgen.metrics.extractors import statistics_file
@@ -18,6 +22,7 @@ from jaxgen.runs import restoring, run_views
 from jaxgen.settings import default, lookup
 from jaxgen.views.views import in_batches
 
+log = logging.getLogger(__name__)
 KINDS = (
     "a folder or zip of images (or FOLDER:part, FILE.zip:part), an .npz or .npy file, dataset:split (mnist:test), "
     "run:DIR, or a statistics file. Arrays are uint8 [N, H, W, C], or vectors float32 [N, D]. A statistics file is an "
@@ -120,20 +125,36 @@ def open_source(spec: str | Opens, options: Options, flag: str) -> ImageSource:
 def _files(path: Path, part: str, spec: str, options: Options, flag: str) -> ImageSource:
     container = open_container(path)
     below = f"{part.strip('/')}/" if part else ""
-    names = [name for name in container.names if name.lower().endswith(IMAGE_SUFFIXES) and name.startswith(below)]
+    inside = [name for name in container.names if name.startswith(below)]
+    names = [name for name in inside if is_image(name)]
+    where = f"{flag}={spec}"
     if not names:
         tops = sorted({name.split("/")[0] for name in container.names if "/" in name})
-        there = f". It holds the folders {', '.join(tops[:8])}" if below and tops else ""
-        raise UserError(f"{flag}={spec} holds no images with the endings {' '.join(IMAGE_SUFFIXES)}{there}")
-    images = ImageFiles(container, names, f"{flag}={spec}", options.channels)
-    return ImageSource(images, *folder_labels(names), split=spec)
+        there = f". The whole has the folders {', '.join(tops[:8])}" if below and tops else ""
+        raise UserError(layouts.none_in(container._replace(names=inside), where) + there)
+    images = ImageFiles(container, names, where, options.channels)
+    left_out = layouts.left_out_of(container._replace(names=inside), set(names))
+    for line in reading_report.warnings_of({"notes": images.notes()}, where):
+        log.warning("%s", line)
+    return _told(where, ImageSource(images, *folder_labels(names), split=spec), left_out)
+
+
+def _told(where: str, source: ImageSource, left_out: Mapping[str, int] = MappingProxyType({})) -> ImageSource:
+    """The source with a line on what it holds, which the log gets too."""
+    noun, count = "vectors" if is_vectors(source.images) else "images", len(source.images)
+    classes = reading_report.classes_of(source.labels, source.class_names)
+    kind, rest = reading_report.kind_of(source.images.shape), reading_report.left_out_of(left_out)
+    read = f"{count:,} {noun}{classes}, {kind}{rest}"
+    log.info("%s: %s", where, read)
+    return source._replace(read=read)
 
 
 def _array(path: Path, spec: str, options: Options, flag: str) -> ImageSource:
     where = f"{flag}={spec}"
     try:
         if path.suffix.lower() == ".npy":
-            return ImageSource(_checked(np.load(path, mmap_mode="r", allow_pickle=False), where, options), split=spec)
+            images = npy_file.read(path, where, mapped=True)
+            return _told(where, ImageSource(_checked(images, where, options), split=spec))
         # np.load(path) leaks the open file if it is damaged
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             if {"mu", "sigma"} <= set(arrays.files):
@@ -143,20 +164,22 @@ def _array(path: Path, spec: str, options: Options, flag: str) -> ImageSource:
                 raise UserError(f"{where} is an empty .npz. It must hold uint8 images [N, H, W, C]")
             labels = arrays["labels"] if "labels" in arrays.files and names[0] != "labels" else None
             images = _checked(arrays[names[0]], where, options)
+            unread = [name for name in arrays.files if name != names[0] and (name != "labels" or labels is None)]
     except statistics_file.Mismatch as error:
         raise UserError(f"{where}: {error}. Make the statistics anew with --save_statistics") from None
     except UserError:
         raise
-    except Exception as error:  # a damaged byte of a zip or of an array's header fails in any layer
+    except Exception as error:  # Damaged files raise a dozen types.
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise UserError(f"{where}: cannot be read ({reason}). Bring it back from a copy, or make it again") from None
-    if labels is None or labels.shape != images.shape[:1] or not np.issubdtype(labels.dtype, np.integer):
-        return ImageSource(images, split=spec)
-    return ImageSource(images, labels.astype(np.int32), tuple(map(str, range(int(labels.max()) + 1))), spec)
+    labelled = (None, ()) if labels is None else labels_of(labels, len(images), f"{where}: labels")
+    return _told(where, ImageSource(images, *labelled, spec), {f"array {shown(name)}": 1 for name in unread})
 
 
 def _checked(images: np.ndarray, where: str, options: Options) -> np.ndarray:
-    if is_vectors(images) and len(images):
+    if is_vectors(images) and 0 not in images.shape:
+        if wrong := int((~np.isfinite(images)).any(1).sum()):
+            raise UserError(f"{where} holds vectors that are not finite in {wrong} rows. Mend or remove them")
         return images
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3) or 0 in images.shape:
         raise UserError(
@@ -178,7 +201,8 @@ def _dataset(name: str, split: str, options: Options) -> ImageSource:
     config.update({"channels": options.channels, "train_split": split, "test_split": ""})
     dataset = open_dataset(config, progress=False)
     images, labels = dataset.splits[split]
-    return ImageSource(images, labels, dataset.class_names, f"{name}:{split}", facts=dataset.facts)
+    read = reading_report.summary(dataset)
+    return ImageSource(images, labels, dataset.class_names, f"{name}:{split}", facts=dataset.facts, read=read)
 
 
 def same_kind(real: Pixels, fake: Pixels, real_spec: str, fake_spec: str) -> None:

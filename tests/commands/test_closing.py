@@ -100,3 +100,9 @@ def test_a_page_that_cannot_be_written_is_one_warning(config, tmp_path, monkeypa
     assert record.getMessage().startswith("no report page (two lines). The run itself is complete.")
     assert "\n" not in record.getMessage()
     assert f"python -m jaxgen.report {tmp_path} --out {Path(tmp_path, 'report')}" in record.getMessage()
+
+
+def test_what_was_read_stands_first(config, tmp_path):
+    lanes = make_lanes(config, tmp_path, None)
+    text = closing.last_lines(config, tmp_path, 20, lanes, RESULTS, None, "pets: train 3 images, 8x8 gray")
+    assert text.splitlines()[1].split(maxsplit=1) == ["data", "pets: train 3 images, 8x8 gray"]

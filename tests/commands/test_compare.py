@@ -86,6 +86,8 @@ def test_from_folder_and_array_to_a_named_number(command, data, tmp_path):
     assert results["fd_tiny"]["few_samples"] is True
     assert "reconstruct" in results["_skipped"]["psnr"]
     assert results["_run"]["packages"]["jax"] == jax.__version__
+    assert results["_run"]["read"] == {"real": "70 images, 16x16 RGB", "fake": "50 images, 16x16 RGB"}
+    assert table.endswith("--real: 70 images, 16x16 RGB\n--fake: 50 images, 16x16 RGB\n")
     assert f"{expected:.4f}" in table
     assert "psnr: skipped" in table
 

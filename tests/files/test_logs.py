@@ -1,11 +1,12 @@
 """metrics.jsonl survives kills; the progress line survives a pipe."""
 
 import json
+import logging
 
 import pytest
 
 from jaxgen.errors import UserError
-from jaxgen.files.logs import MetricsFile, Progress, error_kept, rows_until
+from jaxgen.files.logs import MetricsFile, Progress, end_log, error_kept, hold_log, rows_until, start_log
 
 
 def lines(path):
@@ -151,3 +152,27 @@ def test_a_folder_in_its_place_is_set_aside(tmp_path, caplog):
     assert path.read_text() == ""
     assert (tmp_path / "metrics.jsonl.damaged_2").is_dir()
     assert "a folder is in its place" in caplog.text
+
+
+def test_what_is_said_before_the_file_is_there_comes_first_in_it(tmp_path, capfd):
+    log = logging.getLogger("jaxgen.data")
+    hold_log()
+    log.info("what was read")
+    log.debug("nothing for people")
+    assert capfd.readouterr().err == ""
+    start_log(tmp_path / "log.txt", show=True)
+    log.info("what was done")
+    end_log()
+    said = [line.split(" INFO ")[1] for line in (tmp_path / "log.txt").read_text().splitlines()]
+    assert said == ["what was read", "what was done"]
+    assert capfd.readouterr().err.split("\n")[:2] == said  # each once
+
+
+def test_what_was_held_goes_with_an_error(tmp_path, capfd):
+    hold_log()
+    logging.getLogger("jaxgen.data").info("what was read")
+    end_log()
+    start_log(tmp_path / "log.txt", show=False)
+    end_log()
+    assert (tmp_path / "log.txt").read_text() == ""
+    assert capfd.readouterr().err == ""

@@ -29,7 +29,7 @@ def test_a_folder_and_a_part_of_it(folder):
     assert part.labels.tolist() == [0, 1]
     assert part.class_names == ("test/a", "test/b")
     assert np.array_equal(part.images[np.arange(2)], PIXELS[4:])
-    with pytest.raises(UserError, match=r"holds no images .*It holds the folders test, train"):
+    with pytest.raises(UserError, match=r"holds no images .*It holds nothing. The whole has the folders test, train"):
         _open(f"{folder}:valid")
 
 
@@ -109,3 +109,69 @@ def test_images_that_do_not_compare():
         same_kind(PIXELS, PIXELS[..., :1], "a", "b")
     with pytest.raises(UserError, match=r"8x8.*4x8"):
         same_kind(PIXELS, PIXELS[:, :, :4], "a", "b")
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([0, -1, 1, 2, 0, 0], "labels holds the label -1"),
+        ([0, 3_000_000, 1, 2, 0, 0], "the label 3000000, but 6 images have labels below 100000"),
+        (np.full(6, 2**64 - 1, np.uint64), "the label 18446744073709551615"),
+        (np.zeros(6), r"labels holds float64 \[6\]\. It must hold 6 whole numbers"),
+        ([float("nan")] * 6, "float64"),
+        (["cat"] * 6, "<U3"),
+        ([True] * 6, "bool"),
+        ([[0]] * 6, r"int64 \[6, 1\]"),
+        ([0], r"int64 \[1\]"),
+        (np.array([{}] * 6, object), "cannot be read"),
+    ],
+)
+def test_labels_in_an_npz_that_are_no_class_numbers(tmp_path, labels, message):
+    np.savez(tmp_path / "x.npz", images=PIXELS, labels=labels)
+    with pytest.raises(UserError, match=message):
+        _open(tmp_path / "x.npz")
+
+
+def test_vectors_that_are_not_finite_are_refused(tmp_path):
+    vectors = np.zeros((5, 3), np.float32)
+    vectors[1:3, 2] = np.nan
+    np.save(tmp_path / "x.npy", vectors)
+    with pytest.raises(UserError, match="vectors that are not finite in 2 rows"):
+        _open(tmp_path / "x.npy")
+
+
+@pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"PK\x03\x04", b"junk"])
+@pytest.mark.parametrize("name", ["x.npy", "x.npz"])
+def test_files_that_are_no_arrays(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match="cannot be read"):
+        _open(tmp_path / name)
+
+
+def test_a_source_says_what_was_read(tmp_path, caplog):
+    for i, image in enumerate(PIXELS):
+        (tmp_path / "x" / "ab"[i % 2]).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(tmp_path / "x" / "ab"[i % 2] / f"{i}.png")
+    (tmp_path / "x" / "a" / "0.heic").write_text("")
+    np.savez(tmp_path / "x.npz", images=PIXELS, labels=np.array([0, 1, 2, 0, 1, 2]), y=np.zeros(6))
+    with caplog.at_level("INFO", logger="jaxgen"):
+        folder, array = _open(tmp_path / "x"), _open(tmp_path / "x.npz")
+        digits = _open("digits:test", cache_dir=str(tmp_path))
+    assert folder.read == "6 images (a 3, b 3), 8x8 RGB. Left out: 1 .heic"
+    assert array.read == "6 images (0 2, 1 2, 2 2), 8x8 RGB. Left out: 1 array y"
+    assert digits.read.startswith("digits: test 360 images (10 classes of ")
+    said = [record.getMessage() for record in caplog.records]
+    assert said[0] == f"--real={tmp_path / 'x'}: {folder.read}"
+    assert said[2] == f"data: {digits.read}"
+    with pytest.raises(UserError, match=r"--real=.*/x:a/0 holds no images .* It holds nothing"):
+        _open(f"{tmp_path / 'x'}:a/0")
+
+
+def test_a_source_with_dark_images_of_16_bits_warns(tmp_path, caplog):
+    for i in range(40):
+        Image.fromarray(np.full((4, 4), 100 * i, np.uint16)).save(tmp_path / f"{i:02}.png")
+    (tmp_path / "00.png").write_bytes((tmp_path / "01.png").read_bytes())
+    with caplog.at_level("WARNING", logger="jaxgen"):
+        _open(tmp_path)
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert "the largest value of 16 images with 16 bits is 3,900 of 65,535" in line
