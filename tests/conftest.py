@@ -67,6 +67,7 @@ def tiny_config():
         config.log_every = config.sample_every = config.checkpoint_every = config.histogram_every = 10
         config.num_devices = 1
         config.report = False
+        config.evaluation.extractor = "efficientnet_lite0"  # the other network's weights would be downloaded
         config.evaluation.metrics = ("psnr",)
         config.evaluation.num_samples = 16
         config.evaluation.batch_size = 16
@@ -95,6 +96,7 @@ def get_config():
     config.log_every = config.sample_every = config.checkpoint_every = 10
     config.compilation_cache = ""
     config.report = False
+    config.evaluation.extractor = "efficientnet_lite0"
     config.evaluation.metrics = ("psnr",)  # a GAN has none: evaluation is instant
     config.evaluation.num_samples = config.evaluation.batch_size = 16
     config.sample.rows = config.sample.columns = 3

@@ -26,7 +26,7 @@ def summary(dataset) -> str:
     for name, (examples, labels) in dataset.splits.items():
         noun = "rows" if len(examples.shape) == 2 else "images"
         parts.append(f"{name} {len(examples):,} {noun}{classes_of(labels, dataset.class_names)}")
-    parts.append(kind_of(examples.shape))
+    parts.append(dataset.info.get("kinds") or kind_of(examples.shape))
     return f"{dataset.name}: {', '.join(parts)}{left_out_of(dataset.info.get('left_out', {}))}"
 
 

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +12,6 @@ from jaxgen.data.base import Dataset, Split, wanted_splits
 from jaxgen.errors import UserError
 from jaxgen.files.workdir import write_atomic
 
-log = logging.getLogger(__name__)
 # Below so many rows neither a split nor any statistic says anything.
 MIN_ROWS = 20
 # Numbers that need more are written as finely as float32 holds them.
@@ -99,17 +97,13 @@ def dataset(config, name: str, columns: Sequence[Column], rows: np.ndarray, info
         for part, ids in zip(("train", "test"), parts, strict=True)
         if part in wanted_splits(config, ("train", "test"))
     }
-    known = kinds(columns, rows)
-    counts = ", ".join(f"{part} {len(split.images):,} rows" for part, split in splits.items())
-    left_out = "".join(f". Left out: {count:,} {reason}" for reason, count in info.get("left_out", {}).items())
-    log.info("data: %s: %s, %s%s", name, counts, known, left_out)
     facts = {"columns": [[column.name, list(column.categories), column.label] for column in columns]}
     info = {
         **info,
         "rows": len(rows),
         "test_fraction": config.test_fraction,
         "seed": config.seed,
-        "kinds": known,
+        "kinds": kinds(columns, rows),
         **facts,
     }
     return Dataset(name, splits, class_names, info, {"points": facts})

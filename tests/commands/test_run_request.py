@@ -12,7 +12,7 @@ from jaxgen.commands import run_request
 from jaxgen.errors import UserError
 from jaxgen.files import command_line
 from jaxgen.planning import subject
-from jaxgen.runs import restoring, session
+from jaxgen.runs import restoring, run_data
 from jaxgen.settings import configuration, default
 from jaxgen.study import conductor
 from tests.helpers.in_process import error_line, run_main
@@ -35,7 +35,7 @@ def closed(monkeypatch):
     def opened(*arguments, **options):
         raise Opened
 
-    monkeypatch.setattr(session, "open_dataset", opened)
+    monkeypatch.setattr(run_data, "open_dataset", opened)
     monkeypatch.setattr(subject, "open_dataset", opened)
     monkeypatch.setattr(restoring, "restore", opened)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxgen.commands import project
+from jaxgen.commands import project, run_request
 from jaxgen.commands.project import targets_of
 from jaxgen.errors import UserError
 from jaxgen.metrics import feature_distance
@@ -122,8 +122,14 @@ def test_the_start_is_the_mean_w_of_the_target_s_own_class(run):
 )
 def test_refuses(run, monkeypatch, tmp_path, changes, words):
     monkeypatch.setattr(restoring, "open_finished", run.checkpoint)
+    config = _config(**changes)
+
+    def projected():
+        run_request.check_projection(config.project)  # before anything is opened
+        project.project(config, tmp_path, "latest")
+
     with pytest.raises(UserError, match=words):
-        project.project(_config(**changes), tmp_path, "latest")
+        projected()
     assert not list(tmp_path.iterdir())
 
 

@@ -116,7 +116,7 @@ def test_ids_that_float32_would_make_the_same_are_refused(tmp_path, first):
 
 def test_large_whole_numbers_that_are_only_rounded_are_told(tmp_path, caplog):
     open_csv(write(tmp_path / "t.csv", [(1_000_001 * (i + 1), 36.5, "ab"[i % 2]) for i in range(40)]))
-    assert len(caplog.messages) == 1
+    assert sum(record.levelname == "WARNING" for record in caplog.records) == 1
     assert ": 14 in the column 'age'. Drop the column" in caplog.text
 
 
@@ -125,7 +125,7 @@ def test_whole_numbers_that_float32_holds_are_fine(tmp_path, caplog):
     found = open_csv(write(tmp_path / "t.csv", rows))
     every = np.concatenate([split.images for split in found.splits.values()])
     assert sorted(every[:, 0].tolist(), reverse=True) == [row[0] for row in rows]
-    assert not caplog.messages
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
 
 
 def test_headers_that_name_nothing_or_twice_are_refused(tmp_path):

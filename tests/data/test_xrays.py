@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from jaxgen.data.base import open_dataset
+from jaxgen.data.container import shown
 from jaxgen.errors import UserError
 from tests.helpers.examples import EXAMPLES, read_or_refused
 
@@ -313,7 +314,7 @@ def test_any_metadata_are_read_as_they_are_or_refused_in_one_line(opened, tmp_pa
     event("read" if dataset else "refused")
     if dataset is None or tail.strip():
         return
-    last = {name: finding.strip() for _, finding, _, _, name in rows if name.endswith(".png")}
+    last = {name: shown(finding.strip()) for _, finding, _, _, name in rows if name.endswith(".png")}
     found = {f"{v // 10}.png": dataset.class_names[label] for v, label in zip(*of_split(dataset), strict=True)}
     assert found.items() <= {name: finding for name, finding in last.items() if finding}.items()
     assert found

@@ -220,4 +220,4 @@ def test_an_output_that_cannot_be_written_is_one_line(run, tmp_path, capsys):
     run.make(tmp_path / "runs/a", 3.0)
     (tmp_path / "file").write_text("")
     assert command.main([str(tmp_path / "runs"), "--out", str(tmp_path / "file")]) == 2
-    assert "cannot be written" in capsys.readouterr().err
+    assert "is a file and no folder" in capsys.readouterr().err
