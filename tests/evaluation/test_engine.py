@@ -338,7 +338,7 @@ def test_a_cache_that_cannot_be_written_is_no_failure(tmp_path, tiny, caplog):
     (tmp_path / "file").write_text("in the way")
     value, _, text = _cached(tmp_path / "file", tiny, caplog)
     assert value > 0
-    assert "could not be cached" in text
+    assert "cannot be written (File exists)" in text
 
 
 def test_the_real_extractor_through_the_whole_path(monkeypatch):

@@ -213,4 +213,4 @@ def test_sample_mode_and_a_run_as_a_source_use_them_on_demand(trained, capsys, t
     arguments = ["--real", str(tmp_path / "real.npy"), "--fake", f"run:{folder}", "--metrics", "pairwise_ms_ssim"]
     arguments += ["--num_samples", "6", "--batch_size", "3", "--allow_few_samples", "--cache_dir", str(tmp_path)]
     assert evaluate.main([*arguments, "--latent_sampler", "norml"]) == 2
-    assert "--latent_sampler for --fake=run:" in capsys.readouterr().err
+    assert "--latent_sampler='norml' is unknown: did you mean 'normal'?" in capsys.readouterr().err
