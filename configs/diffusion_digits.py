@@ -4,7 +4,8 @@ The process is the paper's. The U-Net has 16 and 32 channels, one block at each 
 
 Paper: Karras, Aittala, Aila and Laine 2022, Elucidating the design space of diffusion-based generative models.
 Published: The paper gives no number for this data set.
-Reached: not trained at full length yet.
+Reached: not trained at full length. fd_efficientnet_lite0 5.63 +- 0.12, precision 0.625, recall 0.861 after
+  2,360 steps, 2,365 s on a busy machine (commit cff8bc1).
 """
 
 from jaxgen.settings import default, presets

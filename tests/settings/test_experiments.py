@@ -154,7 +154,7 @@ def tiny(path):
     config = load(path)
     config.model.update(SMALL)
     # Two maxout units: of one, XLA's unoptimised program makes NaN where the usual one is finite.
-    config.model.width = 10 if config.model.architecture == "goodfellow" else 5
+    config.model.width = 10 if config.model.architecture == "goodfellow" else 4 if config.model.name == "unet" else 5
     config.batch_size = 4
     if config.recipe.ada_pipeline:  # its geometry is tested by itself, and takes long to compile
         config.recipe.ada_pipeline = "c"
