@@ -14,15 +14,11 @@ from jaxgen.settings import default, presets
 
 def get_config():
     config = presets.cifar10(default.get_config())
-    config.recipe.name = "diffusion"
+    config.recipe.name, config.model.name = "diffusion", "unet"
     config.recipe.ema_decay = 0.99929  # 0.5 ** (512 / 500,000)
-    config.model.name = "unet"
-    config.model.width = 128
-    config.model.channel_multipliers = (2, 2, 2)
-    config.model.residual_blocks = 4
+    config.model.update({"width": 128, "channel_multipliers": (2, 2, 2), "residual_blocks": 4, "dropout": 0.13})
     config.model.attention_sides = (16,)
-    config.model.dropout = 0.13
     config.batch_size = 512
     config.optimizers.denoiser.warmup_steps = 19_531  # 10M images
-    config.evaluation.metrics = ("fd_efficientnet_lite0", "kid", "precision", "recall")
+    config.evaluation.metrics = ("fid", "kid", "precision", "recall")
     return presets.length(config, steps=390_640, every=5_000)  # 200M images

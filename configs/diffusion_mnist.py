@@ -7,17 +7,11 @@ Published: The paper gives no number for this data set.
 Reached: not trained at full length.
 """
 
-from jaxgen.settings import default, presets
+from jaxgen.settings import presets
+from jaxgen.settings.experiments import experiment
 
 
 def get_config():
-    config = presets.mnist(default.get_config())
-    config.recipe.name = "diffusion"
-    config.model.name = "unet"
-    config.model.width = 32
-    config.model.channel_multipliers = (1, 2, 2)
-    config.model.residual_blocks = 1
+    config = presets.mnist(experiment("diffusion_tiny"))
     config.model.attention_sides = (7,)
-    config.model.dropout = 0.0
-    config.evaluation.metrics = ("fd_efficientnet_lite0", "kid", "precision", "recall")
     return presets.length(config, steps=9_500)  # 10.1 epochs of 60,000

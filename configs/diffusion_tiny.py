@@ -14,10 +14,7 @@ from jaxgen.settings.experiments import experiment
 def get_config():
     config = experiment("diffusion_cifar")
     config.recipe.ema_decay = 0.999
-    config.model.width = 32
-    config.model.channel_multipliers = (1, 2, 2)
-    config.model.residual_blocks = 1
-    config.model.dropout = 0.0
+    config.model.update({"width": 32, "channel_multipliers": (1, 2, 2), "residual_blocks": 1, "dropout": 0.0})
     config.batch_size = 64
     config.optimizers.denoiser.warmup_steps = 500
     return presets.length(config, steps=40_000)

@@ -15,9 +15,26 @@ NAMES = {
     *(f"data.{key}" for key in ("name", "crop", "resize", "train_split", "test_split", "streaming", "label_column")),
     *(f"data.{key}" for key in ("missing", "normalization", "class_sampling")),
     *(f"model.{key}" for key in ("name", "architecture", "latents", "discriminator_architecture")),
-    *(f"recipe.{key}" for key in ("name", "loss", "penalty", "diff_augment", "ada_pipeline", "likelihood", "binarize")),
-    *(f"optimizers.{player}.{key}" for player in ("generator", "discriminator", "vae", "prior") for key in ("name",)),
-    *(f"optimizers.{player}.schedule" for player in ("generator", "discriminator", "vae", "prior")),
+    *(
+        f"recipe.{key}"
+        for key in (
+            "name",
+            "loss",
+            "penalty",
+            "diff_augment",
+            "ada_pipeline",
+            "likelihood",
+            "binarize",
+            "process",
+            "sampler",
+        )
+    ),
+    *(
+        f"optimizers.{player}.{key}"
+        for player in ("generator", "discriminator", "vae", "prior", "denoiser")
+        for key in ("name",)
+    ),
+    *(f"optimizers.{player}.schedule" for player in ("generator", "discriminator", "vae", "prior", "denoiser")),
     *(f"evaluation.{key}" for key in ("extractor", "resize", "path_space", "path_sampling")),
     *(f"project.{key}" for key in ("space", "perceptual")),
     *(f"sample.{key}" for key in ("latent_sampler", "noise_mode", "style_mixing_layers", "video", "video_path")),

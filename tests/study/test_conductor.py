@@ -31,6 +31,7 @@ def small_study(**changes):
     study.steps_per_dispatch = study.log_every = study.checkpoint_every = study.sample_every = 1
     study.evaluation.update({"metrics": ("psnr",), "num_samples": 9, "allow_few_samples": True})
     defaults = default.get_config()
+    study.evaluation.extractor = defaults.evaluation.extractor
     study.batch_size, study.data.resize = defaults.batch_size, defaults.data.resize
     study.model.output_bias, study.recipe.diff_augment = defaults.model.output_bias, defaults.recipe.diff_augment
     study.recipe.ema_decay = defaults.recipe.ema_decay
