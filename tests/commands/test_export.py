@@ -15,7 +15,7 @@ from jaxgen.commands import exported_sampler
 from jaxgen.errors import UserError
 from jaxgen.models.stylegan2.layers import broadcast, truncate
 from jaxgen.ops.pixels import to_uint8
-from jaxgen.runs import restoring, session
+from jaxgen.runs import restoring, run_data, session
 from jaxgen.settings import default, lookup, run_config
 from tests.commands.test_convert import tiny_tensors
 
@@ -42,7 +42,7 @@ def loader():
 @pytest.mark.full
 def test_the_documented_loader_gives_the_samplers_bytes_where_there_is_no_jaxgen(run, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.delattr(session, "open_dataset")  # no data are needed
+        patch.delattr(run_data, "open_dataset")  # no data are needed
         assert export.main(["--workdir", str(run), "--out", str(tmp_path / "sampler.jax")]) == 0
     told = json.loads((tmp_path / "sampler.jax.json").read_text())
     assert (told["takes"], told["gives"]) == (["latents: float32[n,8]"], ["uint8[n,8,8,1]"])
