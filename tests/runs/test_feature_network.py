@@ -96,6 +96,7 @@ def test_the_default_says_fid_and_the_digits_stay_offline():
 @pytest.mark.full
 def test_a_run_keeps_its_choice_through_a_later_evaluation(choices, tiny_config, tmp_path):
     config = tiny_config()
+    config.evaluation.extractor = "auto"
     config.compilation_cache = ""
     config.evaluation.metrics, config.evaluation.pictures = ("kid", "psnr"), False
     choices.append("efficientnet_lite0")

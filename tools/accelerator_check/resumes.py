@@ -119,7 +119,9 @@ def price(out: Path, options: Options, record: Record) -> None:
     step = {}
     for flags in ("", DETERMINISTIC):
         done = _finished(_process(command, {"XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip()}))
-        step[flags] = json.loads(done.splitlines()[-1])["step_ms"]
+        # Messages of the same command may follow the numbers here, since both streams are read together.
+        numbers = next(line for line in reversed(done.splitlines()) if line.startswith("{"))
+        step[flags] = json.loads(numbers)["step_ms"]
     ratio = step[DETERMINISTIC] / step[""]
     record.row(f"step time of {name}, deterministic operations", ratio, "of XLA's default", None, step_ms=step)
 
