@@ -92,5 +92,5 @@ def _year(paper: str) -> tuple[str, str]:
 
 
 def _row(entry: Entry) -> str:
-    cells = (f"`{entry.name}`", entry.what, entry.published, entry.reached)
+    cells = (f"`{entry.name}`", entry.what, entry.published, entry.reached[:1].upper() + entry.reached[1:])
     return "| " + " | ".join(cell.replace("|", r"\|").replace("<", "&lt;") for cell in cells) + " |\n"
