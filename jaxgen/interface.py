@@ -132,6 +132,11 @@ class Run:
             lambda images, ids: view(self._players, images, key, ids, draws), batch_size, images, np.arange(len(images))
         )
 
+    @property
+    def is_of_vectors(self) -> bool:
+        """Whether the run makes vectors and no images."""
+        return len(self._opened.example_shape) == 1
+
     def open(self, options: Options, flag: str) -> ImageSource:
         """This run as `--real` or `--fake` of `jaxgen.evaluate` (`jaxgen.runs.sources.open_source`)."""
         return open_run(self.folder, options._replace(checkpoint=str(self.step)), flag)

@@ -53,7 +53,10 @@ def run(arguments: argparse.Namespace, command: Sequence[str] = ()) -> dict[str,
     if arguments.batch_size % mesh.size:
         mesh = parallel.make_mesh(1)  # batches that do not divide stay whole
     comparison = _Comparison(settings, lambda batch: placement.place(mesh, batch), arguments.cache_dir)
-    comparison.load_networks(arguments)
+    if compare_request.is_of_vectors(arguments):
+        compare_request.refuse_flags_of_images(arguments)
+    else:
+        comparison.load_networks(arguments)
     given = {name: value for name, value in vars(arguments).items() if name in Options._fields}
     options = Options(samples=arguments.num_samples or _OF_RUN, num_devices=mesh.size, **given)
     opened = {
@@ -63,9 +66,7 @@ def run(arguments: argparse.Namespace, command: Sequence[str] = ()) -> dict[str,
     }
     real, fake, train = opened["real"], opened.get("fake"), opened.get("train")
     if real.images is not None and is_vectors(real.images):
-        for flag in ("pairs", "save_statistics"):
-            if getattr(arguments, flag):
-                raise UserError(f"--{flag} is for images, but --real={arguments.real} has vectors")
+        compare_request.refuse_flags_of_images(arguments)
     if train is not None and train.images is None:
         raise UserError(f"--train={arguments.train} holds statistics only, but training images are needed")
     compare = comparison.prepare(arguments, real, fake, train) if fake else None

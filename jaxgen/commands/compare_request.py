@@ -14,7 +14,7 @@ from jaxgen.evaluation import latent_samplers
 from jaxgen.files import command_line, outputs
 from jaxgen.metrics.base import CHOSEN, PAIR_VIEWS, SAMPLE_VIEWS
 from jaxgen.metrics.selection import Extractors
-from jaxgen.runs import sources
+from jaxgen.runs import source_names
 from jaxgen.settings import lookup, number_ranges
 
 log = logging.getLogger(__name__)
@@ -71,8 +71,8 @@ def _check_source(spec: object, flag: str, arguments: argparse.Namespace) -> str
     if not isinstance(spec, str):
         return "" if spec is None else "opened"
     if not spec and flag != "--real":
-        raise UserError(f"{flag} is empty. Name {sources.KINDS}, or leave it out")
-    place = sources.find(spec, flag)
+        raise UserError(f"{flag} is empty. Name {source_names.KINDS}, or leave it out")
+    place = source_names.find(spec, flag)
     if place.kind == "run":
         existing_run.check_one_seed(place.path, arguments.checkpoint, f"{flag}=run:")
     return place.kind
@@ -94,6 +94,24 @@ def _settings(arguments: argparse.Namespace) -> ConfigDict:
     keys = ("extractor", "resize", "extractor_weights", "allow_other_weights", "allow_few_samples")
     keys += ("batch_size", "seed", "num_train", "num_samples")
     return ConfigDict({"metrics": names, **{key: getattr(arguments, key) for key in keys}})
+
+
+def is_of_vectors(arguments: argparse.Namespace) -> bool:
+    """Whether `--real` has vectors, as far as its name tells. Vectors need no feature network."""
+    if isinstance(arguments.real, str):
+        return source_names.is_of_vectors(arguments.real, "--real")
+    return arguments.real.is_of_vectors
+
+
+def refuse_flags_of_images(arguments: argparse.Namespace) -> None:
+    """Refuses flags that vectors cannot have.
+
+    Raises:
+      UserError: a flag is for images.
+    """
+    for flag in ("pairs", "save_statistics"):
+        if getattr(arguments, flag):
+            raise UserError(f"--{flag} is for images, but --real={arguments.real} has vectors")
 
 
 def load_networks(settings: ConfigDict, extractors: Extractors, pairs: bool, statistics: bool) -> None:

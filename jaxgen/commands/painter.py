@@ -7,7 +7,6 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 
 from jaxgen.commands.sample_request import Request
-from jaxgen.errors import UserError
 from jaxgen.models.stylegan2.layers import broadcast, truncate
 from jaxgen.recipes.base import PyTree
 from jaxgen.runs import run_views
@@ -62,10 +61,7 @@ class Painter:
         self._size = _BATCH if request.video or not images else min(images, _BATCH)
         self.has_styles = "mapping" in opened.views.names
         self.num_ws = opened.recipe.facts["synthesis"]["num_ws"] if self.has_styles else 0
-        latents = opened.views.latents(self._noise_key, np.arange(1))
-        if latents.ndim != 2:
-            raise UserError(f"config.sample: a seed draws a vector, but the latents' shape is {latents.shape[1:]}")
-        self.z_dim = latents.shape[1]
+        self.z_dim = opened.views.latents(self._noise_key, np.arange(1)).shape[1]
 
     @property
     def w_dim(self) -> int:

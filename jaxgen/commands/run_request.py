@@ -16,12 +16,14 @@ from jaxgen.data.base import may_stream
 from jaxgen.errors import UserError
 from jaxgen.evaluation import baseline_evaluation, latent_samplers
 from jaxgen.files import outputs, workdir
-from jaxgen.metrics.base import SAMPLE_VIEWS
+from jaxgen.metrics.base import CHOSEN, SAMPLE_VIEWS
 from jaxgen.metrics.extractors import perceptual
+from jaxgen.metrics.extractors.automatic import AUTO
+from jaxgen.metrics.extractors.weights import obtain
 from jaxgen.metrics.selection import Extractors, Selected, few_samples
 from jaxgen.pictures import video
 from jaxgen.recipes.base import Recipe
-from jaxgen.runs import restoring, session, sources
+from jaxgen.runs import restoring, session, source_names
 from jaxgen.settings import lookup
 from jaxgen.training import objective
 
@@ -116,7 +118,7 @@ def check_projection(settings: ConfigDict) -> None:
     if settings.images:
         path = Path(settings.images)
         if not (path.is_file() and path.suffix.lower() in Image.registered_extensions()):
-            sources.find(settings.images, "config.project.images")
+            source_names.find(settings.images, "config.project.images")
     if settings.space != "z":
         perceptual.check(settings.perceptual, "config.project.perceptual")
         style_projection.check(settings)
@@ -141,18 +143,32 @@ def _check_evaluation(config: ConfigDict) -> None:
     for key in ("metrics", "metrics_in_training"):
         for name in settings[key]:
             lookup.module("metrics", name, f"config.evaluation.{key}")
-    if settings.extractor != "auto":
+    if settings.extractor != AUTO:
         lookup.module("metrics.extractors", settings.extractor, "config.evaluation.extractor")
     if settings.extractor_weights and not Path(settings.extractor_weights).is_file():
         raise UserError(f"config.evaluation.extractor_weights={settings.extractor_weights!r}: no such file")
-    if settings.extractor != "auto" and (settings.resize or settings.extractor_weights):
+    if settings.extractor != AUTO and (settings.resize or settings.extractor_weights):
         Extractors(settings)(settings.extractor)  # whether it has such an input path, and whether the weights fit
+    if _has_images(config):
+        _fetch_weights(settings)
     session.check_paths(settings)
     _check_samplers(settings.latent_samplers, "config.evaluation.latent_samplers")
     for name in settings.baselines:
         if name not in baseline_evaluation.BASELINES:
             known = list(baseline_evaluation.BASELINES)
             raise UserError(lookup.unknown("config.evaluation.baselines", name, known))
+
+
+def _fetch_weights(settings: ConfigDict) -> None:
+    """Fetches the weights of the feature networks if they are missing, before the data are read."""
+    for name in settings.metrics:
+        network = getattr(lookup.module("metrics", name, "config.evaluation.metrics"), "EXTRACTOR", None)
+        network = settings.extractor if network == CHOSEN else network
+        if network in (None, AUTO) or settings.extractor_weights:  # auto is settled by the run
+            continue
+        known = getattr(lookup.module("metrics.extractors", network, "config.evaluation.extractor"), "WEIGHTS", None)
+        if known is not None:  # a network of the user's may have none
+            obtain(known)
 
 
 def _check_counts(settings: ConfigDict) -> None:

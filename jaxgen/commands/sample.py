@@ -1,7 +1,6 @@
 """`--mode=sample`: pictures from a checkpoint."""
 
 import logging
-import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -10,8 +9,8 @@ import numpy as np
 from jaxgen.commands import sample_request
 from jaxgen.commands.painter import Painter
 from jaxgen.commands.sample_request import Request
+from jaxgen.commands.styles_file import read
 from jaxgen.data.table import write_csv
-from jaxgen.errors import UserError
 from jaxgen.evaluation import latent_samplers
 from jaxgen.evaluation.latent_samplers import LatentSampler
 from jaxgen.pictures import image_grids, video
@@ -22,7 +21,6 @@ from jaxgen.views.views import in_batches
 
 log = logging.getLogger(__name__)
 BATCH = 64  # numbered images at a time
-_STYLES = ("w_plus", "w")  # arrays of this projector; the published one's `w` is [1, L, D]
 
 
 def sample(config, folder: Path, checkpoint: str) -> None:
@@ -47,8 +45,11 @@ def sample(config, folder: Path, checkpoint: str) -> None:
 def _sample(config, folder: Path, checkpoint: str) -> None:
     request = sample_request.request_of(config.sample)
     video.check(request.video)
-    with restoring.open_finished(config, folder, checkpoint, needs_images=False) as (opened, state, step):
+
+    def check(opened: Session) -> None:
         sample_request.check(request, opened)
+
+    with restoring.open_finished(config, folder, checkpoint, False, check) as (opened, state, step):
         if request.is_plain:
             write = _points if "points" in opened.views.names else _plain
             write(opened, state.players, step, folder)
@@ -140,45 +141,9 @@ def _seeded(config, painter: Painter, request: Request, folder: Path) -> None:
 def _of_file(config, painter: Painter, request: Request, folder: Path) -> None:
     """Images of styles that a projection left in a file, as they are: truncation is for styles that a seed gave."""
     name = Path(request.styles).stem + (f"_noise_{request.noise_mode}" if request.noise_mode else "")
-    styles = read_styles(request.styles, painter.num_ws, painter.w_dim)
+    styles = read(request.styles, painter.num_ws, painter.w_dim)
     images = np.concatenate(list(painter.of_styles(styles, np.arange(len(styles)))))
     _save_with_grid(images, f"{folder}/{name}", map("{:06d}".format, range(len(images))), config.sample.columns)
-
-
-def read_styles(path: str, num_ws: int, w_dim: int) -> np.ndarray:
-    """Styles [n, L, D] of a projection's .npz. `w_plus` or `w` is [n, L, D], or [n, D] for equal layers.
-
-    Args:
-      path: such as projections_w.npz, or the projected_w.npz of NVIDIA's scripts.
-      num_ws, w_dim: L and D of the network.
-
-    Raises:
-      UserError: no such file, no such arrays, or arrays of another network.
-    """
-    where = f"config.sample.styles={path!r}"
-    if not Path(path).is_file():
-        raise UserError(f"{where}: no such file")
-    try:
-        arrays = np.load(path, allow_pickle=False)
-        if not isinstance(arrays, np.lib.npyio.NpzFile):
-            raise UserError(f"{where} is a single array. Name a .npz with the array 'w' or 'w_plus'")
-        with arrays:
-            name = next((name for name in _STYLES if name in arrays), None)
-            if name is None:
-                raise UserError(f"{where} holds {', '.join(arrays)}, but no array 'w' or 'w_plus'")
-            styles = arrays[name]
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f"{where} cannot be read ({error}). It must be a .npz of plain arrays") from None
-    if styles.ndim == 2:
-        styles = np.repeat(styles[:, None], num_ws, axis=1)
-    if styles.ndim != 3 or styles.shape[1:] != (num_ws, w_dim) or not len(styles):
-        raise UserError(
-            f"{where}: {name} is {list(styles.shape)}, but this network's styles are [n, {num_ws}, {w_dim}] "
-            f"or [n, {w_dim}]"
-        )
-    if not np.isfinite(styles).all():
-        raise UserError(f"{where}: {name} is not finite")
-    return styles.astype(np.float32)
 
 
 def _save_each(images: Iterable[np.ndarray], folder: Path, names: Iterable[str]) -> None:

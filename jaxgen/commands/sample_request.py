@@ -4,6 +4,10 @@ import math
 import re
 from typing import NamedTuple
 
+import jax
+import jax.numpy as jnp
+
+from jaxgen.commands import styles_file
 from jaxgen.errors import UserError
 from jaxgen.evaluation import latent_samplers
 from jaxgen.runs.session import Session
@@ -140,6 +144,9 @@ def check(request: Request, opened: Session) -> None:
         raise UserError(f"config.sample.{asked[0]} is for images, but {config.data.name} has vectors")
     if not {"latents", "decode"} <= set(views):
         raise UserError(f"config.sample.{asked[0]}: the recipe {config.recipe.name!r} has no latents to decode")
+    drawn = jax.eval_shape(opened.recipe.views["latents"], jax.random.key(0), jax.ShapeDtypeStruct((1,), jnp.int32))
+    if len(drawn.shape) != 2:
+        raise UserError(f"config.sample: a seed draws a vector, but the latents' shape is {drawn.shape[1:]}")
     if settings.latent_sampler != latent_samplers.PRIOR:
         raise UserError(
             f"config.sample.{asked[0]} is for latents of the prior. It does not work with "
@@ -163,3 +170,6 @@ def check(request: Request, opened: Session) -> None:
         )
     if (request.cutoff or 0) > num_ws:
         raise UserError(f"config.sample.truncation_cutoff={request.cutoff}: this network has {num_ws} layers")
+    if request.styles:
+        state = jax.eval_shape(opened.recipe.init, jax.random.key(0))
+        styles_file.read(request.styles, num_ws, jax.eval_shape(opened.recipe.views["w_average"], state).shape[-1])

@@ -5,6 +5,8 @@ import numpy as np
 from jaxgen.data.base import Dataset
 from jaxgen.data.table import Column, dataset
 
+VECTORS = True
+
 
 def load(config) -> Dataset:
     """Splits "train" and "test" of the 30 measurements and the diagnosis, the last column and the label.

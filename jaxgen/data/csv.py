@@ -14,6 +14,7 @@ from jaxgen.errors import UserError
 from jaxgen.settings import lookup
 
 log = logging.getLogger(__name__)
+VECTORS = True
 _RULES = ("refuse", "drop_rows")
 # A column with more categories holds names or numbers, and one-hot codes of it would be mostly zeros.
 _MOST_CATEGORIES = 100

@@ -6,6 +6,7 @@ from jaxgen.data.base import Dataset
 from jaxgen.data.mixture import mixture
 
 MEAN, STD = 1.0, 0.5
+VECTORS = True
 
 
 def load(config) -> Dataset:

@@ -7,6 +7,8 @@ import numpy as np
 from jaxgen.data.base import Dataset
 from jaxgen.data.mixture import mixture
 
+VECTORS = True
+
 SIDE, SPACING, STD = 5, 2.0, 0.05
 
 

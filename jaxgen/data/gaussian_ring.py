@@ -5,6 +5,8 @@ import numpy as np
 from jaxgen.data.base import Dataset
 from jaxgen.data.mixture import mixture
 
+VECTORS = True
+
 MODES, RADIUS, STD = 8, 2.0, 0.02
 
 

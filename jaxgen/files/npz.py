@@ -63,6 +63,26 @@ def opened(path: str | Path) -> Iterator[Mapping[str, np.ndarray]]:
             raise Damaged(reason_of(error)) from None
 
 
+def shapes(path: str | Path) -> dict[str, tuple[int, ...]]:
+    """The shapes of the arrays in a `.npz` by name, from their headers. No array is read.
+
+    Raises:
+      Damaged: as for `opened`. OSError: the file cannot be opened.
+    """
+    found, headers = {}, {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    with open(path, "rb") as file:
+        try:
+            with zipfile.ZipFile(file) as members:
+                for name in members.namelist():
+                    with members.open(name) as member:
+                        read = headers.get(np.lib.format.read_magic(member))
+                        if read is not None:
+                            found[name.removesuffix(".npy")] = read(member)[0]
+        except (*DAMAGE, OSError) as error:
+            raise Damaged(reason_of(error)) from None
+    return found
+
+
 def reason_of(error: BaseException) -> str:
     """The message of an exception in one short line, or its name if it has no message."""
     return " ".join(str(error).split())[:200] or type(error).__name__

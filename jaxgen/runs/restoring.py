@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -95,12 +95,17 @@ def _restore_lane(opened: Session, container: Path, which: str) -> tuple[paralle
 
 @contextlib.contextmanager
 def open_finished(
-    config, folder: Path, checkpoint: str, needs_images: bool = True
+    config,
+    folder: Path,
+    checkpoint: str,
+    needs_images: bool = True,
+    check: Callable[[Session], None] = lambda opened: None,
 ) -> Iterator[tuple[Session, parallel.TrainState, int]]:
     """The session, state and step of a checkpoint. The folder is locked, so that a running training is not disturbed.
 
     Args:
       needs_images: False keeps the data set closed if the run knows the shape of its examples.
+      check: refuses what this session cannot do, before the checkpoint is read.
     """
     contents = workdir.check(folder, config)
     if not needs_images:
@@ -111,6 +116,7 @@ def open_finished(
         hold_log()
         stack.callback(end_log)
         opened = session.open_session(config, needs_images, known, recorded)
+        check(opened)
         processes.together(lambda: stack.enter_context(workdir.lock(container_of(folder) or folder)))
         start_log(None, show=processes.is_primary())
         state, step = restore(opened, folder, checkpoint)

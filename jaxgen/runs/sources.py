@@ -19,15 +19,11 @@ from jaxgen.evaluation import latent_samplers
 from jaxgen.metrics.extractors import statistics_file
 from jaxgen.metrics.image_set import ImageSource, Pixels
 from jaxgen.runs import restoring, run_views
-from jaxgen.settings import default, lookup
+from jaxgen.runs.source_names import array_of_examples, find
+from jaxgen.settings import default
 from jaxgen.views.views import in_batches
 
 log = logging.getLogger(__name__)
-KINDS = (
-    "a folder or zip of images (or FOLDER:part, FILE.zip:part), an .npz or .npy file, dataset:split (mnist:test), "
-    "run:DIR, or a statistics file. Arrays are uint8 [N, H, W, C], or vectors float32 [N, D]. A statistics file is an "
-    ".npz with mu and sigma"
-)
 
 
 class Options(NamedTuple):
@@ -51,6 +47,9 @@ class Options(NamedTuple):
 class Opens(Protocol):
     """An already opened source in place of its name. `str()` names it in records and error lines."""
 
+    @property
+    def is_of_vectors(self) -> bool: ...
+
     def open(self, options: Options, flag: str) -> ImageSource: ...
 
 
@@ -63,42 +62,12 @@ class GivenArray:
     def __str__(self) -> str:
         return f"array of {self._images.dtype} {list(self._images.shape)}"
 
+    @property
+    def is_of_vectors(self) -> bool:
+        return is_vectors(self._images)
+
     def open(self, options: Options, flag: str) -> ImageSource:
         return ImageSource(_checked(self._images, f"{flag}={self}", options), split=str(self))
-
-
-class Place(NamedTuple):
-    """What a name of a source means. kind: run, dataset, array or files. part: of the files, or the split."""
-
-    kind: str
-    path: Path
-    part: str = ""
-
-
-def find(spec: str, flag: str) -> Place:
-    """The place that `spec` names. No image is read.
-
-    Raises:
-      UserError: it names no source.
-    """
-    if not spec:
-        raise UserError(f"{flag} is empty. Name {KINDS}")
-    if spec.startswith("run:"):
-        return Place("run", Path(spec.removeprefix("run:")).expanduser())
-    path, part = Path(spec).expanduser(), ""
-    if not path.exists() and ":" in spec:
-        head, part = spec.rsplit(":", 1)
-        path = Path(head).expanduser()
-        if not path.exists():
-            _check_dataset(head, part, flag)
-            return Place("dataset", Path(head), part)
-    if not path.exists():
-        raise UserError(f"{flag}={spec}: there is no such file or folder. Name {KINDS}")
-    if path.suffix.lower() in (".npz", ".npy") and path.is_file():
-        return Place("array", path)
-    if not path.is_dir() and path.suffix.lower() != ".zip":
-        raise UserError(f"{flag}={spec} is neither a folder, a zip nor an .npz or .npy file. Name {KINDS}")
-    return Place("files", path, part)
 
 
 def open_source(spec: str | Opens, options: Options, flag: str) -> ImageSource:
@@ -159,12 +128,12 @@ def _array(path: Path, spec: str, options: Options, flag: str) -> ImageSource:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             if {"mu", "sigma"} <= set(arrays.files):
                 return ImageSource(None, split=spec, statistics=statistics_file.load(path))
-            names = [name for name in ("images", "arr_0", *arrays.files) if name in arrays.files]
-            if not names:
+            chosen = array_of_examples(arrays.files)
+            if not chosen:
                 raise UserError(f"{where} is an empty .npz. It must hold uint8 images [N, H, W, C]")
-            labels = arrays["labels"] if "labels" in arrays.files and names[0] != "labels" else None
-            images = _checked(arrays[names[0]], where, options)
-            unread = [name for name in arrays.files if name != names[0] and (name != "labels" or labels is None)]
+            labels = arrays["labels"] if "labels" in arrays.files and chosen != "labels" else None
+            images = _checked(arrays[chosen], where, options)
+            unread = [name for name in arrays.files if name != chosen and (name != "labels" or labels is None)]
     except statistics_file.Mismatch as error:
         raise UserError(f"{where}: {error}. Make the statistics anew with --save_statistics") from None
     except UserError:
@@ -187,12 +156,6 @@ def _checked(images: np.ndarray, where: str, options: Options) -> np.ndarray:
             "(0 to 255, never scaled batch by batch), vectors float32 [N, D]"
         )
     return image_options.set_channels(images, options.channels or images.shape[-1])
-
-
-def _check_dataset(name: str, split: str, flag: str) -> None:
-    known = lookup.choices("data")
-    if name not in known and not name.startswith("tfds:") and "." not in name:
-        raise UserError(f"{flag}={name}:{split}: no such file, and no data set {name!r} ({', '.join(known)})")
 
 
 def _dataset(name: str, split: str, options: Options) -> ImageSource:

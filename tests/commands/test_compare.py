@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from jaxgen import evaluate
+from jaxgen.commands import compare_request
 from jaxgen.errors import UserError
 from jaxgen.metrics.extractors.base import Extractor
 from jaxgen.metrics.frechet import FeatureStatistics, frechet_distance
@@ -200,3 +201,14 @@ def test_help_answers_at_once_without_jax():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "--allow_few_samples" in done.stdout
+
+
+@pytest.mark.parametrize("kind", ["dataset", "npy", "npz"])
+def test_vectors_need_no_feature_network(refused, monkeypatch, tmp_path, kind):
+    monkeypatch.setattr(compare_request, "load_networks", lambda *arguments: 1 / 0)
+    points = np.zeros((20, 2), np.float32)
+    np.save(tmp_path / "points.npy", points)
+    np.savez(tmp_path / "points.npz", labels=np.zeros(20, np.int32), images=points)
+    real = "gaussian_ring:test" if kind == "dataset" else tmp_path / f"points.{kind}"
+    assert "--save_statistics is for images" in refused("--real", real, "--save_statistics", tmp_path / "s.npz")
+    assert "no metric" in refused("--real", real, "--fake", "digits:test", "--metrics", "fid").lower()

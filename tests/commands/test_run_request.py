@@ -11,6 +11,7 @@ import pytest
 from jaxgen.commands import run_request
 from jaxgen.errors import UserError
 from jaxgen.files import command_line
+from jaxgen.metrics.extractors.weights import NoWeights
 from jaxgen.planning import subject
 from jaxgen.runs import restoring, run_data
 from jaxgen.settings import configuration, default
@@ -163,6 +164,8 @@ def test_a_work_directory_that_cannot_be_is_refused_before_data(command, tiny, r
         ("--config.sample.video=avi", "choices: mp4, gif"),
         ("--config.sample.latent_sampler=x", "config.sample.latent_sampler='x' is unknown"),
         ("--config.sample.truncation=nan", "config.sample.truncation=nan"),
+        ("--config.sample.label=77", "config.sample.label=77: the model knows no classes"),
+        ("--config.sample.truncation=0.5", "is for models with styles (stylegan2). dcgan has none"),
         ("--checkpoint=77", "no checkpoint of step 77. There are [20]"),
         ("--checkpoint=best", "no checkpoint was ranked"),
         ("--checkpoint=-1", "choices: latest, best"),
@@ -185,6 +188,18 @@ def test_modes_of_a_run_refuse_before_the_run_is_opened(command, run, arguments,
     network = "--config.evaluation.extractor=efficientnet_lite0"
     ended = command("--workdir", run, *mode, network, *arguments.format(run=run).split(" "))
     assert words in error_line(ended)
+
+
+@pytest.mark.parametrize("mode", ["train", "evaluate"])
+def test_weights_that_cannot_be_had_are_told_before_data(command, monkeypatch, tiny, run, tmp_path, mode):
+    def obtain(weights):
+        raise NoWeights(f"{weights.network}: no weights", "nothing")
+
+    monkeypatch.setattr(run_request, "obtain", obtain)
+    place = ("--workdir", run) if mode == "evaluate" else ("--config", tiny, "--workdir", tmp_path / "work", *FOLDER)
+    settings = ("extractor=inception", "metrics=fid", "allow_few_samples=True")
+    ended = command(*place, f"--mode={mode}", *(f"--config.evaluation.{setting}" for setting in settings))
+    assert "no weights" in error_line(ended)
 
 
 @pytest.mark.parametrize(

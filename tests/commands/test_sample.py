@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from jaxgen.commands import painter as painter_module
-from jaxgen.commands import project, sample, sample_request, train
+from jaxgen.commands import project, sample, sample_request, styles_file, train
 from jaxgen.commands.painter import Painter, closed_path, kept_long, seeded_latents
 from jaxgen.devices import parallel, processes
 from jaxgen.errors import UserError
@@ -258,12 +258,15 @@ STYLED = ("sample", "latents", "decode", "mapping", "synthesis")
             {"seeds": (1,), "latent_sampler": "normal"},
             "It does not work with config.sample.latent_sampler='normal'",
         ),
+        (STYLED, {"seeds": (1,), "_latents": (7, 7)}, r"the latents' shape is \(7, 7\)"),
     ],
 )
 def test_what_this_model_cannot_do_is_refused(views, changes, words):
     config = tiny(model__conditional=changes.pop("_conditional", True))
+    latents = changes.pop("_latents", (8,))
     config.sample.update(changes)
-    recipe = SimpleNamespace(facts={"synthesis": {"num_ws": 4}})
+    drawn = {"latents": lambda key, ids: jnp.zeros((*ids.shape, *latents))}
+    recipe = SimpleNamespace(facts={"synthesis": {"num_ws": 4}}, views=drawn)
     opened = SimpleNamespace(config=config, views=SimpleNamespace(names=views), num_classes=10, recipe=recipe)
     with pytest.raises(UserError, match=words):
         sample_request.check(sample_request.request_of(config.sample), opened)
@@ -343,7 +346,7 @@ def test_a_file_of_other_things_is_refused(tmp_path, arrays, words):
         with path.open("wb") as file:
             np.save(file, arrays)
     with pytest.raises(UserError, match=f"config.sample.styles=.*{words}"):
-        sample.read_styles(str(path), 4, 8)
+        styles_file.read(str(path), 4, 8)
 
 
 def test_numbered_samples_with_options_share_latents_and_noise_with_those_without(run, write):
@@ -366,7 +369,7 @@ def test_other_models_take_seeds_and_make_videos_in_z(tiny_config, monkeypatch, 
     state = parallel.init_state(opened.recipe, opened.mesh, 0)
 
     @contextlib.contextmanager
-    def checkpoint(config, folder, which, needs_images=True):
+    def checkpoint(config, folder, which, needs_images=True, check=lambda opened: None):
         yield opened, state, 0
 
     monkeypatch.setattr(restoring, "open_finished", checkpoint)

@@ -32,9 +32,11 @@ class Run(NamedTuple):
     players: dict
 
     @contextlib.contextmanager
-    def checkpoint(self, config, folder, which, needs_images=True):
+    def checkpoint(self, config, folder, which, needs_images=True, check=lambda opened: None):
         """In place of `restoring.open_finished`."""
-        yield self.opened._replace(config=config), parallel.TrainState(jnp.int32(7), jax.random.key(0), self.players), 7
+        opened = self.opened._replace(config=config)
+        check(opened)
+        yield opened, parallel.TrainState(jnp.int32(7), jax.random.key(0), self.players), 7
 
 
 def run(config) -> Run:
