@@ -1,6 +1,7 @@
 """Values inside `shard_map`: the mesh axes along which they vary, and arrays in shares over devices."""
 
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +9,7 @@ import jax.numpy as jnp
 from jaxgen.ops.random import DATA_AXIS
 
 # Numbers in a TPU's tile. Of a gather of shares that do not fill whole tiles libtpu makes an all-reduce, of twice the
-# traffic (docs/evidence/scaling.md).
+# traffic (docs/evidence/scaling.md). A scatter has the same rows.
 _TILE = 1024
 
 
@@ -33,6 +34,22 @@ def same_varying(*arrays: jax.Array) -> tuple[jax.Array, ...]:
     return tuple(map(mark, arrays))
 
 
+def average_over_devices(tree: Any) -> Any:
+    """Mean over `DATA_AXIS` of every leaf that differs between devices, in one all-reduce. Other leaves stay as is."""
+    leaves, structure = jax.tree.flatten(tree)
+    differ = [i for i, leaf in enumerate(leaves) if DATA_AXIS in varying_axes(leaf)]
+    if not differ:  # always so on one device
+        return tree
+    packed = jnp.concatenate([leaves[i].astype(jnp.float32).ravel() for i in differ])
+    packed = jax.lax.pmean(packed, DATA_AXIS)
+    start = 0
+    for i in differ:
+        size = leaves[i].size
+        leaves[i] = packed[start : start + size].reshape(leaves[i].shape).astype(leaves[i].dtype)
+        start += size
+    return jax.tree.unflatten(structure, leaves)
+
+
 def shared_axis(shape: tuple[int, ...], devices: int) -> int:
     """The axis along which to divide an array: the longest axis that the number of devices divides, or -1."""
     fitting = [axis for axis, size in enumerate(shape) if size and size % devices == 0]
@@ -45,6 +62,33 @@ def share_of(x: jax.Array, axis: int) -> jax.Array:
         return x
     size = x.shape[axis] // jax.lax.axis_size(DATA_AXIS)
     return jax.lax.dynamic_slice_in_dim(x, jax.lax.axis_index(DATA_AXIS) * size, size, axis)
+
+
+def mean_shares(arrays: list[jax.Array], axes: list[int]) -> list[jax.Array]:
+    """This device's shares of the means of arrays over devices, by one reduce-scatter. Inside `shard_map`.
+
+    Args:
+      arrays: whole arrays, different on each device. Those with axis -1 stay as they are.
+      axes: the axis along which each array is divided, as `shared_axis` gives it.
+    """
+    shared, devices = [i for i, axis in enumerate(axes) if axis >= 0], jax.lax.axis_size(DATA_AXIS)
+    if not shared:
+        return arrays
+    rows, shapes = [], {}
+    for i in shared:
+        shape, axis = arrays[i].shape, axes[i]
+        shapes[i] = (*shape[:axis], shape[axis] // devices, *shape[axis + 1 :])
+        parts = arrays[i].astype(jnp.float32).reshape(*shape[:axis], devices, *shapes[i][axis:])
+        rows.append(jnp.moveaxis(parts, axis, 0).reshape(devices, -1))
+    packed = jnp.concatenate(rows, axis=1)
+    packed = jnp.pad(packed, ((0, 0), (0, -packed.shape[1] % _TILE)))
+    packed = jax.lax.psum_scatter(packed, DATA_AXIS, scatter_dimension=0) / devices
+    shares, start = list(arrays), 0
+    for i in shared:
+        size = math.prod(shapes[i])
+        shares[i] = packed[start : start + size].reshape(shapes[i]).astype(arrays[i].dtype)
+        start += size
+    return shares
 
 
 def whole(shares: list[jax.Array], axes: list[int]) -> list[jax.Array]:

@@ -9,8 +9,9 @@ import optax
 from flax import linen as nn
 from flax import struct
 
-from jaxgen.ops.across_devices import share_of, shared_axis, varying_axes, whole
+from jaxgen.ops.across_devices import average_over_devices, varying_axes
 from jaxgen.ops.random import DATA_AXIS
+from jaxgen.recipes import divided_optimizer
 
 PyTree = Any
 
@@ -129,7 +130,7 @@ def descend(
     """One optimiser step of `player` on the mean of `loss_fn` over all examples of all devices.
 
     This is the only place where gradients become updates, with one all-reduce. Gradients, metrics and statistics that
-    differ between devices travel together.
+    differ between devices travel together. Gradients of a divided optimiser have a reduce-scatter instead.
 
     Args:
       loss_fn: `(params, stats, part) -> loss, Outcome`, the mean over the part's examples on this device.
@@ -155,30 +156,15 @@ def descend(
         outputs = jax.tree.map(lambda x: x[None], outputs)
     else:
         stats, means, outputs = _accumulate(of_part, player.stats, parts, count)
-    (grads, metrics, averages), stats = average_over_devices((means, stats))
-    metrics["grad_norm"] = optax.tree.norm(grads)
-    updates, opt_state = _updates(tx, grads, player)
+    axes = divided_optimizer.shared_axes(tx, player)
+    if any(axis >= 0 for axis in axes):
+        updates, opt_state, metrics, averages, stats = divided_optimizer.update(tx, player, axes, means, stats)
+    else:
+        (grads, metrics, averages), stats = average_over_devices((means, stats))
+        metrics["grad_norm"] = optax.tree.norm(grads)
+        updates, opt_state = tx.update(grads, player.opt_state, player.params)
     player = Player(optax.apply_updates(player.params, updates), stats, opt_state)
     return player, Outcome(stats, metrics, outputs, averages)
-
-
-def _updates(tx: optax.GradientTransformation, grads: PyTree, player: Player) -> tuple[PyTree, PyTree]:
-    """The optimiser's updates and its state after them.
-
-    If a device holds only a share of the state, it computes the updates of its own parameters. Then all devices
-    exchange updates (stage 1 of ZeRO, Rajbhandari et al. 2020). This suits element-wise transformations only.
-    """
-    complete = jax.tree.leaves(jax.eval_shape(tx.init, player.params))
-    if all(a.shape == b.shape for a, b in zip(complete, jax.tree.leaves(player.opt_state), strict=True)):
-        return tx.update(grads, player.opt_state, player.params)
-    leaves, structure = jax.tree.flatten(player.params)
-    axes = [shared_axis(leaf.shape, jax.lax.axis_size(DATA_AXIS)) for leaf in leaves]
-
-    def shares(tree):
-        return jax.tree.unflatten(structure, map(share_of, jax.tree.leaves(tree), axes))
-
-    updates, opt_state = tx.update(shares(grads), player.opt_state, shares(player.params))
-    return jax.tree.unflatten(structure, whole(jax.tree.leaves(updates), axes)), opt_state
 
 
 def _accumulate(of_part: Callable, stats: PyTree, parts: PyTree, count: int) -> tuple[PyTree, PyTree, PyTree]:
@@ -193,22 +179,6 @@ def _accumulate(of_part: Callable, stats: PyTree, parts: PyTree, count: int) -> 
     (stats, sums), others = jax.lax.scan(body, (stats, sums), jax.tree.map(lambda x: x[1:], parts))
     outputs = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), outputs, others)
     return stats, jax.tree.map(lambda x: x / count, sums), outputs
-
-
-def average_over_devices(tree: PyTree) -> PyTree:
-    """Mean over `DATA_AXIS` of every leaf that differs between devices, in one all-reduce. Other leaves stay as is."""
-    leaves, structure = jax.tree.flatten(tree)
-    differ = [i for i, leaf in enumerate(leaves) if DATA_AXIS in varying_axes(leaf)]
-    if not differ:  # always so on one device
-        return tree
-    packed = jnp.concatenate([leaves[i].astype(jnp.float32).ravel() for i in differ])
-    packed = jax.lax.pmean(packed, DATA_AXIS)
-    start = 0
-    for i in differ:
-        size = leaves[i].size
-        leaves[i] = packed[start : start + size].reshape(leaves[i].shape).astype(leaves[i].dtype)
-        start += size
-    return jax.tree.unflatten(structure, leaves)
 
 
 def _as_varying(leaf: jax.Array) -> jax.Array:
