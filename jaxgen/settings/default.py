@@ -243,17 +243,21 @@ def get_config() -> ConfigDict:
 
     # Training of GANs
 
-    # The loss: `non_saturating`, `saturating` (or `minimax`), `least_squares`, `wasserstein`, `hinge`, or an import
-    # path.
+    # The loss: `non_saturating`, `saturating` (or `minimax`), `least_squares`, `wasserstein`, `hinge`, `relativistic`,
+    # `relativistic_average`, `softmax`, `boundary_seeking`, or an import path.
     config.recipe.loss = "non_saturating"
     config.recipe.n_critic = 1  # The number of discriminator updates for each generator update.
     # The generator goes first, and the discriminator sees the same fakes. This needs `n_critic=1`.
     config.recipe.share_fakes = True
     # A generator update makes this number of batches of fakes. More than 1 needs `share_fakes=False`.
     config.recipe.generator_batch = 1
-    # The gradient penalty: `wgan_gp`, `dragan`, `r1`, `r2`, `zero_centered`, or an import path. "": none.
+    # The gradient penalty: `wgan_gp`, `dragan`, `r1`, `r2`, `r1_r2`, `zero_centered`, `wgan_div`, or an import path.
+    # "": none.
     config.recipe.penalty = ""
-    config.recipe.penalty_weight = 10.0  # Lambda of `wgan_gp` and `dragan`, gamma of `r1` and `r2`.
+    # Lambda of `wgan_gp` and `dragan`, gamma of `r1`, `r2` and `r1_r2`, k of `wgan_div`.
+    config.recipe.penalty_weight = 10.0
+    # The penalty is about gradients with respect to the images before augmentation and noise, and not after them.
+    config.recipe.penalize_plain = False
     # The discriminator's parameters are clipped to plus and minus this number after each update. 0: no clipping.
     config.recipe.weight_clip = 0.0
     config.recipe.label_smoothing = 0.0  # The target of real images is 1 minus this number (one-sided).
