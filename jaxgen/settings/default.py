@@ -173,8 +173,8 @@ def get_config() -> ConfigDict:
     # Networks
 
     config.model = ConfigDict()  # The networks. Each model reads some of these keys.
-    # The model: `dcgan`, `sngan`, `mlp_gan`, `point_gan` (vectors), `stylegan2`, `conv_vae`, `mlp_vae`, `residual_vae`,
-    # `vq_vae`, `unet` (diffusion), `tabular_gan`, `tabular_vae`, or an import path.
+    # The model: `dcgan`, `sngan`, `mlp_gan`, `point_gan` (vectors), `stylegan2`, `r3gan`, `conv_vae`, `mlp_vae`,
+    # `residual_vae`, `vq_vae`, `unet` (diffusion), `tabular_gan`, `tabular_vae`, or an import path.
     config.model.name = "dcgan"
     # The form of the network. `dcgan`: `radford` (transposed convolutions) or `pytorch_gan` (upsampling). `sngan`:
     # `cnn` or `resnet`. `mlp_gan`: `goodfellow` or `pytorch_gan`. `stylegan2` (generator): `orig`, `skip` or `resnet`.
@@ -196,7 +196,7 @@ def get_config() -> ConfigDict:
     # For `dcgan` (`radford`), `sngan`, `point_gan`, `tabular_gan`: the discriminator has spectral normalisation.
     config.model.spectral_norm = False
     config.model.layer_norm = False  # For `sngan`: the discriminator has LayerNorm, for gradient penalties.
-    config.model.conditional = False  # For `sngan`, `stylegan2`, `unet`: the networks know the class.
+    config.model.conditional = False  # For `sngan`, `stylegan2`, `r3gan`, `unet`: the networks know the class.
     # For `point_gan`, `tabular_gan`, `tabular_vae`: the number of hidden layers in each network.
     config.model.hidden_layers = 3
     config.model.pack = 1  # For `tabular_gan`: the discriminator judges this number of rows together (PacGAN).
@@ -204,7 +204,8 @@ def get_config() -> ConfigDict:
     config.model.latents = "normal"
     config.model.data_scale = 1.0  # For `point_gan`: the discriminator sees the points divided by this number.
     # For `residual_vae`, `vq_vae`: residual blocks at the lowest resolution, in the encoder and in the decoder. For
-    # `unet`: residual blocks at each resolution on the way down, and one more on the way up.
+    # `unet`: residual blocks at each resolution on the way down, and one more on the way up. For `r3gan`: residual
+    # blocks at each resolution, in each network.
     config.model.residual_blocks = 2
     config.model.downsamplings = 2  # For `residual_vae`, `vq_vae`: how many times the encoder halves the sides.
     config.model.num_codes = 512  # For `vq_vae`: the number of entries in the codebook.
@@ -213,9 +214,12 @@ def get_config() -> ConfigDict:
     config.model.prior_layers = 4  # For `vq_vae`: the number of layers of the transformer.
     config.model.prior_heads = 4  # For `vq_vae`: the number of attention heads in each layer.
 
-    # For `unet`: the channels at each resolution, in units of `width`. Each resolution has half the side of the last.
+    # For `unet`, `r3gan`: the channels at each resolution, in units of `width`. Each resolution has half the side of
+    # the last.
     config.model.channel_multipliers = (1, 2)
     config.model.attention_sides = ()  # For `unet`: sides of the feature maps with self-attention, such as `(16,)`.
+
+    config.model.group_width = 16  # For `r3gan`: the number of channels in a group of a grouped convolution.
 
     # Networks of StyleGAN2
 
@@ -226,7 +230,8 @@ def get_config() -> ConfigDict:
     config.model.channel_max = 512  # No layer has more channels than this.
     config.model.conv_clamp = 0.0  # Activations are clipped to plus and minus this number. 0: no clipping.
     config.model.stddev_group = 4  # Minibatch standard deviation compares this number of images.
-    config.model.bfloat16_resolutions = 0  # This number of the highest resolutions computes in bfloat16.
+    # This number of the highest resolutions computes in bfloat16. For `r3gan`, too.
+    config.model.bfloat16_resolutions = 0
     # The backward pass computes the activations of this number of the highest resolutions again. This needs less memory
     # and more operations.
     config.model.remat_resolutions = 0
@@ -236,7 +241,8 @@ def get_config() -> ConfigDict:
     # Training
 
     config.recipe = ConfigDict()  # The objective. Each recipe reads some of these keys.
-    config.recipe.name = "gan"  # The recipe: `gan`, `stylegan2`, `vae`, `vq_vae`, `diffusion`, or an import path.
+    # The recipe: `gan`, `r3gan`, `stylegan2`, `vae`, `vq_vae`, `diffusion`, or an import path.
+    config.recipe.name = "gan"
     # The decay of the moving average of the generator, the VAE or the denoiser. Samples come from this average. 0: no
     # average.
     config.recipe.ema_decay = 0.999
@@ -269,9 +275,22 @@ def get_config() -> ConfigDict:
     # DiffAugment on all images that the discriminator sees: some of `color,translation,cutout`. "": none.
     config.recipe.diff_augment = ""
 
+    # Training of R3GAN
+
+    # This recipe also reads `loss`, `r1_gamma`, `ada_initial_p` and `ema_kimg`. Over the first images, settings move by
+    # half a cosine to their last values. The half-life of the moving average starts at 0.
+
+    config.recipe.burn_in_kimg = 20_000.0  # Thousands of images after which the settings have their last values.
+    config.recipe.final_learning_rate = 5e-5  # The last learning rate of both optimisers.
+    config.recipe.final_b2 = 0.99  # The last decay of the squared gradients, `b2` of both optimisers.
+    config.recipe.final_r1_gamma = 0.0  # The last weight of R1 and R2. The first one is `r1_gamma`.
+    # The last probability of each augmentation of the images that the discriminator sees: ADA's `bgc` and its cutout,
+    # with colours changed half as often. The first one is `ada_initial_p`.
+    config.recipe.final_augment_p = 0.0
+
     # Training of StyleGAN2
 
-    config.recipe.r1_gamma = 10.0  # The weight of R1. The loss halves it. 0: no R1.
+    config.recipe.r1_gamma = 10.0  # The weight of R1 (for `r3gan` also of R2). The loss halves it. 0: no R1.
     config.recipe.r1_interval = 16  # Steps from one R1 update to the next.
     config.recipe.path_length_weight = 2.0  # The weight of path length regularisation. 0: none.
     config.recipe.path_length_interval = 4  # Steps from one path length update to the next.
@@ -279,7 +298,7 @@ def get_config() -> ConfigDict:
     config.recipe.path_length_shrink = 2  # The batch of a path length update is smaller by this factor.
     config.recipe.style_mixing = 0.9  # The probability that a batch mixes two latents in each image.
     config.recipe.w_avg_beta = 0.995  # The decay of the mean w, which truncation pulls towards.
-    # The half-life of the generator's moving average, in thousands of images. 0: no average.
+    # The half-life of the generator's moving average, in thousands of images. For `r3gan` the last one. 0: no average.
     config.recipe.ema_kimg = 10.0
     # The half-life is at most this share of the images so far. 0: no such limit.
     config.recipe.ema_ramp = 0.0
@@ -339,8 +358,8 @@ def get_config() -> ConfigDict:
     # Optimisers
 
     config.optimizers = ConfigDict()  # Each network has an optimiser of its own.
-    config.optimizers.generator = optimizer()  # For the generator, in the recipes `gan` and `stylegan2`.
-    config.optimizers.discriminator = optimizer()  # For the discriminator, in the recipes `gan` and `stylegan2`.
+    config.optimizers.generator = optimizer()  # For the generator of a GAN.
+    config.optimizers.discriminator = optimizer()  # For the discriminator of a GAN.
     config.optimizers.vae = optimizer(learning_rate=1e-3, b1=0.9)  # For the networks of a VAE or a VQ-VAE.
     config.optimizers.prior = optimizer(learning_rate=1e-3, b1=0.9)  # For the prior of a VQ-VAE over its codes.
     config.optimizers.denoiser = optimizer(learning_rate=1e-3, b1=0.9)  # For the network of a diffusion model.
