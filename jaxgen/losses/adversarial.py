@@ -142,8 +142,8 @@ def loss_of(settings, with_reals: bool = False) -> AdversarialLoss:
       with_reals: whether the recipe gives real logits to the generator's loss.
 
     Raises:
-      UserError: an unknown name, a module without one side, an impossible smoothing, a loss without a target for
-        real images, or a loss that compares with reals in a recipe that does not.
+      UserError: an unknown name, a module without one side, an impossible smoothing, a loss that the smoothing or the
+        recipe does not suit.
     """
     key, smoothing = "config.recipe.loss", settings.label_smoothing
     loss = lookup.member(CHOICES, settings.loss, key)
