@@ -10,7 +10,7 @@ import math
 import jax
 import jax.numpy as jnp
 import optax
-from ml_collections import ConfigDict, FrozenConfigDict
+from ml_collections import ConfigDict
 
 from jaxgen.errors import UserError
 from jaxgen.losses.adversarial import AdversarialLoss, loss_of
@@ -99,8 +99,9 @@ def r3gan(
 ) -> Recipe:
     """The recipe from its parts. settings: `config.recipe`. State: `{g, d, ema}`."""
     generator, discriminator, latent_dim = model.generator, model.discriminator, model.latent_dim
-    observer, settings = observations.Observer(loss.boundary, loss.distance), FrozenConfigDict(settings)
-    augments = settings.ada_initial_p > 0 or settings.final_augment_p > 0
+    observer = observations.Observer(loss.boundary, loss.distance)
+    gammas, strengths = (settings.r1_gamma, settings.final_r1_gamma), (settings.ada_initial_p, settings.final_augment_p)
+    kimg, ema_kimg = settings.burn_in_kimg, settings.ema_kimg
 
     def init(key):
         key_g, key_d = jax.random.split(key)
@@ -116,7 +117,7 @@ def r3gan(
 
     def augmented(images, key, p):
         """ADA's pipeline without filters and noise. Changes of colour are half as frequent as the others."""
-        if not augments:
+        if not any(strengths):
             return images
         ids = example_ids(images.shape[0])
         images = ada.augment(images, key, ids, p, (ada.BLIT, ada.GEOMETRY))
@@ -162,25 +163,19 @@ def r3gan(
         keys_d, keys_g = (jax.random.split(jax.random.fold_in(key, i), images.shape[1]) for i in range(2))
         seen = step * float(batch_size)
 
-        def now(start, end):
-            return burn_in(start, end, seen, settings.burn_in_kimg)
-
-        gamma, p = (
-            now(settings.r1_gamma, settings.final_r1_gamma),
-            now(settings.ada_initial_p, settings.final_augment_p),
-        )
+        gamma, p = (burn_in(*ends, seen, kimg) for ends in (gammas, strengths))
         d, metrics_d, pairs = update_d(d, g, images[0], labels_d, keys_d, gamma, p)
         g, outcome = update_g(g, d, images[1], labels_g, keys_g, p)
         metrics = pairs | {"gamma": gamma, "augmentation_p": p, "kimg": (seen + batch_size) / 1000}
         for name, player, found in (("g", g, outcome.metrics), ("d", d, metrics_d)):
             metrics |= {f"{key}_{name}": value for key, value in found.items()}
             metrics[f"weight_norm_{name}"] = optax.tree.norm(player.params)
-        ema = _averaged(state["ema"], g, now(0.0, 1000.0 * settings.ema_kimg))
+        ema = averaged(state["ema"], g, burn_in(0.0, 1000.0 * ema_kimg, seen, kimg))
         return {"g": g, "d": d, "ema": ema}, metrics
 
-    def _averaged(ema, g, half_life):
+    def averaged(ema, g, half_life):
         """The average after a step. Its half-life counts images."""
-        if not settings.ema_kimg:
+        if not ema_kimg:
             return Average(g.params, g.stats)
         decay = 0.5 ** (batch_size / jnp.maximum(half_life, 1e-8))
         return Average(jax.tree.map(lambda a, p: p + decay * (a - p), ema.params, g.params), g.stats)

@@ -79,7 +79,7 @@ def test_samples_of_known_triples_are_counted(kept, monkeypatch):
 
 def test_other_data_are_refused():
     train, real = sets()
-    with pytest.raises(UserError, match="have 3 classes, not the 1,000 of data.name=stacked_mnist"):
+    with pytest.raises(UserError, match="have 3 classes, not the 1,000"):
         measure(stacked_modes, train.images, real=real, train=Images(train.images, train.labels % 3, ("a", "b", "c")))
     assert stacked_modes.unsuitable((28, 28, 3)) is None
     assert "three colours" in stacked_modes.unsuitable((28, 28, 1))

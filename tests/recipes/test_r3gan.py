@@ -2,7 +2,6 @@
 
 import math
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -19,30 +18,10 @@ from jaxgen.ops.random import example_normal
 from jaxgen.recipes import r3gan
 from jaxgen.recipes.base import Batch
 from jaxgen.settings import default
+from tests.helpers.dense_gan import SHAPE, Discriminator, Generator
 from tests.helpers.devices import spread
 
-SHAPE, BATCH = (4, 4, 1), 16
-
-
-class Generator(nn.Module):
-    hidden: int = 32
-
-    @nn.compact
-    def __call__(self, latents, labels, train=False):
-        x = latents if labels is None else latents + nn.Embed(2, latents.shape[-1])(labels)
-        x = nn.leaky_relu(nn.Dense(self.hidden)(x), 0.2)
-        return nn.Dense(math.prod(SHAPE))(x).reshape(-1, *SHAPE)
-
-
-class Discriminator(nn.Module):
-    hidden: int = 32
-
-    @nn.compact
-    def __call__(self, images, labels, train=False):
-        x = nn.leaky_relu(nn.Dense(self.hidden)(images.reshape(len(images), -1)), 0.2)
-        if labels is not None:
-            x = x * nn.Embed(2, self.hidden)(labels)
-        return nn.Dense(1)(x)[:, 0]
+BATCH = 16
 
 
 def settings_of(**changes):
@@ -233,6 +212,7 @@ def test_impossible_settings_are_refused(tiny_config, changes, words):
 
     config = tiny_config("gan")
     config.data.image_size, config.recipe.name = 16, "r3gan"
+    config.model.update({"name": "r3gan", "channel_multipliers": (1, 1, 1)})
     config.update_from_flattened_dict(changes)
     with pytest.raises(UserError, match=words):
         session.open_session(config)
