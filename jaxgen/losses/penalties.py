@@ -84,6 +84,16 @@ def r2(critic: Critic, reals, fakes, key, ids) -> jax.Array:
     return 0.5 * squared_norm_of_gradient(critic, fakes)
 
 
+def r1_r2(critic: Critic, reals, fakes, key, ids) -> jax.Array:
+    """`r1` and `r2` together (Huang et al. 2024, R3GAN, the weight is their gamma)."""
+    return r1(critic, reals, fakes, key, ids) + r2(critic, reals, fakes, key, ids)
+
+
+def wgan_div(critic: Critic, reals, fakes, key, ids) -> jax.Array:
+    """||grad D(x)||^6 between real and fake images (Wu et al. 2018, WGAN-div: p = 6, weight k = 2)."""
+    return squared_norm_of_gradient(critic, interpolate(reals, fakes, key, ids)) ** 3
+
+
 def zero_centered(critic: Critic, reals, fakes, key, ids) -> jax.Array:
     """||grad D(x)||^2 between real and fake images (Thanh-Tung et al. 2019, section 5)."""
     return squared_norm_of_gradient(critic, interpolate(reals, fakes, key, ids))
@@ -135,7 +145,15 @@ def path_length_penalty(lengths: jax.Array, mean: jax.Array, decay: float, batch
     return jnp.square(lengths - mean), jax.lax.stop_gradient(mean)
 
 
-CHOICES = {"wgan_gp": wgan_gp, "dragan": dragan, "r1": r1, "r2": r2, "zero_centered": zero_centered}
+CHOICES = {
+    "wgan_gp": wgan_gp,
+    "dragan": dragan,
+    "r1": r1,
+    "r2": r2,
+    "r1_r2": r1_r2,
+    "zero_centered": zero_centered,
+    "wgan_div": wgan_div,
+}
 
 
 def penalty_of(name: str) -> Callable:

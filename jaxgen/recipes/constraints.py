@@ -1,6 +1,6 @@
 """Constraints on a discriminator and changes to its images, for use with any GAN loss."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
@@ -15,11 +15,14 @@ from jaxgen.recipes.augmentation import diff_augment_policies
 from jaxgen.recipes.base import Player
 from jaxgen.settings.number_ranges import AT_LEAST_ONE, NOT_NEGATIVE, require
 
+Pair = Sequence[jax.Array]
+
 
 class Constraints(NamedTuple):
     """Settings of `config.recipe`. The defaults have no effect.
 
     penalty: a function of `jaxgen.losses.penalties`, or None. Its mean times `penalty_weight` joins the loss.
+    penalize_plain: whether the penalty is about gradients with respect to the images before augmentation and noise.
     weight_clip: largest absolute value of any parameter after an update, 0 for no limit.
     dequantize: whether reals get uniform noise of one gray level's width.
     instance_noise, instance_noise_steps: standard deviation of the noise on all images at step 0, and its last step.
@@ -28,6 +31,7 @@ class Constraints(NamedTuple):
 
     penalty: Callable | None = None
     penalty_weight: float = 0.0
+    penalize_plain: bool = False
     weight_clip: float = 0.0
     dequantize: bool = False
     instance_noise: float = 0.0
@@ -53,9 +57,17 @@ class Constraints(NamedTuple):
         sigma = self.instance_noise * jnp.maximum(1 - step / self.instance_noise_steps, 0)
         return fakes + sigma * example_normal(key, ids, fakes.shape[1:])
 
-    def penalize(self, critic: Callable, reals, fakes, key, ids) -> jax.Array:
-        """The mean penalty over this device's examples, before its weight."""
-        return jnp.mean(self.penalty(critic, reals, fakes, key, ids))
+    def penalize(self, critic: Callable, shown: Pair, plain: Pair, key, ids, step) -> jax.Array:
+        """The mean penalty over this device's examples, before its weight.
+
+        Args:
+          critic: images as shown -> logits.
+          shown, plain: reals and fakes as the discriminator sees them, and as they were before.
+        """
+        if not self.penalize_plain:
+            return jnp.mean(self.penalty(critic, *shown, key, ids))
+        key_show = jax.random.fold_in(key, 1)
+        return jnp.mean(self.penalty(lambda x: critic(self.show_fake(x, key_show, ids, step)), *plain, key, ids))
 
     def clip(self, player: Player) -> Player:
         """The player with clipped parameters (Arjovsky et al. 2017, Algorithm 1, line 7)."""
@@ -79,6 +91,6 @@ def constraints_of(settings) -> Constraints:
             "config.recipe.diff_augment"
         )
     penalty = penalty_of(settings.penalty) if settings.penalty else None
-    same = ("penalty_weight", "weight_clip", "dequantize", "instance_noise", "instance_noise_steps")
+    same = ("penalty_weight", "penalize_plain", "weight_clip", "dequantize", "instance_noise", "instance_noise_steps")
     numbers = {key: settings[key] for key in same}
     return Constraints(penalty, augmentations=diff_augment_policies(settings), **numbers)

@@ -24,10 +24,10 @@ from jaxgen.recipes.base import (
     init_network,
 )
 from jaxgen.recipes.constraints import Constraints, constraints_of
+from jaxgen.recipes.gan_settings import check_examples_apart, check_turns, check_vectors
 from jaxgen.recipes.optimizers import optimizer_of
 from jaxgen.recipes.tables import layout_for, packed, views_of_table
 from jaxgen.settings import checks, lookup
-from jaxgen.settings.number_ranges import AT_LEAST_ONE, require
 
 VECTORS = TABLES = True
 
@@ -45,30 +45,24 @@ def build(config, image_shape: tuple[int, ...], num_classes: int, table: Table |
       UserError: unknown names, impossible combinations.
     """
     settings = config.recipe
-    require(settings, "config.recipe", AT_LEAST_ONE, "n_critic", "generator_batch")
-    if settings.share_fakes and settings.n_critic > 1:
-        raise UserError("config.recipe.share_fakes=True needs n_critic=1. Set share_fakes=False")
-    if settings.share_fakes and settings.generator_batch > 1:
-        raise UserError(
-            f"config.recipe.generator_batch={settings.generator_batch} makes fakes that the discriminator does not "
-            "see. Set share_fakes=False"
-        )
+    loss = loss_of(settings, with_reals=True)
+    check_turns(settings, loss)
     model_module = lookup.module("models", config.model.name, "config.model.name")
     if len(image_shape) == 1:
-        _check_vectors(config, model_module)
+        check_vectors(config, model_module)
     options = layout_for(model_module, config, table)
     model = model_module.build(config.model, image_shape, num_classes, jnp.dtype(config.compute_dtype), **options)
     if not isinstance(model, GAN):
         raise UserError(f"config.model.name={config.model.name!r} is no GAN: recipe 'gan' needs a generator and critic")
     constraint = constraints_of(settings)
     if constraint.penalty is not None:
-        _check_examples_apart(model, image_shape, settings.penalty)
+        check_examples_apart(model, image_shape, settings.penalty)
     if model.pack > 1:
         checks.check_packs(config, model.pack)
     critic_steps = config.steps * settings.n_critic
     return gan(
         model,
-        loss_of(settings),
+        loss,
         constraint,
         optimizer_of(config.optimizers.generator, config.steps, "config.optimizers.generator"),
         optimizer_of(config.optimizers.discriminator, critic_steps, "config.optimizers.discriminator"),
@@ -76,31 +70,6 @@ def build(config, image_shape: tuple[int, ...], num_classes: int, table: Table |
         settings=settings,
         table=table,
     )
-
-
-def _check_vectors(config, model_module) -> None:
-    """Refuses settings that are for images only."""
-    if not getattr(model_module, "VECTORS", False):
-        raise UserError(
-            f"config.model.name={config.model.name!r} makes images, but {config.data.name} has vectors. "
-            "Use model.name=point_gan"
-        )
-    for key in ("diff_augment", "dequantize"):
-        if config.recipe[key]:
-            raise UserError(f"config.recipe.{key}={config.recipe[key]!r} is for images, not for {config.data.name}")
-
-
-def _check_examples_apart(model: GAN, image_shape, penalty: str) -> None:
-    """A penalty needs each image's own gradient, which BatchNorm mixes with those of the batch."""
-    pack = model.pack
-    inputs = packed(jnp.zeros((pack, *image_shape)), pack), packed(jnp.zeros((pack,), jnp.int32), pack)
-    _, stats = jax.eval_shape(lambda key: init_network(model.discriminator, key, *inputs), jax.random.key(0))
-    if "batch_stats" in stats:
-        raise UserError(
-            f"config.recipe.penalty={penalty!r} needs a discriminator without BatchNorm, since it "
-            "penalises single images (Gulrajani et al. 2017, section 4). Use model.name=sngan or mlp_gan, or "
-            "model.batch_norm=False"
-        )
 
 
 def gan(
@@ -117,6 +86,8 @@ def gan(
     """Adversarial recipe from its parts. settings: `config.recipe`. State: `{g, d, ema}`."""
     n_critic, generator_batch = settings.n_critic, settings.generator_batch
     share_fakes, ema_decay = settings.share_fakes, settings.ema_decay
+    # A generator that is compared with reals gets a batch that the discriminator has not seen yet.
+    batches = n_critic + int(loss.generator_sees_reals and not share_fakes)
     observer = observations.Observer(loss.boundary, loss.distance, constraint.penalty is not None)
     generator, discriminator, latent_dim, pack = model
 
@@ -142,24 +113,29 @@ def gan(
         )
         return logits, {**stats, **changed}
 
-    def update_g(g, d, keys, labels, count, step):
+    def update_g(g, d, reals, keys, labels, count, step):
         def loss_fn(params, stats, part):
-            key, labels = part
+            reals, key, labels = part
+            ids = example_ids(count)
             fakes, stats = fakes_of(params, stats, key, labels, count)
-            judged = constraint.show_fake(fakes, jax.random.fold_in(key, 4), example_ids(count), step)
+            judged = constraint.show_fake(fakes, jax.random.fold_in(key, 4), ids, step)
             judged, labels = packed(judged, pack), packed(labels, pack)
             # The critic's statistics move on its own turn only.
-            logits, _ = logits_of(d.params, d.stats, judged, labels, jax.random.fold_in(key, 2))
-            value = jnp.mean(loss.generator_loss(logits))
+            logits = [logits_of(d.params, d.stats, judged, labels, jax.random.fold_in(key, 2))[0]]
+            if loss.generator_sees_reals:  # each fake beside a real of its class
+                reals = packed(constraint.show_real(reals, jax.random.fold_in(key, 9), ids, step), pack)
+                logits.insert(0, logits_of(d.params, d.stats, reals, labels, jax.random.fold_in(key, 10))[0])
+            value = jnp.mean(loss.generator_loss(*logits))
             return value, Outcome(stats, {"loss": value}, fakes)
 
-        return descend(loss_fn, g, tx_g, (keys, labels))
+        return descend(loss_fn, g, tx_g, (reals if loss.generator_sees_reals else None, keys, labels))
 
     def update_d(d, reals, fakes, keys, labels, step):
         def loss_fn(params, stats, part):
             reals, fakes, key, labels, number = part
             ids = example_ids(reals.shape[0])
             pairs = [observations.thumbnails(images, number, len(keys)) for images in (reals, fakes)]
+            plain = [packed(x, pack) for x in (reals, fakes)]
             reals = constraint.show_real(reals, jax.random.fold_in(key, 5), ids, step)
             fakes = constraint.show_fake(fakes, jax.random.fold_in(key, 6), ids, step)
             reals, fakes, labels = (packed(x, pack) for x in (reals, fakes, labels))
@@ -180,7 +156,12 @@ def gan(
             if constraint.penalty is not None:
                 key_points, key_pass = jax.random.split(jax.random.fold_in(key, 7))
                 penalty = constraint.penalize(
-                    lambda x: logits_of(params, stats, x, labels, key_pass)[0], reals, fakes, key_points, ids
+                    lambda x: logits_of(params, stats, x, labels, key_pass)[0],
+                    (reals, fakes),
+                    plain,
+                    key_points,
+                    ids,
+                    step,
                 )
                 value = value + constraint.penalty_weight * penalty
                 metrics["penalty"] = penalty
@@ -207,17 +188,17 @@ def gan(
         keys = jax.random.split(jax.random.fold_in(key, n_critic), parts)
         labels_g = None if labels is None else labels[-1]
         if share_fakes:
-            g, outcome = update_g(g, d, keys, labels_g, count, step)
+            g, outcome = update_g(g, d, images[0], keys, labels_g, count, step)
             d, metrics_d = update_d(d, images[0], outcome.outputs, keys, labels_g, step)
         else:
-            turns = (images, labels, jax.random.split(key, n_critic))
+            turns = (*jax.tree.map(lambda x: x[:n_critic], (images, labels)), jax.random.split(key, n_critic))
             if n_critic == 1:
                 d, metrics_d = critic_step(d, g, *jax.tree.map(lambda x: x[0], turns), step)
             else:
                 d, metrics_d = jax.lax.scan(lambda d, turn: critic_step(d, g, *turn, step), d, turns)
                 metrics_d = jax.tree.map(lambda x: x[-1], metrics_d)
             repeated = None if labels_g is None else jnp.tile(labels_g, (1, generator_batch))
-            g, outcome = update_g(g, d, keys, repeated, count * generator_batch, step)
+            g, outcome = update_g(g, d, images[-1], keys, repeated, count * generator_batch, step)
         metrics = metrics_d | {f"{name}_g": value for name, value in outcome.metrics.items()}
         metrics |= {f"weight_norm_{name}": optax.tree.norm(player.params) for name, player in (("g", g), ("d", d))}
 
@@ -237,11 +218,11 @@ def gan(
         return decode(state, latents(key, ids), labels)
 
     if table is not None:
-        return Recipe(init, update, views_of_table(table, latents, decode, sample), batches=n_critic)
+        return Recipe(init, update, views_of_table(table, latents, decode, sample), batches=batches)
 
     def discriminate(state, examples, labels=None):
         return apply_eval(discriminator, state["d"].params, state["d"].stats, examples, labels)
 
     sampled = "sample" if len(image_shape) == 3 else "points"
     views = {sampled: sample, "latents": latents, "decode": decode, "discriminate": discriminate}
-    return Recipe(init, update, views, batches=n_critic, facts={"discriminate": {"probability": loss.probability}})
+    return Recipe(init, update, views, batches=batches, facts={"discriminate": {"probability": loss.probability}})

@@ -118,9 +118,10 @@ def get_config() -> ConfigDict:
     # Data
 
     config.data = ConfigDict()  # The data set. The guide "Data" describes every source.
-    # The source. Images: `digits`, `mnist`, `fashion_mnist`, `cifar10`, `svhn_cropped`, `covid_radiography`,
-    # `ieee8023`, `folder`, `array`, `tfds:<name>`. Vectors: `gaussian_ring`, `gaussian_grid`, `gaussian_1d`.
-    # Tables: `breast_cancer`, `csv`. Or an import path. `none`: no data, for a converted network that only samples.
+    # The source. Images: `digits`, `mnist`, `stacked_mnist`, `fashion_mnist`, `cifar10`, `svhn_cropped`,
+    # `covid_radiography`, `ieee8023`, `folder`, `array`, `tfds:<name>`. Vectors: `gaussian_ring`, `gaussian_grid`,
+    # `gaussian_1d`. Tables: `breast_cancer`, `csv`. Or an import path. `none`: no data, for a converted network that
+    # only samples.
     config.data.name = "digits"
     # The folder of the original archives. For `folder`, `array` and `csv`: the data themselves, a folder or a file.
     # "": `cache_dir`.
@@ -155,9 +156,10 @@ def get_config() -> ConfigDict:
     config.data.labels = False  # True: data without class labels are refused.
     config.data.num_classes = 0  # Data with another number of classes are refused. 0: any number.
     config.data.flip = False  # Images are mirrored at random in training.
-    # For `gaussian_*`: the number of points in the training split. The test split has a tenth of it.
+    # For `gaussian_*`, `stacked_mnist`: the number of examples in the training split. The test split has a tenth of it.
     config.data.num_points = 100_000
-    # For `gaussian_*`: the seed of the points. For tables: the seed of the split. -1: the value of `config.seed`.
+    # For `gaussian_*`, `stacked_mnist`: the seed of the examples. For tables: the seed of the split. -1: the value of
+    # `config.seed`.
     config.data.seed = 0
     config.data.label_column = ""  # For `csv`: the column that holds the class. "": there is none.
     config.data.categorical_columns = ()  # For `csv`: other columns whose cells are names and not numbers.
@@ -173,8 +175,8 @@ def get_config() -> ConfigDict:
     # Networks
 
     config.model = ConfigDict()  # The networks. Each model reads some of these keys.
-    # The model: `dcgan`, `sngan`, `mlp_gan`, `point_gan` (vectors), `stylegan2`, `conv_vae`, `mlp_vae`, `residual_vae`,
-    # `vq_vae`, `unet` (diffusion), `tabular_gan`, `tabular_vae`, or an import path.
+    # The model: `dcgan`, `sngan`, `mlp_gan`, `point_gan` (vectors), `stylegan2`, `r3gan`, `conv_vae`, `mlp_vae`,
+    # `residual_vae`, `vq_vae`, `unet` (diffusion), `tabular_gan`, `tabular_vae`, or an import path.
     config.model.name = "dcgan"
     # The form of the network. `dcgan`: `radford` (transposed convolutions) or `pytorch_gan` (upsampling). `sngan`:
     # `cnn` or `resnet`. `mlp_gan`: `goodfellow` or `pytorch_gan`. `stylegan2` (generator): `orig`, `skip` or `resnet`.
@@ -196,7 +198,7 @@ def get_config() -> ConfigDict:
     # For `dcgan` (`radford`), `sngan`, `point_gan`, `tabular_gan`: the discriminator has spectral normalisation.
     config.model.spectral_norm = False
     config.model.layer_norm = False  # For `sngan`: the discriminator has LayerNorm, for gradient penalties.
-    config.model.conditional = False  # For `sngan`, `stylegan2`, `unet`: the networks know the class.
+    config.model.conditional = False  # For `sngan`, `stylegan2`, `r3gan`, `unet`: the networks know the class.
     # For `point_gan`, `tabular_gan`, `tabular_vae`: the number of hidden layers in each network.
     config.model.hidden_layers = 3
     config.model.pack = 1  # For `tabular_gan`: the discriminator judges this number of rows together (PacGAN).
@@ -204,7 +206,8 @@ def get_config() -> ConfigDict:
     config.model.latents = "normal"
     config.model.data_scale = 1.0  # For `point_gan`: the discriminator sees the points divided by this number.
     # For `residual_vae`, `vq_vae`: residual blocks at the lowest resolution, in the encoder and in the decoder. For
-    # `unet`: residual blocks at each resolution on the way down, and one more on the way up.
+    # `unet`: residual blocks at each resolution on the way down, and one more on the way up. For `r3gan`: residual
+    # blocks at each resolution, in each network.
     config.model.residual_blocks = 2
     config.model.downsamplings = 2  # For `residual_vae`, `vq_vae`: how many times the encoder halves the sides.
     config.model.num_codes = 512  # For `vq_vae`: the number of entries in the codebook.
@@ -213,9 +216,12 @@ def get_config() -> ConfigDict:
     config.model.prior_layers = 4  # For `vq_vae`: the number of layers of the transformer.
     config.model.prior_heads = 4  # For `vq_vae`: the number of attention heads in each layer.
 
-    # For `unet`: the channels at each resolution, in units of `width`. Each resolution has half the side of the last.
+    # For `unet`, `r3gan`: the channels at each resolution, in units of `width`. Each resolution has half the side of
+    # the last.
     config.model.channel_multipliers = (1, 2)
     config.model.attention_sides = ()  # For `unet`: sides of the feature maps with self-attention, such as `(16,)`.
+
+    config.model.group_width = 16  # For `r3gan`: the number of channels in a group of a grouped convolution.
 
     # Networks of StyleGAN2
 
@@ -226,7 +232,8 @@ def get_config() -> ConfigDict:
     config.model.channel_max = 512  # No layer has more channels than this.
     config.model.conv_clamp = 0.0  # Activations are clipped to plus and minus this number. 0: no clipping.
     config.model.stddev_group = 4  # Minibatch standard deviation compares this number of images.
-    config.model.bfloat16_resolutions = 0  # This number of the highest resolutions computes in bfloat16.
+    # This number of the highest resolutions computes in bfloat16. For `r3gan`, too.
+    config.model.bfloat16_resolutions = 0
     # The backward pass computes the activations of this number of the highest resolutions again. This needs less memory
     # and more operations.
     config.model.remat_resolutions = 0
@@ -236,24 +243,29 @@ def get_config() -> ConfigDict:
     # Training
 
     config.recipe = ConfigDict()  # The objective. Each recipe reads some of these keys.
-    config.recipe.name = "gan"  # The recipe: `gan`, `stylegan2`, `vae`, `vq_vae`, `diffusion`, or an import path.
+    # The recipe: `gan`, `r3gan`, `stylegan2`, `vae`, `vq_vae`, `diffusion`, or an import path.
+    config.recipe.name = "gan"
     # The decay of the moving average of the generator, the VAE or the denoiser. Samples come from this average. 0: no
     # average.
     config.recipe.ema_decay = 0.999
 
     # Training of GANs
 
-    # The loss: `non_saturating`, `saturating` (or `minimax`), `least_squares`, `wasserstein`, `hinge`, or an import
-    # path.
+    # The loss: `non_saturating`, `saturating` (or `minimax`), `least_squares`, `wasserstein`, `hinge`, `relativistic`,
+    # `relativistic_average`, `softmax`, `boundary_seeking`, or an import path.
     config.recipe.loss = "non_saturating"
     config.recipe.n_critic = 1  # The number of discriminator updates for each generator update.
     # The generator goes first, and the discriminator sees the same fakes. This needs `n_critic=1`.
     config.recipe.share_fakes = True
     # A generator update makes this number of batches of fakes. More than 1 needs `share_fakes=False`.
     config.recipe.generator_batch = 1
-    # The gradient penalty: `wgan_gp`, `dragan`, `r1`, `r2`, `zero_centered`, or an import path. "": none.
+    # The gradient penalty: `wgan_gp`, `dragan`, `r1`, `r2`, `r1_r2`, `zero_centered`, `wgan_div`, or an import path.
+    # "": none.
     config.recipe.penalty = ""
-    config.recipe.penalty_weight = 10.0  # Lambda of `wgan_gp` and `dragan`, gamma of `r1` and `r2`.
+    # Lambda of `wgan_gp` and `dragan`, gamma of `r1`, `r2` and `r1_r2`, k of `wgan_div`.
+    config.recipe.penalty_weight = 10.0
+    # The penalty is about gradients with respect to the images before augmentation and noise, and not after them.
+    config.recipe.penalize_plain = False
     # The discriminator's parameters are clipped to plus and minus this number after each update. 0: no clipping.
     config.recipe.weight_clip = 0.0
     config.recipe.label_smoothing = 0.0  # The target of real images is 1 minus this number (one-sided).
@@ -265,9 +277,22 @@ def get_config() -> ConfigDict:
     # DiffAugment on all images that the discriminator sees: some of `color,translation,cutout`. "": none.
     config.recipe.diff_augment = ""
 
+    # Training of R3GAN
+
+    # This recipe also reads `loss`, `r1_gamma`, `ada_initial_p` and `ema_kimg`. Over the first images, settings move by
+    # half a cosine to their last values. The half-life of the moving average starts at 0.
+
+    config.recipe.burn_in_kimg = 20_000.0  # Thousands of images after which the settings have their last values.
+    config.recipe.final_learning_rate = 5e-5  # The last learning rate of both optimisers.
+    config.recipe.final_b2 = 0.99  # The last decay of the squared gradients, `b2` of both optimisers.
+    config.recipe.final_r1_gamma = 0.0  # The last weight of R1 and R2. The first one is `r1_gamma`.
+    # The last probability of each augmentation of the images that the discriminator sees: ADA's `bgc` and its cutout,
+    # with colours changed half as often. The first one is `ada_initial_p`.
+    config.recipe.final_augment_p = 0.0
+
     # Training of StyleGAN2
 
-    config.recipe.r1_gamma = 10.0  # The weight of R1. The loss halves it. 0: no R1.
+    config.recipe.r1_gamma = 10.0  # The weight of R1 (for `r3gan` also of R2). The loss halves it. 0: no R1.
     config.recipe.r1_interval = 16  # Steps from one R1 update to the next.
     config.recipe.path_length_weight = 2.0  # The weight of path length regularisation. 0: none.
     config.recipe.path_length_interval = 4  # Steps from one path length update to the next.
@@ -275,7 +300,7 @@ def get_config() -> ConfigDict:
     config.recipe.path_length_shrink = 2  # The batch of a path length update is smaller by this factor.
     config.recipe.style_mixing = 0.9  # The probability that a batch mixes two latents in each image.
     config.recipe.w_avg_beta = 0.995  # The decay of the mean w, which truncation pulls towards.
-    # The half-life of the generator's moving average, in thousands of images. 0: no average.
+    # The half-life of the generator's moving average, in thousands of images. For `r3gan` the last one. 0: no average.
     config.recipe.ema_kimg = 10.0
     # The half-life is at most this share of the images so far. 0: no such limit.
     config.recipe.ema_ramp = 0.0
@@ -335,8 +360,8 @@ def get_config() -> ConfigDict:
     # Optimisers
 
     config.optimizers = ConfigDict()  # Each network has an optimiser of its own.
-    config.optimizers.generator = optimizer()  # For the generator, in the recipes `gan` and `stylegan2`.
-    config.optimizers.discriminator = optimizer()  # For the discriminator, in the recipes `gan` and `stylegan2`.
+    config.optimizers.generator = optimizer()  # For the generator of a GAN.
+    config.optimizers.discriminator = optimizer()  # For the discriminator of a GAN.
     config.optimizers.vae = optimizer(learning_rate=1e-3, b1=0.9)  # For the networks of a VAE or a VQ-VAE.
     config.optimizers.prior = optimizer(learning_rate=1e-3, b1=0.9)  # For the prior of a VQ-VAE over its codes.
     config.optimizers.denoiser = optimizer(learning_rate=1e-3, b1=0.9)  # For the network of a diffusion model.

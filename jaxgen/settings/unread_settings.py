@@ -13,6 +13,7 @@ GROUPS = ("model", "recipe")
 # Numbers of a part that is switched off, and what switches it on: they may stay as they are.
 _PART_OF = {
     "penalty_weight": "penalty",
+    "penalize_plain": "penalty",
     "instance_noise_steps": "instance_noise",
     "beta_warmup": "beta",
     "sigma": "likelihood",

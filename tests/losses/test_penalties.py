@@ -34,6 +34,8 @@ def linear(x):
         ("dragan", (np.sqrt(SQUARED) - 1) ** 2),
         ("r1", SQUARED / 2),
         ("r2", SQUARED / 2),
+        ("r1_r2", SQUARED),
+        ("wgan_div", SQUARED**3),
         ("zero_centered", SQUARED),
     ],
 )
@@ -52,6 +54,14 @@ def test_r1_looks_at_reals_and_r2_at_fakes():
     for name, images in (("r1", REALS), ("r2", FAKES)):
         values = CHOICES[name](quadratic, REALS, FAKES, KEY, IDS)
         np.testing.assert_allclose(values, 0.5 * np.sum(np.square(images), axis=(1, 2, 3)), rtol=1e-5)
+    both = CHOICES["r1_r2"](quadratic, REALS, FAKES, KEY, IDS)
+    np.testing.assert_allclose(both, 0.5 * np.sum(REALS**2 + FAKES**2, axis=(1, 2, 3)), rtol=1e-5)
+
+
+def test_wgan_div_looks_between_reals_and_fakes():
+    points = penalties.interpolate(REALS, FAKES, KEY, IDS)
+    values = CHOICES["wgan_div"](quadratic, REALS, FAKES, KEY, IDS)
+    np.testing.assert_allclose(values, np.linalg.norm(points.reshape(8, -1), axis=1) ** 6, rtol=1e-5)
 
 
 def test_interpolates_lie_on_the_line_with_one_number_for_each_example():

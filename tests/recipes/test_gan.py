@@ -3,14 +3,20 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from jaxgen.devices import parallel
 from jaxgen.errors import UserError
-from jaxgen.recipes import constraints
-from jaxgen.recipes.base import apply_train
+from jaxgen.losses import penalties
+from jaxgen.losses.adversarial import CHOICES
+from jaxgen.models.base import GAN
+from jaxgen.ops.random import example_normal
+from jaxgen.recipes import constraints, gan
+from jaxgen.recipes.base import Batch, apply_train
 from jaxgen.runs import session
 from jaxgen.training import compiled_steps
+from tests.helpers.dense_gan import SHAPE, Discriminator, Generator
 
 
 def train(config, steps):
@@ -188,6 +194,65 @@ def test_a_penalty_adds_its_own_gradient_times_its_weight(tiny_config):
     assert max(np.abs(leaf).max() for leaf in jax.tree.leaves(expected)) > 1e-2
     for a, b in zip(jax.tree.leaves(expected), jax.tree.leaves(got), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=2e-6)
+
+
+@pytest.mark.parametrize("share_fakes", [True, False])
+def test_a_generator_that_sees_reals_has_one_of_its_class_beside_each_fake(tiny_config, share_fakes):
+    """A step by hand. Its reals are fresh, unless the players share their fakes and so their reals, too."""
+    settings = tiny_config("gan").recipe
+    settings.share_fakes = share_fakes
+    model, tx, loss = GAN(Generator(), Discriminator(), 3), optax.sgd(0.1), CHOICES["relativistic"]
+    parts = {"image_shape": SHAPE, "settings": settings, "table": None}
+    recipe = gan.gan(model, loss, constraints.Constraints(), tx, tx, **parts)
+    batches = 1 if share_fakes else 2
+    assert recipe.batches == batches
+    rng, key = np.random.default_rng(0), jax.random.key(4)
+    images = jnp.asarray(rng.uniform(-1, 1, (batches, 1, 8, *SHAPE)), jnp.float32)
+    labels = jnp.asarray(rng.integers(0, 2, (batches, 1, 8)), jnp.int32)
+    state = jax.jit(recipe.init)(jax.random.key(0))
+    mesh = jax.sharding.Mesh(jax.devices()[:1], ("data",))
+    update = jax.shard_map(recipe.update, mesh=mesh, in_specs=jax.P(), out_specs=jax.P(), check_vma=False)
+    after, metrics = jax.jit(update)(state, Batch(images, labels), key, jnp.int32(0))
+    judge = state["d"].params if share_fakes else after["d"].params
+
+    @jax.jit
+    def by_hand(g):
+        latents = example_normal(jax.random.split(jax.random.fold_in(key, 1), 1)[0], jnp.arange(8), (3,))
+        fakes = model.generator.apply({"params": g}, latents, labels[-1, 0])
+        real, fake = (model.discriminator.apply({"params": judge}, x, labels[-1, 0]) for x in (images[-1, 0], fakes))
+        return jnp.mean(jnp.log1p(jnp.exp(real - fake)))
+
+    value, slopes = jax.value_and_grad(by_hand)(state["g"].params)
+    assert float(metrics["loss_g"]) == pytest.approx(float(value), rel=1e-5)
+    expected = jax.tree.map(lambda p, slope: p - 0.1 * slope, state["g"].params, slopes)
+    for a, b in zip(jax.tree.leaves(after["g"].params), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_a_larger_batch_of_fakes_has_no_reals_beside_it(tiny_config):
+    config = tiny_config("gan")
+    config.recipe.update({"loss": "softmax", "share_fakes": False, "generator_batch": 2})
+    with pytest.raises(UserError, match="makes more fakes than there are reals"):
+        session.open_session(config)
+
+
+def test_a_penalty_may_be_about_the_images_before_augmentation():
+    """Of a linear critic, R1 is half the squared weights; through the augmentation, of the pixels that it shows."""
+    key, ids, step = jax.random.key(0), jnp.arange(16), 0
+    weights = jax.random.normal(jax.random.key(1), (8, 8, 1))
+    images = jax.random.normal(jax.random.key(2), (16, 8, 8, 1))
+    values = {}
+    for plain in (False, True):
+        settings = {"penalty": penalties.r1, "penalize_plain": plain, "augmentations": ("cutout",)}
+        constraint = constraints.Constraints(**settings)
+        values[plain] = constraint.penalize(
+            lambda x: jnp.sum(x * weights, axis=(1, 2, 3)), (images, images), (images, images), key, ids, step
+        )
+    shown = constraint.show_fake(jnp.ones_like(images), jax.random.fold_in(key, 1), ids, step)
+    assert float(values[False]) == pytest.approx(float(jnp.sum(weights**2)) / 2, rel=1e-5)
+    visible = jnp.mean(jnp.sum((shown * weights) ** 2, axis=(1, 2, 3)))
+    assert float(values[True]) == pytest.approx(float(visible) / 2, rel=1e-5)
+    assert float(values[True]) < 0.9 * float(values[False])
 
 
 @pytest.mark.full

@@ -27,6 +27,7 @@ STUDIES = sorted(FOLDER.glob("study_*.py"))
 # What each source's images are like before anything is resized: (side, channels), classes.
 NATIVE = {"digits": (8, 1, 10), "mnist": (28, 1, 10), "fashion_mnist": (28, 1, 10), "cifar10": (32, 3, 10)}
 NATIVE["svhn_cropped"] = (32, 3, 10)
+NATIVE["stacked_mnist"] = (28, 3, 1_000)
 NATIVE["covid_radiography"] = (299, 1, 4)
 NATIVE["folder"] = (0, 0, 0)  # these experiments say their size
 VECTORS = {"gaussian_ring": (2,), "gaussian_grid": (2,), "gaussian_1d": (1,)}
@@ -147,6 +148,7 @@ def test_an_experiment_takes_a_step(path):
 SMALL = {"latent_dim": 8, "discriminator_width": 4, "residual_blocks": 1, "hidden_layers": 2, "pack": 2}
 SMALL |= {"num_codes": 16, "code_dim": 4, "prior_width": 8, "prior_layers": 1, "prior_heads": 2}  # vq_vae
 SMALL |= {"channel_base": 64, "channel_max": 8, "mapping_layers": 2, "stddev_group": 2}  # stylegan2
+SMALL |= {"group_width": 2}  # r3gan
 
 
 def tiny(path):
@@ -158,6 +160,8 @@ def tiny(path):
     config.batch_size = 4
     if config.recipe.ada_pipeline:  # its geometry is tested by itself, and takes long to compile
         config.recipe.ada_pipeline = "c"
+    if config.model.name == "r3gan":
+        config.model.channel_multipliers, config.recipe.final_augment_p = (1, 1), 0.0
     config.recipe.n_critic = min(config.recipe.n_critic, 2)
     config.data.image_size = 20 if config.model.architecture == "pytorch_gan" else 8
     for optimizer in config.optimizers.values():

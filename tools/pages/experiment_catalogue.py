@@ -22,6 +22,7 @@ what a run of jaxgen gave, with the commit of that run.
 _TABLES = ("breast_cancer", "csv")
 _HEADINGS = {
     "gan": "GANs",
+    "r3gan": "R3GAN",
     "stylegan2": "StyleGAN2",
     "vae": "VAEs",
     "vq_vae": "VQ-VAE",
