@@ -1,5 +1,6 @@
 """Latents in parts: noise, one-hot codes and uniform codes, one after the other in a vector."""
 
+import itertools
 from typing import NamedTuple
 
 import jax
@@ -45,7 +46,7 @@ class LatentCodes(NamedTuple):
     def logits_of(self, outputs: jax.Array) -> list[jax.Array]:
         """The logits [B, size] of each categorical code, from the `outputs` of a network."""
         edges = [sum(self.categories[:i]) for i in range(len(self.categories) + 1)]
-        return [outputs[:, start:end] for start, end in zip(edges[:-1], edges[1:], strict=True)]
+        return [outputs[:, start:end] for start, end in itertools.pairwise(edges)]
 
     def nats_of(self, outputs: jax.Array, latents: jax.Array) -> jax.Array:
         """-log Q(c | x) [B] of the categorical codes together, in nats."""

@@ -157,8 +157,8 @@ def get_config() -> ConfigDict:
     config.data.flip = False  # Images are mirrored at random in training.
     # For `gaussian_*`: the number of points in the training split. The test split has a tenth of it.
     config.data.num_points = 100_000
-    # For `gaussian_*`: the seed of the points. For tables: the seed of the split. For `semi_supervised_gan`: the seed of
-    # the choice of labelled examples. -1: the value of `config.seed`.
+    # For `gaussian_*`: the seed of the points. For tables: the seed of the split. For `semi_supervised_gan`: the seed
+    # of the choice of labelled examples. -1: the value of `config.seed`.
     config.data.seed = 0
     config.data.label_column = ""  # For `csv`: the column that holds the class. "": there is none.
     config.data.categorical_columns = ()  # For `csv`: other columns whose cells are names and not numbers.
@@ -188,8 +188,8 @@ def get_config() -> ConfigDict:
     config.model.width = 64
     # Networks have BatchNorm, with statistics over all devices. False: no network has BatchNorm.
     config.model.batch_norm = True
-    # For `dcgan`, `cgan` and `headed_gan` (all `radford`): the generator's last layer has a bias, so that a black ground
-    # is within reach. The paper's network has none.
+    # For `dcgan`, `cgan` and `headed_gan` (all `radford`): the generator's last layer has a bias, so that a black
+    # ground is within reach. The paper's network has none.
     config.model.output_bias = False
     # The dropout rate in the discriminators of `tabular_gan`, `mlp_gan` (`goodfellow`), and `dcgan`, `cgan` and
     # `headed_gan` (all `pytorch_gan`), and in the `unet`.
