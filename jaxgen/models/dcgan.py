@@ -1,5 +1,7 @@
 """DCGAN: the architecture of Radford et al. (2016) and the upsampling one of PyTorch-GAN."""
 
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -33,7 +35,7 @@ def build(config, image_shape: tuple[int, int, int], num_classes: int, dtype) ->
         options["batch_norm"] &= not config.spectral_norm
         networks = generator, RadfordDiscriminator(spectral_norm=config.spectral_norm, **options)
     elif config.architecture == "pytorch_gan":
-        _check_quarters(image_shape, config.batch_norm)
+        check_quarters(image_shape, config.batch_norm)
         networks = (
             UpsamplingGenerator(image_shape=image_shape, **options),
             DropoutDiscriminator(dropout=config.dropout, **options),
@@ -43,7 +45,12 @@ def build(config, image_shape: tuple[int, int, int], num_classes: int, dtype) ->
     return GAN(*networks, config.latent_dim)
 
 
-def _check_quarters(image_shape, batch_norm: bool) -> None:
+def check_quarters(image_shape, batch_norm: bool) -> None:
+    """Refuses images [H, W, C] that the networks of PyTorch-GAN cannot make or cannot learn.
+
+    Raises:
+      UserError: the side is not divisible by 4, or too small.
+    """
     height, width, _ = image_shape
     if height != width or height % 4 or height < 8:
         raise UserError(
@@ -115,15 +122,21 @@ class RadfordDiscriminator(_Network):
     @nn.compact
     def __call__(self, images: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:
         del labels
-        start, count = doublings(images.shape[1:])
-        options = {"use_bias": not self.batch_norm, "kernel_init": _NORMAL, "dtype": self.dtype}
-        options["spectral_norm"] = self.spectral_norm
-        x = images
-        for stage in range(count):
-            x = Conv(self.width << stage, kernel_size=4, stride=2, padding=1, **options)(x)
-            x = nn.leaky_relu(self.norm(x, train) if stage else x, 0.2)
-        logits = Conv(1, kernel_size=start, padding="VALID", **options)(x)
+        x = self.features(images, train)
+        logits = Conv(1, kernel_size=x.shape[1], padding="VALID", **self._options())(x)
         return logits.astype(jnp.float32).reshape(-1)
+
+    def features(self, images: jax.Array, train: bool) -> jax.Array:
+        """The last feature maps [N, h, w, C]. Only for use inside a compact `__call__`."""
+        x = images
+        for stage in range(doublings(images.shape[1:])[1]):
+            x = Conv(self.width << stage, kernel_size=4, stride=2, padding=1, **self._options())(x)
+            x = nn.leaky_relu(self.norm(x, train) if stage else x, 0.2)
+        return x
+
+    def _options(self) -> dict[str, Any]:
+        options = {"use_bias": not self.batch_norm, "kernel_init": _NORMAL, "dtype": self.dtype}
+        return options | {"spectral_norm": self.spectral_norm}
 
 
 class UpsamplingGenerator(_Network):
@@ -161,11 +174,16 @@ class DropoutDiscriminator(_Network):
     @nn.compact
     def __call__(self, images: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:
         del labels
-        x = images
-        for stage in range(4):
-            features = max(1, self.width // 4) << stage
-            x = Conv(features, stride=2, padding=1, kernel_init=_NORMAL, dtype=self.dtype)(x)
-            x = ChannelDropout(self.dropout)(nn.leaky_relu(x, 0.2), train)
-            x = self.norm(x, train) if stage else x
+        x = self.features(images, train)
         logits = nn.Dense(1, kernel_init=_TORCH_LINEAR, dtype=self.dtype)(x.reshape(x.shape[0], -1))
         return logits.astype(jnp.float32).reshape(-1)
+
+    def features(self, images: jax.Array, train: bool) -> jax.Array:
+        """The last feature maps [N, h, w, C]. Only for use inside a compact `__call__`."""
+        x = images
+        for stage in range(4):
+            channels = max(1, self.width // 4) << stage
+            x = Conv(channels, stride=2, padding=1, kernel_init=_NORMAL, dtype=self.dtype)(x)
+            x = ChannelDropout(self.dropout)(nn.leaky_relu(x, 0.2), train)
+            x = self.norm(x, train) if stage else x
+        return x

@@ -113,14 +113,15 @@ def per_class(
     return image_grids.beside(_row_names(names, grid.height), grid, gap=0)
 
 
-def traversal(images: np.ndarray, names: list[str], values: np.ndarray) -> Image.Image:
+def traversal(images: np.ndarray, names: list[str], values: np.ndarray, title: str = "") -> Image.Image:
     """A row for each latent, its name at the left, a column for each of its values.
 
     Args:
       images: uint8 [rows * columns, H, W, C]. names: of the rows. values: of the columns.
+      title: "" says that all rows go from the first value to the last.
     """
     grid = image_grids.grid(_tiles(images), len(values))
-    title = f"one latent at a time from {values[0]:g} to {values[-1]:g}, the others fixed"
+    title = title or f"one latent at a time from {values[0]:g} to {values[-1]:g}, the others fixed"
     return _headed(image_grids.beside(_row_names(names, grid.height), grid, gap=0), title)
 
 

@@ -61,10 +61,16 @@ class Recipe(NamedTuple):
         points,
       "reconstruct": `(state, images [n, H, W, C]) -> images`,
       "encode": `(state, images) -> mean [n, Z], log_variance [n, Z]` of the posterior,
-      "log_likelihood": `(state, images, key, ids [n], samples) -> nats [n]`, a bound from `samples` draws.
+      "log_likelihood": `(state, images, key, ids [n], samples) -> nats [n]`, a bound from `samples` draws,
+      "classify": `(state, images) -> logits [n, K]` of the data's classes,
+      "clusters": `(state, images) -> int32 [n]`, the cluster of each image, learned without labels.
     images: names of the views that make images in [-1, 1], if the data are images.
-    facts: facts about a view for evaluation, by its name, such as {"log_likelihood": {"dimensions": 784, ...}}.
+    facts: facts about a view for evaluation, by its name, such as {"log_likelihood": {"dimensions": 784, ...}}. If
+      latents are no plain normal numbers, {"latents": {"layout": ...}} has the kinds and counts of their numbers, in
+      order. Kinds are "normal", "one_hot" (a code) and "uniform" (each in [-1, 1]). Traversals follow it.
     batches: number of batches of real images in one update (n_critic for a GAN).
+    labelled_per_class: if above 0, the last of these batches consists of labelled examples. This number of training
+      examples of each class is labelled. A recipe must not use the labels of the other batches.
     part_multiple: on several devices, each device's share of a part must be a multiple of this
       (`jaxgen.settings.checks`).
     shard_optimizer: whether to divide the optimisers' arrays over the devices. `descend` sees this from the arrays.
@@ -74,6 +80,7 @@ class Recipe(NamedTuple):
     update: Callable
     views: Mapping[str, Callable]
     batches: int = 1
+    labelled_per_class: int = 0
     facts: Mapping[str, dict] = {}
     part_multiple: int = 1
     shard_optimizer: bool = False

@@ -158,8 +158,8 @@ def get_config() -> ConfigDict:
     config.data.flip = False  # Images are mirrored at random in training.
     # For `gaussian_*`, `stacked_mnist`: the number of examples in the training split. The test split has a tenth of it.
     config.data.num_points = 100_000
-    # For `gaussian_*`, `stacked_mnist`: the seed of the examples. For tables: the seed of the split. -1: the value of
-    # `config.seed`.
+    # For `gaussian_*`, `stacked_mnist`: the seed of the examples. For tables: the seed of the split. For
+    # `semi_supervised_gan`: the seed of the choice of labelled examples. -1: the value of `config.seed`.
     config.data.seed = 0
     config.data.label_column = ""  # For `csv`: the column that holds the class. "": there is none.
     config.data.categorical_columns = ()  # For `csv`: other columns whose cells are names and not numbers.
@@ -176,33 +176,38 @@ def get_config() -> ConfigDict:
 
     config.model = ConfigDict()  # The networks. Each model reads some of these keys.
     # The model: `dcgan`, `sngan`, `mlp_gan`, `point_gan` (vectors), `stylegan2`, `r3gan`, `conv_vae`, `mlp_vae`,
-    # `residual_vae`, `vq_vae`, `unet` (diffusion), `tabular_gan`, `tabular_vae`, or an import path.
+    # `residual_vae`, `vq_vae`, `unet` (diffusion), `tabular_gan`, `tabular_vae`, `cgan` (concatenated labels),
+    # `headed_gan` (several outputs), `energy_gan` (an autoencoder as discriminator), or an import path.
     config.model.name = "dcgan"
     # The form of the network. `dcgan`: `radford` (transposed convolutions) or `pytorch_gan` (upsampling). `sngan`:
     # `cnn` or `resnet`. `mlp_gan`: `goodfellow` or `pytorch_gan`. `stylegan2` (generator): `orig`, `skip` or `resnet`.
+    # `cgan`: `radford` or `pytorch_gan` (dense). `headed_gan`: `radford`, `pytorch_gan` or `dense`. `energy_gan`:
+    # `conv` or `dense`.
     config.model.architecture = "radford"
     config.model.latent_dim = 100  # The size of the latents z. For `stylegan2` also the size of w.
     # The number of channels at the highest resolution. Deeper layers double it. For dense networks: units of a layer.
     config.model.width = 64
     # Networks have BatchNorm, with statistics over all devices. False: no network has BatchNorm.
     config.model.batch_norm = True
-    # For `dcgan` (`radford`): the generator's last layer has a bias, so that a black ground is within reach. The
-    # paper's network has none.
+    # For `dcgan`, `cgan` and `headed_gan` (all `radford`): the generator's last layer has a bias, so that a black
+    # ground is within reach. The paper's network has none.
     config.model.output_bias = False
-    # The dropout rate in the discriminators of `tabular_gan`, `dcgan` (`pytorch_gan`) and `mlp_gan` (`goodfellow`), and
-    # in the `unet`.
+    # The dropout rate in the discriminators of `tabular_gan`, `mlp_gan` (`goodfellow`), and `dcgan`, `cgan` and
+    # `headed_gan` (all `pytorch_gan`), and in the `unet`.
     config.model.dropout = 0.25
-    # For `dcgan` (`radford`), `sngan`, `point_gan`, `tabular_gan`: the width of the discriminator. 0: the same as
-    # `width`.
+    # For `dcgan`, `cgan`, `headed_gan` (all `radford`), `energy_gan`, `sngan`, `point_gan`, `tabular_gan`: the width of
+    # the discriminator. 0: the same as `width`.
     config.model.discriminator_width = 0
-    # For `dcgan` (`radford`), `sngan`, `point_gan`, `tabular_gan`: the discriminator has spectral normalisation.
+    # For `dcgan` and `headed_gan` (both `radford`), `sngan`, `point_gan`, `tabular_gan`: the discriminator has spectral
+    # normalisation.
     config.model.spectral_norm = False
     config.model.layer_norm = False  # For `sngan`: the discriminator has LayerNorm, for gradient penalties.
     config.model.conditional = False  # For `sngan`, `stylegan2`, `r3gan`, `unet`: the networks know the class.
-    # For `point_gan`, `tabular_gan`, `tabular_vae`: the number of hidden layers in each network.
+    # For `point_gan`, `tabular_gan`, `tabular_vae`: the number of hidden layers in each network. For `energy_gan`
+    # (`dense`): in the generator.
     config.model.hidden_layers = 3
     config.model.pack = 1  # For `tabular_gan`: the discriminator judges this number of rows together (PacGAN).
-    # For `point_gan`: the distribution of the latents, `normal` or `uniform`. Both have variance 1.
+    # For `point_gan`, `energy_gan`: the distribution of the latents, `normal` or `uniform`. Both have variance 1.
     config.model.latents = "normal"
     config.model.data_scale = 1.0  # For `point_gan`: the discriminator sees the points divided by this number.
     # For `residual_vae`, `vq_vae`: residual blocks at the lowest resolution, in the encoder and in the decoder. For
@@ -211,7 +216,8 @@ def get_config() -> ConfigDict:
     config.model.residual_blocks = 2
     config.model.downsamplings = 2  # For `residual_vae`, `vq_vae`: how many times the encoder halves the sides.
     config.model.num_codes = 512  # For `vq_vae`: the number of entries in the codebook.
-    config.model.code_dim = 64  # For `vq_vae`: the size of an entry.
+    # For `vq_vae`: the size of an entry. For `energy_gan`: the size of the autoencoder's code.
+    config.model.code_dim = 64
     config.model.prior_width = 128  # For `vq_vae`: the width of the transformer over the codes.
     config.model.prior_layers = 4  # For `vq_vae`: the number of layers of the transformer.
     config.model.prior_heads = 4  # For `vq_vae`: the number of attention heads in each layer.
@@ -222,6 +228,10 @@ def get_config() -> ConfigDict:
     config.model.attention_sides = ()  # For `unet`: sides of the feature maps with self-attention, such as `(16,)`.
 
     config.model.group_width = 16  # For `r3gan`: the number of channels in a group of a grouped convolution.
+    # For `headed_gan`: every output but the first has a hidden layer of this number of units. 0: none has.
+    config.model.head_width = 0
+    # For `headed_gan` (`dense`): the standard deviation of Gaussian noise between the layers of the discriminator.
+    config.model.layer_noise = 0.5
 
     # Networks of StyleGAN2
 
@@ -243,7 +253,8 @@ def get_config() -> ConfigDict:
     # Training
 
     config.recipe = ConfigDict()  # The objective. Each recipe reads some of these keys.
-    # The recipe: `gan`, `r3gan`, `stylegan2`, `vae`, `vq_vae`, `diffusion`, or an import path.
+    # The recipe: `gan`, `r3gan`, `acgan`, `infogan`, `semi_supervised_gan`, `ebgan`, `began`, `stylegan2`, `vae`,
+    # `vq_vae`, `diffusion`, or an import path.
     config.recipe.name = "gan"
     # The decay of the moving average of the generator, the VAE or the denoiser. Samples come from this average. 0: no
     # average.
@@ -289,6 +300,26 @@ def get_config() -> ConfigDict:
     # The last probability of each augmentation of the images that the discriminator sees: ADA's `bgc` and its cutout,
     # with colours changed half as often. The first one is `ada_initial_p`.
     config.recipe.final_augment_p = 0.0
+
+    # Training of GANs with further outputs
+
+    # These keys belong to discriminators with a second output, or with an autoencoder. Such recipes also read
+    # `share_fakes`, and `acgan` and `infogan` read `loss` and `label_smoothing`.
+
+    config.recipe.class_weight = 1.0  # For `acgan`: the weight of the log-likelihood of the class.
+    config.recipe.categorical_codes = (10,)  # For `infogan`: the number of values of each categorical code.
+    config.recipe.continuous_codes = 2  # For `infogan`: the number of codes that are uniform in [-1, 1).
+    config.recipe.code_weight = 1.0  # For `infogan`: lambda of the categorical codes.
+    config.recipe.continuous_code_weight = 0.1  # For `infogan`: lambda of the continuous codes.
+    # For `semi_supervised_gan`: the number of training examples of each class whose label is known. `data.seed` chooses
+    # them.
+    config.recipe.labelled_per_class = 10
+    config.recipe.unlabelled_weight = 1.0  # For `semi_supervised_gan`: the weight of the loss of real and fake images.
+    config.recipe.margin = 10.0  # For `ebgan`: fakes of more energy than this no longer count for the discriminator.
+    config.recipe.pull_away_weight = 0.1  # For `ebgan`: the weight of the pull-away term. 0: none.
+    # For `began`: gamma, the wanted ratio of the errors of fake and real images. Small values give less diverse images.
+    config.recipe.diversity_ratio = 0.5
+    config.recipe.balance_rate = 0.001  # For `began`: how fast the weight of the fakes follows that ratio.
 
     # Training of StyleGAN2
 
@@ -360,8 +391,8 @@ def get_config() -> ConfigDict:
     # Optimisers
 
     config.optimizers = ConfigDict()  # Each network has an optimiser of its own.
-    config.optimizers.generator = optimizer()  # For the generator of a GAN.
-    config.optimizers.discriminator = optimizer()  # For the discriminator of a GAN.
+    config.optimizers.generator = optimizer()  # For the generator, in all recipes of GANs.
+    config.optimizers.discriminator = optimizer()  # For the discriminator, in all recipes of GANs.
     config.optimizers.vae = optimizer(learning_rate=1e-3, b1=0.9)  # For the networks of a VAE or a VQ-VAE.
     config.optimizers.prior = optimizer(learning_rate=1e-3, b1=0.9)  # For the prior of a VQ-VAE over its codes.
     config.optimizers.denoiser = optimizer(learning_rate=1e-3, b1=0.9)  # For the network of a diffusion model.

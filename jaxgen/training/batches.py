@@ -34,6 +34,8 @@ class Batching(NamedTuple):
     class_weights: sampling frequencies of the classes, any positive numbers. () means the frequencies of the data. With
       weights, each example's class is drawn first, then an example of that class, with replacement
       (training-by-sampling of Xu et al. 2019, section 4.3, for one discrete column).
+    labelled: numbers of the examples of which the last batch of a step consists. The other batches consist of all
+      examples. () makes no difference between the batches.
     """
 
     batch_size: int
@@ -42,6 +44,7 @@ class Batching(NamedTuple):
     flip: bool = False
     shape: tuple[int, ...] = ()
     class_weights: tuple[float, ...] = ()
+    labelled: tuple[int, ...] = ()
 
     @property
     def examples(self) -> int:
@@ -142,6 +145,8 @@ def positions_of(batching: Batching, step: jax.Array, ids: jax.Array | np.ndarra
 def choose(batching: Batching, key: jax.Array, positions: jax.Array, count: int, labels: jax.Array | None) -> jax.Array:
     """The examples [n] of the split's `count` at `positions` [n]. `key` is the run's key for data."""
     key = jax.random.fold_in(key, 0)
+    if batching.labelled:
+        return _index_with_labelled(batching, key, positions, count)
     if batching.class_weights:
         return _index_by_class(key, positions, labels, batching.class_weights)
     return shuffled_index(key, positions, count)
@@ -167,6 +172,17 @@ def make_batch(batching: Batching, key: jax.Array, step: jax.Array, ids: jax.Arr
         images = jnp.where(mirrored(positions)[:, None, None, None], images[:, :, ::-1], images)
     shape = (batching.batches, batching.parts, ids.shape[0])
     return Batch(images.reshape(*shape, *images.shape[1:]), None if labels is None else labels.reshape(shape))
+
+
+def _index_with_labelled(batching: Batching, key: jax.Array, positions: jax.Array, count: int) -> jax.Array:
+    """Examples [n]. The last batch of each step goes through the labelled examples, the others go through all."""
+    step, place = jnp.divmod(positions.astype(jnp.uint32), batching.batches * batching.batch_size)
+    place, others = place.astype(jnp.int32), (batching.batches - 1) * batching.batch_size
+    chosen = jnp.asarray(batching.labelled, jnp.int32)
+    of_all = shuffled_index(key, step * others + jnp.minimum(place, others - 1), count)
+    within = step * batching.batch_size + jnp.maximum(place - others, 0)
+    of_labelled = chosen[shuffled_index(jax.random.fold_in(key, 1), within, len(batching.labelled))]
+    return jnp.where(place < others, of_all, of_labelled)
 
 
 def _index_by_class(key: jax.Array, position: jax.Array, labels: jax.Array, weights: tuple[float, ...]) -> jax.Array:

@@ -47,8 +47,35 @@ def recipe_and_batching(
         recipe = recipe._replace(shard_optimizer=True)
     weights = _class_weights(config, train, num_classes)
     stored = () if vectors else train.images.shape[1:]
-    batching = Batching(config.batch_size, recipe.batches, config.grad_accum_steps, config.data.flip, stored, weights)
-    return recipe, batching
+    labelled = _labelled(config, train, num_classes, recipe.labelled_per_class)
+    sizes = config.batch_size, recipe.batches, config.grad_accum_steps
+    return recipe, Batching(*sizes, config.data.flip, stored, weights, labelled)
+
+
+def _labelled(config: ConfigDict, train: Split, num_classes: int, per_class: int) -> tuple[int, ...]:
+    """The labelled examples that the seed of the data chooses. () without labels, and for data that are not here.
+
+    Raises:
+      UserError: a class has fewer examples, or classes are drawn by weights.
+    """
+    if not per_class or not isinstance(train.labels, np.ndarray) or not len(train.labels):
+        return ()
+    if config.data.class_sampling != "uniform":
+        raise UserError(
+            f"config.data.class_sampling={config.data.class_sampling!r}: recipe {config.recipe.name!r} draws examples "
+            "uniformly. Set it to 'uniform'"
+        )
+    rng = np.random.default_rng(config.seed if config.data.seed == -1 else config.data.seed)
+    chosen = []
+    for label in range(num_classes):
+        of_class = np.flatnonzero(train.labels == label)
+        if len(of_class) < per_class:
+            raise UserError(
+                f"config.recipe.labelled_per_class={per_class}: class {label} has {len(of_class)} training examples. "
+                "Use fewer"
+            )
+        chosen += rng.choice(of_class, per_class, replace=False).tolist()
+    return tuple(chosen)
 
 
 def _class_weights(config: ConfigDict, train: Split, num_classes: int) -> tuple[float, ...]:

@@ -1,4 +1,7 @@
-"""Latent traversals: one latent moves through -3 to 3 while the others stay (Higgins et al. 2017, figure 1)."""
+"""Latent traversals: one latent moves through its values while the others stay (Higgins et al. 2017, figure 1).
+
+A normal latent moves from -3 to 3. Codes, as of InfoGAN, move through all their values (Chen et al. 2016, figure 2).
+"""
 
 import logging
 from collections.abc import Callable
@@ -37,8 +40,9 @@ def write(opened, players, path: Path, decode: Callable | None = None) -> None:
 
 
 def draw(opened, players, decode: Callable | None = None) -> Image.Image | None:
-    """The most influential latents, a row for each. None if latents are no vectors.
+    """The codes, then the most influential latents, a row for each. None if latents are no vectors.
 
+    Codes are what `facts["latents"]["layout"]` of the recipe names. All others are normal numbers.
     With an encoder, these are the dimensions of largest mean KL to the prior over the first 1,000 test images. The
     left side shows the KL in nats. The start is the posterior mean of the first image. Without an encoder, they are the
     axes along which a fixed latent's image changes most between -3 and 3 (mean absolute change in gray levels).
@@ -52,6 +56,9 @@ def draw(opened, players, decode: Callable | None = None) -> Image.Image | None:
     latents = np.asarray(opened.views.latents(fixed_key(opened.config), np.arange(1)))
     if latents.ndim != 2:
         return None
+    layout = opened.recipe.facts.get("latents", {}).get("layout", (("normal", latents.shape[1]),))
+    if any(kind != "normal" for kind, _ in layout):
+        return _draw_codes(opened, decode, latents[0], layout)
     rows = min(opened.config.sample.rows, latents.shape[1])
     if "encode" in opened.views.names:
         start, weight = _encoded(opened, players)
@@ -63,6 +70,43 @@ def draw(opened, players, decode: Callable | None = None) -> Image.Image | None:
     names = [f"z[{axis}]  {weight[axis]:.2f} {unit}" for axis in axes]
     values = np.linspace(-REACH, REACH, COLUMNS)
     return evaluation_pictures.traversal(decode(walk(start, axes, values)), names, values)
+
+
+def _draw_codes(opened, decode: Callable, start: np.ndarray, layout) -> Image.Image:
+    """A row for each code, then rows for normal latents, as many as there is room for."""
+    rows, normal, place = [], [], 0
+    columns = max(COLUMNS, *(count for kind, count in layout if kind == "one_hot"), 0)
+    for kind, count in layout:
+        axes = np.arange(place, place + count)
+        if kind == "one_hot":
+            rows.append((f"code of {count} values", through_code(start, axes)))
+        elif kind == "uniform":
+            values = np.linspace(-1, 1, columns)
+            rows += [(f"z[{axis}]  -1 to 1", walk(start, [axis], values)) for axis in axes]
+        else:
+            normal += axes.tolist()
+        place += count
+    if left := max(0, opened.config.sample.rows - len(rows)):
+        weight = _change(decode, start, opened.config.evaluation.batch_size)
+        values = np.linspace(-REACH, REACH, columns)
+        for axis in sorted(normal, key=lambda axis: -weight[axis])[:left]:
+            name = f"z[{axis}]  -3 to 3  {weight[axis]:.2f} gray levels"
+            rows.append((name, walk(start, [axis], values)))
+    images = decode(np.concatenate([latents for _, latents in rows]))
+    ends = np.cumsum([len(latents) for _, latents in rows])
+    tiles = []
+    for part in np.split(images, ends[:-1]):  # a code of few values leaves white tiles
+        blank = np.full((columns - len(part), *images.shape[1:]), 255, np.uint8)
+        tiles += [part, blank]
+    names, title = [name for name, _ in rows], "one latent at a time, the others fixed"
+    return evaluation_pictures.traversal(np.concatenate(tiles), names, np.arange(columns), title)
+
+
+def through_code(start: np.ndarray, axes: np.ndarray) -> np.ndarray:
+    """Copies of the latent `start` [Z] with the one-hot code at `axes` set to each of its values: [values, Z]."""
+    latents = np.tile(np.asarray(start, np.float32), (len(axes), 1))
+    latents[:, axes] = np.eye(len(axes), dtype=np.float32)
+    return latents
 
 
 def walk(start: np.ndarray, axes, values) -> np.ndarray:

@@ -146,6 +146,7 @@ def test_an_experiment_takes_a_step(path):
 
 # Sizes at which a program is small; those of 28 and 32 pixels cost far more to compile.
 SMALL = {"latent_dim": 8, "discriminator_width": 4, "residual_blocks": 1, "hidden_layers": 2, "pack": 2}
+SMALL |= {"head_width": 4}  # headed_gan
 SMALL |= {"num_codes": 16, "code_dim": 4, "prior_width": 8, "prior_layers": 1, "prior_heads": 2}  # vq_vae
 SMALL |= {"channel_base": 64, "channel_max": 8, "mapping_layers": 2, "stddev_group": 2}  # stylegan2
 SMALL |= {"group_width": 2}  # r3gan
@@ -270,7 +271,10 @@ def test_an_experiment_is_short_and_says_where_its_numbers_come_from(path):
 
 
 def facts_of(path):
-    """The last paragraph of an experiment's docstring: {"Paper": ..., "Published": ..., "Reached": ...}."""
+    """The last paragraph of an experiment's docstring: {"Paper": ..., "Published": ..., "Reached": ...}.
+
+    Some have "Differs" too: what differs from the code of others.
+    """
     last = ast.get_docstring(ast.parse(path.read_text())).split("\n\n")[-1]
     return dict(line.split(": ", 1) for line in re.sub(r"\n  ", " ", last).splitlines())
 
@@ -278,7 +282,7 @@ def facts_of(path):
 @pytest.mark.parametrize("path", [*EXPERIMENTS, *STUDIES], ids=lambda path: path.stem)
 def test_an_experiment_says_what_is_published_and_what_was_reached(path):
     facts = facts_of(path)
-    assert list(facts) == ["Paper", "Published", "Reached"]
+    assert [name for name in facts if name != "Differs"] == ["Paper", "Published", "Reached"]
     assert re.search(r"\b(19|20)\d\d\b", facts["Paper"]), "no year"
     assert all(fact.endswith(".") for fact in facts.values())
     at_full_length = "not trained at full length" not in facts["Reached"].lower()

@@ -15,16 +15,16 @@ from jaxgen.settings import lookup
 PACKAGE = Path(jaxgen.__file__).parent
 CHOICES = {
     "data": """array breast_cancer cifar10 covid_radiography csv digits fashion_mnist folder gaussian_1d gaussian_grid
-        gaussian_ring ieee8023 mnist none stacked_mnist svhn_cropped tfds""",
-    "models": """conv_vae dcgan mlp_gan mlp_vae point_gan r3gan residual_vae sngan stylegan2 tabular_gan tabular_vae
-        unet vq_vae""",
-    "recipes": "diffusion gan r3gan stylegan2 vae vq_vae",
+        gaussian_ring ieee8023 mnist none svhn_cropped tfds""",
+    "models": """cgan conv_vae dcgan energy_gan headed_gan mlp_gan mlp_vae point_gan residual_vae sngan stylegan2
+        tabular_gan tabular_vae unet vq_vae""",
+    "recipes": "acgan began diffusion ebgan gan infogan semi_supervised_gan stylegan2 vae vq_vae",
     "processes": "edm flow_matching",
     "metrics": """active_units bits_per_dim c2st_forest c2st_logistic class_histogram class_ratio closest_record
         correlation_similarity coverage density duplicate_rows duplicates fd_efficientnet_lite0 feature_distance
-        feature_path_length fid fid_infinity frechet_columns inception_score kid ks_complement lpips_alex lpips_vgg
-        memorisation modes ms_ssim pairwise_ms_ssim parzen perceptual_path_length precision psnr recall ssim
-        stacked_modes tstr wasserstein_1d""",
+        feature_path_length fid fid_infinity frechet_columns inception_score kid ks_complement label_accuracy
+        lpips_alex lpips_vgg memorisation modes ms_ssim pairwise_ms_ssim parzen perceptual_path_length precision psnr
+        recall ssim tstr wasserstein_1d""",
     "metrics.extractors": "efficientnet_lite0 inception",
     "trackers": "mlflow tensorboard wandb",
 }

@@ -81,3 +81,15 @@ def test_flip_mirrors_about_half_of_the_images_left_to_right():
     for batch in drawn:
         picture = np.asarray(batch.images)[0, 0, ..., 0]
         np.testing.assert_array_equal(picture[:, 0], picture[:, 1])  # never upside down
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_the_last_batch_consists_of_labelled_examples_and_the_others_of_all(parts):
+    labelled = (3, 40, 17, 8, 9, 30)
+    batching = Batching(8, batches=2, parts=parts, labelled=labelled)
+    drawn = np.concatenate([np.asarray(draw(batching, step).labels).reshape(2, 1, 8) for step in range(6)], axis=1)
+    assert sorted(drawn[0].ravel()) == list(range(48))  # six batches of 8 are an epoch
+    assert sorted(drawn[1].ravel()[:42].tolist()) == sorted(7 * labelled)  # 42 examples are seven epochs of 6
+    assert not np.array_equal(drawn[1].ravel()[:6], drawn[1].ravel()[6:12])
+    order = spread(np.arange(batching.examples), 2)
+    np.testing.assert_array_equal(draw(batching, 3).labels[:, :, order], draw(batching, 3, 2).labels)

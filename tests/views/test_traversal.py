@@ -42,7 +42,8 @@ def toy(tiny_config):
     config.sample.rows = 3
     images = np.arange(0, 20, dtype=np.uint8)[:, None] * np.array([0, 1, 3, 2], np.uint8)
     split = type("Split", (), {"images": images.reshape(-1, 2, 2, 1)})
-    return type("Opened", (), {"config": config, "views": Toy(), "train": split, "test": split})
+    recipe = type("Recipe", (), {"facts": {}})
+    return type("Opened", (), {"config": config, "views": Toy(), "recipe": recipe, "train": split, "test": split})
 
 
 @pytest.fixture
@@ -73,6 +74,27 @@ def test_axes_of_a_vae_are_those_of_the_largest_kl_around_a_posterior_mean(toy, 
     squares = [np.mean((np.arange(20) * k / 100) ** 2) / 2 for k in (3, 2, 1)]
     assert names == [f"z[{i}]  {kl:.2f} nats" for i, kl in zip((2, 3, 1), squares, strict=True)]
     assert np.all(images.reshape(3, 9, 4)[0][:, [0, 1, 3]] == 128)  # the first test image's mean is 0
+
+
+def test_codes_come_first_and_move_through_their_values(toy, drawn):
+    toy.recipe.facts = {"latents": {"layout": (("normal", 1), ("one_hot", 2), ("uniform", 1))}}
+    toy.config.sample.rows = 2
+    traversal.draw(toy, None)
+    images, names, columns, title = drawn[0]
+    assert names == ["code of 2 values", "z[3]  -1 to 1"]
+    assert title == "one latent at a time, the others fixed"
+    code, uniform = images.reshape(2, len(columns), 4).astype(int)
+    # Pixels 1 and 2 show the code: gains 20 and 0. The rest of its row is white.
+    np.testing.assert_array_equal(code[:2], [[128, 148, 128, 130], [128, 128, 128, 130]])
+    assert np.all(code[2:] == 255)
+    np.testing.assert_array_equal(uniform[:, 3], (128 + 5 * np.linspace(-1, 1, 9)).astype(int))
+    assert np.all(uniform[:, :3] == [128, 138, 128])
+    # A third row has room for the one normal latent.
+    toy.config.sample.rows = 3
+    traversal.draw(toy, None)
+    images, names, *_ = drawn[1]
+    assert names[2] == "z[0]  -3 to 3  1.50 gray levels"
+    np.testing.assert_array_equal(images.reshape(3, 9, 4)[2, [0, -1], 0], [125, 131])
 
 
 def test_latents_that_are_no_vectors_have_no_axes(toy):
