@@ -22,6 +22,7 @@ what a run of jaxgen gave, with the commit of that run.
 _TABLES = ("breast_cancer", "csv")
 _HEADINGS = {
     "gan": "GANs",
+    "encoder_gan": "GANs with an encoder",
     "stylegan2": "StyleGAN2",
     "vae": "VAEs",
     "vq_vae": "VQ-VAE",
@@ -29,6 +30,9 @@ _HEADINGS = {
     "table": "Tables",
     "study": "Studies",
 }
+# Recipes that stand under the heading of another kind.
+_UNDER = {"cogan": "gan"}
+_UNDER |= dict.fromkeys(("bigan", "adversarial_autoencoder", "vae_gan", "cluster_gan"), "encoder_gan")
 _HEAD = "| experiment | what it is | published | reached |\n|---|---|---|---|\n"
 
 
@@ -61,7 +65,7 @@ def kind(name: str) -> str:
     if name.startswith("study"):
         return "study"
     config = experiment(f"{name}:256,8" if name == "stylegan2_auto" else name)
-    return "table" if config.data.name in _TABLES else config.recipe.name
+    return "table" if config.data.name in _TABLES else _UNDER.get(config.recipe.name, config.recipe.name)
 
 
 def page(folder: Path) -> str:
