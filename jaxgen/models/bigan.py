@@ -33,8 +33,8 @@ class BiGAN(NamedTuple):
 def build(config, image_shape: tuple[int, int, int], num_classes: int, dtype) -> BiGAN:
     """The networks for images [H, W, C].
 
-    Config keys: architecture, latent_dim, width, batch_norm. "mlp" has two hidden layers of `width` units in each
-    network, as the authors' code for MNIST (1,024 units). "radford" has DCGAN's convolutions.
+    Config keys: architecture ("mlp" | "radford"), latent_dim, width, batch_norm. The MLPs have two hidden layers of
+    `width` units, as in the authors' code for MNIST (1,024 units). The other form has DCGAN's convolutions.
 
     Raises:
       UserError: unknown architecture, or an image size that it cannot make.
@@ -44,14 +44,14 @@ def build(config, image_shape: tuple[int, int, int], num_classes: int, dtype) ->
     if config.architecture == "mlp":
         networks = (
             DenseGenerator(image_shape=image_shape, **options),
-            DenseEncoder(config.latent_dim, **options),
+            DenseEncoder(latent_dim=config.latent_dim, **options),
             DensePairs(**options),
         )
     elif config.architecture == "radford":
         doublings(image_shape)
         networks = (
             RadfordGenerator(image_shape=image_shape, **options),
-            ConvEncoder(config.latent_dim, **options),
+            ConvEncoder(latent_dim=config.latent_dim, **options),
             ConvPairs(**options),
         )
     else:

@@ -1,5 +1,6 @@
 """The networks of ClusterGAN (Mukherjee et al. 2019) in the form of the authors' code for MNIST."""
 
+import math
 from typing import NamedTuple
 
 import flax.linen as nn
@@ -74,8 +75,10 @@ class Generator(nn.Module):
             return nn.relu(BatchNorm(dtype=self.dtype)(x, train) if self.batch_norm else x)
 
         x = activate(Dense(16 * self.width, **options)(latents))
-        x = activate(Dense(height // 4 * (width // 4) * 2 * self.width, **options)(x))
-        x = activate(ConvTranspose(self.width, **options)(x.reshape(-1, height // 4, width // 4, 2 * self.width)))
+        small = height // 4, width // 4, 2 * self.width
+        # Normalisation is of channels, so that the bias of each place has an effect.
+        x = Dense(math.prod(small), kernel_init=NORMAL, dtype=self.dtype)(x)
+        x = activate(ConvTranspose(self.width, **options)(activate(x.reshape(-1, *small))))
         x = ConvTranspose(channels, kernel_init=NORMAL, dtype=self.dtype)(x)
         return jnp.tanh(x.astype(jnp.float32))
 

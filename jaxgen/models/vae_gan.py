@@ -36,7 +36,7 @@ def build(config, image_shape: tuple[int, int, int], num_classes: int, dtype) ->
     doublings(image_shape)
     options = {"width": config.width, "batch_norm": config.batch_norm, "dtype": dtype}
     return VAEGAN(
-        ConvEncoder(config.latent_dim, **options),
+        ConvEncoder(latent_dim=config.latent_dim, **options),
         RadfordGenerator(image_shape=image_shape, **options),
         FeatureDiscriminator(**options),
         config.latent_dim,

@@ -34,7 +34,7 @@ def build(config, image_shape: tuple[int, int, int], num_classes: int) -> Recipe
 
 
 def feature_error(features: jax.Array, target: jax.Array) -> jax.Array:
-    """-log N(target; features, 1) without its constant, in nats per image [B] (Larsen et al. 2016, equation 7)."""
+    """-log of the Gaussian density of `target` around `features`, of variance 1, without its constant: [B] nats."""
     return 0.5 * jnp.sum(jnp.square(features - target), axis=tuple(range(1, features.ndim)))
 
 
