@@ -48,7 +48,7 @@ class CoupledJudge(nn.Module):
 
 
 def test_it_learns_both_kinds_of_images_from_unpaired_batches():
-    """Data on a curve through four numbers: both marginals come out, and samples of a number belong together."""
+    """Data on a line in four dimensions: the mean of either kind comes out."""
     model = CoGAN(Coupled(), CoupledJudge(), 2)
     adversary = Adversary(CoupledJudge(), adversarial.non_saturating, optax.adam(1e-3, b1=0.5))
     settings = SimpleNamespace(second_kind="negative", ema_decay=0.99)
@@ -70,7 +70,7 @@ def test_it_learns_both_kinds_of_images_from_unpaired_batches():
 
 
 def test_the_discriminators_see_the_second_batch_as_images_of_the_second_kind():
-    """With a learning rate of 0: the mean logit of reals is that of the first batch and of the second one's negative."""
+    """With a learning rate of 0: logits and losses of a step, from the first batch and the second one's negative."""
     model = CoGAN(Coupled(), CoupledJudge(), 2)
     adversary = Adversary(CoupledJudge(), adversarial.non_saturating, optax.sgd(0.0))
     settings = SimpleNamespace(second_kind="negative", ema_decay=0.0)
