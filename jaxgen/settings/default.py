@@ -177,12 +177,13 @@ def get_config() -> ConfigDict:
     config.model = ConfigDict()  # The networks. Each model reads some of these keys.
     # The model: `dcgan`, `sngan`, `mlp_gan`, `point_gan` (vectors), `stylegan2`, `r3gan`, `conv_vae`, `mlp_vae`,
     # `residual_vae`, `vq_vae`, `unet` (diffusion), `tabular_gan`, `tabular_vae`, `cgan` (concatenated labels),
-    # `headed_gan` (several outputs), `energy_gan` (an autoencoder as discriminator), or an import path.
+    # `headed_gan` (several outputs), `energy_gan` (an autoencoder as discriminator), `bigan`, `vae_gan`,
+    # `cluster_gan`, `cogan`, or an import path.
     config.model.name = "dcgan"
     # The form of the network. `dcgan`: `radford` (transposed convolutions) or `pytorch_gan` (upsampling). `sngan`:
     # `cnn` or `resnet`. `mlp_gan`: `goodfellow` or `pytorch_gan`. `stylegan2` (generator): `orig`, `skip` or `resnet`.
     # `cgan`: `radford` or `pytorch_gan` (dense). `headed_gan`: `radford`, `pytorch_gan` or `dense`. `energy_gan`:
-    # `conv` or `dense`.
+    # `conv` or `dense`. `bigan`: `mlp` or `radford`.
     config.model.architecture = "radford"
     config.model.latent_dim = 100  # The size of the latents z. For `stylegan2` also the size of w.
     # The number of channels at the highest resolution. Deeper layers double it. For dense networks: units of a layer.
@@ -206,6 +207,7 @@ def get_config() -> ConfigDict:
     # For `point_gan`, `tabular_gan`, `tabular_vae`: the number of hidden layers in each network. For `energy_gan`
     # (`dense`): in the generator.
     config.model.hidden_layers = 3
+    config.model.num_clusters = 10  # For `cluster_gan`: the number of clusters.
     config.model.pack = 1  # For `tabular_gan`: the discriminator judges this number of rows together (PacGAN).
     # For `point_gan`, `energy_gan`: the distribution of the latents, `normal` or `uniform`. Both have variance 1.
     config.model.latents = "normal"
@@ -253,8 +255,9 @@ def get_config() -> ConfigDict:
     # Training
 
     config.recipe = ConfigDict()  # The objective. Each recipe reads some of these keys.
-    # The recipe: `gan`, `r3gan`, `acgan`, `infogan`, `semi_supervised_gan`, `ebgan`, `began`, `stylegan2`, `vae`,
-    # `vq_vae`, `diffusion`, or an import path.
+    # The recipe: `gan`, `r3gan`, `acgan`, `infogan`, `semi_supervised_gan`, `ebgan`, `began`, `bigan`,
+    # `adversarial_autoencoder`, `vae_gan`, `cluster_gan`, `cogan`, `stylegan2`, `vae`, `vq_vae`, `diffusion`, or an
+    # import path.
     config.recipe.name = "gan"
     # The decay of the moving average of the generator, the VAE or the denoiser. Samples come from this average. 0: no
     # average.
@@ -320,6 +323,26 @@ def get_config() -> ConfigDict:
     # For `began`: gamma, the wanted ratio of the errors of fake and real images. Small values give less diverse images.
     config.recipe.diversity_ratio = 0.5
     config.recipe.balance_rate = 0.001  # For `began`: how fast the weight of the fakes follows that ratio.
+
+    # Training of GANs with an encoder or a partner
+
+    # These recipes also read the loss and, but for `cogan`, the gradient penalty.
+
+    # For `bigan` and `adversarial_autoencoder`: a code is drawn from a Gaussian that the encoder gives. False: the code
+    # is its mean.
+    config.recipe.stochastic_encoder = False
+    # For `adversarial_autoencoder`: the weight of the adversary, where the log-likelihood of an image has weight 1.
+    config.recipe.adversary_weight = 1.0
+    config.recipe.critic_width = 512  # For `adversarial_autoencoder`: units of a layer in the discriminator of latents.
+    config.recipe.critic_layers = 2  # For `adversarial_autoencoder`: hidden layers of that discriminator.
+    # For `vae_gan`: the weight of the feature error in the generator's loss, gamma in the paper.
+    config.recipe.feature_weight = 0.01
+    config.recipe.latent_deviation = 0.1  # For `cluster_gan`: the standard deviation of the continuous latents.
+    # For `cluster_gan`: the weight of the squared error of the continuous latents, a mean over them.
+    config.recipe.latent_weight = 10.0
+    config.recipe.cluster_weight = 10.0  # For `cluster_gan`: the weight of the cross-entropy of the cluster.
+    # For `cogan`: how images of the second kind are made, `edges` or `negative`.
+    config.recipe.second_kind = "edges"
 
     # Training of StyleGAN2
 
@@ -391,9 +414,11 @@ def get_config() -> ConfigDict:
     # Optimisers
 
     config.optimizers = ConfigDict()  # Each network has an optimiser of its own.
-    config.optimizers.generator = optimizer()  # For the generator, in all recipes of GANs.
-    config.optimizers.discriminator = optimizer()  # For the discriminator, in all recipes of GANs.
-    config.optimizers.vae = optimizer(learning_rate=1e-3, b1=0.9)  # For the networks of a VAE or a VQ-VAE.
+    # For the generator, in all recipes of GANs. In `bigan` and `cluster_gan` also for the encoder.
+    config.optimizers.generator = optimizer()
+    config.optimizers.discriminator = optimizer()  # For the discriminator, in all recipes that have one.
+    # For the networks of a VAE, a VQ-VAE or an adversarial autoencoder. In `vae_gan` for the encoder.
+    config.optimizers.vae = optimizer(learning_rate=1e-3, b1=0.9)
     config.optimizers.prior = optimizer(learning_rate=1e-3, b1=0.9)  # For the prior of a VQ-VAE over its codes.
     config.optimizers.denoiser = optimizer(learning_rate=1e-3, b1=0.9)  # For the network of a diffusion model.
 

@@ -282,7 +282,7 @@ def facts_of(path):
 @pytest.mark.parametrize("path", [*EXPERIMENTS, *STUDIES], ids=lambda path: path.stem)
 def test_an_experiment_says_what_is_published_and_what_was_reached(path):
     facts = facts_of(path)
-    assert [name for name in facts if name != "Differs"] == ["Paper", "Published", "Reached"]
+    assert [fact for fact in facts if fact != "Differs"] == ["Paper", "Published", "Reached"]
     assert re.search(r"\b(19|20)\d\d\b", facts["Paper"]), "no year"
     assert all(fact.endswith(".") for fact in facts.values())
     at_full_length = "not trained at full length" not in facts["Reached"].lower()

@@ -16,9 +16,9 @@ PACKAGE = Path(jaxgen.__file__).parent
 CHOICES = {
     "data": """array breast_cancer cifar10 covid_radiography csv digits fashion_mnist folder gaussian_1d gaussian_grid
         gaussian_ring ieee8023 mnist none svhn_cropped tfds""",
-    "models": """cgan conv_vae dcgan energy_gan headed_gan mlp_gan mlp_vae point_gan residual_vae sngan stylegan2
-        tabular_gan tabular_vae unet vq_vae""",
-    "recipes": "acgan began diffusion ebgan gan infogan semi_supervised_gan stylegan2 vae vq_vae",
+    "models": """bigan cluster_gan cogan conv_vae dcgan mlp_gan mlp_vae point_gan residual_vae sngan stylegan2
+        tabular_gan tabular_vae unet vae_gan vq_vae""",
+    "recipes": "adversarial_autoencoder bigan cluster_gan cogan diffusion gan stylegan2 vae vae_gan vq_vae",
     "processes": "edm flow_matching",
     "metrics": """active_units bits_per_dim c2st_forest c2st_logistic class_histogram class_ratio closest_record
         correlation_similarity coverage density duplicate_rows duplicates fd_efficientnet_lite0 feature_distance

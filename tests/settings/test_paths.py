@@ -27,6 +27,7 @@ NAMES = {
             "binarize",
             "process",
             "sampler",
+            "second_kind",
         )
     ),
     *(

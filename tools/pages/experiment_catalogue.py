@@ -30,6 +30,9 @@ _HEADINGS = {
     "table": "Tables",
     "study": "Studies",
 }
+# Recipes that stand under the heading of another kind.
+_UNDER = {"cogan": "gan"}
+_UNDER |= dict.fromkeys(("bigan", "adversarial_autoencoder", "vae_gan", "cluster_gan"), "encoder_gan")
 _HEAD = "| experiment | what it is | published | reached |\n|---|---|---|---|\n"
 
 
