@@ -40,6 +40,7 @@ class ImageSource(NamedTuple):
     views: further views of a trained model that made the images (`metrics.base.VIEWS`), or None.
     facts: facts about views and data for metrics, by the view's name.
     read: what was read, for people: counts, classes, size, left-out files.
+    factors: known factors of variation of the images, whole numbers from 0 on: name -> int32 [N]. None: unknown.
     """
 
     images: Pixels | None
@@ -50,6 +51,7 @@ class ImageSource(NamedTuple):
     views: Mapping[str, Callable] | None = None
     facts: Mapping[str, dict] = {}
     read: str = ""
+    factors: Mapping[str, np.ndarray] | None = None
 
 
 class ImageSet:
@@ -72,7 +74,7 @@ class ImageSet:
         cache_dir: str | Path | None,
     ):
         self.images, self.labels, self.class_names = source.images, source.labels, source.class_names
-        self.split, self.statistics_file = source.split, source.statistics
+        self.split, self.statistics_file, self.factors = source.split, source.statistics, source.factors
         self._extractor, self._stream, self._place = extractor, stream, place
         self._cache = FeatureCache(cache_dir, stream)
         self._statistics: dict[str, FeatureStatistics] = {}
