@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxgen.metrics.base import Context
 from jaxgen.metrics.collected import Collected, no_number
+from jaxgen.metrics.image_set import OutputBatch
 
 USES = ("real.factors",)
 MIN_SAMPLES = 10_000  # of the protocol: with fewer images plug-in estimates of information are far too high
@@ -62,9 +63,15 @@ def on_codes(measure: Callable[[Codes], dict]) -> Callable[[Context], Collected]
             result = measure(Codes(codes.astype(np.float64), factors, tuple(varied), context.seed))
             return {**result, "codes": codes.shape[1], "factors": list(varied)}
 
-        return Collected(lambda batch: batch.host(batch.output[0]).reshape(batch.count, -1), finish)
+        return Collected(means_of, finish)
 
     return start
+
+
+def means_of(batch: OutputBatch) -> np.ndarray:
+    """The posterior means [n, Z] of a batch of the view `encode`, which gives them alone or beside log-variances."""
+    means = batch.output[0] if isinstance(batch.output, tuple) else batch.output
+    return batch.host(means).reshape(batch.count, -1)
 
 
 def entropy(counts: np.ndarray) -> np.ndarray:
