@@ -2,22 +2,16 @@
 
 import numpy as np
 
-from jaxgen.errors import UserError
 from jaxgen.metrics.base import Context
+from jaxgen.metrics.collected import Collected, no_number
 
 USES = ("train.images", "train.labels", "real.images", "real.labels", "facts.labels")
 
 
-def class_names(context: Context, metric: str) -> tuple[str, ...]:
-    """The names of all classes of the training data.
-
-    Raises:
-      UserError: there is one class only.
-    """
+def class_names(context: Context) -> tuple[str, ...]:
+    """The names of all classes of the training data."""
     names = context.train.class_names
     count = max(len(names), int(context.train.labels.max()) + 1, context.info["sample"]["labels"]["num_classes"])
-    if count < 2:
-        raise UserError(f"evaluation.metrics: {metric} needs two classes, but the data have one. Leave the metric out")
     return (*names, *(str(i) for i in range(len(names), count)))
 
 
@@ -31,3 +25,8 @@ def mean_of_each(right: np.ndarray, labels: np.ndarray, count: int) -> tuple[np.
     images = np.bincount(labels, minlength=count)
     sums = np.bincount(labels, weights=right, minlength=count)
     return np.where(images > 0, sums / np.maximum(images, 1), np.nan), images
+
+
+def nothing(reason: str) -> Collected:
+    """An accumulator without a number."""
+    return Collected(lambda batch: np.zeros(0), lambda rows: no_number(reason))

@@ -26,7 +26,7 @@ FEW = "a classifier of few samples says nothing"
 
 def start(context: Context) -> StreamSubset:
     """An accumulator of the accuracy. Samples and real training images are equally many: the smaller number of both."""
-    names = class_samples.class_names(context, "classification_accuracy_score")
+    names = class_samples.class_names(context)
     count = min(context.n_fake, len(context.train))
     on_real = classifier.of(context.train, len(names), count)
     real_accuracy = on_real.accuracy(context.real.images, context.real.labels)

@@ -34,7 +34,10 @@ _SEED = 0
 
 
 class Network(nn.Module):
-    """Images float32 [n, H, W, C] in [-1, 1] -> logits [n, classes]. Each stage has one block of two convolutions."""
+    """Images float32 [n, H, W, C] in [-1, 1] -> logits [n, classes].
+
+    Each stage has one block of two convolutions, and each stage but the first halves the sides. There are two or more.
+    """
 
     width: int
     classes: int
@@ -42,15 +45,17 @@ class Network(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         width = self.width
-        x = Conv(width, stride=2 if min(x.shape[1:3]) > 2 * _LEAST_SIDE else 1)(x)
-        while True:
-            h = Conv(width)(_active(x))
-            x = x + Conv(width)(_active(h))
-            if min(x.shape[1:3]) <= _LEAST_SIDE:
-                break
+        x = Conv(width, stride=2 if min(x.shape[1:3]) >= 2 * _LEAST_SIDE else 1)(x)
+        x = self.block(x)
+        while width == self.width or min(x.shape[1:3]) > _LEAST_SIDE:
             width *= 2
-            x = Conv(width, stride=2)(x)
+            x = self.block(Conv(width, stride=2)(x))
         return Dense(self.classes)(_active(x).mean((1, 2)))
+
+    def block(self, x: jax.Array) -> jax.Array:
+        """The input, plus two convolutions of it."""
+        width = x.shape[-1]
+        return x + Conv(width)(_active(Conv(width)(_active(x))))
 
 
 def _active(x: jax.Array) -> jax.Array:

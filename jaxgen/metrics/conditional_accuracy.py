@@ -23,7 +23,7 @@ FEW = "a class would have few samples"
 
 def start(context: Context) -> Collected:
     """An accumulator of the mean over classes, so that all classes count alike whatever their shares."""
-    names = class_samples.class_names(context, "conditional_accuracy")
+    names = class_samples.class_names(context)
     model = classifier.of(context.train, len(names))
     real_accuracy = model.accuracy(context.real.images, context.real.labels)
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from jaxgen.errors import UserError
 from jaxgen.metrics import class_samples
 from jaxgen.metrics.base import CHOSEN, Context
 from jaxgen.metrics.collected import Collected, of_features
@@ -44,21 +43,15 @@ def start(context: Context) -> Collected:
 
     All classes and both sides have one number of images, since a Frechet distance falls with it. Most classes have
     fewer images than features. So the number compares with others of the same count only, and with `real_value`.
-
-    Raises:
-      UserError: a class with less than two images on a side.
     """
-    names = class_samples.class_names(context, "intra_class_fid")
+    names = class_samples.class_names(context)
     real, train = ((part.features(context.extractor), np.asarray(part.labels)) for part in (context.real, context.train))
     labels = of_samples(context.info, context.n_fake)
     counts = [np.bincount(part, minlength=len(names)) for part in (real[1], train[1], labels)]
     count = int(min(part.min() for part in counts))
     if count < 2:
         name = names[int(np.argmin(np.min(counts, axis=0)))]
-        raise UserError(
-            f"evaluation.metrics: intra_class_fid needs two images of each class on each side, and {name!r} has "
-            f"{count} on one. Raise evaluation.num_samples and evaluation.num_train, or leave the metric out"
-        )
+        return class_samples.nothing(f"it needs two images of each class on each side, and {name!r} has {count} on one")
     random = np.random.default_rng(context.seed)
     references = []
     for label in range(len(names)):

@@ -37,11 +37,18 @@ def given(name: str = "given") -> Extractor:
 class Images:
     """A `metrics.base.ImageSet` of arrays in memory, under one extractor."""
 
-    def __init__(self, images, labels=None, class_names=(), extractor: Extractor | None = None):
-        self.images, self.class_names = np.asarray(images), tuple(class_names)
+    def __init__(self, images, labels=None, class_names=(), extractor: Extractor | None = None, factors=None):
+        self.images, self.class_names, self.factors = np.asarray(images), tuple(class_names), factors
         self.labels = None if labels is None else np.asarray(labels, np.int32)
         self._extractor = extractor or projection()
         self._outputs = None
+        self.split = "stand-in"
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def kept(self, what, facts, load, save, compute):
+        return compute()
 
     def _apply(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         assert name == self._extractor.name, f"asked for {name}, holds {self._extractor.name}"
