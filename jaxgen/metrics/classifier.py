@@ -129,7 +129,7 @@ def train(images: Pixels, labels: np.ndarray, classes: int) -> Classifier:
     """
     network, steps = Network(_width(images), classes), _steps(len(labels))
     random = np.random.default_rng(_SEED)
-    params = network.init(jax.random.key(_SEED), jnp.zeros((1, *images.shape[1:])))["params"]
+    params = jax.jit(network.init)(jax.random.key(_SEED), jnp.zeros((1, *images.shape[1:])))["params"]
     opt_state = _optimizer(steps).init(params)
     rounds = -(-steps * BATCH // len(labels))
     order = np.concatenate([random.permutation(len(labels)) for _ in range(rounds)])
