@@ -28,7 +28,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = command_line.Parser("convert", __doc__)
     add = parser.add_argument
     add(
-        "source", nargs="?", type=path, metavar="FILE", help="NVIDIA's .pkl, or tensors in a .npz, .safetensors, .pth or .tar"
+        "source",
+        nargs="?",
+        type=path,
+        metavar="FILE",
+        help="NVIDIA's .pkl, or tensors in a .npz, .safetensors, .pth or .tar",
     )
     add("--workdir", type=path, required=True, metavar="DIR", help="the run to make, or the run whose weights to write")
     add(

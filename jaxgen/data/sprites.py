@@ -1,8 +1,8 @@
 """Squares, ellipses and hearts of known scale, orientation and place: images with known factors of variation.
 
-The factors are those of dSprites (Matthey et al. 2017): 3 shapes, 6 scales, 40 orientations, 32 columns and 32 rows. The
-images are made here and are not those of dSprites. There the first and the last orientation are the same angle. Here
-the 40 orientations divide the full circle, and the angle of 360 degrees is left out.
+The factors are those of dSprites (Matthey et al. 2017): 3 shapes, 6 scales, 40 orientations, 32 columns and 32 rows.
+The images are made here and are not those of dSprites. There the first and the last orientation are the same angle.
+Here the 40 orientations divide the full circle, and the angle of 360 degrees is left out.
 """
 
 import functools

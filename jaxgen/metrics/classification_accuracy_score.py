@@ -1,4 +1,4 @@
-"""Classification accuracy score (Ravuri and Vinyals 2019): a classifier learns from samples and is tested on real images.
+"""Classification accuracy score (Ravuri and Vinyals 2019): a classifier of samples is tested on real images.
 
 The classifier is `jaxgen.metrics.classifier`, not the ResNet-50 of the paper. Compare with `real_trained_accuracy`.
 """

@@ -18,7 +18,7 @@ MEANING = (
     "does not: variety within a class. `real_value` compares training images with the same test images."
 )
 SETTINGS = ("images_of_a_class",)
-MIN_SAMPLES = 2048
+MIN_SAMPLES, FEWEST = 2048, 4  # two images of two classes
 EXTRACTOR = CHOSEN
 USES = ("real.features", "train.features", *class_samples.USES)
 PREFIX = "intra_class_fd"
@@ -45,7 +45,8 @@ def start(context: Context) -> Collected:
     fewer images than features. So the number compares with others of the same count only, and with `real_value`.
     """
     names = class_samples.class_names(context)
-    real, train = ((part.features(context.extractor), np.asarray(part.labels)) for part in (context.real, context.train))
+    sets = context.real, context.train
+    real, train = ((part.features(context.extractor), np.asarray(part.labels)) for part in sets)
     labels = of_samples(context.info, context.n_fake)
     counts = [np.bincount(part, minlength=len(names)) for part in (real[1], train[1], labels)]
     count = int(min(part.min() for part in counts))

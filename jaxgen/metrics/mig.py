@@ -1,4 +1,4 @@
-"""Mutual information gap (Chen et al. 2018, equation 6): how far the best code of each factor is ahead of the second."""
+"""Mutual information gap (Chen et al. 2018, equation 6): the lead of each factor's best code over the second best."""
 
 import numpy as np
 

@@ -4,6 +4,7 @@ The network is a sequence `main` of transposed convolutions, BatchNorm and ReLU.
 BatchNorm at `main.3k+1`. It is the `dcgan` of jaxgen in the form `radford` for images of 8, 16, 32, 64, ... pixels.
 """
 
+import itertools
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -78,15 +79,16 @@ def _described(tensors: dict[str, np.ndarray], where: str) -> Generator:
     latent_dim, width = kernels[0].shape[0], kernels[3 * layers].shape[0]
     channels = [latent_dim, *(width << k for k in reversed(range(layers))), kernels[3 * layers].shape[1]]
     expected: dict[str, tuple[int, ...]] = {}
-    for layer, (before, after) in enumerate(zip(channels[:-1], channels[1:], strict=True)):
+    for layer, (before, after) in enumerate(itertools.pairwise(channels)):
         expected[f"main.{3 * layer}.weight"] = (before, after, 4, 4)
         if layer < layers:
             expected |= {f"main.{3 * layer + 1}.{kind}": (after,) for kind in _NORM}
     bias = f"main.{3 * layers}.bias"
     if bias in tensors:
         expected[bias] = (channels[-1],)
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     for name in sorted(expected.keys() | tensors.keys()):
-        there, needed = (None if name not in tree else tuple(np.shape(tree[name])) for tree in (tensors, _empty(expected)))
+        there, needed = found.get(name), expected.get(name)
         if there != needed:
             raise UserError(
                 f"{where}: netG's {name} is {there or 'missing'}, but {needed or 'no such tensor'} in the DCGAN of "
@@ -97,10 +99,6 @@ def _described(tensors: dict[str, np.ndarray], where: str) -> Generator:
     if channels[-1] not in (1, 3):
         raise UserError(f"{where}: netG makes images with {channels[-1]} channels, but jaxgen needs 1 or 3")
     return Generator(tensors, latent_dim, width, START << layers, channels[-1])
-
-
-def _empty(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
-    return {name: np.empty(shape, np.bool_) for name, shape in shapes.items()}
 
 
 def converted_config(generator: Generator, base: ConfigDict | None, data: str, data_dir: str) -> ConfigDict:

@@ -1,4 +1,4 @@
-"""Files of tensors under the official names: `.npz` and `.safetensors`, and to read torch's `.pt`, `.pth` and `.tar`."""
+"""Files of tensors under the official names: `.npz` and `.safetensors`, and torch's `.pt`, `.pth`, `.tar` to read."""
 
 from collections.abc import Mapping
 from pathlib import Path

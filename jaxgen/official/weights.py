@@ -29,9 +29,7 @@ def players_of(networks: Mapping[str, Network], where: str) -> dict[str, Collect
     return players
 
 
-def check(
-    players: Mapping[str, Collections], expected: Mapping[str, Any], where: str, kind: str = "StyleGAN2"
-) -> None:
+def check(players: Mapping[str, Collections], expected: Mapping[str, Any], where: str, kind: str = "StyleGAN2") -> None:
     """Refuses weights that are not exactly those of the networks that the config describes.
 
     Args:

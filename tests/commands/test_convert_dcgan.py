@@ -1,5 +1,6 @@
 """The generator of PyTorch's DCGAN example becomes a run whose images are those of the example's own layers."""
 
+import itertools
 import json
 
 import jax
@@ -24,7 +25,7 @@ def net_g(bias=False, counters=True):
     random = np.random.default_rng(0)
     tensors = {}
     sizes = [LATENT, 2 * WIDTH, WIDTH, CHANNELS]
-    for layer, (before, after) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for layer, (before, after) in enumerate(itertools.pairwise(sizes)):
         tensors[f"main.{3 * layer}.weight"] = random.normal(size=(before, after, 4, 4)).astype(np.float32)
         if layer < 2:
             for kind in ("weight", "bias", "running_mean"):
@@ -101,7 +102,10 @@ def test_the_config_says_where_it_came_from(converted):
     told = json.loads((converted / "config.json").read_text())
     model = told["config"]["model"]
     assert {key: model[key] for key in ("name", "architecture", "latent_dim", "width", "output_bias")} == {
-        **{"name": "dcgan", "architecture": "radford", "latent_dim": LATENT, "width": WIDTH},
+        "name": "dcgan",
+        "architecture": "radford",
+        "latent_dim": LATENT,
+        "width": WIDTH,
         "output_bias": False,
     }
     assert (told["config"]["recipe"]["name"], told["config"]["data"]["name"]) == ("gan", "none")

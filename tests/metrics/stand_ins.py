@@ -34,6 +34,25 @@ def given(name: str = "given") -> Extractor:
     return Extractor(name, "none", 0, "none", "none", 0, apply, label=name)
 
 
+class NearestMean:
+    """Stands for `metrics.classifier.train`: the class with the nearest mean image. It learns in no time."""
+
+    def __init__(self, images, labels, classes: int):
+        flat, labels = np.asarray(images[:], np.float64).reshape(len(images), -1), np.asarray(labels)
+        far = np.full(flat.shape[1], 1e6)
+        self.means = np.stack([flat[labels == c].mean(0) if c in labels else far for c in range(classes)])
+        self.examples, self.steps = len(labels), 1
+
+    def classes_of(self, images) -> np.ndarray:
+        flat = np.asarray(images[:], np.float64).reshape(len(images), -1)
+        return np.linalg.norm(flat[:, None] - self.means, axis=-1).argmin(1)
+
+    classes_of_all = classes_of
+
+    def accuracy(self, images, labels) -> float:
+        return float(np.mean(self.classes_of(images) == labels))
+
+
 class Images:
     """A `metrics.base.ImageSet` of arrays in memory, under one extractor."""
 

@@ -11,7 +11,7 @@ from jaxgen.metrics.image_set import ImageSet, ImageSource
 from jaxgen.metrics.sample_labels import labels_of, of_samples
 from jaxgen.metrics.streaming import ExampleStream
 
-from .stand_ins import Images, given, measure
+from .stand_ins import Images, NearestMean, given, measure
 
 CLASSES = 4
 NAMES = ("top left", "top right", "bottom left", "bottom right")
@@ -29,27 +29,9 @@ def info(num_classes=CLASSES, shares=()):
     return {"sample": {"labels": {"num_classes": num_classes, "class_shares": shares}}}
 
 
-class Nearest:
-    """Stands for the classifier: the class with the nearest mean image. It learns in no time."""
-
-    def __init__(self, images, labels, classes):
-        flat = np.asarray(images[:], np.float64).reshape(len(images), -1)
-        self.means = np.stack([flat[np.asarray(labels) == label].mean(0) for label in range(classes)])
-        self.examples, self.steps = len(labels), 1
-
-    def classes_of(self, images):
-        flat = np.asarray(images, np.float64).reshape(len(images), -1)
-        return np.linalg.norm(flat[:, None] - self.means, axis=-1).argmin(1)
-
-    classes_of_all = classes_of
-
-    def accuracy(self, images, labels):
-        return float(np.mean(self.classes_of(images) == labels))
-
-
 @pytest.fixture
 def nearest(monkeypatch):
-    monkeypatch.setattr(classifier, "train", Nearest)
+    monkeypatch.setattr(classifier, "train", NearestMean)
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +96,9 @@ def test_it_is_trained_once_and_kept_by_pixels_and_labels(tmp_path, monkeypatch)
 
 def _untrained(images):
     network = classifier.Network(16, CLASSES)
-    return classifier.Classifier(network, jax.jit(network.init)(_key(), np.float32(images[:1]))["params"], len(images), 1)
+    return classifier.Classifier(
+        network, jax.jit(network.init)(_key(), np.float32(images[:1]))["params"], len(images), 1
+    )
 
 
 def _key():
