@@ -39,7 +39,7 @@ def load(config) -> Dataset:
     """
     counts = {"train": config.num_points, "test": config.num_points // _TEST_SHARE}
     if config.num_points < _TEST_SHARE or sum(counts.values()) > COUNT:
-        most = COUNT * _TEST_SHARE // (_TEST_SHARE + 1)
+        most = -(-COUNT * _TEST_SHARE // (_TEST_SHARE + 1))
         raise UserError(f"data.num_points={config.num_points}: sprites take from {_TEST_SHARE} to {most}")
     if config.seed < 0:
         raise UserError(f"data.seed={config.seed}: it must be 0 or more")

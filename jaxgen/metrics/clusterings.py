@@ -132,7 +132,7 @@ def accuracy(clustering: Clustering) -> dict:
 
 
 def mutual_information(clustering: Clustering) -> dict:
-    """I(cluster; class) over the arithmetic mean of both entropies. Two partitions of one part each have 1."""
+    """Mutual information over the arithmetic mean of both entropies. Two partitions of one part each have 1."""
     return {**jackknifed(_normalised, clustering), "normaliser": "arithmetic mean of the entropies"}
 
 

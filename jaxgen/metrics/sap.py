@@ -10,8 +10,8 @@ NEEDS = "encode"
 DIRECTION = "higher"
 TITLE, UNIT = "SAP (R²)", ""
 MEANING = (
-    "How far the best code of each true factor is ahead of the second best, by the share of the factor's variance that "
-    "a straight line explains. 1 is a perfect code."
+    "How far the best code of each true factor is ahead of the second best, by the variance that a straight line "
+    "explains. 1 is a perfect code."
 )
 SETTINGS = ("factors",)
 MIN_SAMPLES = disentanglement.MIN_SAMPLES

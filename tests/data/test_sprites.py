@@ -125,8 +125,8 @@ def test_factors_are_as_many_as_the_images_that_are_left():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"num_points": 9}, "sprites take from 10 to 670254"),
-        ({"num_points": 670_255}, "670254"),
+        ({"num_points": 9}, "sprites take from 10 to 670255"),
+        ({"num_points": 670_256}, "670255"),
         ({"seed": -1}, "seed"),
     ],
 )

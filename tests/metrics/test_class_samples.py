@@ -95,10 +95,10 @@ def test_it_is_trained_once_and_kept_by_pixels_and_labels(tmp_path, monkeypatch)
 
 
 def _untrained(images):
-    network = classifier.Network(16, CLASSES)
-    return classifier.Classifier(
-        network, jax.jit(network.init)(_key(), np.float32(images[:1]))["params"], len(images), 1
-    )
+    network, random = classifier.Network(16, CLASSES), np.random.default_rng(0)
+    shapes = jax.eval_shape(network.init, _key(), np.float32(images[:1]))["params"]
+    params = jax.tree.map(lambda leaf: np.float32(random.normal(size=leaf.shape)), shapes)
+    return classifier.Classifier(network, params, len(images), 1)
 
 
 def _key():
