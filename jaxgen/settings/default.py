@@ -157,7 +157,8 @@ def get_config() -> ConfigDict:
     config.data.flip = False  # Images are mirrored at random in training.
     # For `gaussian_*` and `sprites`: the number of examples in the training split. The test split has a tenth of it.
     config.data.num_points = 100_000
-    # For `gaussian_*` and `sprites`: the seed of the examples. For tables: the seed of the split. -1: the value of `config.seed`.
+    # For `gaussian_*` and `sprites`: the seed of the examples. For tables: the seed of the split. -1: the value of
+    # `config.seed`.
     config.data.seed = 0
     config.data.label_column = ""  # For `csv`: the column that holds the class. "": there is none.
     config.data.categorical_columns = ()  # For `csv`: other columns whose cells are names and not numbers.
