@@ -1,8 +1,9 @@
-"""Converts published StyleGAN2 networks into work directories of jaxgen.
+"""Converts published networks into work directories of jaxgen: StyleGAN2, and the generator of PyTorch's DCGAN example.
 
     python -m jaxgen.convert ffhq.pkl --workdir runs/ffhq                       NVIDIA's pickle (StyleGAN2-ADA, PyTorch)
     python -m jaxgen.convert cifar10.pkl --workdir runs/c --data cifar10        ... with data, to evaluate and to train
     python -m jaxgen.convert G.npz --workdir runs/g --config configs/stylegan2_cifar.py     ... settings of a config
+    python -m jaxgen.convert netG.pth --workdir runs/faces                      PyTorch's DCGAN example, its generator
     python -m jaxgen.convert --export_weights out.npz --workdir runs/mine       ours, under the official tensor names
 
 Nothing in a pickle is executed, and torch is not needed. The work directory holds a checkpoint of step 0.
@@ -27,7 +28,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = command_line.Parser("convert", __doc__)
     add = parser.add_argument
     add(
-        "source", nargs="?", type=path, metavar="FILE", help="NVIDIA's .pkl, or tensors in a .npz, .safetensors or .pth"
+        "source",
+        nargs="?",
+        type=path,
+        metavar="FILE",
+        help="NVIDIA's .pkl, or tensors in a .npz, .safetensors, .pth or .tar",
     )
     add("--workdir", type=path, required=True, metavar="DIR", help="the run to make, or the run whose weights to write")
     add(

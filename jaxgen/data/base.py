@@ -34,6 +34,8 @@ class Dataset(NamedTuple):
 
     facts: facts about the data for metrics, by view, such as {"points": {"centres": ..., "std": ...}}. A table has
       {"points": {"columns": [[name, categories, whether it is the label], ...]}} (`jaxgen.data.table`).
+    factors: known factors of variation of a split's images, by the split's name: {"test": {"scale": int32 [N], ...}}.
+      Their values are whole numbers from 0 on.
     """
 
     name: str
@@ -41,10 +43,16 @@ class Dataset(NamedTuple):
     class_names: tuple[str, ...]
     info: dict
     facts: Mapping[str, dict] = {}
+    factors: Mapping[str, Mapping[str, np.ndarray]] = {}
 
     def num_classes(self, split: str) -> int:
         """The number of classes of a split, 0 without labels."""
         return 0 if self.splits[split].labels is None else len(self.class_names)
+
+    def factors_of(self, split: str) -> dict[str, np.ndarray] | None:
+        """The factors of a split's images, as many as it has after `data.limit`, or None without factors."""
+        known, count = self.factors.get(split), len(self.splits[split].images)
+        return None if known is None else {name: values[:count] for name, values in known.items()}
 
 
 def is_vectors(images) -> bool:

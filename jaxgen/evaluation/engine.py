@@ -116,7 +116,7 @@ class _Evaluation:
         if isinstance(train, ImageSource) and limit and len(train.images) > limit:
             chosen = np.sort(np.random.default_rng(settings.seed).permutation(len(train.images))[:limit])
             labels = None if train.labels is None else train.labels[chosen]
-            train = train._replace(images=Chosen(train.images, chosen), labels=labels)
+            train = train._replace(images=Chosen(train.images, chosen), labels=labels, factors=None)
         self.train = None if train is None else self.opened(train, "", cache_dir)
         self.marks: dict[str, dict] = {}
 
@@ -156,6 +156,9 @@ class _Evaluation:
     def obstacle_to(self, use: str) -> str:
         """ "" if the inputs of a metric are there, else the reason against it."""
         owner, kind = use.split(".")
+        if use == "facts.labels":
+            reason = "needs a model that makes images of a given class. This one does not, or its data have no classes"
+            return "" if self.facts.get("sample", {}).get("labels") else reason
         if owner == "facts":
             if kind in self.facts.get("points", {}):
                 return ""
@@ -168,6 +171,8 @@ class _Evaluation:
             return f"needs the real images' {kind}. {images.split} holds statistics only"
         if kind == "labels" and images.labels is None:
             return f"needs class labels. {images.split} has none"
+        if kind == "factors" and images.factors is None:
+            return f"needs the true factors of the images, as sprites have them. {images.split} has none"
         return ""
 
     def counts(self, view: str) -> tuple[int | None, int]:

@@ -39,6 +39,7 @@ VIEWS = {
     "project": "projections of real images: images, ids -> uint8 [n, H, W, C]",
     "log_likelihood": "images, ids -> nats per image, float32 [n]",
     "encode": "images -> posterior mean and log-variance, float32 [n, Z] each",
+    "clusters": "images -> the cluster of each, int32 [n]",
     "path": "ids, epsilon -> images float32 [n, H, W, C] in [-1, 1] at t and at t + epsilon between latents",
     "path_z_end": "the same at t = 0: as path",
     "path_w_full": "the same between points of w: as path",
@@ -52,10 +53,12 @@ USES_KNOWN = (
     "real.features",  # context.real.features(extractor), .logits(extractor)
     "real.images",  # context.real.images
     "real.labels",  # context.real.labels, .class_names
+    "real.factors",  # context.real.factors: true factors of variation, name -> int32 [N]
     "train.features",  # the same of the training split, context.train
     "train.images",
     "train.labels",
     "facts.centres",  # context.info["points"]["centres"] and ["std"]: the mixture that the points are drawn from
+    "facts.labels",  # context.info["sample"]["labels"]: the classes that samples are made for (`sample_labels`)
     "facts.columns",  # context.info["points"]["columns"]: [name, categories, whether it is the label] of each
 )
 

@@ -45,13 +45,28 @@ class FeatureCache:
     def get(self, what: str, extractor: Extractor, metadata: dict, compute: Callable[[], Any]) -> Any:
         """The first process's cached object. If there is none, all processes compute it, and the first caches it."""
         path = self.file(what, extractor, metadata)
+        load, save = _KINDS[what]
+
+        def save_whole(path: Path, computed: Any) -> None:
+            save(path, computed, metadata)
+            unfinished(path).unlink(missing_ok=True)
+
+        return self.kept(path, what, lambda path: load(path, metadata), save_whole, compute)
+
+    def kept(self, path: Path | None, what: str, load: Callable, save: Callable, compute: Callable[[], Any]) -> Any:
+        """The first process's object in `path`. If there is none, all processes compute it, and the first saves it.
+
+        Args:
+          path: None keeps nothing. what: what the object is, in the plural, for log lines.
+          load: `(path) -> object`. It raises `statistics_file.Mismatch` for a damaged file.
+          save: `(path, object)`, which writes the file whole or not at all.
+        """
         if path is None:
             return compute()
         workers, cached = self._stream.workers, None
-        load, save = _KINDS[what]
         if workers.index == 0 and path.exists():
             try:
-                cached = load(path, metadata)
+                cached = load(path)
             except (statistics_file.Mismatch, OSError) as error:
                 log.warning("%s: cached %s cannot be used and are computed again: %s", path, what, error)
         cached = workers.tell(cached)
@@ -60,8 +75,7 @@ class FeatureCache:
         computed = compute()
         if workers.index == 0 and caches.can_keep(path.parent):
             try:
-                save(path, computed, metadata)
-                unfinished(path).unlink(missing_ok=True)
+                save(path, computed)
             except OSError as error:
                 log.warning("%s: %s could not be cached: %s", path, what, error)
         return computed

@@ -40,6 +40,7 @@ class ImageSource(NamedTuple):
     views: further views of a trained model that made the images (`metrics.base.VIEWS`), or None.
     facts: facts about views and data for metrics, by the view's name.
     read: what was read, for people: counts, classes, size, left-out files.
+    factors: known factors of variation of the images, whole numbers from 0 on: name -> int32 [N]. None: unknown.
     """
 
     images: Pixels | None
@@ -50,6 +51,7 @@ class ImageSource(NamedTuple):
     views: Mapping[str, Callable] | None = None
     facts: Mapping[str, dict] = {}
     read: str = ""
+    factors: Mapping[str, np.ndarray] | None = None
 
 
 class ImageSet:
@@ -72,13 +74,14 @@ class ImageSet:
         cache_dir: str | Path | None,
     ):
         self.images, self.labels, self.class_names = source.images, source.labels, source.class_names
-        self.split, self.statistics_file = source.split, source.statistics
+        self.split, self.statistics_file, self.factors = source.split, source.statistics, source.factors
         self._extractor, self._stream, self._place = extractor, stream, place
         self._cache = FeatureCache(cache_dir, stream)
         self._statistics: dict[str, FeatureStatistics] = {}
         self._features: dict[str, np.ndarray] = {}
         self._outputs: dict[str, tuple[np.ndarray, np.ndarray]] = {}  # features and logits that were computed here
         self._keep: set[str] = set()
+        self._made: dict[str, Any] = {}
         self._digest: str | None = None
 
     def __len__(self) -> int:
@@ -171,6 +174,20 @@ class ImageSet:
             features, logits = extractor.apply(without_padding(self._place(self.images[ids]), count))
             yield self._stream.gather(features, count), self._stream.gather(logits, count)
 
+    def kept(self, what: str, facts: Mapping[str, Any], load: Callable, save: Callable, compute: Callable) -> Any:
+        """What `compute()` makes of the images, kept in memory and in a file of the cache.
+
+        Args:
+          what: one word for it in the plural, which starts the file's name. facts: settings that it depends on.
+          load, save: as in `FeatureCache.kept`.
+        """
+        described = {**facts, "data_sha256": self.digest(), "n": len(self.images)}
+        key = hashlib.sha256(repr(sorted(described.items())).encode()).hexdigest()
+        if key not in self._made:
+            path = None if self._cache.folder is None else Path(self._cache.folder) / f"{what}_{key[:16]}.npz"
+            self._made[key] = self._cache.kept(path, what, load, save, compute)
+        return self._made[key]
+
     def _cached(self, name: str, what: str, compute: Callable[[], Any]) -> Any:
         if self._cache.folder is None:
             return compute()
@@ -186,9 +203,13 @@ class ImageSet:
 
     def metadata(self, extractor: Extractor) -> dict:
         """The inputs of the statistics: extractor with weights and input path, pixels, split, count."""
+        return {**extractor.metadata(), "data_sha256": self.digest(), "split": self.split, "n": len(self.images)}
+
+    def digest(self) -> str:
+        """SHA-256 of the pixels, computed once."""
         if self._digest is None:
             self._digest = content_digest(self.images)
-        return {**extractor.metadata(), "data_sha256": self._digest, "split": self.split, "n": len(self.images)}
+        return self._digest
 
 
 class OutputBatch:

@@ -1,4 +1,6 @@
-"""NVIDIA's published StyleGAN2 networks: their files read and written, their settings turned into configs.
+"""Published networks: their files read and written, their settings turned into configs.
+
+NVIDIA's StyleGAN2, and the generator of PyTorch's DCGAN example.
 
 It imports data, files, metrics, models, ops and settings.
 """

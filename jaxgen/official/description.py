@@ -117,7 +117,7 @@ def converted_config(
         config.recipe.name = "stylegan2"
         config.recipe.w_avg_beta = description.w_avg_beta
         if data:
-            config.data.update(_source(data, data_dir))
+            config.data.update(source_of(data, data_dir))
         elif base is None:
             config.data.name = "none"
         config.data.image_size, config.data.channels = description.resolution, description.channels
@@ -203,7 +203,8 @@ def _augmentation(pipe: Network | None) -> tuple[str, float]:
     return name, float(pipe.tensors.get("p", np.zeros(())).reshape(-1)[:1].sum())
 
 
-def _source(data: str, data_dir: str) -> dict[str, str]:
+def source_of(data: str, data_dir: str) -> dict[str, str]:
+    """Keys of `config.data` for the name of a source, or for a folder or zip of images."""
     path = Path(data).expanduser()
     if not path.exists():
         return {"name": data, "dir": data_dir}

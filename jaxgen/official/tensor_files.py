@@ -1,4 +1,4 @@
-"""Files of tensors under the official names. Reads and writes `.npz` and `.safetensors`, and reads `.pt` and `.pth`."""
+"""Files of tensors under the official names: `.npz` and `.safetensors`, and torch's `.pt`, `.pth`, `.tar` to read."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,7 +24,8 @@ def read_networks(path: Path) -> Contents:
     Raises:
       UserError: missing, unreadable or hostile file, or one without a generator.
     """
-    readers = {".npz": _read_npz, ".safetensors": _read_safetensors, ".pt": read_torch_file, ".pth": read_torch_file}
+    readers = {".npz": _read_npz, ".safetensors": _read_safetensors}
+    readers |= dict.fromkeys((".pt", ".pth", ".tar"), read_torch_file)
     if path.suffix.lower() not in readers:
         contents = read_network_pickle(path)
     else:

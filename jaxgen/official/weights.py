@@ -29,12 +29,13 @@ def players_of(networks: Mapping[str, Network], where: str) -> dict[str, Collect
     return players
 
 
-def check(players: Mapping[str, Collections], expected: Mapping[str, Any], where: str) -> None:
+def check(players: Mapping[str, Collections], expected: Mapping[str, Any], where: str, kind: str = "StyleGAN2") -> None:
     """Refuses weights that are not exactly those of the networks that the config describes.
 
     Args:
       players: of `players_of`.
       expected: players of the recipe's state, abstract.
+      kind: what the networks are, for error lines.
 
     Raises:
       UserError: names the first tensor that is missing, has another shape or is one too many.
@@ -46,7 +47,7 @@ def check(players: Mapping[str, Collections], expected: Mapping[str, Any], where
             if there.get(name) != needed.get(name):
                 raise UserError(
                     f"{where}: {'D' if player == 'd' else 'G'}'s {name} is {there.get(name, 'missing')}, but "
-                    f"{needed.get(name, 'no such tensor')} in jaxgen's. jaxgen lacks this kind of StyleGAN2"
+                    f"{needed.get(name, 'no such tensor')} in jaxgen's. jaxgen lacks this kind of {kind}"
                 )
 
 

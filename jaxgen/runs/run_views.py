@@ -58,6 +58,8 @@ def facts_of(session: Session, samplers: Mapping[str, LatentSampler] | None = No
     """Facts about the views for metrics. samplers: samplers of `latent_samplers.fitted`."""
     facts = {"sample": {"image_shape": session.example_shape}, **session.recipe.facts, **session.facts}
     settings = session.config.evaluation
+    if labels := session.views.sample_labels(jax.eval_shape(session.recipe.init, jax.random.key(0))):
+        facts["sample"] = {**facts["sample"], "labels": labels}
     facts["path"] = {"space": settings.path_space, "sampling": settings.path_sampling}
     facts |= {f"sample_{name}": dict(sampler.facts) for name, sampler in (samplers or {}).items()}
     if "log_likelihood" in facts:

@@ -241,7 +241,8 @@ def _source(config: ConfigDict, dataset: Dataset, name: str) -> ImageSource:
     if path and name == config.data.test_split:
         known = statistics_file.load_given(Path(path).expanduser(), f"config.evaluation.real_statistics={path}")
     images, labels = dataset.splits[name]
-    return ImageSource(images, labels, dataset.class_names, f"{config.data.name}:{name}", known)
+    split, factors = f"{config.data.name}:{name}", dataset.factors_of(name)
+    return ImageSource(images, labels, dataset.class_names, split, known, factors=factors)
 
 
 def compile_steps(session: Session, state: parallel.TrainState) -> compiled_steps.CompiledSteps:

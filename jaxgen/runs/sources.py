@@ -164,8 +164,8 @@ def _dataset(name: str, split: str, options: Options) -> ImageSource:
     config.update({"channels": options.channels, "train_split": split, "test_split": ""})
     dataset = open_dataset(config, progress=False)
     images, labels = dataset.splits[split]
-    read = reading_report.summary(dataset)
-    return ImageSource(images, labels, dataset.class_names, f"{name}:{split}", facts=dataset.facts, read=read)
+    known = {"facts": dataset.facts, "factors": dataset.factors_of(split), "read": reading_report.summary(dataset)}
+    return ImageSource(images, labels, dataset.class_names, f"{name}:{split}", **known)
 
 
 def same_kind(real: Pixels, fake: Pixels, real_spec: str, fake_spec: str) -> None:

@@ -119,9 +119,9 @@ def get_config() -> ConfigDict:
 
     config.data = ConfigDict()  # The data set. The guide "Data" describes every source.
     # The source. Images: `digits`, `mnist`, `stacked_mnist`, `fashion_mnist`, `cifar10`, `svhn_cropped`,
-    # `covid_radiography`, `ieee8023`, `folder`, `array`, `tfds:<name>`. Vectors: `gaussian_ring`, `gaussian_grid`,
-    # `gaussian_1d`. Tables: `breast_cancer`, `csv`. Or an import path. `none`: no data, for a converted network that
-    # only samples.
+    # `covid_radiography`, `ieee8023`, `sprites`, `folder`, `array`, `tfds:<name>`. Vectors: `gaussian_ring`,
+    # `gaussian_grid`, `gaussian_1d`. Tables: `breast_cancer`, `csv`. Or an import path. `none`: no data, for a
+    # converted network that only samples.
     config.data.name = "digits"
     # The folder of the original archives. For `folder`, `array` and `csv`: the data themselves, a folder or a file.
     # "": `cache_dir`.
@@ -156,9 +156,10 @@ def get_config() -> ConfigDict:
     config.data.labels = False  # True: data without class labels are refused.
     config.data.num_classes = 0  # Data with another number of classes are refused. 0: any number.
     config.data.flip = False  # Images are mirrored at random in training.
-    # For `gaussian_*`, `stacked_mnist`: the number of examples in the training split. The test split has a tenth of it.
+    # For `gaussian_*`, `stacked_mnist`, `sprites`: the number of examples in the training split. The test split has a
+    # tenth of it.
     config.data.num_points = 100_000
-    # For `gaussian_*`, `stacked_mnist`: the seed of the examples. For tables: the seed of the split. For
+    # For `gaussian_*`, `stacked_mnist`, `sprites`: the seed of the examples. For tables: the seed of the split. For
     # `semi_supervised_gan`: the seed of the choice of labelled examples. -1: the value of `config.seed`.
     config.data.seed = 0
     config.data.label_column = ""  # For `csv`: the column that holds the class. "": there is none.

@@ -40,6 +40,15 @@ def svhn_cropped(config: ConfigDict) -> ConfigDict:
     return _images(config, "svhn_cropped", 32, 3)
 
 
+def sprites(config: ConfigDict) -> ConfigDict:
+    """Squares, ellipses and hearts with known factors at 64x64: 100,000 training and 10,000 test images, made here.
+
+    The metrics of disentanglement need 10,000 encoded images.
+    """
+    config.evaluation.metrics = ("mig", "sap", "factor_vae_score", "dci", "bits_per_dim", "active_units", "psnr")
+    return _images(config, "sprites", 64, 1)
+
+
 def covid_xray(config: ConfigDict) -> ConfigDict:
     """Kaggle's COVID-19 Radiography database (Rahman et al. 2021) at 64x64. Real images are resized as in training.
 

@@ -10,12 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgen.devices import placement
+from jaxgen.metrics.sample_labels import labels_of
 from jaxgen.ops.pixels import from_uint8, to_uint8
 from jaxgen.ops.random import example_uniform
 from jaxgen.recipes.base import PyTree, Recipe
 from jaxgen.views import projection
-
-_GOLDEN = (5**0.5 - 1) / 2
 
 
 class View:
@@ -57,6 +56,19 @@ class View:
 
         bound.__signature__ = signature
         return bound
+
+    def uses_labels(self, state: PyTree) -> bool:
+        """Whether the outcome of a view of `state`, `key`, `ids` and `labels` depends on the labels. Nothing is run."""
+        if "labels" not in self._takes:
+            return False
+        count = jax.ShapeDtypeStruct((2,), jnp.int32)
+        given = {"state": state, "ids": count, "labels": count}
+        given["key"] = jax.eval_shape(lambda: jax.random.key(0))
+        names = [name for name in given if name in self._takes]
+        program = jax.make_jaxpr(lambda *values: self._function(**dict(zip(names, values, strict=True))))
+        jaxpr = program(*(given[name] for name in names)).jaxpr
+        label = jaxpr.invars[len(jax.tree.leaves([given[name] for name in names[: names.index("labels")]]))]
+        return any(label is value for equation in jaxpr.eqns for value in equation.invars)
 
     def _compile(self, **fixed: Any) -> Callable:
         def program(arrays):
@@ -121,8 +133,9 @@ class Views:
 
     def __init__(self, recipe: Recipe, mesh: jax.sharding.Mesh, num_classes: int, class_shares: tuple[float, ...] = ()):
         self._mesh = mesh
-        self._class_edges = np.cumsum(class_shares)
+        self._class_shares = class_shares
         self._num_classes = num_classes
+        self._sample_uses_labels: bool | None = None
         self.names = tuple(recipe.views)
         self.probability = recipe.facts.get("discriminate", {}).get("probability", False)
         self._views = {
@@ -138,12 +151,20 @@ class Views:
     def _labels(self, ids: np.ndarray | None) -> jax.Array | None:
         if not self._num_classes or ids is None:
             return None
-        labels = np.asarray(ids) % self._num_classes
-        if len(self._class_edges):
-            # Multiples of the golden ratio fill [0, 1) evenly: the shares are right among any number of samples.
-            place = (np.asarray(ids) + 0.5) * _GOLDEN % 1 * self._class_edges[-1]
-            labels = np.minimum(np.searchsorted(self._class_edges, place, side="right"), self._num_classes - 1)
-        return placement.place(self._mesh, labels.astype(np.int32))
+        return placement.place(self._mesh, labels_of(ids, self._num_classes, self._class_shares))
+
+    def sample_labels(self, state: PyTree) -> dict[str, Any] | None:
+        """The arguments of `metrics.sample_labels.labels_of` for the samples. None if they do not depend on a class.
+
+        Args:
+          state: the trained state, or its shapes.
+        """
+        if self._sample_uses_labels is None:  # tracing a large network takes seconds
+            possible = self._num_classes > 0 and "sample" in self.names
+            self._sample_uses_labels = possible and self._views["sample"].uses_labels(state)
+        if not self._sample_uses_labels:
+            return None
+        return {"num_classes": self._num_classes, "class_shares": [float(share) for share in self._class_shares]}
 
 
 def _compositions(recipe: Recipe) -> dict[str, Callable]:

@@ -14,6 +14,7 @@ from jaxgen.evaluation.engine import Stopped, check, evaluate
 from jaxgen.metrics.extractors import efficientnet_lite0
 from jaxgen.metrics.extractors.base import Extractor
 from jaxgen.metrics.frechet import Distance, FeatureStatistics, frechet_distance
+from jaxgen.metrics.image_set import ImageSource
 from jaxgen.metrics.psnr import psnr
 from jaxgen.metrics.records import format_table
 from jaxgen.metrics.ssim import ssim
@@ -159,6 +160,26 @@ def test_what_a_model_does_not_offer_is_skipped_with_the_reason(tiny):
     assert set(results) == {"user.fd_tiny", "_skipped"}
     assert results["_skipped"]["psnr"].startswith("needs the view 'reconstruct'. The run offers sample")
     assert "ssim" in results["_skipped"]
+
+
+@pytest.mark.parametrize(
+    ("metric", "facts", "reason"),
+    [
+        ("mig", {}, "needs the true factors of the images"),
+        ("nmi_k_means", {}, "needs class labels"),
+        ("nmi", {}, "needs the view 'clusters'"),
+        ("conditional_accuracy", {"sample": {"labels": {"num_classes": 2}}}, "needs the training images"),
+        ("conditional_accuracy", {}, "needs a model that makes images of a given class"),
+    ],
+)
+def test_what_the_data_lack_is_a_reason(metric, facts, reason):
+    labels = None if "labels" in reason or "factors" in reason else np.arange(50) % 2
+    real = ImageSource(_real(), labels, ("a", "b"), "test")
+    train = None if "training" in reason else real
+    views = {**VIEWS, "encode": lambda images: (images, images)}
+    settings = _settings(metrics=(metric,), allow_few_samples=True)
+    skipped = check(settings, real, views, "test", train, facts)
+    assert skipped[metric].startswith(reason)
 
 
 class _Noted:

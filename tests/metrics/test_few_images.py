@@ -11,13 +11,25 @@ from ml_collections import ConfigDict
 
 from jaxgen.errors import UserError
 from jaxgen.evaluation.engine import evaluate
-from jaxgen.metrics import kid, ks_complement, lpips_alex, lpips_vgg, perceptual_path_length, tabular
+from jaxgen.metrics import (
+    classifier,
+    dci,
+    factor_vae_score,
+    kid,
+    ks_complement,
+    lpips_alex,
+    lpips_vgg,
+    perceptual_path_length,
+    tabular,
+)
 from jaxgen.metrics.extractors import efficientnet_lite0
 from jaxgen.metrics.extractors import lpips_alex as network_alex
 from jaxgen.metrics.extractors import lpips_vgg as network_vgg
 from jaxgen.metrics.extractors.base import Extractor
 from jaxgen.metrics.image_set import ImageSource
 from jaxgen.settings import lookup
+
+from .stand_ins import NearestMean
 
 SIDE = 22  # so that MS-SSIM has its second scale
 PROJECTION = np.random.default_rng(9).normal(size=(SIDE * SIDE, 5)).astype(np.float32)
@@ -26,10 +38,12 @@ COLUMNS = [["a", [], False], ["b", [], False], ["c", ["x", "y", "z"], False], ["
 OF_EQUAL_SETS = {
     **dict.fromkeys(("fid", "fid_infinity", "fd_efficientnet_lite0", "frechet_columns", "wasserstein_1d"), 0),
     **dict.fromkeys(("feature_distance", "lpips_alex", "lpips_vgg", "class_histogram", "class_ratio"), 0),
+    "intra_class_fid": 0,
     **dict.fromkeys(("ssim", "ms_ssim", "precision", "recall", "coverage"), 1),
     **dict.fromkeys(("ks_complement", "correlation_similarity"), 1),
 }
 METRICS = lookup.choices("metrics")
+UINT8_OR_INT = ("sample", "reconstruct", "clusters")  # views whose output is always a number
 
 
 @jax.jit
@@ -57,6 +71,9 @@ def small(monkeypatch):
         monkeypatch.setattr(module, "load", _Distance)
     for module in (lpips_alex, lpips_vgg, perceptual_path_length):
         monkeypatch.setattr(module, "unsuitable", lambda shape: None)
+    monkeypatch.setattr(classifier, "train", NearestMean)
+    monkeypatch.setattr(dci, "ROUNDS", 2)
+    monkeypatch.setattr(factor_vae_score, "VOTES", {"train": 50, "test": 50})
     monkeypatch.setattr(tabular, "TREES", 3)
     monkeypatch.setattr(kid, "SUBSETS", 3)
 
@@ -87,6 +104,7 @@ def measured(name, n_real, n_fake, kind, train="random", **options):
     factor = {"nan": np.nan, "inf": np.inf}.get(kind, 1.0)
     labels = [np.arange(len(part), dtype=np.int32) % 2 for part in (real, train)]
     facts = {"log_likelihood": {"dimensions": 10, "bound": "ELBO", "discrete": True}}
+    facts["sample"] = {"labels": {"num_classes": 2, "class_shares": []}}
     if make is rows:
         if factor != 1:
             fake = np.full_like(fake, factor)
@@ -100,6 +118,7 @@ def measured(name, n_real, n_fake, kind, train="random", **options):
         ImageSource(part, known, ("p", "q"), split)
         for part, known, split in zip((real, train), labels, ("test", "train"), strict=True)
     )
+    real = real._replace(factors={"a": np.arange(n_real) % 2, "b": np.arange(n_real) // 2 % 3})
     results = evaluate(settings, real, views, train=train, facts=facts, progress=False, **options)
     json.dumps(results, allow_nan=False)
     return next(iter(results.values()))
@@ -121,6 +140,7 @@ def views_of(fake, factor):
         "log_likelihood": lambda images: images.astype(jnp.float32).mean((1, 2, 3)) * factor,
         "encode": encode,
         "classify": lambda images: images.astype(jnp.float32).reshape(len(images), -1)[:, :2] * factor,
+        "clusters": lambda images: (images[:, 0, 0, 0] % 3).astype(jnp.int32),
         "path": path,
     }
 
@@ -170,7 +190,7 @@ def test_a_metric_of_a_table_that_never_changes_is_a_number_or_has_a_reason(name
 
 @pytest.mark.parametrize("kind", ["nan", "inf"])
 @pytest.mark.parametrize(
-    "name", [name for name in METRICS if lookup.module("metrics", name, "").NEEDS not in ("sample", "reconstruct")]
+    "name", [name for name in METRICS if lookup.module("metrics", name, "").NEEDS not in UINT8_OR_INT]
 )
 def test_what_a_model_gives_that_is_no_number_is_no_number_with_the_reason(name, kind):
     record = measured(name, 6, 6, kind)

@@ -5,8 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxgen.devices import parallel
+from jaxgen.metrics.sample_labels import of_samples
 from jaxgen.ops.pixels import to_uint8
-from jaxgen.views.views import slerp
+from jaxgen.recipes.base import Recipe
+from jaxgen.views.views import Views, slerp
 
 
 def test_to_uint8_is_the_convention_of_fid_tools():
@@ -47,3 +50,34 @@ def test_slerp_in_jax_with_a_fraction_for_each_row_is_the_same():
     path = jax.jit(slerp)(jnp.asarray(start), jnp.asarray(end), jnp.asarray(fractions))
     expected = np.stack([slerp(start[i : i + 1], end[i : i + 1], fractions[i])[0] for i in range(3)])
     np.testing.assert_allclose(path, expected, atol=1e-5)
+
+
+def shown(state, key, ids, labels=None):
+    """Images whose gray level is the class."""
+    return jnp.broadcast_to(state["scale"] * labels[:, None, None, None], (len(ids), 2, 2, 1)).astype(jnp.float32)
+
+
+def ignored(state, key, ids, labels=None):
+    del labels
+    return jnp.broadcast_to(state["scale"] * ids[:, None, None, None], (len(ids), 2, 2, 1)).astype(jnp.float32)
+
+
+def views_of(sample, classes=3, shares=()):
+    recipe = Recipe(lambda key: {"scale": jnp.float32(0.25), "other": jnp.zeros(3)}, None, {"sample": sample})
+    return Views(recipe, parallel.make_mesh(1), classes, shares), recipe.init(None)
+
+
+def test_labels_of_samples_are_known_if_the_samples_depend_on_them():
+    views, state = views_of(shown)
+    labels = views.sample_labels(jax.eval_shape(lambda: state))
+    assert labels == {"num_classes": 3, "class_shares": []}
+    images = np.asarray(views.sample(state, jax.random.key(0), np.arange(7)))
+    expected = of_samples({"sample": {"labels": labels}}, 7)
+    np.testing.assert_array_equal(images[:, 0, 0, 0], np.asarray(to_uint8(0.25 * jnp.asarray(expected))))
+    assert views_of(shown, 2, (0.25, 0.75))[0].sample_labels(state)["class_shares"] == [0.25, 0.75]
+
+
+@pytest.mark.parametrize(("sample", "classes"), [(ignored, 3), (shown, 0), (lambda state, key, ids: ids, 3)])
+def test_labels_of_samples_are_none_if_nothing_depends_on_them(sample, classes):
+    views, state = views_of(sample, classes)
+    assert views.sample_labels(state) is None

@@ -1,99 +1,31 @@
 import collections
-import io
 import pickle
-import struct
 import zipfile
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import pytest
 
 from jaxgen.errors import UserError
 from jaxgen.metrics.extractors.torch_file import read_torch_file
+from tests.helpers.torch_files import Tensor, pickled_with_tensors, write_legacy, write_zip
 
 GOLDEN = Path(__file__).parents[4] / "shared" / "golden"
 MARKER = []
 
 
-class _Global:
-    """Pickles as a bare global name, so that files can be made by hand without the thing they name."""
-
-    def __init__(self, module, name):
-        self.module, self.name = module, name
-
-
-class _Persistent(tuple):
-    __slots__ = ()
-
-
-class _Pickler(pickle._Pickler):
-    dispatch: ClassVar = dict(pickle._Pickler.dispatch)
-
-    def save_global_by_name(self, obj):
-        self.write(pickle.GLOBAL + f"{obj.module}\n{obj.name}\n".encode())
-
-    dispatch[_Global] = save_global_by_name
-
-    def persistent_id(self, obj):
-        return tuple(obj) if isinstance(obj, _Persistent) else None
-
-
-class _Tensor:
-    def __init__(self, kind, key, count, offset, shape, strides, view=()):
-        self.pid = _Persistent(("storage", _Global("torch", kind), key, "cpu", count, *view))
-        self.args = (self.pid, offset, shape, strides, False, collections.OrderedDict())
-
-
-def _save_tensor(pickler, tensor):
-    pickler.save_reduce(_Rebuild, tensor.args)
-
-
-class _RebuildType:
-    def __call__(self):
-        """Only so that save_reduce takes it for a function."""
-
-
-_Rebuild = _RebuildType()
-_Pickler.dispatch[_Tensor] = _save_tensor
-_Pickler.dispatch[_RebuildType] = lambda pickler, _: pickler.write(b"ctorch._utils\n_rebuild_tensor_v2\n")
-
-
-def _pickled(obj) -> bytes:
-    stream = io.BytesIO()
-    _Pickler(stream, protocol=2).dump(obj)
-    return stream.getvalue()
-
-
-def _write_zip(path, obj, storages, compression=zipfile.ZIP_STORED, pickled=None):
-    with zipfile.ZipFile(path, "w", compression) as archive:
-        archive.writestr("archive/data.pkl", _pickled(obj) if pickled is None else pickled)
-        for key, array in storages.items():
-            archive.writestr(f"archive/data/{key}", array.tobytes())
-
-
-def _write_legacy(path, obj, storages, pickled=None):
-    with open(path, "wb") as file:
-        for item in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}):
-            file.write(pickle.dumps(item, protocol=2))
-        file.write(_pickled(obj) if pickled is None else pickled)
-        file.write(pickle.dumps(list(storages), protocol=2))
-        for array in storages.values():
-            file.write(struct.pack("<q", array.size) + array.tobytes())
-
-
-WRITERS = pytest.mark.parametrize("write", [_write_zip, _write_legacy])
+WRITERS = pytest.mark.parametrize("write", [write_zip, write_legacy])
 
 
 @WRITERS
 def test_reads_strides_offsets_and_shared_storage(tmp_path, write):
     base = np.arange(12, dtype=np.float32)
     tree = collections.OrderedDict(
-        transposed=_Tensor("FloatStorage", "0", 12, 0, (4, 3), (1, 4)),
-        part=_Tensor("FloatStorage", "0", 12, 5, (2,), (3,)),
-        expanded=_Tensor("FloatStorage", "0", 12, 2, (1000, 2), (0, 1)),
-        empty=_Tensor("FloatStorage", "0", 12, 0, (0, 3), (3, 1)),
-        nested=[{"scalar": _Tensor("LongStorage", "1", 1, 0, (), ())}, 3, "text", None],
+        transposed=Tensor("FloatStorage", "0", 12, 0, (4, 3), (1, 4)),
+        part=Tensor("FloatStorage", "0", 12, 5, (2,), (3,)),
+        expanded=Tensor("FloatStorage", "0", 12, 2, (1000, 2), (0, 1)),
+        empty=Tensor("FloatStorage", "0", 12, 0, (0, 3), (3, 1)),
+        nested=[{"scalar": Tensor("LongStorage", "1", 1, 0, (), ())}, 3, "text", None],
     )
     write(tmp_path / "a.pth", tree, {"0": base, "1": np.array([7])})
     got = read_torch_file(tmp_path / "a.pth")
@@ -108,8 +40,8 @@ def test_reads_strides_offsets_and_shared_storage(tmp_path, write):
 
 def test_legacy_views_of_old_versions(tmp_path):
     base = np.arange(10, dtype=np.float64)
-    tensor = _Tensor("DoubleStorage", "0", 10, 1, (2,), (1,), view=[("v", 4, 3)])
-    _write_legacy(tmp_path / "a.pth", tensor, {"0": base})
+    tensor = Tensor("DoubleStorage", "0", 10, 1, (2,), (1,), view=[("v", 4, 3)])
+    write_legacy(tmp_path / "a.pth", tensor, {"0": base})
     np.testing.assert_array_equal(read_torch_file(tmp_path / "a.pth"), [5, 6])
 
 
@@ -202,20 +134,20 @@ def test_the_marker_would_show_an_execution():
 @pytest.mark.parametrize(
     "tensor",
     [
-        _Tensor("FloatStorage", "0", 4, 0, (5,), (1,)),
-        _Tensor("FloatStorage", "0", 4, 3, (2,), (1,)),
-        _Tensor("FloatStorage", "0", 4, 0, (2, 2), (1 << 61, 1)),
-        _Tensor("FloatStorage", "0", 4, -1, (2,), (1,)),
-        _Tensor("FloatStorage", "0", 4, 3, (2,), (-1,)),
-        _Tensor("FloatStorage", "0", 4, 0, (2,), (1, 1)),
-        _Tensor("FloatStorage", "0", 4, 0, (2.0,), (1,)),
-        _Tensor("FloatStorage", "0", 400, 0, (300,), (1,)),
-        _Tensor("FloatStorage", "0", float("nan"), 0, (300,), (1,)),
-        _Tensor("FloatStorage", "0", 4, 0, (300,), (1,), view=[("v", 0, float("nan"))]),
-        _Tensor("FloatStorage", "0", 4, 0, (2,), (1,), view=[("v", -2, 2)]),
-        _Tensor("FloatStorage", "missing", 4, 0, (2,), (1,)),
-        _Tensor("DoubleStorage", "0", 4, 0, (4,), (1,)),
-        _Tensor("QInt8Storage", "0", 4, 0, (4,), (1,)),
+        Tensor("FloatStorage", "0", 4, 0, (5,), (1,)),
+        Tensor("FloatStorage", "0", 4, 3, (2,), (1,)),
+        Tensor("FloatStorage", "0", 4, 0, (2, 2), (1 << 61, 1)),
+        Tensor("FloatStorage", "0", 4, -1, (2,), (1,)),
+        Tensor("FloatStorage", "0", 4, 3, (2,), (-1,)),
+        Tensor("FloatStorage", "0", 4, 0, (2,), (1, 1)),
+        Tensor("FloatStorage", "0", 4, 0, (2.0,), (1,)),
+        Tensor("FloatStorage", "0", 400, 0, (300,), (1,)),
+        Tensor("FloatStorage", "0", float("nan"), 0, (300,), (1,)),
+        Tensor("FloatStorage", "0", 4, 0, (300,), (1,), view=[("v", 0, float("nan"))]),
+        Tensor("FloatStorage", "0", 4, 0, (2,), (1,), view=[("v", -2, 2)]),
+        Tensor("FloatStorage", "missing", 4, 0, (2,), (1,)),
+        Tensor("DoubleStorage", "0", 4, 0, (4,), (1,)),
+        Tensor("QInt8Storage", "0", 4, 0, (4,), (1,)),
     ],
 )
 def test_tensors_outside_their_storage_are_refused(tmp_path, write, tensor):
@@ -230,17 +162,17 @@ def test_a_few_bytes_cannot_take_gigabytes(tmp_path, write):
     with pytest.raises(UserError, match="numbers its objects out of turn"):
         read_torch_file(tmp_path / "a.pth")
     # Whoever copies it would take 4 GB.
-    repeated = _Tensor("FloatStorage", "0", 4, 0, (2**15, 2**15), (0, 0))
+    repeated = Tensor("FloatStorage", "0", 4, 0, (2**15, 2**15), (0, 0))
     write(tmp_path / "a.pth", {"t": repeated}, {"0": np.zeros(4, np.float32)})
     with pytest.raises(UserError, match="repeats a storage of 4 values too often"):
         read_torch_file(tmp_path / "a.pth")
 
 
 def test_numbers_cannot_change_after_their_check(tmp_path):
-    good = _pickled(_Tensor("FloatStorage", "0", 4, 0, (4,), (1,)))
+    good = pickled_with_tensors(Tensor("FloatStorage", "0", 4, 0, (4,), (1,)))
     assert good.endswith(b".")
     change = b"(N}S'strides'\n(I-1000\ntstb."
-    _write_zip(tmp_path / "a.pth", None, {"0": np.zeros(4, np.float32)}, pickled=good[:-1] + change)
+    write_zip(tmp_path / "a.pth", None, {"0": np.zeros(4, np.float32)}, pickled=good[:-1] + change)
     with pytest.raises(UserError, match="damaged"):
         read_torch_file(tmp_path / "a.pth")
 
@@ -248,7 +180,7 @@ def test_numbers_cannot_change_after_their_check(tmp_path):
 @WRITERS
 def test_truncation_anywhere_is_one_line(tmp_path, write):
     path = tmp_path / "a.pth"
-    write(path, {"w": _Tensor("FloatStorage", "0", 40, 0, (40,), (1,))}, {"0": np.arange(40, dtype=np.float32)})
+    write(path, {"w": Tensor("FloatStorage", "0", 40, 0, (40,), (1,))}, {"0": np.arange(40, dtype=np.float32)})
     whole = path.read_bytes()
     read_torch_file(path)
     for size in range(0, len(whole), 7):
@@ -261,7 +193,7 @@ def test_truncation_anywhere_is_one_line(tmp_path, write):
 def test_flipped_byte_in_a_zip_is_noticed(tmp_path):
     path = tmp_path / "a.pth"
     values = np.arange(40, dtype=np.float32)
-    _write_zip(path, {"w": _Tensor("FloatStorage", "0", 40, 0, (40,), (1,))}, {"0": values})
+    write_zip(path, {"w": Tensor("FloatStorage", "0", 40, 0, (40,), (1,))}, {"0": values})
     whole = bytearray(path.read_bytes())
     whole[whole.find(values.tobytes()) + 5] ^= 1
     path.write_bytes(whole)
@@ -277,7 +209,7 @@ def test_other_files_are_refused(tmp_path):
         archive.writestr("readme.txt", "hello")
     with pytest.raises(UserError, match=r"no data\.pkl"):
         read_torch_file(path)
-    _write_zip(path, {"a": 1}, {}, compression=zipfile.ZIP_DEFLATED)
+    write_zip(path, {"a": 1}, {}, compression=zipfile.ZIP_DEFLATED)
     with pytest.raises(UserError, match="compressed"):
         read_torch_file(path)
     path.write_bytes(pickle.dumps({"a": 1}))
