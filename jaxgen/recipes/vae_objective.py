@@ -59,6 +59,11 @@ def objective_of(settings: ConfigDict, num_examples: int, penalty: Callable | No
     if regularizer:
         penalty = _of_whole_batch(regularizer.penalty)
     replaces_kl = bool(regularizer and regularizer.replaces_kl)
+    if replaces_kl and settings.deterministic_encoder:
+        raise UserError(
+            f"config.recipe.regularizer={settings.regularizer!r} contains the KL term, which a deterministic encoder "
+            "does not have. Set config.recipe.deterministic_encoder=False"
+        )
     if replaces_kl:
         _refuse_changed(settings, f"regularizer={settings.regularizer!r} leaves no KL")
     beta, warmup, free_bits = settings.beta, settings.beta_warmup, settings.free_bits

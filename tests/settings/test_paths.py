@@ -27,6 +27,9 @@ NAMES = {
             "binarize",
             "process",
             "sampler",
+            "regularizer",
+            "tc_estimator",
+            "mmd_kernel",
         )
     ),
     *(
