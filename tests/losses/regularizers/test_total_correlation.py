@@ -71,7 +71,7 @@ def gaussian_codes(count, examples=20_000):
 def test_a_large_batch_finds_the_values_of_a_gaussian():
     codes, information, correlation = gaussian_codes(1_000)
     parts = decompose(*codes, ESTIMATORS["stratified"](1_000, 20_000))
-    assert correlation > 0.3
+    assert correlation > 0.25
     assert float(parts.total_correlation) == pytest.approx(correlation, abs=0.06)
     assert float(parts.mutual_information) == pytest.approx(information, abs=0.08)
 
