@@ -18,6 +18,7 @@ _MARKS = {
     "models": ("build",),
     "recipes": ("build",),
     "processes": ("velocity", "loss"),
+    "losses.regularizers": ("build",),
     "metrics": ("NEEDS", "start"),
     "metrics.extractors": ("load", "WEIGHTS"),
     "trackers": ("open_tracker",),

@@ -19,6 +19,7 @@ _PART_OF = {
     "sigma": "likelihood",
     "mixtures": "likelihood",
     "binarize": "likelihood",
+    "regularizer_weight": "regularizer",
     "r1_interval": "r1_gamma",
     **{f"path_length_{name}": "path_length_weight" for name in ("interval", "decay", "shrink")},
     **{f"ada_{name}": "ada_pipeline" for name in ("target", "initial_p", "interval", "kimg")},

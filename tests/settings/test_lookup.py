@@ -18,7 +18,8 @@ CHOICES = {
         gaussian_ring ieee8023 mnist none sprites svhn_cropped tfds""",
     "models": """conv_vae dcgan mlp_gan mlp_vae point_gan residual_vae sngan stylegan2 tabular_gan tabular_vae unet
         vq_vae""",
-    "recipes": "diffusion gan stylegan2 vae vq_vae",
+    "recipes": "diffusion factor_vae gan stylegan2 vae vq_vae",
+    "losses.regularizers": "capacity dip_i dip_ii mmd sliced_wasserstein total_correlation",
     "processes": "edm flow_matching",
     "metrics": """active_units ari ari_k_means bits_per_dim c2st_forest c2st_logistic class_histogram class_ratio
         classification_accuracy_score closest_record cluster_accuracy cluster_accuracy_k_means

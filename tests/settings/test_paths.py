@@ -28,6 +28,9 @@ NAMES = {
             "process",
             "sampler",
             "second_kind",
+            "regularizer",
+            "tc_estimator",
+            "mmd_kernel",
         )
     ),
     *(
