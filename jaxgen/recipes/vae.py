@@ -11,10 +11,10 @@ from ml_collections import ConfigDict
 
 from jaxgen.errors import UserError
 from jaxgen.losses import elbo
-from jaxgen.losses.likelihoods import Likelihood, likelihood_of
+from jaxgen.losses.likelihoods import Likelihood, likelihood_facts, likelihood_of
 from jaxgen.models.base import VAE
 from jaxgen.ops.pixels import GRAY_LEVEL
-from jaxgen.ops.random import example_ids, example_normal, example_uniform
+from jaxgen.ops.random import example_ids, example_uniform
 from jaxgen.recipes.base import (
     Average,
     Batch,
@@ -29,6 +29,8 @@ from jaxgen.recipes.base import (
     init_network,
 )
 from jaxgen.recipes.optimizers import optimizer_of
+from jaxgen.recipes.posteriors.base import posterior_of
+from jaxgen.recipes.priors.base import prior_of
 from jaxgen.recipes.tables import layout_for, views_of_table
 from jaxgen.settings import lookup
 from jaxgen.settings.number_ranges import AT_LEAST_ONE, NOT_NEGATIVE, require
@@ -46,6 +48,11 @@ def build(config, image_shape: tuple[int, ...], num_classes: int, table: Table |
     if not isinstance(model, VAE):
         raise UserError(f"config.model.name={config.model.name!r} is no VAE, but recipe 'vae' needs one")
     _check_objective(config.recipe)
+    if config.recipe.iwae_samples > 1 and not likelihood.normalised:
+        raise UserError(
+            f"config.recipe.likelihood={config.recipe.likelihood!r} is a loss and no likelihood, so it has no "
+            "importance-weighted bound. Leave config.recipe.iwae_samples at 1"
+        )
     return vae(
         model,
         likelihood,
@@ -83,18 +90,6 @@ def model_of(
     return module.build(config.model, image_shape, num_classes, jnp.dtype(config.compute_dtype), **options)
 
 
-def likelihood_facts(likelihood: Likelihood, dimensions: int, bound: str) -> dict:
-    """The facts about the view "log_likelihood" for evaluation. dimensions: H * W * C."""
-    outcomes = "binarised" if likelihood.levels == 2 else f"{likelihood.levels} gray levels"
-    return {
-        "dimensions": dimensions,
-        "discrete": likelihood.discrete,
-        "bound": bound,
-        "pixels": outcomes if likelihood.discrete else "256 gray levels, uniformly dequantised",
-        "scale_nats_per_dim": 0.0 if likelihood.discrete else math.log(GRAY_LEVEL),
-    }
-
-
 def vae(
     model: VAE,
     likelihood: Likelihood,
@@ -109,6 +104,8 @@ def vae(
     State: `{vae, ema}`, each with encoder, decoder and likelihood.
     """
     encoder, decoder, latent_dim, conditional = model
+    posterior = posterior_of(settings, latent_dim)
+    prior = prior_of(settings, model, posterior, image_shape)
     beta, beta_warmup, free_bits = settings.beta, settings.beta_warmup, settings.free_bits
     draws, ema_decay = settings.iwae_samples, settings.ema_decay  # draws of the latents of each example
 
@@ -118,34 +115,39 @@ def vae(
         encoder_params, encoder_stats = init_network(encoder, key_e, jnp.zeros((1, *image_shape)), *labels)
         decoder_params, decoder_stats = init_network(decoder, key_d, jnp.zeros((1, latent_dim)), *labels)
         params = {"encoder": encoder_params, "decoder": decoder_params, "likelihood": likelihood.init()}
+        if prior:
+            params["prior"] = prior.init(jax.random.fold_in(key, 2))
         stats = {"encoder": encoder_stats, "decoder": decoder_stats}
         return {"vae": Player.create(params, stats, tx), "ema": Average.start(params, stats)}
 
     def condition(labels, times=1):
         return (jnp.repeat(labels, times, axis=0) if times > 1 else labels,) if conditional else ()
 
-    def forward(params, stats, images, labels, key):
+    def forward(params, stats, step, images, labels, key):
         """A pass in training mode with `draws` latents of each example: terms of the bound, and statistics."""
         keys = [jax.random.fold_in(key, i) for i in range(4)]
         ids = example_ids(images.shape[0])
         observed = likelihood.observe(images, keys[0], ids)
-        (mean, log_variance), encoder_stats = apply_train(
-            encoder, params["encoder"], stats["encoder"], observed, *condition(labels), key=keys[1]
-        )
-        # Draws of an example lie together: with the device's examples in order, so are all draws of the global batch.
-        noise = example_normal(keys[2], ids, (latent_dim,) if draws == 1 else (draws, latent_dim))
-        noise = noise.reshape(-1, latent_dim)
-        drawn_mean, drawn_log_variance, target = (
-            jnp.repeat(x, draws, axis=0) if draws > 1 else x for x in (mean, log_variance, observed)
-        )
-        latents = elbo.reparameterize(noise, drawn_mean, drawn_log_variance)
-        inputs = (latents, *condition(labels, draws))
+
+        def encode(images, *labels):
+            return apply_train(encoder, params["encoder"], stats["encoder"], images, *labels, key=keys[1])
+
+        encoded, encoder_stats = encode(observed, *condition(labels))
+        drawn = posterior.draw(encoded, keys[2], ids, draws, step)
+        target = jnp.repeat(observed, draws, axis=0) if draws > 1 else observed
+        inputs = (drawn.latents, *condition(labels, draws))
         outputs, decoder_stats = apply_train(decoder, params["decoder"], stats["decoder"], *inputs, key=keys[3])
         log_likelihood = likelihood.log_prob(params["likelihood"], outputs, target)
-        kl = elbo.kl_to_standard_normal(mean, log_variance)
-        log_weights = log_likelihood + elbo.log_prior_over_posterior(noise, latents, drawn_log_variance)
+        if drawn.score is not None:
+            log_likelihood = elbo.with_score(log_likelihood, drawn.score)
+        kl, log_ratio = posterior.kl(encoded), drawn.log_ratio
+        if prior:
+            parts = prior.components(params["prior"], lambda images: encode(images)[0])
+            log_ratio = log_ratio + prior.log_over_normal(parts, drawn.latents)
+            kl = -jnp.mean(log_ratio.reshape(-1, draws), axis=1, keepdims=True)
+        log_weights = None if log_ratio is None else (log_likelihood + log_ratio).reshape(-1, draws)
         stats = {"encoder": encoder_stats, "decoder": decoder_stats}
-        return log_likelihood.reshape(-1, draws), kl, log_weights.reshape(-1, draws), stats
+        return log_likelihood.reshape(-1, draws), kl, log_weights, stats
 
     def update(state, batch: Batch, key, step):
         images = batch.images[0]
@@ -154,10 +156,13 @@ def vae(
         weight = elbo.beta_at(step, beta, beta_warmup)
 
         def loss_fn(params, stats, part):
-            log_likelihood, kl, log_weights, stats = forward(params, stats, *part)
+            log_likelihood, kl, log_weights, stats = forward(params, stats, step, *part)
             log_likelihood = jnp.mean(log_likelihood, axis=1)
             if draws > 1:
                 loss = -jnp.mean(elbo.importance_weighted_bound(log_weights, axis=1))
+            elif posterior.penalty:
+                mean_kl = average_over_devices(jnp.mean(kl, axis=0))
+                loss = posterior.penalty(mean_kl, step) - jnp.mean(log_likelihood)
             elif free_bits:
                 mean_kl = average_over_devices(jnp.mean(kl, axis=0))
                 loss = weight * elbo.free_bits_kl(mean_kl, free_bits) - jnp.mean(log_likelihood)
@@ -172,8 +177,11 @@ def vae(
             return loss, Outcome(stats, metrics, averages=jnp.mean(kl, axis=0))
 
         player, outcome = descend(loss_fn, state["vae"], tx, (images, labels, keys))
-        active = jnp.sum(outcome.averages > _COLLAPSED)
-        metrics = outcome.metrics | {"active_dimensions": 1.0 * active, "posterior_collapse": 1 - active / latent_dim}
+        active, parts = jnp.sum(outcome.averages > _COLLAPSED), outcome.averages.shape[0]
+        metrics = outcome.metrics | {"active_dimensions": 1.0 * active, "posterior_collapse": 1 - active / parts}
+        if not likelihood.normalised:  # these are no numbers of a bound
+            metrics["reconstruction_loss"] = -metrics.pop("log_likelihood")
+            del metrics["negative_elbo"]
         metrics["weight_norm"] = optax.tree.norm(player.params)
         if beta_warmup:
             metrics["beta"] = weight
@@ -183,13 +191,10 @@ def vae(
         part = jax.tree.map(lambda x: x[0], (images, labels, keys))
 
         def refreshed(params, stats):
-            return forward(params, stats, *part)[-1]
+            return forward(params, stats, step, *part)[-1]
 
         ema = state["ema"].follow(player.params, player.stats, ema_decay, refreshed, step)
         return {"vae": player, "ema": ema}, metrics
-
-    def latents(key, ids):
-        return example_normal(key, ids, (latent_dim,))
 
     def outputs_of(state, latents, labels):
         ema = state["ema"]
@@ -198,22 +203,30 @@ def vae(
     def decode(state, latents, labels=None):
         return likelihood.mean(outputs_of(state, latents, labels))
 
+    def components(state):
+        return prior.components(state["ema"].params["prior"], lambda images: encoded_by(state, images))
+
     def sample(state, key, ids, labels=None):
+        latents = prior.draw(components(state), key, ids) if prior else posterior.prior(key, ids)
         if likelihood.draw is None:
-            return decode(state, latents(key, ids), labels)
-        outputs = outputs_of(state, latents(key, ids), labels)
+            return decode(state, latents, labels)
+        outputs = outputs_of(state, latents, labels)
         return likelihood.draw(state["ema"].params["likelihood"], outputs, jax.random.fold_in(key, 1), ids)
 
     if table is not None:
-        return Recipe(init, update, views_of_table(table, latents, decode, sample))
+        return Recipe(init, update, views_of_table(table, posterior.prior, decode, sample))
 
-    def reconstruct(state, images):
-        """From the posterior's mean; the decoder's mean is the image."""
-        return decode(state, encode(state, images)[0])
-
-    def encode(state, images):
+    def encoded_by(state, images):
         ema = state["ema"]
         return apply_eval(encoder, ema.params["encoder"], ema.stats["encoder"], images)
+
+    def reconstruct(state, images):
+        """From the posterior's centre; the decoder's mean is the image."""
+        return decode(state, posterior.centre(encoded_by(state, images)))
+
+    def clusters(state, images):
+        """The most probable category of each image."""
+        return posterior.clusters(encoded_by(state, images))
 
     def log_likelihood(state, images, key, ids, samples):
         """The importance-weighted bound log 1/K sum_k p(x, z_k) / q(z_k | x) (Burda et al. 2016, eq. 8), K draws."""
@@ -222,18 +235,26 @@ def vae(
             # A density has no probability of a pixel value: noise of one gray level's width makes it a bound on one.
             images = images + (example_uniform(keys[0], ids, images.shape[1:]) - 0.5) * GRAY_LEVEL
         observed = likelihood.observe(images, keys[1], ids)
-        mean, log_variance = encode(state, observed)
+        encoded = encoded_by(state, observed)
+        parts = components(state) if prior else None
 
         def weight(key):
-            noise = example_normal(key, ids, (latent_dim,))
-            z = elbo.reparameterize(noise, mean, log_variance)
+            z, log_ratio = posterior.exact(encoded, key, ids)
+            if prior:
+                log_ratio = log_ratio + prior.log_over_normal(parts, z)
             outputs = apply_eval(decoder, ema.params["decoder"], ema.stats["decoder"], z)
             log_p = likelihood.log_prob(ema.params["likelihood"], outputs, observed)
-            return log_p + elbo.log_prior_over_posterior(noise, z, log_variance)
+            return log_p + log_ratio
 
         return elbo.importance_weighted_bound(jax.lax.map(weight, keys[2:]), axis=0)
 
     facts = likelihood_facts(likelihood, math.prod(image_shape), "importance-weighted lower bound (Burda et al. 2016)")
-    views = {"sample": sample, "latents": latents, "decode": decode, "reconstruct": reconstruct}
-    views |= {"encode": encode, "log_likelihood": log_likelihood}
-    return Recipe(init, update, views, facts={"log_likelihood": facts})
+    views = {"sample": sample, "decode": decode, "reconstruct": reconstruct}
+    offered = {
+        "latents": (prior is None, posterior.prior),  # of a learned prior they would need the state
+        "encode": (posterior.gaussian, encoded_by),
+        "clusters": (posterior.clusters, clusters),
+        "log_likelihood": (likelihood.normalised, log_likelihood),
+    }
+    views |= {name: view for name, (exists, view) in offered.items() if exists}
+    return Recipe(init, update, views, facts={"log_likelihood": facts} if likelihood.normalised else {})

@@ -291,11 +291,15 @@ def get_config() -> ConfigDict:
 
     # Training of VAEs
 
-    # The likelihood of the decoder: `gaussian`, `bernoulli` (on binarised images), `discretised_logistic`,
-    # `logistic_mixture` (both of 256 gray levels), `tabular` (rows of a table), or an import path.
+    # The likelihood of the decoder: `gaussian`, `log_cosh`, `bernoulli` (on binarised images), `discretised_logistic`,
+    # `logistic_mixture` (both of 256 gray levels), `tabular` (rows of a table), or an import path. Losses that are no
+    # likelihoods: `ms_ssim`, `perceptual` (distance of VGG features).
     config.recipe.likelihood = "gaussian"
+    config.recipe.log_cosh_sharpness = 10.0  # For `log_cosh`: how soon squared errors become absolute errors.
+    config.recipe.reconstruction_weight = 1_000.0  # For `ms_ssim` and `perceptual`: the nats of one unit of the loss.
     config.recipe.mixtures = 10  # For `logistic_mixture`: the number of components of each pixel.
-    # For `gaussian`: the standard deviation, where pixels lie in [-1, 1]. 0: it is learned, one for all pixels.
+    # For `gaussian` and `log_cosh`: the standard deviation, or scale, where pixels lie in [-1, 1]. 0: it is learned,
+    # one for all pixels.
     config.recipe.sigma = 0.0
     # For `bernoulli`: how images become binary. `dynamic`: drawn anew in each step, with pixels as probabilities.
     # `threshold`: cut at one half.
@@ -306,6 +310,30 @@ def get_config() -> ConfigDict:
     config.recipe.free_bits = 0.0
     # The number of draws in the importance-weighted bound that is trained. 1: the usual bound of a VAE.
     config.recipe.iwae_samples = 1
+
+    # Distributions of the latents of VAEs
+
+    # The family of the posterior and its prior: `gaussian`, `categorical` (one-hot variables), `joint` (Gaussian and
+    # one-hot latents side by side), `gamma` (positive latents), or an import path.
+    config.recipe.posterior = "gaussian"
+    # The prior of Gaussian latents: `normal`, `vamp` (a mixture of the posteriors of learned images), or an import
+    # path.
+    config.recipe.prior = "normal"
+    config.recipe.pseudo_inputs = 500  # For `vamp`: the number of learned images.
+    # For `categorical` and `joint`: the number of categories of a variable. A `categorical` posterior has
+    # `model.latent_dim` / `categories` variables.
+    config.recipe.categories = 10
+    config.recipe.discrete_latents = 1  # For `joint`: the number of one-hot variables. They are the last latents.
+    config.recipe.temperature = 1.0  # For `categorical` and `joint`: the temperature of relaxed draws at the start.
+    config.recipe.temperature_minimum = 0.5  # The temperature does not fall below this number.
+    config.recipe.temperature_decay = 1e-4  # The temperature is multiplied by exp(-`temperature_decay`) in each step.
+    # For `categorical` and `joint`: the decoder sees one-hot draws in training, with the gradient of relaxed ones.
+    config.recipe.straight_through = False
+    # For `joint`: the KL terms of the Gaussian and of the one-hot latents, in nats, that training aims at.
+    config.recipe.joint_capacities = (5.0, 2.0)
+    config.recipe.joint_capacity_steps = 25_000  # Both capacities rise linearly from 0 over this number of steps.
+    config.recipe.joint_capacity_weight = 30.0  # The cost of a nat more or less than a capacity.
+    config.recipe.gamma_prior = (1.0, 1.0)  # For `gamma`: the shape and the rate of the prior.
 
     # Training of VQ-VAEs
 

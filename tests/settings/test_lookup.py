@@ -19,6 +19,9 @@ CHOICES = {
     "models": """conv_vae dcgan mlp_gan mlp_vae point_gan residual_vae sngan stylegan2 tabular_gan tabular_vae unet
         vq_vae""",
     "recipes": "diffusion gan stylegan2 vae vq_vae",
+    "recipes.posteriors": "categorical gamma gaussian joint",
+    "recipes.priors": "normal vamp",
+    "losses.reconstruction": "log_cosh ms_ssim perceptual",
     "processes": "edm flow_matching",
     "metrics": """active_units bits_per_dim c2st_forest c2st_logistic class_histogram class_ratio closest_record
         correlation_similarity coverage density duplicate_rows duplicates fd_efficientnet_lite0 feature_distance
