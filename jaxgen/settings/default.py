@@ -174,7 +174,7 @@ def get_config() -> ConfigDict:
 
     config.model = ConfigDict()  # The networks. Each model reads some of these keys.
     # The model: `dcgan`, `sngan`, `mlp_gan`, `point_gan` (vectors), `stylegan2`, `conv_vae`, `mlp_vae`, `residual_vae`,
-    # `vq_vae`, `unet` (diffusion), `tabular_gan`, `tabular_vae`, or an import path.
+    # `ladder_vae`, `vq_vae`, `unet` (diffusion), `tabular_gan`, `tabular_vae`, or an import path.
     config.model.name = "dcgan"
     # The form of the network. `dcgan`: `radford` (transposed convolutions) or `pytorch_gan` (upsampling). `sngan`:
     # `cnn` or `resnet`. `mlp_gan`: `goodfellow` or `pytorch_gan`. `stylegan2` (generator): `orig`, `skip` or `resnet`.
@@ -217,6 +217,10 @@ def get_config() -> ConfigDict:
     config.model.channel_multipliers = (1, 2)
     config.model.attention_sides = ()  # For `unet`: sides of the feature maps with self-attention, such as `(16,)`.
 
+    # For `ladder_vae`: the number of latents on each level, from the image up.
+    config.model.level_dims = (32, 16)
+    config.model.level_widths = (256, 128)  # For `ladder_vae`: the units of the two dense layers below each level.
+
     # Networks of StyleGAN2
 
     config.model.discriminator_architecture = "resnet"  # The discriminator: `orig`, `skip` or `resnet`.
@@ -236,7 +240,8 @@ def get_config() -> ConfigDict:
     # Training
 
     config.recipe = ConfigDict()  # The objective. Each recipe reads some of these keys.
-    config.recipe.name = "gan"  # The recipe: `gan`, `stylegan2`, `vae`, `vq_vae`, `diffusion`, or an import path.
+    # The recipe: `gan`, `stylegan2`, `vae`, `ladder_vae`, `rae`, `vq_vae`, `diffusion`, or an import path.
+    config.recipe.name = "gan"
     # The decay of the moving average of the generator, the VAE or the denoiser. Samples come from this average. 0: no
     # average.
     config.recipe.ema_decay = 0.999
@@ -335,6 +340,13 @@ def get_config() -> ConfigDict:
     config.recipe.joint_capacity_weight = 30.0  # The cost of a nat more or less than a capacity.
     config.recipe.gamma_prior = (1.0, 1.0)  # For `gamma`: the shape and the rate of the prior.
 
+    # Training of regularised autoencoders
+
+    # The penalty on the decoder: `decoder_l2` (its squared parameters) or `gradient` (its squared slopes).
+    config.recipe.rae_penalty = "decoder_l2"
+    config.recipe.rae_penalty_weight = 1e-7  # The weight of this penalty.
+    config.recipe.rae_latent_weight = 1e-4  # The weight of half the squared length of the latents.
+
     # Training of VQ-VAEs
 
     # This recipe reads the keys of the likelihood, too.
@@ -395,10 +407,13 @@ def get_config() -> ConfigDict:
     # Weights with another SHA-256 are accepted. The name of each number then says so.
     config.evaluation.allow_other_weights = False
     config.evaluation.likelihood_samples = 16  # Draws for each image in the bound on the log-likelihood.
-    # Densities of latents that are fitted after training: `normal`, `gaussian_mixture`. Sample metrics are computed for
-    # each of them, beside the prior. This needs a model that encodes images.
+    # Densities of latents that are fitted after training: `normal`, `gaussian_mixture`, `maf` (a flow), `two_stage` (a
+    # second VAE). Sample metrics are computed for each of them, beside the prior. This needs a model that encodes
+    # images.
     config.evaluation.latent_samplers = ()
     config.evaluation.mixture_components = 10  # The number of components of `gaussian_mixture`.
+    config.evaluation.sampler_steps = 2_000  # For `maf` and `two_stage`: the number of updates.
+    config.evaluation.sampler_width = 128  # For `maf` and `two_stage`: the units of a hidden layer.
     config.evaluation.sampler_images = 10_000  # The number of training images that densities are fitted to. 0: all.
     # The space of path lengths: `z` (great circles), or `w` (straight lines, for `stylegan2`).
     config.evaluation.path_space = "z"
@@ -452,7 +467,7 @@ def get_config() -> ConfigDict:
     config.sample.rows = 8  # The number of rows in a grid.
     config.sample.columns = 8  # The number of images in a row.
     config.sample.num_images = 64  # The number of single PNG files in samples/images.
-    # One of `prior`, `normal` and `gaussian_mixture`. The last two are fitted (`evaluation.latent_samplers`).
+    # `prior`, or a density that is fitted: one of those of `evaluation.latent_samplers`.
     config.sample.latent_sampler = "prior"
 
     # Samples of seeds, style mixing and video

@@ -21,6 +21,7 @@ _MARKS = {
     "recipes.priors": ("build",),
     "losses.reconstruction": ("build",),
     "processes": ("velocity", "loss"),
+    "evaluation.samplers": ("fit", "restore"),
     "metrics": ("NEEDS", "start"),
     "metrics.extractors": ("load", "WEIGHTS"),
     "trackers": ("open_tracker",),

@@ -16,13 +16,14 @@ PACKAGE = Path(jaxgen.__file__).parent
 CHOICES = {
     "data": """array breast_cancer cifar10 covid_radiography csv digits fashion_mnist folder gaussian_1d gaussian_grid
         gaussian_ring ieee8023 mnist none svhn_cropped tfds""",
-    "models": """conv_vae dcgan mlp_gan mlp_vae point_gan residual_vae sngan stylegan2 tabular_gan tabular_vae unet
+    "models": """conv_vae dcgan ladder_vae mlp_gan mlp_vae point_gan residual_vae sngan stylegan2 tabular_gan tabular_vae unet
         vq_vae""",
-    "recipes": "diffusion gan stylegan2 vae vq_vae",
+    "recipes": "diffusion gan ladder_vae rae stylegan2 vae vq_vae",
     "recipes.posteriors": "categorical gamma gaussian joint",
     "recipes.priors": "normal vamp",
     "losses.reconstruction": "log_cosh ms_ssim perceptual",
     "processes": "edm flow_matching",
+    "evaluation.samplers": "gaussian_mixture maf normal two_stage",
     "metrics": """active_units bits_per_dim c2st_forest c2st_logistic class_histogram class_ratio closest_record
         correlation_similarity coverage density duplicate_rows duplicates fd_efficientnet_lite0 feature_distance
         feature_path_length fid fid_infinity frechet_columns inception_score kid ks_complement lpips_alex lpips_vgg
