@@ -49,8 +49,8 @@ def ladder_vae(
 ) -> Recipe:
     """Ladder recipe from its parts. settings: `config.recipe`. State: `{vae, ema}`.
 
-    q(z_l | x, z_{l+1}) is the precision-weighted merge of the encoder's Gaussian and p(z_l | z_{l+1}). The highest level
-    has the encoder's Gaussian and the prior N(0, I). The view "latents" is the noise of all levels, from the lowest up.
+    q(z_l | x, z_{l+1}) is the precision-weighted merge of the encoder's Gaussian and p(z_l | z_{l+1}). The highest
+    level has the encoder's Gaussian and the prior N(0, I). The view "latents" is the noise of all levels, lowest first.
     """
     encoder, priors, decoder, dims = model
     beta, beta_warmup, ema_decay = settings.beta, settings.beta_warmup, settings.ema_decay

@@ -1,4 +1,4 @@
-"""Regularised autoencoder (RAE, Ghosh et al. 2020): no noise on the latents, and a density fitted to them afterwards."""
+"""Regularised autoencoder (RAE, Ghosh et al. 2020): codes without noise, and a density fitted to them afterwards."""
 
 import jax
 import jax.numpy as jnp

@@ -1,5 +1,7 @@
 """Log-cosh is a density, MS-SSIM and VGG distances are losses with slopes everywhere."""
 
+from itertools import pairwise
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -87,7 +89,7 @@ def random_vgg(monkeypatch):
     channels = [3, 2, 2, 3, 3, 4, 4, 4]
     layers = [
         {"kernel": rng.normal(size=(3, 3, a, b)).astype(np.float32), "bias": rng.normal(size=b).astype(np.float32)}
-        for a, b in zip(channels, channels[1:], strict=False)
+        for a, b in pairwise(channels)
     ]
     network = Lpips("random", {"layers": layers, "linear": []}, lpips_vgg.activations, 16)
     monkeypatch.setattr(lpips_vgg, "load", lambda: network)
@@ -131,7 +133,7 @@ def test_perceptual_loss_equals_scipy(random_vgg):
 
 
 def test_an_unknown_likelihood_lists_those_with_a_file_of_their_own():
-    with pytest.raises(UserError, match="did you mean 'log_cosh'.*gaussian.*ms_ssim"):
+    with pytest.raises(UserError, match=r"did you mean 'log_cosh'.*gaussian.*ms_ssim"):
         likelihood("log_cos")
 
 

@@ -133,7 +133,8 @@ def test_capacities_take_the_place_of_the_kl():
 def test_the_vamp_prior_is_a_mixture_of_posteriors():
     rng = np.random.default_rng(2)
     mean, log_variance, z = rng.normal(size=(4, 3)), rng.normal(size=(4, 3)), rng.normal(size=(5, 3))
-    components = [stats.multivariate_normal(m, np.diag(np.exp(v))).logpdf(z) for m, v in zip(mean, log_variance)]
+    pairs = zip(mean, log_variance, strict=True)
+    components = [stats.multivariate_normal(m, np.diag(np.exp(v))).logpdf(z) for m, v in pairs]
     expected = special.logsumexp(components, axis=0) - np.log(4) - stats.norm.logpdf(z).sum(1)
     computed = vamp.log_over_normal(*(jnp.asarray(a, jnp.float32) for a in (z, mean, log_variance)))
     np.testing.assert_allclose(computed, expected, rtol=1e-4)
@@ -204,8 +205,8 @@ def test_an_update_does_not_depend_on_the_number_of_devices(family):
     for a, b in zip(jax.tree.leaves(results[0][0]), jax.tree.leaves(results[1][0]), strict=True):
         np.testing.assert_allclose(a, b, atol=2e-6)
     assert results[0][1] == pytest.approx(results[1][1], rel=1e-4)
-    moved = [float(jnp.abs(a - b).max()) for a, b in zip(*map(jax.tree.leaves, (results[0][0], state["vae"].params)))]
-    assert np.mean(np.array(moved) > 0) == 1
+    for before, after in zip(*map(jax.tree.leaves, (state["vae"].params, results[1][0])), strict=True):
+        assert float(jnp.abs(after - before).max()) > 0
 
 
 def train(config, steps):
@@ -287,5 +288,5 @@ def test_what_cannot_be_is_refused(tiny_config, changes, words):
 def test_the_vamp_prior_refuses_batch_normalisation(tiny_config):
     config = tiny_config("vae")
     config.model.batch_norm, config.recipe.prior = True, "vamp"
-    with pytest.raises(UserError, match="Set config.model.batch_norm=False"):
+    with pytest.raises(UserError, match=r"Set config\.model\.batch_norm=False"):
         session.open_session(config)
