@@ -1,7 +1,5 @@
 """Log-cosh is a density, MS-SSIM and VGG distances are losses with slopes everywhere."""
 
-from itertools import pairwise
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,9 +10,9 @@ from jaxgen.errors import UserError
 from jaxgen.losses.likelihoods import likelihood_of
 from jaxgen.losses.reconstruction import log_cosh, perceptual
 from jaxgen.metrics.extractors import lpips_vgg
-from jaxgen.metrics.extractors.lpips import Lpips
 from jaxgen.metrics.ms_ssim import ms_ssim
 from jaxgen.settings import default
+from tests.helpers import random_vgg
 
 
 def likelihood(name, **changes):
@@ -83,17 +81,11 @@ def test_images_too_small_for_ms_ssim_are_refused():
 
 
 @pytest.fixture
-def random_vgg(monkeypatch):
-    """VGG16's shapes with few channels and random weights."""
-    rng = np.random.default_rng(1)
-    channels = [3, 2, 2, 3, 3, 4, 4, 4]
-    layers = [
-        {"kernel": rng.normal(size=(3, 3, a, b)).astype(np.float32), "bias": rng.normal(size=b).astype(np.float32)}
-        for a, b in pairwise(channels)
-    ]
-    network = Lpips("random", {"layers": layers, "linear": []}, lpips_vgg.activations, 16)
+def layers(monkeypatch):
+    """The layers of a small random network, which takes the place of VGG16."""
+    network = random_vgg.network()
     monkeypatch.setattr(lpips_vgg, "load", lambda: network)
-    return layers
+    return network.params["layers"]
 
 
 def convolved(x, layer):
@@ -118,13 +110,13 @@ def blocks_in_numpy(image, layers):
     return found
 
 
-def test_perceptual_loss_equals_scipy(random_vgg):
+def test_perceptual_loss_equals_scipy(layers):
     rng = np.random.default_rng(2)
     x, outputs = rng.uniform(-0.9, 0.9, (2, 8, 8, 3)), rng.normal(size=(2, 8, 8, 3))
     loss = likelihood("perceptual", reconstruction_weight=3.0)
     expected = []
     for image, output in zip(x, np.tanh(outputs), strict=True):
-        pairs = zip(blocks_in_numpy(output, random_vgg), blocks_in_numpy(image, random_vgg), strict=True)
+        pairs = zip(blocks_in_numpy(output, layers), blocks_in_numpy(image, layers), strict=True)
         expected.append(-3 * sum(0.5 * np.mean((a - b) ** 2) for a, b in pairs))
     computed = loss.log_prob({}, outputs.astype(np.float32), x.astype(np.float32))
     np.testing.assert_allclose(computed, expected, rtol=1e-4)

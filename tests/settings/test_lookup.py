@@ -16,8 +16,8 @@ PACKAGE = Path(jaxgen.__file__).parent
 CHOICES = {
     "data": """array breast_cancer cifar10 covid_radiography csv digits fashion_mnist folder gaussian_1d gaussian_grid
         gaussian_ring ieee8023 mnist none svhn_cropped tfds""",
-    "models": """conv_vae dcgan ladder_vae mlp_gan mlp_vae point_gan residual_vae sngan stylegan2 tabular_gan tabular_vae
-        unet vq_vae""",
+    "models": """conv_vae dcgan ladder_vae mlp_gan mlp_vae point_gan residual_vae sngan stylegan2 tabular_gan
+        tabular_vae unet vq_vae""",
     "recipes": "diffusion gan ladder_vae rae stylegan2 vae vq_vae",
     "recipes.posteriors": "categorical gamma gaussian joint",
     "recipes.priors": "normal vamp",

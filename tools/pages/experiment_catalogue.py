@@ -24,6 +24,8 @@ _HEADINGS = {
     "gan": "GANs",
     "stylegan2": "StyleGAN2",
     "vae": "VAEs",
+    "ladder_vae": "Ladder VAEs",
+    "rae": "Regularised autoencoders",
     "vq_vae": "VQ-VAE",
     "diffusion": "Diffusion",
     "table": "Tables",
