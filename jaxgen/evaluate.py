@@ -49,7 +49,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--cache_dir", type=optional_path, default="", help="for data, statistics and weights (default: $JAXGEN_CACHE)")
     add("--checkpoint", type=name, default="latest", help="checkpoint of a run: latest, best or a step")
     add(
-        "--latent_sampler", type=name, default="prior", help="of a run with an encoder: prior, normal, gaussian_mixture"
+        "--latent_sampler",
+        type=name,
+        default="prior",
+        help="prior, or a density fitted to the latents of a run with an encoder",
     )
     add("--save_statistics", type=path, metavar="FILE.npz", help="write the feature statistics of --real")
     add("--pictures", type=path, metavar="DIR", help="folder for t-SNE, nearest neighbours, real and fake images")

@@ -60,6 +60,7 @@ class Recipe(NamedTuple):
         points,
       "reconstruct": `(state, images [n, H, W, C]) -> images`,
       "encode": `(state, images) -> mean [n, Z], log_variance [n, Z]` of the posterior,
+      "clusters": `(state, images) -> int32 [n]`, the cluster of each image, learned without labels,
       "log_likelihood": `(state, images, key, ids [n], samples) -> nats [n]`, a bound from `samples` draws.
     images: names of the views that make images in [-1, 1], if the data are images.
     facts: facts about a view for evaluation, by its name, such as {"log_likelihood": {"dimensions": 784, ...}}.
