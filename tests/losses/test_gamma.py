@@ -9,7 +9,7 @@ from scipy.special import polygamma
 
 from jaxgen.losses import gamma
 
-KEY, IDS = jax.random.key(0), jnp.arange(20_000)
+KEY, IDS = jax.random.key(1), jnp.arange(20_000)
 
 
 def column(value):
