@@ -48,9 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--data_dir", type=optional_path, default="", help="folder with the archives of a dataset:split")
     add("--cache_dir", type=optional_path, default="", help="for data, statistics and weights (default: $JAXGEN_CACHE)")
     add("--checkpoint", type=name, default="latest", help="checkpoint of a run: latest, best or a step")
-    add(
-        "--latent_sampler", type=name, default="prior", help="of a run with an encoder: prior, normal, gaussian_mixture"
-    )
+    add("--latent_sampler", type=name, default="prior", help="prior, or a density fitted to the latents of a run")
     add("--save_statistics", type=path, metavar="FILE.npz", help="write the feature statistics of --real")
     add("--pictures", type=path, metavar="DIR", help="folder for t-SNE, nearest neighbours, real and fake images")
     add("--out", type=path, metavar="FILE.json", help="the results as JSON")

@@ -7,11 +7,11 @@ better samples (ex-post density estimation, Ghosh et al. 2020, section 4, Tolsti
 import inspect
 import json
 import logging
-import warnings
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from types import ModuleType
+from typing import Any, Protocol
 
 import jax
 import numpy as np
@@ -19,16 +19,14 @@ from ml_collections import ConfigDict
 
 from jaxgen.data.base import Split
 from jaxgen.errors import UserError
+from jaxgen.evaluation.samplers.base import LatentSampler, noise
 from jaxgen.metrics.extractors.statistics_file import Mismatch, arrays_of, write_arrays
 from jaxgen.metrics.streaming import ALONE, ExampleStream, Workers
-from jaxgen.ops.random import example_normal, example_uniform
 from jaxgen.settings import lookup
 
 log = logging.getLogger(__name__)
 PRIOR = "prior"
-# Components; 0: as many as `config.evaluation.mixture_components` says.
-FITTED = {"normal": 1, "gaussian_mixture": 0}
-_ITERATIONS = 500
+FITTED = tuple(lookup.choices("evaluation.samplers"))
 
 
 class EncodingViews(Protocol):
@@ -43,33 +41,6 @@ class EncodingRun(Protocol):
     config: ConfigDict
     train: Split
     views: EncodingViews
-
-
-class LatentSampler(NamedTuple):
-    """A mixture of Gaussians over latents.
-
-    weights: [K]. means: [K, Z]. factors: [K, Z, Z], lower Cholesky factors of the covariances.
-    facts: the source of the fit. They go into the records of metrics of its samples.
-    """
-
-    weights: np.ndarray
-    means: np.ndarray
-    factors: np.ndarray
-    facts: Mapping[str, Any]
-
-    def draw(self, key: jax.Array, ids: np.ndarray) -> np.ndarray:
-        """Latents with the numbers `ids` of the key, float32 [n, Z]. The same number gives the same latent."""
-        uniform, normal = _noise(key, np.asarray(ids, np.int32), self.means.shape[1])
-        edges = np.cumsum(self.weights)
-        chosen = np.minimum(np.searchsorted(edges, np.asarray(uniform) * edges[-1], side="right"), len(edges) - 1)
-        offsets = np.einsum("nij,nj->ni", self.factors[chosen], np.asarray(normal, np.float64))
-        return (self.means[chosen] + offsets).astype(np.float32)
-
-
-@partial(jax.jit, static_argnums=2)
-def _noise(key, ids, dimensions: int):
-    keys = jax.random.split(key)
-    return example_uniform(keys[0], ids, ()), example_normal(keys[1], ids, (dimensions,))
 
 
 def check(names, views, where: str) -> None:
@@ -99,37 +70,17 @@ def check_config(config, views) -> None:
     check((config.sample.latent_sampler,), views, "config.sample.latent_sampler")
 
 
-def fit(name: str, latents: np.ndarray, components: int, seed: int, facts: Mapping[str, Any]) -> LatentSampler:
-    """Maximum-likelihood Gaussians of full covariance: one ("normal"), or a mixture by EM from k-means.
-
-    Args:
-      name: a name in `FITTED`.
-      latents: [N, Z].
-      components: components of the mixture.
+def fit(name: str, latents: np.ndarray, settings: ConfigDict, seed: int, facts: Mapping[str, Any]) -> LatentSampler:
+    """The sampler `name`, fitted to latents [N, Z]. settings: `config.evaluation`.
 
     Raises:
-      UserError: fewer latents than components.
+      UserError: latents that it cannot be fitted to.
     """
-    # Imported here: it takes a second, which only runs with fitted samplers need.
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.mixture import GaussianMixture
-    from threadpoolctl import threadpool_limits
+    return _module(name).fit(latents, settings, seed, facts)
 
-    components = FITTED[name] or components
-    if len(latents) < max(components, 2):
-        raise UserError(
-            f"latent sampler {name!r}: {len(latents)} training images are too few for {components} component(s). "
-            "Raise config.evaluation.sampler_images or lower config.evaluation.mixture_components"
-        )
-    mixture = GaussianMixture(components, covariance_type="full", max_iter=_ITERATIONS, random_state=seed)
-    # One thread: EM's products are small, and on busy cores more threads wait for each other by spinning.
-    with warnings.catch_warnings(), threadpool_limits(1):
-        warnings.simplefilter("ignore", ConvergenceWarning)  # the log and the records say so
-        mixture.fit(np.asarray(latents, np.float64))
-    if not mixture.converged_:
-        log.warning("latent sampler %r: EM has not converged in %d iterations", name, _ITERATIONS)
-    fitted = {**facts, "components": components, "converged": bool(mixture.converged_)}
-    return LatentSampler(mixture.weights_, mixture.means_, np.linalg.cholesky(mixture.covariances_), fitted)
+
+def _module(name: str) -> ModuleType:
+    return lookup.module("evaluation.samplers", name, "config.evaluation.latent_samplers")
 
 
 def posterior_draws(
@@ -147,35 +98,30 @@ def posterior_draws(
     for ids, count in stream(len(images), "latents"):
         of_class = {} if labels is None else {"image_labels": labels[ids]}
         mean, log_variance = (np.asarray(part) for part in encode(images[ids], **of_class))
-        _, noise = _noise(key, ids, mean.shape[1])
-        draws.append(stream.gather(mean + np.exp(0.5 * log_variance) * np.asarray(noise), count))
+        _, normal = noise(key, ids, mean.shape[1])
+        draws.append(stream.gather(mean + np.exp(0.5 * log_variance) * np.asarray(normal), count))
     return np.concatenate(draws)
 
 
 def load(path: Path, facts: Mapping[str, Any]) -> LatentSampler | None:
-    """The sampler in `path` if it has these facts (training step, images, seed, ...), else None."""
+    """The sampler in `path`, NAME.npz, if it has these facts (training step, images, seed, ...), else None."""
     try:
         with arrays_of(path) as arrays:
             known = json.loads(str(arrays["facts"]))
-            weights, means, factors = (np.asarray(arrays[name], np.float64) for name in ("weights", "means", "factors"))
-            components, size = means.shape
-            fitting = weights.shape == (components,) and factors.shape == (components, size, size)
-            if not fitting or not all(np.isfinite(part).all() for part in (weights, means, factors)):
-                raise Mismatch("damaged (shapes, or numbers that are not finite)")
+            sampler = _module(path.stem).restore(arrays, known)
             of_these = all(known.get(key) == value for key, value in facts.items())
     except FileNotFoundError:
         return None
     except (Mismatch, OSError) as error:
         log.warning("%s cannot be read and is fitted again: %s", path, error)
         return None
-    return LatentSampler(weights, means, factors, known) if of_these else None
+    return sampler if of_these else None
 
 
 def save(sampler: LatentSampler, path: Path) -> None:
     """Writes the parameters, whole or not at all. An unwritable folder gives a warning and no error."""
     try:
-        facts = np.array(json.dumps(dict(sampler.facts)))
-        write_arrays(path, weights=sampler.weights, means=sampler.means, factors=sampler.factors, facts=facts)
+        write_arrays(path, **sampler.arrays(), facts=np.array(json.dumps(dict(sampler.facts))))
     except OSError as error:
         log.warning("%s cannot be written, so that it will be fitted again: %s", path, error)
 
@@ -203,8 +149,7 @@ def fitted(
             continue
         facts = {"latent_sampler": name, "step": step, "n_fitted": count, "seed": settings.seed}
         facts["fitted_to"] = f"{config.data.name}:{config.data.train_split}"
-        if not FITTED[name]:
-            facts["components"] = settings.mixture_components
+        facts |= _module(name).facts(settings)
         path = folder / "latent_samplers" / f"{name}.npz"
         samplers[name] = workers.tell(load(path, facts) if workers.index == 0 else None)
         if samplers[name] is None:
@@ -214,7 +159,7 @@ def fitted(
                 partial(opened.views.encode, players), images[:count], key, settings.batch_size, workers, labels
             )
             # All fit, and are refused alike; the first one's sampler is that of all, to the last bit.
-            samplers[name] = workers.tell(fit(name, latents, settings.mixture_components, settings.seed, facts))
+            samplers[name] = workers.tell(fit(name, latents, settings, settings.seed, facts))
             if workers.index == 0:
                 save(samplers[name], path)
     return samplers

@@ -1,4 +1,4 @@
 """Losses and penalties: pure functions of arrays, found by their names in config.recipe.
 
-It imports ops and settings.
+It imports metrics, ops and settings.
 """

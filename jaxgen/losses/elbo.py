@@ -59,3 +59,8 @@ def importance_weighted_bound(log_weights: jax.Array, axis: int) -> jax.Array:
     log_weights: log p(x, z_k) - log q(z_k | x) in nats. K = 1 is the ELBO with its KL term sampled.
     """
     return jax.nn.logsumexp(log_weights, axis=axis) - jnp.log(log_weights.shape[axis])
+
+
+def with_score(values: jax.Array, score: jax.Array) -> jax.Array:
+    """`values` [B], whose gradient has `values` times that of `score` [B] added (REINFORCE, Williams 1992)."""
+    return values + jax.lax.stop_gradient(values) * (score - jax.lax.stop_gradient(score))

@@ -2,8 +2,10 @@
 
 A likelihood is a NamedTuple of pure functions. It may own parameters (a learned sigma). Your own likelihood is a module
 with the same four functions (and optionally `discrete`). `config.recipe.likelihood` names it by its import path.
+`jaxgen.losses.reconstruction` holds further ones, one file each.
 """
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -11,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen.errors import UserError
+from jaxgen.ops.pixels import GRAY_LEVEL
 from jaxgen.ops.random import example_normal, example_uniform
 from jaxgen.settings import lookup
 from jaxgen.settings.number_ranges import AT_LEAST_ONE, NOT_NEGATIVE, require
@@ -30,6 +33,7 @@ class Likelihood(NamedTuple):
     levels: for discrete likelihoods, the number of values of a pixel: 2 binarised, 256 gray levels.
     output_channels: `(C) -> channels of the decoder's output`. None means C.
     draw: `(parameters, outputs, key, ids [B]) -> x` from p(x | z). None if samples show the mean.
+    normalised: whether log_prob is a log-density or log-mass. False: it is minus a reconstruction loss.
     """
 
     init: Callable
@@ -40,6 +44,7 @@ class Likelihood(NamedTuple):
     levels: int = 2
     output_channels: Callable[[int], int] | None = None
     draw: Callable | None = None
+    normalised: bool = True
 
 
 def _sum_pixels(values: jax.Array) -> jax.Array:
@@ -239,12 +244,15 @@ def likelihood_of(settings, layout: tuple[tuple[str, int], ...] | None) -> Likel
       UserError: an unknown name, a likelihood for other data, a module without a function, or an impossible number.
     """
     name, key = settings.likelihood, "config.recipe.likelihood"
-    choice = lookup.member(CHOICES, name, key)
+    further = lookup.choices("losses.reconstruction")
+    choice = lookup.member({**dict.fromkeys(further), **CHOICES}, name, key)
     if (name == "tabular") != (layout is not None):
         kinds = ("no table", "use another") if layout is None else ("rows of a table", "use recipe.likelihood=tabular")
         raise UserError(f"{key}={name!r}, but the data are {kinds[0]}: {kinds[1]}")
     if layout is not None:
         return choice(layout)
+    if name in further:
+        return lookup.module("losses.reconstruction", name, key).build(settings)
     if name == "gaussian":
         require(settings, "config.recipe", NOT_NEGATIVE, "sigma")
         return choice(settings.sigma)
@@ -258,3 +266,15 @@ def likelihood_of(settings, layout: tuple[tuple[str, int], ...] | None) -> Likel
         require(settings, "config.recipe", AT_LEAST_ONE, "mixtures")
         return choice(settings.mixtures)
     return lookup.as_fields(choice, Likelihood, key)
+
+
+def likelihood_facts(likelihood: Likelihood, dimensions: int, bound: str) -> dict:
+    """The facts about the view "log_likelihood" for evaluation. dimensions: H * W * C."""
+    outcomes = "binarised" if likelihood.levels == 2 else f"{likelihood.levels} gray levels"
+    return {
+        "dimensions": dimensions,
+        "discrete": likelihood.discrete,
+        "bound": bound,
+        "pixels": outcomes if likelihood.discrete else "256 gray levels, uniformly dequantised",
+        "scale_nats_per_dim": 0.0 if likelihood.discrete else math.log(GRAY_LEVEL),
+    }

@@ -26,14 +26,15 @@ from typing import NamedTuple, Protocol
 
 from jaxgen.metrics.extractors.base import Extractor
 from jaxgen.metrics.image_set import ImageSet, OutputBatch
+from jaxgen.settings import lookup
 
 CHOSEN = "chosen"
+_SAMPLERS = lookup.choices("evaluation.samplers")
 # The views that the metrics here measure, in the order in which they are measured; any other view comes after them. A
 # view is called with those of `ids` int32 [n], real `images` uint8 [n, H, W, C] and `epsilon` that its parameters name.
 VIEWS = {
     "sample": "generated images: ids -> uint8 [n, H, W, C]",
-    "sample_normal": "generated images from latents of a Gaussian fitted to the encoder's: as sample",
-    "sample_gaussian_mixture": "generated images from latents of a Gaussian mixture: as sample",
+    **{f"sample_{name}": f"generated images from latents of a fitted {name}: as sample" for name in _SAMPLERS},
     "points": "generated points: ids -> float32 [n, D]",
     "reconstruct": "copies of real images: images -> uint8 [n, H, W, C]",
     "project": "projections of real images: images, ids -> uint8 [n, H, W, C]",
@@ -47,7 +48,7 @@ VIEWS = {
 }
 PAIR_VIEWS = ("reconstruct", "project")
 PATH_VIEWS = ("path", "path_z_end", "path_w_full", "path_w_end")
-SAMPLE_VIEWS = ("sample", "sample_normal", "sample_gaussian_mixture")
+SAMPLE_VIEWS = ("sample", *(f"sample_{name}" for name in _SAMPLERS))
 USES_KNOWN = (
     "real.statistics",  # context.real.statistics(extractor)
     "real.features",  # context.real.features(extractor), .logits(extractor)

@@ -48,8 +48,13 @@ def _halved(x: jax.Array) -> jax.Array:
     return (x[:, ::2, ::2] + x[:, 1::2, ::2] + x[:, ::2, 1::2] + x[:, 1::2, 1::2]) / 4
 
 
-@functools.partial(jax.jit, static_argnames="data_range")
-def ms_ssim(a: jax.Array, b: jax.Array, data_range: float) -> jax.Array:
+def _base(x: jax.Array, floor: float) -> jax.Array:
+    """x, or a number above 0 below `floor`: the curve floor^2 / (2 floor - x) goes on smoothly there. Floor 0: a 0."""
+    return jnp.where(x > floor, x, floor**2 / (2 * floor - jnp.minimum(x, floor))) if floor else jnp.maximum(x, 0)
+
+
+@functools.partial(jax.jit, static_argnames=("data_range", "floor"))
+def ms_ssim(a: jax.Array, b: jax.Array, data_range: float, floor: float = 0.0) -> jax.Array:
     """MS-SSIM of each pair, [B], in [0, 1]: Wang et al. 2003, eq. 7, of each channel, then the mean over channels.
 
     It is the product over scales of the mean contrast-structure term, and of the mean SSIM at the coarsest scale. Each
@@ -60,6 +65,7 @@ def ms_ssim(a: jax.Array, b: jax.Array, data_range: float) -> jax.Array:
     Args:
       a, b: images [B, H, W, C] of any real dtype. Float64 stays float64, and all else becomes float32.
       data_range: largest minus smallest possible value: 255 for uint8, 2 for [-1, 1].
+      floor: factors below it stay above 0. A loss needs this, since the power of 0 has no finite slope.
 
     Raises:
       UserError: images smaller than 21 pixels, which have only one scale.
@@ -72,10 +78,10 @@ def ms_ssim(a: jax.Array, b: jax.Array, data_range: float) -> jax.Array:
     product = 1.0
     for weight in finer:
         _, structure = terms(a, b)
-        product *= jnp.maximum(structure.mean((1, 2)), 0) ** weight
+        product *= _base(structure.mean((1, 2)), floor) ** weight
         a, b = _halved(a), _halved(b)
     luminance, structure = terms(a, b)
-    product *= jnp.maximum((luminance * structure).mean((1, 2)), 0) ** coarsest
+    product *= _base((luminance * structure).mean((1, 2)), floor) ** coarsest
     return product.mean(-1)
 
 

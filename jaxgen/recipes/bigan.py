@@ -25,6 +25,8 @@ from jaxgen.recipes.adversary import (
 from jaxgen.recipes.base import Average, Batch, Outcome, Player, Recipe, apply_train, descend
 from jaxgen.recipes.optimizers import optimizer_of
 
+FAMILY = "GANs with an encoder or a partner"
+
 _SATURATING = ("saturating", "minimax")
 
 

@@ -21,6 +21,8 @@ from jaxgen.recipes.base import Average, Batch, Outcome, Player, Recipe, apply_t
 from jaxgen.recipes.optimizers import optimizer_of
 from jaxgen.settings.number_ranges import AT_LEAST_ONE, NOT_NEGATIVE, POSITIVE, require
 
+FAMILY = "GANs with an encoder or a partner"
+
 
 def build(config, image_shape: tuple[int, int, int], num_classes: int) -> Recipe:
     """The recipe of a config. Arguments and errors as for `jaxgen.recipes.gan.build`."""

@@ -27,6 +27,8 @@ from jaxgen.recipes.base import (
 from jaxgen.recipes.optimizers import optimizer_of
 from jaxgen.settings import lookup
 
+FAMILY = "GANs with an encoder or a partner"
+
 
 def edges(images: jax.Array) -> jax.Array:
     """The image dilated by 3x3 pixels, minus the image: bright outlines on black, all in [-1, 1], [B, H, W, C]."""

@@ -19,6 +19,8 @@ from jaxgen.recipes.optimizers import optimizer_of
 from jaxgen.settings import lookup
 from jaxgen.settings.number_ranges import NOT_NEGATIVE, require
 
+FAMILY = "Diffusion"
+
 _SOLVERS = {"heun": diffusion_solvers.heun, "euler": diffusion_solvers.euler}
 SAMPLERS = (*_SOLVERS, "ancestral")
 

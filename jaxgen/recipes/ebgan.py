@@ -8,6 +8,8 @@ from jaxgen.recipes.base import Recipe
 from jaxgen.recipes.two_players import Judge, Turn
 from jaxgen.settings.number_ranges import NOT_NEGATIVE, POSITIVE, require
 
+FAMILY = "GANs with classes, codes or an autoencoder"
+
 
 def build(config, image_shape: tuple[int, int, int], num_classes: int) -> Recipe:
     """The recipe of a config. Arguments and errors as for `jaxgen.recipes.gan.build`. Labels are not used.

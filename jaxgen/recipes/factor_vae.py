@@ -19,6 +19,8 @@ from jaxgen.recipes.base import Batch, Outcome, Player, Recipe, apply_eval, appl
 from jaxgen.recipes.optimizers import optimizer_of
 from jaxgen.settings.number_ranges import AT_LEAST_ONE, NOT_NEGATIVE, require
 
+FAMILY = "VAEs"
+
 # Settings of the recipe `vae` that have no meaning here, and their defaults.
 _NOT_HERE = {"regularizer": "", "iwae_samples": 1, "iwae_bounds": 1, "piwae": False, "deterministic_encoder": False}
 

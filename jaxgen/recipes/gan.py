@@ -29,6 +29,8 @@ from jaxgen.recipes.optimizers import optimizer_of
 from jaxgen.recipes.tables import layout_for, packed, views_of_table
 from jaxgen.settings import checks, lookup
 
+FAMILY = "GANs"
+
 VECTORS = TABLES = True
 
 

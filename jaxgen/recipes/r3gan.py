@@ -23,6 +23,8 @@ from jaxgen.recipes.base import Average, Batch, Outcome, Player, Recipe, apply_e
 from jaxgen.settings import lookup
 from jaxgen.settings.number_ranges import NOT_NEGATIVE, POSITIVE, SHARE, require
 
+FAMILY = "R3GAN"
+
 
 def build(config, image_shape: tuple[int, int, int], num_classes: int) -> Recipe:
     """The recipe of a config. Arguments and errors as for `jaxgen.recipes.gan.build`."""

@@ -13,6 +13,8 @@ from jaxgen.recipes.observations import Observer
 from jaxgen.recipes.two_players import Game, Judge, Turn, judged
 from jaxgen.settings.number_ranges import AT_LEAST_ONE, NOT_NEGATIVE, require
 
+FAMILY = "GANs with classes, codes or an autoencoder"
+
 
 def build(config, image_shape: tuple[int, int, int], num_classes: int) -> Recipe:
     """The recipe of a config. Arguments and errors as for `jaxgen.recipes.gan.build`.

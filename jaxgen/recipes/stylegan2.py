@@ -28,6 +28,8 @@ from jaxgen.recipes.lazy_regularization import LazyOptimizer, lazy_optimizer
 from jaxgen.recipes.stylegan2_settings import check_settings, frozen_layers, stopped
 from jaxgen.settings import lookup
 
+FAMILY = "StyleGAN2"
+
 
 class Draws(NamedTuple):
     """The sources of a step's random inputs.

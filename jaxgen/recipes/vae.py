@@ -13,11 +13,11 @@ from ml_collections import ConfigDict
 
 from jaxgen.errors import UserError
 from jaxgen.losses import elbo
-from jaxgen.losses.likelihoods import Likelihood, likelihood_of
+from jaxgen.losses.likelihoods import Likelihood, likelihood_facts, likelihood_of
 from jaxgen.losses.regularizers import Codes
 from jaxgen.models.base import VAE
 from jaxgen.ops.pixels import GRAY_LEVEL
-from jaxgen.ops.random import example_ids, example_normal, example_uniform
+from jaxgen.ops.random import example_ids, example_uniform
 from jaxgen.recipes.base import (
     Average,
     Batch,
@@ -31,9 +31,13 @@ from jaxgen.recipes.base import (
     init_network,
 )
 from jaxgen.recipes.optimizers import optimizer_of
+from jaxgen.recipes.posteriors.base import posterior_of
+from jaxgen.recipes.priors.base import prior_of
 from jaxgen.recipes.tables import layout_for, views_of_table
 from jaxgen.recipes.vae_objective import POINT, Terms, objective_of
 from jaxgen.settings import lookup
+
+FAMILY = "VAEs"
 
 # Nats of KL, on average over the batch, below which a latent dimension counts as collapsed onto the prior.
 _COLLAPSED = 0.01
@@ -86,18 +90,6 @@ def model_of(
     return module.build(config.model, image_shape, num_classes, jnp.dtype(config.compute_dtype), **options)
 
 
-def likelihood_facts(likelihood: Likelihood, dimensions: int, bound: str) -> dict:
-    """The facts about the view "log_likelihood" for evaluation. dimensions: H * W * C."""
-    outcomes = "binarised" if likelihood.levels == 2 else f"{likelihood.levels} gray levels"
-    return {
-        "dimensions": dimensions,
-        "discrete": likelihood.discrete,
-        "bound": bound,
-        "pixels": outcomes if likelihood.discrete else "256 gray levels, uniformly dequantised",
-        "scale_nats_per_dim": 0.0 if likelihood.discrete else math.log(GRAY_LEVEL),
-    }
-
-
 def vae(
     model: VAE,
     likelihood: Likelihood,
@@ -114,7 +106,9 @@ def vae(
     State: `{vae, ema}`, each with encoder, decoder and likelihood.
     """
     encoder, decoder, latent_dim, conditional = model
-    objective, ema_decay = objective_of(settings, num_examples, penalty), settings.ema_decay
+    posterior = posterior_of(settings, latent_dim)
+    prior = prior_of(settings, model, posterior, image_shape)
+    objective, ema_decay = objective_of(settings, posterior, likelihood, num_examples, penalty), settings.ema_decay
     draws, deterministic = objective.draws, objective.deterministic  # draws of the latents of each example
 
     def init(key):
@@ -123,36 +117,46 @@ def vae(
         encoder_params, encoder_stats = init_network(encoder, key_e, jnp.zeros((1, *image_shape)), *labels)
         decoder_params, decoder_stats = init_network(decoder, key_d, jnp.zeros((1, latent_dim)), *labels)
         params = {"encoder": encoder_params, "decoder": decoder_params, "likelihood": likelihood.init()}
+        if prior:
+            params["prior"] = prior.init(jax.random.fold_in(key, 2))
         stats = {"encoder": encoder_stats, "decoder": decoder_stats}
         return {"vae": Player.create(params, stats, tx), "ema": Average.start(params, stats)}
 
     def condition(labels, times=1):
         return (jnp.repeat(labels, times, axis=0) if times > 1 else labels,) if conditional else ()
 
-    def forward(params, stats, images, labels, key):
+    def point(encoded):
+        """The encoder's outputs. Those of a deterministic encoder have no variance."""
+        return (encoded[0], jnp.full_like(encoded[1], POINT)) if deterministic else encoded
+
+    def forward(params, stats, step, images, labels, key):
         """A pass in training mode with `draws` latents of each example: `Terms`, and statistics."""
         keys = [jax.random.fold_in(key, i) for i in range(4)]
         ids = example_ids(images.shape[0])
         observed = likelihood.observe(images, keys[0], ids)
-        (mean, log_variance), encoder_stats = apply_train(
-            encoder, params["encoder"], stats["encoder"], observed, *condition(labels), key=keys[1]
-        )
-        log_variance = jnp.full_like(log_variance, POINT) if deterministic else log_variance
-        # Draws of an example lie together: with the device's examples in order, so are all draws of the global batch.
-        noise = example_normal(keys[2], ids, (latent_dim,) if draws == 1 else (draws, latent_dim))
-        noise = noise.reshape(-1, latent_dim)
-        drawn_mean, drawn_log_variance, target = (
-            jnp.repeat(x, draws, axis=0) if draws > 1 else x for x in (mean, log_variance, observed)
-        )
-        latents = drawn_mean if deterministic else elbo.reparameterize(noise, drawn_mean, drawn_log_variance)
-        inputs = (latents, *condition(labels, draws))
+
+        def encode(images, *labels):
+            return apply_train(encoder, params["encoder"], stats["encoder"], images, *labels, key=keys[1])
+
+        encoded, encoder_stats = encode(observed, *condition(labels))
+        encoded = point(encoded)
+        drawn = posterior.draw(encoded, keys[2], ids, draws, step)
+        drawn = drawn._replace(latents=encoded[0]) if deterministic else drawn
+        target = jnp.repeat(observed, draws, axis=0) if draws > 1 else observed
+        inputs = (drawn.latents, *condition(labels, draws))
         outputs, decoder_stats = apply_train(decoder, params["decoder"], stats["decoder"], *inputs, key=keys[3])
         log_likelihood = likelihood.log_prob(params["likelihood"], outputs, target)
-        kl = elbo.kl_to_standard_normal(mean, log_variance)
-        log_weights = log_likelihood + elbo.log_prior_over_posterior(noise, latents, drawn_log_variance)
+        if drawn.score is not None:
+            log_likelihood = elbo.with_score(log_likelihood, drawn.score)
+        kl, log_ratio = posterior.kl(encoded), drawn.log_ratio
+        if prior:
+            parts = prior.components(params["prior"], lambda images: encode(images)[0])
+            log_ratio = log_ratio + prior.log_over_normal(parts, drawn.latents)
+            kl = -jnp.mean(log_ratio.reshape(-1, draws), axis=1, keepdims=True)
+        log_weights = None if log_ratio is None else (log_likelihood + log_ratio).reshape(-1, draws)
+        codes = Codes(drawn.latents[::draws], *encoded, kl)
         stats = {"encoder": encoder_stats, "decoder": decoder_stats}
-        codes = Codes(latents[::draws], mean, log_variance, kl)
-        return Terms(log_likelihood.reshape(-1, draws), kl, log_weights.reshape(-1, draws), codes), stats
+        return Terms(log_likelihood.reshape(-1, draws), kl, log_weights, codes), stats
 
     def update(state, batch: Batch, key, step):
         images = batch.images[0]
@@ -162,15 +166,15 @@ def vae(
         def loss_fn(params, stats, part):
             key_objective = jax.random.fold_in(part[-1], 4)  # behind those of `forward`
             loss, metrics, terms, new_stats = objective.loss(
-                lambda params: forward(params, stats, *part), params, key_objective, step, state
+                lambda params: forward(params, stats, step, *part), params, key_objective, step, state
             )
             return loss, Outcome(new_stats, metrics, averages=jnp.mean(terms.kl, axis=0))
 
         player, outcome = descend(loss_fn, state["vae"], tx, (images, labels, keys))
         metrics = dict(outcome.metrics)
         if not deterministic:
-            active = jnp.sum(outcome.averages > _COLLAPSED)
-            metrics |= {"active_dimensions": 1.0 * active, "posterior_collapse": 1 - active / latent_dim}
+            active, parts = jnp.sum(outcome.averages > _COLLAPSED), outcome.averages.shape[0]
+            metrics |= {"active_dimensions": 1.0 * active, "posterior_collapse": 1 - active / parts}
         metrics["weight_norm"] = optax.tree.norm(player.params)
         for name, value in player.params["likelihood"].items():
             if name.startswith("log_") and value.ndim == 0:
@@ -178,13 +182,10 @@ def vae(
         part = jax.tree.map(lambda x: x[0], (images, labels, keys))
 
         def refreshed(params, stats):
-            return forward(params, stats, *part)[-1]
+            return forward(params, stats, step, *part)[-1]
 
         ema = state["ema"].follow(player.params, player.stats, ema_decay, refreshed, step)
         return {"vae": player, "ema": ema}, metrics
-
-    def latents(key, ids):
-        return example_normal(key, ids, (latent_dim,))
 
     def outputs_of(state, latents, labels):
         ema = state["ema"]
@@ -193,24 +194,31 @@ def vae(
     def decode(state, latents, labels=None):
         return likelihood.mean(outputs_of(state, latents, labels))
 
+    def components(state):
+        return prior.components(state["ema"].params["prior"], lambda images: encode(state, images, None))
+
     def sample(state, key, ids, labels=None):
+        latents = prior.draw(components(state), key, ids) if prior else posterior.prior(key, ids)
         if likelihood.draw is None:
-            return decode(state, latents(key, ids), labels)
-        outputs = outputs_of(state, latents(key, ids), labels)
+            return decode(state, latents, labels)
+        outputs = outputs_of(state, latents, labels)
         return likelihood.draw(state["ema"].params["likelihood"], outputs, jax.random.fold_in(key, 1), ids)
 
     if table is not None:
-        return Recipe(init, update, views_of_table(table, latents, decode, sample))
-
-    def reconstruct(state, images, image_labels):
-        """From the posterior's mean; the decoder's mean is the image."""
-        return decode(state, encode(state, images, image_labels)[0], image_labels)
+        return Recipe(init, update, views_of_table(table, posterior.prior, decode, sample))
 
     def encode(state, images, image_labels):
         ema = state["ema"]
         inputs = (images, *condition(image_labels))
-        mean, log_variance = apply_eval(encoder, ema.params["encoder"], ema.stats["encoder"], *inputs)
-        return mean, jnp.full_like(log_variance, POINT) if deterministic else log_variance
+        return point(apply_eval(encoder, ema.params["encoder"], ema.stats["encoder"], *inputs))
+
+    def reconstruct(state, images, image_labels):
+        """From the posterior's centre; the decoder's mean is the image."""
+        return decode(state, posterior.centre(encode(state, images, image_labels)), image_labels)
+
+    def clusters(state, images, image_labels):
+        """The most probable category of each image."""
+        return posterior.clusters(encode(state, images, image_labels))
 
     def log_likelihood(state, images, key, ids, samples, image_labels):
         """The importance-weighted bound log 1/K sum_k p(x, z_k) / q(z_k | x) (Burda et al. 2016, eq. 8), K draws."""
@@ -219,20 +227,31 @@ def vae(
             # A density has no probability of a pixel value: noise of one gray level's width makes it a bound on one.
             images = images + (example_uniform(keys[0], ids, images.shape[1:]) - 0.5) * GRAY_LEVEL
         observed = likelihood.observe(images, keys[1], ids)
-        mean, log_variance = encode(state, observed, image_labels)
+        encoded = encode(state, observed, image_labels)
+        parts = components(state) if prior else None
 
         def weight(key):
-            noise = example_normal(key, ids, (latent_dim,))
-            z = elbo.reparameterize(noise, mean, log_variance)
+            z, log_ratio = posterior.exact(encoded, key, ids)
+            if prior:
+                log_ratio = log_ratio + prior.log_over_normal(parts, z)
             log_p = likelihood.log_prob(ema.params["likelihood"], outputs_of(state, z, image_labels), observed)
-            return log_p + elbo.log_prior_over_posterior(noise, z, log_variance)
+            return log_p + log_ratio
 
         return elbo.importance_weighted_bound(jax.lax.map(weight, keys[2:]), axis=0)
 
-    views = {"sample": sample, "latents": latents, "decode": decode}
-    of_images = {"reconstruct": reconstruct, "encode": encode, "log_likelihood": log_likelihood}
+    views = {"sample": sample, "decode": decode}
+    if prior is None:  # latents of a learned prior would need the state
+        views["latents"] = posterior.prior
+    offered = {
+        "reconstruct": (True, reconstruct),
+        "encode": (posterior.gaussian, encode),
+        "clusters": (posterior.clusters, clusters),
+        # Without a density of latents, or of images, there is no bound.
+        "log_likelihood": (likelihood.normalised and not deterministic, log_likelihood),
+    }
+    of_images = {name: view for name, (exists, view) in offered.items() if exists}
     views |= of_images if conditional else {name: partial(v, image_labels=None) for name, v in of_images.items()}
-    if deterministic:  # no density of latents, so no bound
-        return Recipe(init, update, {name: view for name, view in views.items() if name != "log_likelihood"})
+    if "log_likelihood" not in views:
+        return Recipe(init, update, views)
     facts = likelihood_facts(likelihood, math.prod(image_shape), "importance-weighted lower bound (Burda et al. 2016)")
     return Recipe(init, update, views, facts={"log_likelihood": facts})

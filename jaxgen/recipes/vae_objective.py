@@ -9,8 +9,10 @@ from ml_collections import ConfigDict
 
 from jaxgen.errors import UserError
 from jaxgen.losses import elbo
+from jaxgen.losses.likelihoods import Likelihood
 from jaxgen.losses.regularizers import Codes, codes_of_all_devices, regularizer_of
 from jaxgen.recipes.base import PyTree, average_over_devices
+from jaxgen.recipes.posteriors.base import Posterior
 from jaxgen.settings.number_ranges import AT_LEAST_ONE, NOT_NEGATIVE, require
 
 # The log-variance that stands for a deterministic encoder: its draws are the mean, to float32's precision.
@@ -21,13 +23,13 @@ _USUAL = {"beta": 1, "beta_warmup": 0, "free_bits": 0}
 class Terms(NamedTuple):
     """A pass in training mode over this device's examples, with K draws of the latents of each.
 
-    log_likelihood, log_weights: [b, K] nats, log p(x|z) and log p(x, z) - log q(z|x). kl: [b, Z] nats.
-    codes: the first draw of each example and its posterior.
+    log_likelihood, log_weights: [b, K] nats, log p(x|z) and log p(x, z) - log q(z|x). Some posteriors have no weights.
+    kl: [b, D] nats, of each part of the latents. codes: the first draw of each example and the encoder's outputs.
     """
 
     log_likelihood: jax.Array
     kl: jax.Array
-    log_weights: jax.Array
+    log_weights: jax.Array | None
     codes: Codes
 
 
@@ -44,7 +46,13 @@ class Objective(NamedTuple):
     loss: Callable
 
 
-def objective_of(settings: ConfigDict, num_examples: int, penalty: Callable | None = None) -> Objective:
+def objective_of(
+    settings: ConfigDict,
+    posterior: Posterior,
+    likelihood: Likelihood,
+    num_examples: int,
+    penalty: Callable | None = None,
+) -> Objective:
     """The objective of `config.recipe`.
 
     Args:
@@ -55,6 +63,7 @@ def objective_of(settings: ConfigDict, num_examples: int, penalty: Callable | No
       UserError: numbers that cannot be, or settings that exclude each other.
     """
     _check(settings)
+    _check_families(settings, posterior, likelihood, penalty)
     regularizer = None if penalty else regularizer_of(settings, num_examples)
     if regularizer:
         penalty = _of_whole_batch(regularizer.penalty)
@@ -70,13 +79,16 @@ def objective_of(settings: ConfigDict, num_examples: int, penalty: Callable | No
     weighted, deterministic = settings.iwae_samples > 1 or settings.piwae, settings.deterministic_encoder
 
     def loss(forward, params, key, step, players):
-        terms, stats = forward(_held(params, "decoder", "likelihood") if settings.piwae else params)
+        terms, stats = forward(_held(params, "decoder", "likelihood", "prior") if settings.piwae else params)
         log_likelihood = jnp.mean(terms.log_likelihood, axis=1)
         weight, more = elbo.beta_at(step, beta, warmup), {}
         if weighted:
             value = -jnp.mean(_bound(terms.log_weights, settings))
         elif replaces_kl or deterministic:
             value = -jnp.mean(log_likelihood)
+        elif posterior.penalty:
+            mean_kl = average_over_devices(jnp.mean(terms.kl, axis=0))
+            value = posterior.penalty(mean_kl, step) - jnp.mean(log_likelihood)
         elif free_bits:
             mean_kl = average_over_devices(jnp.mean(terms.kl, axis=0))
             value = weight * elbo.free_bits_kl(mean_kl, free_bits) - jnp.mean(log_likelihood)
@@ -85,10 +97,15 @@ def objective_of(settings: ConfigDict, num_examples: int, penalty: Callable | No
         if penalty is not None:
             nats, more = penalty(players, terms, key, step)
             value = value + nats
-        metrics = {"loss": value, "log_likelihood": jnp.mean(log_likelihood), **more}
+        metrics = {"loss": value, **more}
+        if likelihood.normalised:
+            metrics["log_likelihood"] = jnp.mean(log_likelihood)
+        else:  # this is no number of a bound
+            metrics["reconstruction_loss"] = -jnp.mean(log_likelihood)
         if not deterministic:
-            metrics["negative_elbo"] = jnp.mean(elbo.negative_elbo(log_likelihood, terms.kl))
             metrics["kl"] = jnp.mean(jnp.sum(terms.kl, axis=-1))
+        if likelihood.normalised and not deterministic:
+            metrics["negative_elbo"] = jnp.mean(elbo.negative_elbo(log_likelihood, terms.kl))
         if warmup:
             metrics["beta"] = weight
         if settings.piwae:
@@ -159,6 +176,22 @@ def _check(settings: ConfigDict) -> None:
             "config.recipe.deterministic_encoder=True has no KL term. Set config.recipe.beta=0, and leave beta_warmup "
             "and free_bits at 0"
         )
+
+
+def _check_families(settings: ConfigDict, posterior: Posterior, likelihood: Likelihood, penalty) -> None:
+    """Refuses objectives that a posterior, a prior or a likelihood does not go with."""
+    draws = settings.iwae_samples * settings.iwae_bounds
+    if draws > 1 and not likelihood.normalised:
+        raise UserError(
+            f"config.recipe.likelihood={settings.likelihood!r} is a loss and no likelihood, so it has no "
+            "importance-weighted bound. Leave config.recipe.iwae_samples and iwae_bounds at 1"
+        )
+    asked = [key for key in ("regularizer", "deterministic_encoder") if settings[key]]
+    name = f"config.recipe.{asked[0]}={settings[asked[0]]!r}" if asked else "this recipe" if penalty else ""
+    if name and not posterior.gaussian:
+        raise UserError(f"{name} needs config.recipe.posterior='gaussian', not {settings.posterior!r}")
+    if name and settings.prior != "normal":
+        raise UserError(f"{name} needs config.recipe.prior='normal', not {settings.prior!r}")
 
 
 def _refuse_changed(settings: ConfigDict, reason: str) -> None:

@@ -9,13 +9,15 @@ from ml_collections import ConfigDict
 
 from jaxgen.errors import UserError
 from jaxgen.losses import quantization
-from jaxgen.losses.likelihoods import Likelihood, likelihood_of
+from jaxgen.losses.likelihoods import Likelihood, likelihood_facts, likelihood_of
 from jaxgen.models.vq_vae import VQVAE, sample_codes
 from jaxgen.ops.pixels import GRAY_LEVEL
 from jaxgen.ops.random import DATA_AXIS, example_ids, example_uniform, places_of
 from jaxgen.recipes.base import Average, Batch, Outcome, Player, Recipe, apply_eval, apply_train, descend, init_network
 from jaxgen.recipes.optimizers import optimizer_of
-from jaxgen.recipes.vae import likelihood_facts, model_of
+from jaxgen.recipes.vae import model_of
+
+FAMILY = "VQ-VAE"
 
 
 def build(config, image_shape: tuple[int, int, int], num_classes: int) -> Recipe:

@@ -30,7 +30,7 @@ class Options(NamedTuple):
     """Options for reading sources.
 
     channels: 0 keeps the channels. samples: number of samples of a run, made batch_size at a time on num_devices (0:
-    all). latent_sampler: source of the latents (prior, normal, gaussian_mixture).
+    all). latent_sampler: source of the latents (prior, or a fitted density).
     """
 
     channels: int = 0

@@ -177,8 +177,8 @@ def get_config() -> ConfigDict:
 
     config.model = ConfigDict()  # The networks. Each model reads some of these keys.
     # The model: `dcgan`, `sngan`, `mlp_gan`, `point_gan` (vectors), `stylegan2`, `r3gan`, `conv_vae`, `mlp_vae`,
-    # `residual_vae`, `vq_vae`, `unet` (diffusion), `tabular_gan`, `tabular_vae`, `cgan` (concatenated labels),
-    # `headed_gan` (several outputs), `energy_gan` (an autoencoder as discriminator), `bigan`, `vae_gan`,
+    # `residual_vae`, `ladder_vae`, `vq_vae`, `unet` (diffusion), `tabular_gan`, `tabular_vae`, `cgan` (concatenated
+    # labels), `headed_gan` (several outputs), `energy_gan` (an autoencoder as discriminator), `bigan`, `vae_gan`,
     # `cluster_gan`, `cogan`, or an import path.
     config.model.name = "dcgan"
     # The form of the network. `dcgan`: `radford` (transposed convolutions) or `pytorch_gan` (upsampling). `sngan`:
@@ -236,6 +236,9 @@ def get_config() -> ConfigDict:
     config.model.head_width = 0
     # For `headed_gan` (`dense`): the standard deviation of Gaussian noise between the layers of the discriminator.
     config.model.layer_noise = 0.5
+    # For `ladder_vae`: the number of latents on each level, from the image up.
+    config.model.level_dims = (32, 16)
+    config.model.level_widths = (256, 128)  # For `ladder_vae`: the units of the two dense layers below each level.
 
     # Networks of StyleGAN2
 
@@ -258,8 +261,8 @@ def get_config() -> ConfigDict:
 
     config.recipe = ConfigDict()  # The objective. Each recipe reads some of these keys.
     # The recipe: `gan`, `r3gan`, `acgan`, `infogan`, `semi_supervised_gan`, `ebgan`, `began`, `bigan`,
-    # `adversarial_autoencoder`, `vae_gan`, `cluster_gan`, `cogan`, `stylegan2`, `vae`, `factor_vae`, `vq_vae`,
-    # `diffusion`, or an import path.
+    # `adversarial_autoencoder`, `vae_gan`, `cluster_gan`, `cogan`, `stylegan2`, `vae`, `factor_vae`, `ladder_vae`,
+    # `rae`, `vq_vae`, `diffusion`, or an import path.
     config.recipe.name = "gan"
     # The decay of the moving average of the generator, the VAE or the denoiser. Samples come from this average. 0: no
     # average.
@@ -372,11 +375,15 @@ def get_config() -> ConfigDict:
 
     # Training of VAEs
 
-    # The likelihood of the decoder: `gaussian`, `bernoulli` (on binarised images), `discretised_logistic`,
-    # `logistic_mixture` (both of 256 gray levels), `tabular` (rows of a table), or an import path.
+    # The likelihood of the decoder: `gaussian`, `log_cosh`, `bernoulli` (on binarised images), `discretised_logistic`,
+    # `logistic_mixture` (both of 256 gray levels), `tabular` (rows of a table), or an import path. Losses that are no
+    # likelihoods: `ms_ssim`, `perceptual` (distance of VGG features).
     config.recipe.likelihood = "gaussian"
+    config.recipe.log_cosh_sharpness = 10.0  # For `log_cosh`: how soon squared errors become absolute errors.
+    config.recipe.reconstruction_weight = 1_000.0  # For `ms_ssim` and `perceptual`: the nats of one unit of the loss.
     config.recipe.mixtures = 10  # For `logistic_mixture`: the number of components of each pixel.
-    # For `gaussian`: the standard deviation, where pixels lie in [-1, 1]. 0: it is learned, one for all pixels.
+    # For `gaussian` and `log_cosh`: the standard deviation, or scale, where pixels lie in [-1, 1]. 0: it is learned,
+    # one for all pixels.
     config.recipe.sigma = 0.0
     # For `bernoulli`: how images become binary. `dynamic`: drawn anew in each step, with pixels as probabilities.
     # `threshold`: cut at one half.
@@ -387,6 +394,37 @@ def get_config() -> ConfigDict:
     config.recipe.free_bits = 0.0
     # The number of draws in the importance-weighted bound that is trained. 1: the usual bound of a VAE.
     config.recipe.iwae_samples = 1
+
+    # Distributions of the latents of VAEs
+
+    # The family of the posterior and its prior: `gaussian`, `categorical` (one-hot variables), `joint` (Gaussian and
+    # one-hot latents side by side), `gamma` (positive latents), or an import path.
+    config.recipe.posterior = "gaussian"
+    # The prior of Gaussian latents: `normal`, `vamp` (a mixture of the posteriors of learned images), or an import
+    # path.
+    config.recipe.prior = "normal"
+    config.recipe.pseudo_inputs = 500  # For `vamp`: the number of learned images.
+    # For `categorical` and `joint`: the number of categories of a variable. A `categorical` posterior has
+    # `model.latent_dim` / `categories` variables.
+    config.recipe.categories = 10
+    config.recipe.discrete_latents = 1  # For `joint`: the number of one-hot variables. They are the last latents.
+    config.recipe.temperature = 1.0  # For `categorical` and `joint`: the temperature of relaxed draws at the start.
+    config.recipe.temperature_minimum = 0.5  # The temperature does not fall below this number.
+    config.recipe.temperature_decay = 1e-4  # The temperature is multiplied by exp(-`temperature_decay`) in each step.
+    # For `categorical` and `joint`: the decoder sees one-hot draws in training, with the gradient of relaxed ones.
+    config.recipe.straight_through = False
+    # For `joint`: the KL terms of the Gaussian and of the one-hot latents, in nats, that training aims at.
+    config.recipe.joint_capacities = (5.0, 2.0)
+    config.recipe.joint_capacity_steps = 25_000  # Both capacities rise linearly from 0 over this number of steps.
+    config.recipe.joint_capacity_weight = 30.0  # The cost of a nat more or less than a capacity.
+    config.recipe.gamma_prior = (1.0, 1.0)  # For `gamma`: the shape and the rate of the prior.
+
+    # Training of regularised autoencoders
+
+    # The penalty on the decoder: `decoder_l2` (its squared parameters) or `gradient` (its squared slopes).
+    config.recipe.rae_penalty = "decoder_l2"
+    config.recipe.rae_penalty_weight = 1e-7  # The weight of this penalty.
+    config.recipe.rae_latent_weight = 1e-4  # The weight of half the squared length of the latents.
 
     # Training of VQ-VAEs
 
@@ -475,10 +513,13 @@ def get_config() -> ConfigDict:
     # Weights with another SHA-256 are accepted. The name of each number then says so.
     config.evaluation.allow_other_weights = False
     config.evaluation.likelihood_samples = 16  # Draws for each image in the bound on the log-likelihood.
-    # Densities of latents that are fitted after training: `normal`, `gaussian_mixture`. Sample metrics are computed for
-    # each of them, beside the prior. This needs a model that encodes images.
+    # Densities of latents that are fitted after training: `normal`, `gaussian_mixture`, `maf` (a flow), `two_stage` (a
+    # second VAE). Sample metrics are computed for each of them, beside the prior. This needs a model that encodes
+    # images.
     config.evaluation.latent_samplers = ()
     config.evaluation.mixture_components = 10  # The number of components of `gaussian_mixture`.
+    config.evaluation.sampler_steps = 2_000  # For `maf` and `two_stage`: the number of updates.
+    config.evaluation.sampler_width = 128  # For `maf` and `two_stage`: the units of a hidden layer.
     config.evaluation.sampler_images = 10_000  # The number of training images that densities are fitted to. 0: all.
     # The space of path lengths: `z` (great circles), or `w` (straight lines, for `stylegan2`).
     config.evaluation.path_space = "z"
@@ -532,7 +573,7 @@ def get_config() -> ConfigDict:
     config.sample.rows = 8  # The number of rows in a grid.
     config.sample.columns = 8  # The number of images in a row.
     config.sample.num_images = 64  # The number of single PNG files in samples/images.
-    # One of `prior`, `normal` and `gaussian_mixture`. The last two are fitted (`evaluation.latent_samplers`).
+    # `prior`, or a density that is fitted: one of those of `evaluation.latent_samplers`.
     config.sample.latent_sampler = "prior"
 
     # Samples of seeds, style mixing and video

@@ -20,6 +20,8 @@ _PART_OF = {
     "mixtures": "likelihood",
     "binarize": "likelihood",
     "regularizer_weight": "regularizer",
+    **dict.fromkeys(("log_cosh_sharpness", "reconstruction_weight"), "likelihood"),
+    "pseudo_inputs": "prior",
     "r1_interval": "r1_gamma",
     **{f"path_length_{name}": "path_length_weight" for name in ("interval", "decay", "shrink")},
     **{f"ada_{name}": "ada_pipeline" for name in ("target", "initial_p", "interval", "kimg")},

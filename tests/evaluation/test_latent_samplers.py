@@ -11,13 +11,21 @@ from jaxgen.commands import evaluate as evaluate_command
 from jaxgen.commands import sample, train
 from jaxgen.errors import UserError
 from jaxgen.evaluation import latent_samplers
+from jaxgen.evaluation.samplers import mixture
 from jaxgen.metrics import fid, psnr
 from jaxgen.metrics.base import result_name
 from jaxgen.runs import restoring, run_views, session
 from jaxgen.runs.sources import Options, open_source
+from jaxgen.settings import default
 
 KEY = jax.random.key(0)
 IDS = np.arange(20_000)
+
+
+def settings_of(components):
+    settings = default.get_config().evaluation
+    settings.mixture_components = components
+    return settings
 
 
 def two_clusters(n=4000):
@@ -30,7 +38,7 @@ def two_clusters(n=4000):
 
 def test_normal_has_the_mean_and_covariance_of_what_it_was_fitted_to():
     latents = two_clusters()
-    sampler = latent_samplers.fit("normal", latents, 7, 0, {"step": 3})
+    sampler = latent_samplers.fit("normal", latents, settings_of(7), 0, {"step": 3})
     assert sampler.facts == {"step": 3, "components": 1, "converged": True}
     np.testing.assert_allclose(sampler.means[0], latents.mean(0), atol=1e-4)
     covariance = np.cov(latents.T.astype(np.float64), ddof=0)
@@ -43,7 +51,7 @@ def test_normal_has_the_mean_and_covariance_of_what_it_was_fitted_to():
 
 def test_gaussian_mixture_finds_both_clusters_where_one_gaussian_fills_the_gap():
     latents = two_clusters()
-    sampler = latent_samplers.fit("gaussian_mixture", latents, 2, 0, {})
+    sampler = latent_samplers.fit("gaussian_mixture", latents, settings_of(2), 0, {})
     drawn = sampler.draw(KEY, IDS)
     left = drawn[:, 0] < 0
     assert left.mean() == pytest.approx(0.25, abs=0.01)
@@ -53,12 +61,12 @@ def test_gaussian_mixture_finds_both_clusters_where_one_gaussian_fills_the_gap()
     ):
         np.testing.assert_allclose(drawn[mine].mean(0), centre, atol=0.15)
         np.testing.assert_allclose(np.cov(drawn[mine].T), covariance, atol=0.1)
-    one = latent_samplers.fit("normal", latents, 2, 0, {}).draw(KEY, IDS)
+    one = latent_samplers.fit("normal", latents, settings_of(2), 0, {}).draw(KEY, IDS)
     assert np.mean(np.abs(drawn[:, 0]) < 1.5) < 0.001 < 0.1 < np.mean(np.abs(one[:, 0]) < 1.5)
 
 
 def test_a_latent_belongs_to_its_number_and_the_key():
-    sampler = latent_samplers.fit("gaussian_mixture", two_clusters(400), 3, 0, {})
+    sampler = latent_samplers.fit("gaussian_mixture", two_clusters(400), settings_of(3), 0, {})
     whole = sampler.draw(KEY, IDS[:100])
     np.testing.assert_array_equal(sampler.draw(KEY, IDS[:100][::-1]), whole[::-1])
     np.testing.assert_array_equal(sampler.draw(KEY, IDS[40:47]), whole[40:47])
@@ -85,9 +93,9 @@ def test_posterior_draws_follow_mean_and_variance_whatever_the_batch():
 
 def test_too_few_images_and_too_few_iterations_are_told(monkeypatch, caplog):
     with pytest.raises(UserError, match=r"5 training images are too few for 10 component"):
-        latent_samplers.fit("gaussian_mixture", two_clusters(8)[:5], 10, 0, {})
-    monkeypatch.setattr(latent_samplers, "_ITERATIONS", 1)
-    sampler = latent_samplers.fit("gaussian_mixture", two_clusters(400), 10, 0, {})
+        latent_samplers.fit("gaussian_mixture", two_clusters(8)[:5], settings_of(10), 0, {})
+    monkeypatch.setattr(mixture, "ITERATIONS", 1)
+    sampler = latent_samplers.fit("gaussian_mixture", two_clusters(400), settings_of(10), 0, {})
     assert not sampler.facts["converged"]
     assert "has not converged in 1 iterations" in caplog.text
 
@@ -95,7 +103,7 @@ def test_too_few_images_and_too_few_iterations_are_told(monkeypatch, caplog):
 def test_a_file_counts_for_its_own_step_only_and_damage_is_told(tmp_path, caplog):
     path = tmp_path / "latent_samplers" / "normal.npz"
     facts = {"step": 20, "seed": 0}
-    sampler = latent_samplers.fit("normal", two_clusters(100), 1, 0, facts)
+    sampler = latent_samplers.fit("normal", two_clusters(100), settings_of(1), 0, facts)
     assert latent_samplers.load(path, facts) is None
     latent_samplers.save(sampler, path)
     again = latent_samplers.load(path, facts)

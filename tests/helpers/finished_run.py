@@ -11,6 +11,7 @@ from jaxgen.data import cache
 from jaxgen.data.base import Dataset, Split
 from jaxgen.devices import parallel
 from jaxgen.evaluation import latent_samplers
+from jaxgen.evaluation.samplers import mixture
 from jaxgen.files import provenance, sessions, workdir
 from jaxgen.files.logs import MetricsFile
 from jaxgen.metrics.extractors import statistics_file
@@ -91,7 +92,7 @@ def write(top: Path, config) -> None:
     workdir.write_atomic(folder / "failure.json", json.dumps({"kind": "not_finite", "seed": 0, "message": "nan"}))
     workdir.write_atomic(folder / "log.txt", "2026-11-22 13:13:25,665 INFO compiling 5 steps for 1 device(s) ...\n")
     facts = {**SAMPLER, "components": 1}
-    sampler = latent_samplers.LatentSampler(np.ones(1), np.zeros((1, 2)), np.eye(2)[None], facts)
+    sampler = mixture.Mixture(np.ones(1), np.zeros((1, 2)), np.eye(2)[None], facts)
     latent_samplers.save(sampler, folder / "latent_samplers" / "normal.npz")
     (folder / "samples").mkdir()
     Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save(folder / "samples" / "step_0000020.png")

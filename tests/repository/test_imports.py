@@ -18,7 +18,7 @@ ALLOWED = {
     "files": {"settings"},
     "ops": set(),
     "models": {"ops", "settings"},
-    "losses": {"ops", "settings"},
+    "losses": {"metrics", "ops", "settings"},
     "processes": {"ops"},
     "recipes": {"losses", "models", "ops", "settings"},
     "data": {"files", "settings"},

@@ -15,10 +15,12 @@ from jaxgen.data import table_codec
 from jaxgen.data.base import open_dataset
 from jaxgen.data.table import columns_of
 from jaxgen.errors import UserError
+from jaxgen.metrics.extractors import lpips_vgg
 from jaxgen.recipes.base import Batch
 from jaxgen.settings import checks, configuration, default, experiments, lookup, presets, run_config
 from jaxgen.settings.experiments import experiment
 from jaxgen.settings.unread_settings import NotedConfig
+from tests.helpers import random_vgg
 
 FOLDER = experiments.folder()
 # ml_collections 1.1.0 loads config files by a method that Python has deprecated.
@@ -37,6 +39,13 @@ TABLES = ("breast_cancer",)
 
 def load(path):
     return experiment(path.stem)
+
+
+@pytest.fixture(autouse=True)
+def _no_pretrained_weights(monkeypatch):
+    """A loss by VGG16 has a small network of random weights here."""
+    network = random_vgg.network()
+    monkeypatch.setattr(lpips_vgg, "load", lambda: network)
 
 
 @functools.cache
@@ -151,6 +160,7 @@ def test_an_experiment_takes_a_step(path):
 SMALL = {"latent_dim": 8, "discriminator_width": 4, "residual_blocks": 1, "hidden_layers": 2, "pack": 2}
 SMALL |= {"head_width": 4}  # headed_gan
 SMALL |= {"num_codes": 16, "code_dim": 4, "prior_width": 8, "prior_layers": 1, "prior_heads": 2}  # vq_vae
+SMALL |= {"level_dims": (3, 2), "level_widths": (6, 4)}  # ladder_vae
 SMALL |= {"channel_base": 64, "channel_max": 8, "mapping_layers": 2, "stddev_group": 2}  # stylegan2
 SMALL |= {"group_width": 2}  # r3gan
 
@@ -162,12 +172,16 @@ def tiny(path):
     # Two maxout units: of one, XLA's unoptimised program makes NaN where the usual one is finite.
     config.model.width = 10 if config.model.architecture == "goodfellow" else 4 if config.model.name == "unet" else 5
     config.batch_size = 4
+    config.recipe.update({"categories": 4, "joint_capacities": (1.0, 1.0)})
+    config.recipe.pseudo_inputs = min(config.recipe.pseudo_inputs, 3)
     if config.recipe.ada_pipeline:  # its geometry is tested by itself, and takes long to compile
         config.recipe.ada_pipeline = "c"
     if config.model.name == "r3gan":
         config.model.channel_multipliers, config.recipe.final_augment_p = (1, 1), 0.0
     config.recipe.n_critic = min(config.recipe.n_critic, 2)
     config.data.image_size = 20 if config.model.architecture == "pytorch_gan" else 8
+    if config.recipe.likelihood == "ms_ssim":  # two of its scales
+        config.data.image_size = 24
     for optimizer in config.optimizers.values():
         optimizer.warmup_steps = 0
         if optimizer.name == "sgd":  # gradients through a few weights of 0.005 would vanish beside float32 parameters

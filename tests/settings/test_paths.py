@@ -25,6 +25,8 @@ NAMES = {
             "ada_pipeline",
             "likelihood",
             "binarize",
+            "posterior",
+            "prior",
             "process",
             "sampler",
             "second_kind",
