@@ -14,20 +14,24 @@ from jaxgen.settings import lookup
 
 PACKAGE = Path(jaxgen.__file__).parent
 CHOICES = {
-    "data": """array breast_cancer cifar10 covid_radiography csv digits fashion_mnist folder gaussian_1d gaussian_grid
-        gaussian_ring ieee8023 mnist none svhn_cropped tfds""",
-    "models": """conv_vae dcgan ladder_vae mlp_gan mlp_vae point_gan residual_vae sngan stylegan2 tabular_gan
-        tabular_vae unet vq_vae""",
-    "recipes": "diffusion gan ladder_vae rae stylegan2 vae vq_vae",
+    "data": """array breast_cancer cifar10 covid_radiography csv digits fashion_mnist folder gaussian_1d
+        gaussian_grid gaussian_ring ieee8023 mnist none sprites stacked_mnist svhn_cropped tfds""",
+    "models": """bigan cgan cluster_gan cogan conv_vae dcgan energy_gan headed_gan ladder_vae mlp_gan mlp_vae
+        point_gan r3gan residual_vae sngan stylegan2 tabular_gan tabular_vae unet vae_gan vq_vae""",
+    "recipes": """acgan adversarial_autoencoder began bigan cluster_gan cogan diffusion ebgan factor_vae gan infogan
+        ladder_vae r3gan rae semi_supervised_gan stylegan2 vae vae_gan vq_vae""",
     "recipes.posteriors": "categorical gamma gaussian joint",
     "recipes.priors": "normal vamp",
     "losses.reconstruction": "log_cosh ms_ssim perceptual",
     "processes": "edm flow_matching",
+    "losses.regularizers": "capacity dip_i dip_ii mmd sliced_wasserstein total_correlation",
     "evaluation.samplers": "gaussian_mixture maf normal two_stage",
-    "metrics": """active_units bits_per_dim c2st_forest c2st_logistic class_histogram class_ratio closest_record
-        correlation_similarity coverage density duplicate_rows duplicates fd_efficientnet_lite0 feature_distance
-        feature_path_length fid fid_infinity frechet_columns inception_score kid ks_complement lpips_alex lpips_vgg
-        memorisation modes ms_ssim pairwise_ms_ssim parzen perceptual_path_length precision psnr recall ssim tstr
+    "metrics": """active_units ari ari_k_means bits_per_dim c2st_forest c2st_logistic class_histogram class_ratio
+        classification_accuracy_score closest_record cluster_accuracy cluster_accuracy_k_means conditional_accuracy
+        correlation_similarity coverage dci density duplicate_rows duplicates factor_vae_score fd_efficientnet_lite0
+        feature_distance feature_path_length fid fid_infinity frechet_columns inception_score intra_class_fid kid
+        ks_complement label_accuracy lpips_alex lpips_vgg memorisation mig modes ms_ssim nmi nmi_k_means
+        pairwise_ms_ssim parzen perceptual_path_length precision psnr recall sap sap_svc ssim stacked_modes tstr
         wasserstein_1d""",
     "metrics.extractors": "efficientnet_lite0 inception",
     "trackers": "mlflow tensorboard wandb",

@@ -20,4 +20,4 @@ def fit(latents: np.ndarray, settings, seed: int, facts: Mapping[str, Any]) -> m
     Raises:
       UserError: fewer latents than components.
     """
-    return mixture.fit("gaussian_mixture", latents, settings.mixture_components, seed, facts)
+    return mixture.fit_gaussians("gaussian_mixture", latents, settings.mixture_components, seed, facts)

@@ -40,7 +40,7 @@ class Mixture(NamedTuple):
         return {"weights": self.weights, "means": self.means, "factors": self.factors}
 
 
-def fit(name: str, latents: np.ndarray, components: int, seed: int, facts: Mapping[str, Any]) -> Mixture:
+def fit_gaussians(name: str, latents: np.ndarray, components: int, seed: int, facts: Mapping[str, Any]) -> Mixture:
     """A mixture by EM from k-means. One component is the normal distribution of the latents' mean and covariance.
 
     Raises:

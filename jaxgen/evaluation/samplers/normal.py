@@ -18,4 +18,4 @@ def facts(settings) -> dict:
 def fit(latents: np.ndarray, settings, seed: int, facts: Mapping[str, Any]) -> mixture.Mixture:
     """The normal distribution with the mean and covariance of the latents [N, Z]."""
     del settings
-    return mixture.fit("normal", latents, 1, seed, facts)
+    return mixture.fit_gaussians("normal", latents, 1, seed, facts)
