@@ -139,7 +139,12 @@ def r3gan(
             r2, fake_logits = r1_and_logits(critic_of(params, labels, key_fake, p), fakes)
             r1, r2 = jnp.mean(r1), jnp.mean(r2)
             value = jnp.mean(loss.discriminator_loss(real_logits, fake_logits))
-            metrics = {"loss": value, "r1": r1, "r2": r2, **observer.of_logits(real_logits, fake_logits)}
+            metrics = {
+                "loss": value,
+                "r1_penalty": r1,
+                "r2_penalty": r2,
+                **observer.of_logits(real_logits, fake_logits),
+            }
             metrics["accuracy_pairs"] = jnp.mean(real_logits > fake_logits, dtype=jnp.float32)
             return value + gamma * (r1 + r2), Outcome(stats, metrics, averages=pairs)
 
