@@ -42,7 +42,9 @@ def _zeros(side):
     return jnp.zeros((1, side, side, 1))
 
 
-@pytest.mark.parametrize(("architecture", "side"), [("radford", 8), ("pytorch_gan", 20)])
+@pytest.mark.parametrize(
+    ("architecture", "side"), [("radford", 8), pytest.param("pytorch_gan", 20, marks=pytest.mark.full)]
+)
 def test_the_first_output_is_dcgan_s_logit_of_the_same_weights(architecture, side):
     shape = (side, side, 1)
     gan, config = model(shape, (1, 3), architecture=architecture, width=4)
