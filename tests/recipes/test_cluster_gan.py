@@ -65,6 +65,13 @@ def test_cluster_gan_finds_three_clusters():
     np.testing.assert_allclose(one_hot.mean(0), 1 / 3, atol=0.04)
     np.testing.assert_allclose(np.std(latents[:, :2], axis=0), 1, atol=0.04)
     made = recipe.views["decode"](state, latents)
+    params = state["ema"].params
+    deviations = jnp.array([0.1, 0.1, 1, 1, 1])
+    np.testing.assert_allclose(made, Makes().apply({"params": params["generator"]}, latents * deviations), atol=1e-5)
+    found = np.asarray(Looks(5).apply({"params": params["encoder"]}, images))
+    probabilities = np.exp(found[:, 2:]) / np.exp(found[:, 2:]).sum(axis=1, keepdims=True)
+    expected = np.concatenate([found[:, :2] / 0.1, probabilities], axis=1)
+    np.testing.assert_allclose(recipe.views["encode"](state, images)[0], expected, rtol=1e-3, atol=1e-4)
     assert np.mean(recipe.views["clusters"](state, made) == one_hot.argmax(axis=1)) > 0.95
     again = recipe.views["reconstruct"](state, images)
     assert np.mean(np.asarray(recipe.views["clusters"](state, again)) == clusters) > 0.9
