@@ -5,6 +5,7 @@ import types
 import jax
 import numpy as np
 import pytest
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxgen.metrics import classification_accuracy_score, classifier, conditional_accuracy, intra_class_fid
 from jaxgen.metrics.image_set import ImageSet, ImageSource
@@ -59,7 +60,10 @@ def test_it_learns_classes_of_unseen_images(monkeypatch):
     images, labels = corners(150, 2)
     assert trained.accuracy(images, labels) > 0.97
     assert (trained.examples, trained.steps) == (160, 40)
-    assert np.array_equal(trained.classes_of_all(images[:3]), np.asarray(trained.classes_of(images[:3])))
+    seen = trained.classes_of_all(images)
+    assert np.array_equal(seen[:3], np.asarray(trained.classes_of(images[:3])))
+    spread = jax.device_put(images[:148], NamedSharding(Mesh(jax.devices()[:4], "x"), PartitionSpec("x")))
+    assert np.array_equal(np.asarray(trained.classes_of(spread)), seen[:148])
 
 
 def test_shifted_images_are_parts_of_their_padded_selves():
