@@ -108,7 +108,7 @@ def of(images: ImageSet, classes: int, count: int = 0) -> Classifier:
 
     def load(path: Path) -> Classifier:
         with statistics_file.arrays_of(path) as arrays:
-            params = unflatten_dict({name: jnp.asarray(arrays[name]) for name in arrays}, sep="/")
+            params = unflatten_dict({name: np.array(arrays[name]) for name in arrays}, sep="/")
             shapes = jax.eval_shape(network.init, jax.random.key(0), jnp.zeros((1, *images.images.shape[1:])))["params"]
             if jax.tree.map(jnp.shape, params) != jax.tree.map(jnp.shape, shapes):
                 raise statistics_file.Mismatch("it holds another network")

@@ -141,7 +141,8 @@ def test_factor_vae_score_of_known_codes(monkeypatch):
 
 
 def test_a_vote_is_the_least_normalised_variance():
-    codes, factors = PERFECT[:600] * np.array([1, 10, 100, 1, 1]) + 0.1 * NOISE[:600], FACTORS[:600, :2]
+    codes = (PERFECT + 0.1 * NOISE)[:600] * np.array([1, 100, 10, 1, 1])
+    factors = FACTORS[:600, :2]
     votes = factor_vae_score.votes_of(codes, factors, 400, np.random.default_rng(0))
     np.testing.assert_array_equal(votes[:, 0], votes[:, 1])
     assert 150 < votes[:, 1].sum() < 250
