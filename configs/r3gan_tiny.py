@@ -18,7 +18,7 @@ def get_config():
     small = {"width": 24, "channel_multipliers": (1, 2, 2), "residual_blocks": 1, "bfloat16_resolutions": 0}
     config.model.update(small)
     short = {"burn_in_kimg": 64.0, "ema_kimg": 5.0, "final_learning_rate": 1e-4}
-    config.recipe.update({**short, "r1_gamma": 0.1, "final_r1_gamma": 0.02, "final_augment_p": 0.0})
+    config.recipe.update({**short, "r1_gamma": 1.0, "final_r1_gamma": 0.1, "final_augment_p": 0.0})
     config.batch_size = 64
     for player in (config.optimizers.generator, config.optimizers.discriminator):
         player.learning_rate = 5e-4
