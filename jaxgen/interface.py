@@ -6,6 +6,7 @@ Arrays are NumPy arrays. Wrong input raises `jaxgen.UserError`. Messages go to t
 import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -26,7 +27,7 @@ from jaxgen.runs.sources import Options, open_run
 from jaxgen.settings import checks, default, paths
 from jaxgen.study import definition
 from jaxgen.training.lanes import folder_of, seeds_of
-from jaxgen.views.views import in_batches
+from jaxgen.views.views import classes_for, in_batches
 
 __all__ = ["Run", "load", "train"]
 
@@ -107,30 +108,42 @@ class Run:
         """
         return self.sample(latents=latents, labels=labels, batch_size=batch_size)
 
-    def reconstruct(self, images: np.ndarray, *, batch_size: int = 64) -> np.ndarray:
-        """Reconstructions of images. Both are uint8 [n, H, W, C]."""
-        view = self._view("reconstruct")
-        return _batched(lambda images: view(self._players, images), batch_size, self._images(images))
+    def reconstruct(
+        self, images: np.ndarray, *, labels: int | Sequence[int] | np.ndarray | None = None, batch_size: int = 64
+    ) -> np.ndarray:
+        """Reconstructions of images. Both are uint8 [n, H, W, C].
 
-    def encode(self, images: np.ndarray, *, batch_size: int = 64) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and log-variance of the latents of images uint8 [n, H, W, C]. Both are float32 [n, Z]."""
-        view = self._view("encode")
-        return _batched(lambda images: view(self._players, images), batch_size, self._images(images))
+        labels: the images' classes, for a conditional model.
+        """
+        return self._of_images("reconstruct", images, labels, batch_size)
+
+    def encode(
+        self, images: np.ndarray, *, labels: int | Sequence[int] | np.ndarray | None = None, batch_size: int = 64
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and log-variance of the latents of images uint8 [n, H, W, C]. Both are float32 [n, Z].
+
+        labels: the images' classes, for a conditional model.
+        """
+        return self._of_images("encode", images, labels, batch_size)
 
     def log_likelihood(
-        self, images: np.ndarray, *, seed: int = 0, samples: int = 0, batch_size: int = 64
+        self,
+        images: np.ndarray,
+        *,
+        labels: int | Sequence[int] | np.ndarray | None = None,
+        seed: int = 0,
+        samples: int = 0,
+        batch_size: int = 64,
     ) -> np.ndarray:
         """A lower bound in nats, float32 [n], on the log-likelihood of images uint8 [n, H, W, C].
 
         Args:
+          labels: the images' classes, for a conditional model. The bound is then on log p(image | class).
           samples: draws from the posterior of each image. 0 takes `config.evaluation.likelihood_samples`.
         """
-        view, key = self._view("log_likelihood"), run_views.evaluation_key(self._with_seed(seed).config)
-        key, draws = jax.random.fold_in(key, 1), samples or self.config.evaluation.likelihood_samples
-        images = self._images(images)
-        return _batched(
-            lambda images, ids: view(self._players, images, key, ids, draws), batch_size, images, np.arange(len(images))
-        )
+        key = jax.random.fold_in(run_views.evaluation_key(self._with_seed(seed).config), 1)
+        draws = samples or self.config.evaluation.likelihood_samples
+        return self._of_images("log_likelihood", images, labels, batch_size, key=key, samples=draws)
 
     def open(self, options: Options, flag: str) -> ImageSource:
         """This run as `--real` or `--fake` of `jaxgen.evaluate` (`jaxgen.runs.sources.open_source`)."""
@@ -143,6 +156,28 @@ class Run:
                 f"{name}. It offers {', '.join(sorted(self.offers))}"
             )
         return getattr(self._opened.views, name)
+
+    def _of_images(
+        self,
+        name: str,
+        images: np.ndarray,
+        labels: int | Sequence[int] | np.ndarray | None,
+        batch_size: int,
+        **given: Any,
+    ) -> PyTree:
+        """A view of images, and of their classes where the model needs them. given: other arguments of the view."""
+        view, images = self._view(name), self._images(images)
+        conditional = bool(classes_for(view, None))
+        if conditional and labels is None:
+            raise UserError(f"{self.folder}: the model knows the class of an image. Give {name}() the labels of images")
+        numbers = np.arange(len(images))
+        classes = numbers if labels is None else self._classes(labels, len(images))
+
+        def of_batch(images, ids, classes):
+            more = {"ids": ids} if given else {}
+            return view(self._players, images, **given, **more, **classes_for(view, classes))
+
+        return _batched(of_batch, batch_size, images, numbers, classes)
 
     def _with_seed(self, seed: int) -> Session:
         config = self._opened.config.copy_and_resolve_references()

@@ -144,6 +144,7 @@ def _prepare(
         flops_per_step=flops,
         data=data,
         test_images=opened.test.images,
+        test_labels=opened.test.labels,
         views=opened.views,
         checkpoints=checkpoints,
         clock=opened.clock,

@@ -46,8 +46,9 @@ def evaluate(
       real: the reference split, its images uint8 [N, H, W, C], or an `ImageSet`. An `ImageSet` keeps its features
         between calls, so that several models can be measured against it.
       views: `metrics.base.VIEWS` and others, by name. A view is called with the arguments that its parameters name:
-        `ids`, `images`, `epsilon`. They are on host or device. n is always batch_size, or this process's share of it.
-        The last batch is padded with its last example, and the padding is dropped. None means an absent view.
+        `ids`, `images`, `image_labels`, `epsilon`. They are on host or device. n is always batch_size, or this
+        process's share of it. The last batch is padded with its last example, and the padding is dropped. None means
+        an absent view.
       split: name of the reference split, for the record, if `real` does not know its name.
       train: the training split, for metrics of memorisation and metrics of labelled examples.
       facts: further facts of a view, by its name: {"points": {"centres": ..., "std": ...}}.
@@ -147,6 +148,8 @@ class _Evaluation:
     def offered(self) -> list[str]:
         """Names of the views that there are, in the order in which they are measured."""
         names = [name for name in dict.fromkeys((*VIEWS, *self.views)) if name in self.views]
+        if self.real.labels is None:
+            names = [name for name in names if "image_labels" not in self.takes[name]]
         return [name for name in names if self.real.images is not None or "images" not in self.takes[name]]
 
     def image_shape(self) -> tuple[int, ...]:
@@ -247,7 +250,8 @@ class _Evaluation:
     def batch(self, view: str, ids: np.ndarray, count: int, epsilon: float | None) -> OutputBatch:
         takes = self.takes[view]
         real = self.place(self.real.images[ids]) if "images" in takes else None
-        given = {"ids": ids, "images": real, "epsilon": epsilon}
+        labels = self.real.labels[ids] if "image_labels" in takes else None
+        given = {"ids": ids, "images": real, "image_labels": labels, "epsilon": epsilon}
         output = self.views[view](**{name: value for name, value in given.items() if name in takes})
         if view in (*SAMPLE_VIEWS, *PAIR_VIEWS):
             expected = (len(ids), *self.image_shape())

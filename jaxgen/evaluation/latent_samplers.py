@@ -4,9 +4,11 @@ A VAE's aggregate posterior differs from its prior. A density fitted to the post
 better samples (ex-post density estimation, Ghosh et al. 2020, section 4, Tolstikhin et al. 2018).
 """
 
+import inspect
 import json
 import logging
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
@@ -81,17 +83,21 @@ def _module(name: str) -> ModuleType:
     return lookup.module("evaluation.samplers", name, "config.evaluation.latent_samplers")
 
 
-def posterior_draws(encode, images, key: jax.Array, batch_size: int, workers: Workers = ALONE) -> np.ndarray:
+def posterior_draws(
+    encode, images, key: jax.Array, batch_size: int, workers: Workers = ALONE, labels: np.ndarray | None = None
+) -> np.ndarray:
     """One draw from the posterior of each image: draws of the aggregate posterior, float32 [N, Z].
 
     Args:
-      encode: uint8 [n, H, W, C] -> mean, log-variance [n, Z].
+      encode: uint8 [n, H, W, C] -> mean, log-variance [n, Z]. With `labels`, it takes `image_labels` too.
       images: uint8 [N, H, W, C], an array or images that stream from disk.
       workers: the processes that share the work. All get all draws.
+      labels: int32 [N], the classes of the images, for an encoder that needs them.
     """
     draws, stream = [], ExampleStream(batch_size, workers=workers)
     for ids, count in stream(len(images), "latents"):
-        mean, log_variance = (np.asarray(part) for part in encode(images[ids]))
+        of_class = {} if labels is None else {"image_labels": labels[ids]}
+        mean, log_variance = (np.asarray(part) for part in encode(images[ids], **of_class))
         _, normal = noise(key, ids, mean.shape[1])
         draws.append(stream.gather(mean + np.exp(0.5 * log_variance) * np.asarray(normal), count))
     return np.concatenate(draws)
@@ -134,6 +140,8 @@ def fitted(
     """
     config, settings = opened.config, opened.config.evaluation
     images = opened.train.images
+    parameter = inspect.signature(opened.views.encode).parameters.get("image_labels")
+    labels = opened.train.labels if parameter is not None and parameter.default is parameter.empty else None
     count = min(settings.sampler_images or len(images), len(images))
     samplers = {}
     for name in dict.fromkeys(names):
@@ -148,7 +156,7 @@ def fitted(
             log.info("fitting latent sampler %r to %d training images ...", name, count)
             key = jax.random.fold_in(jax.random.key(settings.seed), 5)
             latents = posterior_draws(
-                lambda batch: opened.views.encode(players, batch), images[:count], key, settings.batch_size, workers
+                partial(opened.views.encode, players), images[:count], key, settings.batch_size, workers, labels
             )
             # All fit, and are refused alike; the first one's sampler is that of all, to the last bit.
             samplers[name] = workers.tell(fit(name, latents, settings, settings.seed, facts))

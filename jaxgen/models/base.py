@@ -41,6 +41,32 @@ class VAE(NamedTuple):
     conditional: bool = False
 
 
+def classes_of(config, num_classes: int) -> int:
+    """The number of classes that a network knows: `num_classes` with `config.conditional`, else 0.
+
+    Raises:
+      UserError: a conditional network for data without classes.
+    """
+    if config.conditional and not num_classes:
+        raise UserError("config.model.conditional=True needs data with class labels, but these data have none")
+    return num_classes if config.conditional else 0
+
+
+def with_class(vectors: jax.Array, labels: jax.Array | None, num_classes: int) -> jax.Array:
+    """Vectors [..., N] with the class one-hot behind them, [..., N + num_classes]. Without classes: as they are."""
+    if not num_classes:
+        return vectors
+    return jnp.concatenate([vectors, jax.nn.one_hot(labels, num_classes, dtype=vectors.dtype)], axis=-1)
+
+
+def with_class_maps(images: jax.Array, labels: jax.Array | None, num_classes: int) -> jax.Array:
+    """Images [B, H, W, C] with a channel of ones for their class behind them, and of zeros for every other class."""
+    if not num_classes:
+        return images
+    maps = jax.nn.one_hot(labels, num_classes, dtype=images.dtype)[:, None, None]
+    return jnp.concatenate([images, jnp.broadcast_to(maps, (*images.shape[:-1], num_classes))], axis=-1)
+
+
 # |log variance| stays below this: float32 holds exp of it, and its square, with room.
 _LOG_VARIANCE_BOUND = 15.0
 

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen.errors import UserError
-from jaxgen.models.base import GAN
+from jaxgen.models.base import GAN, with_class
 from jaxgen.ops.layers import BatchNorm, ChannelDropout, Dense
 from jaxgen.settings.number_ranges import AT_LEAST_ONE, require
 
@@ -49,13 +49,6 @@ def check(config, layout: Layout, name: str) -> None:
             "data.name=breast_cancer or csv, or another model"
         )
     require(config, "config.model", AT_LEAST_ONE, "hidden_layers")
-
-
-def with_class(x: jax.Array, labels: jax.Array | None, num_classes: int) -> jax.Array:
-    """`x` [..., D] with the class one-hot behind it, if there are classes."""
-    if not num_classes:
-        return x
-    return jnp.concatenate([x, jax.nn.one_hot(labels, num_classes, dtype=x.dtype)], axis=-1)
 
 
 class TabularGenerator(nn.Module):

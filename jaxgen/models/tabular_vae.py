@@ -4,8 +4,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxgen.models.base import VAE, posterior
-from jaxgen.models.tabular_gan import Layout, check, with_class
+from jaxgen.models.base import VAE, posterior, with_class
+from jaxgen.models.tabular_gan import Layout, check
 from jaxgen.ops.layers import Dense
 
 VECTORS = TABLES = True

@@ -64,3 +64,13 @@ def whole(shares: list[jax.Array], axes: list[int]) -> list[jax.Array]:
         arrays[i] = jnp.moveaxis(parts, 0, axis).reshape(shape).astype(share.dtype)
         start += size
     return arrays
+
+
+def whole_batch(x: jax.Array) -> jax.Array:
+    """The rows [B, ...] of all devices in the order of the global batch, from this device's. Inside `shard_map`.
+
+    The order is that of `jaxgen.ops.random.example_ids`. Gradients flow back to every device's rows.
+    """
+    if jax.lax.axis_size(DATA_AXIS) == 1:
+        return x
+    return jax.lax.all_gather(x, DATA_AXIS, axis=1).reshape(-1, *x.shape[1:])

@@ -43,12 +43,14 @@ class Recipe(NamedTuple):
     """An objective that trains networks. The loop needs nothing else.
 
     A recipe module with `VECTORS = True` has a `build` that also takes (D,) as `image_shape`. With `TABLES = True` it
-    takes one more argument, `table`, for vectors that are rows of a table (`Table`).
+    takes one more argument, `table`, for vectors that are rows of a table (`Table`). A `build` with a parameter
+    `num_examples` gets the number of training examples, or 0 where it is not known.
     init: `(key) -> state`, a pytree.
     update: `(state, batch: Batch, key, step) -> state, {name: scalar}`. Called inside `shard_map` over `DATA_AXIS`.
     views: functions of the trained state, by name. All are pure and independent of the number of devices. A view's
       parameter names define its inputs. Any name is possible. A view with no inputs beyond `state`, `key`, `ids`,
-      `labels`, `images` and `samples` is evaluated by metrics that name it in NEEDS. jaxgen itself uses these views:
+      `labels`, `images`, `image_labels` and `samples` is evaluated by metrics that name it in NEEDS. jaxgen
+      itself uses these views:
       "sample": `(state, key, ids [n], labels [n] or None) -> images [n, H, W, C]` in [-1, 1],
       "points": the same for vectors, in place of "sample", -> [n, D] in the data's units,
       "latents": `(key, ids [n]) -> latents [n, ...]` and "decode": `(state, latents, labels) -> images` or points,
@@ -62,6 +64,7 @@ class Recipe(NamedTuple):
       "encode": `(state, images) -> mean [n, Z], log_variance [n, Z]` of the posterior,
       "clusters": `(state, images) -> int32 [n]`, the cluster of each image, learned without labels,
       "log_likelihood": `(state, images, key, ids [n], samples) -> nats [n]`, a bound from `samples` draws.
+      A view with the parameter `image_labels` gets the classes int32 [n] of `images`. `labels` are those of samples.
     images: names of the views that make images in [-1, 1], if the data are images.
     facts: facts about a view for evaluation, by its name, such as {"log_likelihood": {"dimensions": 784, ...}}.
     batches: number of batches of real images in one update (n_critic for a GAN).

@@ -2,6 +2,8 @@
 
 import inspect
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -12,6 +14,7 @@ from ml_collections import ConfigDict
 from jaxgen.errors import UserError
 from jaxgen.losses import elbo
 from jaxgen.losses.likelihoods import Likelihood, likelihood_facts, likelihood_of
+from jaxgen.losses.regularizers import Codes
 from jaxgen.models.base import VAE
 from jaxgen.ops.pixels import GRAY_LEVEL
 from jaxgen.ops.random import example_ids, example_uniform
@@ -24,16 +27,15 @@ from jaxgen.recipes.base import (
     Table,
     apply_eval,
     apply_train,
-    average_over_devices,
     descend,
     init_network,
 )
 from jaxgen.recipes.optimizers import optimizer_of
-from jaxgen.recipes.posteriors.base import posterior_of
+from jaxgen.recipes.posteriors.base import Draws, posterior_of
 from jaxgen.recipes.priors.base import prior_of
 from jaxgen.recipes.tables import layout_for, views_of_table
+from jaxgen.recipes.vae_objective import POINT, Terms, objective_of
 from jaxgen.settings import lookup
-from jaxgen.settings.number_ranges import AT_LEAST_ONE, NOT_NEGATIVE, require
 
 # Nats of KL, on average over the batch, below which a latent dimension counts as collapsed onto the prior.
 _COLLAPSED = 0.01
@@ -41,17 +43,28 @@ _COLLAPSED = 0.01
 TABLES = True
 
 
-def build(config, image_shape: tuple[int, ...], num_classes: int, table: Table | None = None) -> Recipe:
-    """The recipe of a config. Arguments and errors as for `jaxgen.recipes.gan.build`."""
+def build(
+    config,
+    image_shape: tuple[int, ...],
+    num_classes: int,
+    table: Table | None = None,
+    *,
+    num_examples: int = 0,
+    penalty: Callable | None = None,
+) -> Recipe:
+    """The recipe of a config. Arguments and errors as for `jaxgen.recipes.gan.build`.
+
+    num_examples, penalty: as for `jaxgen.recipes.vae_objective.objective_of`.
+    """
     likelihood = likelihood_of(config.recipe, None if table is None else table.layout)
     model = model_of(config, image_shape, num_classes, likelihood, table)
     if not isinstance(model, VAE):
         raise UserError(f"config.model.name={config.model.name!r} is no VAE, but recipe 'vae' needs one")
-    _check_objective(config.recipe)
-    if config.recipe.iwae_samples > 1 and not likelihood.normalised:
+    draws = config.recipe.iwae_samples * config.recipe.iwae_bounds
+    if draws > 1 and not likelihood.normalised:
         raise UserError(
             f"config.recipe.likelihood={config.recipe.likelihood!r} is a loss and no likelihood, so it has no "
-            "importance-weighted bound. Leave config.recipe.iwae_samples at 1"
+            "importance-weighted bound. Leave config.recipe.iwae_samples and iwae_bounds at 1"
         )
     return vae(
         model,
@@ -60,18 +73,9 @@ def build(config, image_shape: tuple[int, ...], num_classes: int, table: Table |
         image_shape=image_shape,
         settings=config.recipe,
         table=table,
+        num_examples=num_examples,
+        penalty=penalty,
     )
-
-
-def _check_objective(settings: ConfigDict) -> None:
-    require(settings, "config.recipe", AT_LEAST_ONE, "iwae_samples")
-    require(settings, "config.recipe", NOT_NEGATIVE, "beta_warmup", "free_bits")
-    changed = [key for key, usual in (("beta", 1), ("beta_warmup", 0), ("free_bits", 0)) if settings[key] != usual]
-    if settings.iwae_samples > 1 and changed:
-        raise UserError(
-            f"config.recipe.iwae_samples={settings.iwae_samples} trains an importance-weighted bound without a KL "
-            f"term to change. Leave config.recipe.{changed[0]} at its default, or iwae_samples at 1"
-        )
 
 
 def model_of(
@@ -98,16 +102,19 @@ def vae(
     image_shape: tuple[int, ...],
     settings: ConfigDict,
     table: Table | None,
+    num_examples: int = 0,
+    penalty: Callable | None = None,
 ) -> Recipe:
-    """VAE recipe from its parts. settings: `config.recipe`.
+    """VAE recipe from its parts. settings: `config.recipe`. num_examples, penalty: as for `objective_of`.
 
     State: `{vae, ema}`, each with encoder, decoder and likelihood.
     """
     encoder, decoder, latent_dim, conditional = model
     posterior = posterior_of(settings, latent_dim)
     prior = prior_of(settings, model, posterior, image_shape)
-    beta, beta_warmup, free_bits = settings.beta, settings.beta_warmup, settings.free_bits
-    draws, ema_decay = settings.iwae_samples, settings.ema_decay  # draws of the latents of each example
+    objective = objective_of(settings, num_examples, penalty, posterior.penalty)
+    ema_decay = settings.ema_decay
+    draws, deterministic = objective.draws, objective.deterministic  # draws of the latents of each example
 
     def init(key):
         key_e, key_d = jax.random.split(key)
@@ -124,7 +131,7 @@ def vae(
         return (jnp.repeat(labels, times, axis=0) if times > 1 else labels,) if conditional else ()
 
     def forward(params, stats, step, images, labels, key):
-        """A pass in training mode with `draws` latents of each example: terms of the bound, and statistics."""
+        """A pass in training mode with `draws` latents of each example: `Terms`, and statistics."""
         keys = [jax.random.fold_in(key, i) for i in range(4)]
         ids = example_ids(images.shape[0])
         observed = likelihood.observe(images, keys[0], ids)
@@ -133,7 +140,9 @@ def vae(
             return apply_train(encoder, params["encoder"], stats["encoder"], images, *labels, key=keys[1])
 
         encoded, encoder_stats = encode(observed, *condition(labels))
-        drawn = posterior.draw(encoded, keys[2], ids, draws, step)
+        if deterministic:
+            encoded = encoded[0], jnp.full_like(encoded[1], POINT)
+        drawn = Draws(encoded[0]) if deterministic else posterior.draw(encoded, keys[2], ids, draws, step)
         target = jnp.repeat(observed, draws, axis=0) if draws > 1 else observed
         inputs = (drawn.latents, *condition(labels, draws))
         outputs, decoder_stats = apply_train(decoder, params["decoder"], stats["decoder"], *inputs, key=keys[3])
@@ -146,45 +155,31 @@ def vae(
             log_ratio = log_ratio + prior.log_over_normal(parts, drawn.latents)
             kl = -jnp.mean(log_ratio.reshape(-1, draws), axis=1, keepdims=True)
         log_weights = None if log_ratio is None else (log_likelihood + log_ratio).reshape(-1, draws)
+        codes = Codes(drawn.latents[::draws], *encoded, kl)
         stats = {"encoder": encoder_stats, "decoder": decoder_stats}
-        return log_likelihood.reshape(-1, draws), kl, log_weights, stats
+        return Terms(log_likelihood.reshape(-1, draws), kl, log_weights, codes), stats
 
     def update(state, batch: Batch, key, step):
         images = batch.images[0]
         labels = batch.labels[0] if conditional else None
         keys = jax.random.split(key, images.shape[0])
-        weight = elbo.beta_at(step, beta, beta_warmup)
 
         def loss_fn(params, stats, part):
-            log_likelihood, kl, log_weights, stats = forward(params, stats, step, *part)
-            log_likelihood = jnp.mean(log_likelihood, axis=1)
-            if draws > 1:
-                loss = -jnp.mean(elbo.importance_weighted_bound(log_weights, axis=1))
-            elif posterior.penalty:
-                mean_kl = average_over_devices(jnp.mean(kl, axis=0))
-                loss = posterior.penalty(mean_kl, step) - jnp.mean(log_likelihood)
-            elif free_bits:
-                mean_kl = average_over_devices(jnp.mean(kl, axis=0))
-                loss = weight * elbo.free_bits_kl(mean_kl, free_bits) - jnp.mean(log_likelihood)
-            else:
-                loss = jnp.mean(elbo.negative_elbo(log_likelihood, kl, weight))
-            metrics = {
-                "loss": loss,
-                "negative_elbo": jnp.mean(elbo.negative_elbo(log_likelihood, kl)),
-                "kl": jnp.mean(jnp.sum(kl, axis=-1)),
-                "log_likelihood": jnp.mean(log_likelihood),
-            }
-            return loss, Outcome(stats, metrics, averages=jnp.mean(kl, axis=0))
+            key_objective = jax.random.fold_in(part[-1], 4)  # behind those of `forward`
+            loss, metrics, terms, new_stats = objective.loss(
+                lambda params: forward(params, stats, step, *part), params, key_objective, step, state
+            )
+            return loss, Outcome(new_stats, metrics, averages=jnp.mean(terms.kl, axis=0))
 
         player, outcome = descend(loss_fn, state["vae"], tx, (images, labels, keys))
-        active, parts = jnp.sum(outcome.averages > _COLLAPSED), outcome.averages.shape[0]
-        metrics = outcome.metrics | {"active_dimensions": 1.0 * active, "posterior_collapse": 1 - active / parts}
+        metrics = dict(outcome.metrics)
+        if not deterministic:
+            active, parts = jnp.sum(outcome.averages > _COLLAPSED), outcome.averages.shape[0]
+            metrics |= {"active_dimensions": 1.0 * active, "posterior_collapse": 1 - active / parts}
         if not likelihood.normalised:  # these are no numbers of a bound
             metrics["reconstruction_loss"] = -metrics.pop("log_likelihood")
-            del metrics["negative_elbo"]
+            metrics.pop("negative_elbo", None)
         metrics["weight_norm"] = optax.tree.norm(player.params)
-        if beta_warmup:
-            metrics["beta"] = weight
         for name, value in player.params["likelihood"].items():
             if name.startswith("log_") and value.ndim == 0:
                 metrics[name.removeprefix("log_")] = jnp.exp(value)
@@ -204,7 +199,7 @@ def vae(
         return likelihood.mean(outputs_of(state, latents, labels))
 
     def components(state):
-        return prior.components(state["ema"].params["prior"], lambda images: encoded_by(state, images))
+        return prior.components(state["ema"].params["prior"], lambda images: encode(state, images, None))
 
     def sample(state, key, ids, labels=None):
         latents = prior.draw(components(state), key, ids) if prior else posterior.prior(key, ids)
@@ -216,45 +211,50 @@ def vae(
     if table is not None:
         return Recipe(init, update, views_of_table(table, posterior.prior, decode, sample))
 
-    def encoded_by(state, images):
+    def encode(state, images, image_labels):
         ema = state["ema"]
-        return apply_eval(encoder, ema.params["encoder"], ema.stats["encoder"], images)
+        inputs = (images, *condition(image_labels))
+        first, second = apply_eval(encoder, ema.params["encoder"], ema.stats["encoder"], *inputs)
+        return first, jnp.full_like(second, POINT) if deterministic else second
 
-    def reconstruct(state, images):
+    def reconstruct(state, images, image_labels):
         """From the posterior's centre; the decoder's mean is the image."""
-        return decode(state, posterior.centre(encoded_by(state, images)))
+        return decode(state, posterior.centre(encode(state, images, image_labels)), image_labels)
 
-    def clusters(state, images):
+    def clusters(state, images, image_labels):
         """The most probable category of each image."""
-        return posterior.clusters(encoded_by(state, images))
+        return posterior.clusters(encode(state, images, image_labels))
 
-    def log_likelihood(state, images, key, ids, samples):
+    def log_likelihood(state, images, key, ids, samples, image_labels):
         """The importance-weighted bound log 1/K sum_k p(x, z_k) / q(z_k | x) (Burda et al. 2016, eq. 8), K draws."""
         ema, keys = state["ema"], jax.random.split(key, samples + 2)
         if not likelihood.discrete:
             # A density has no probability of a pixel value: noise of one gray level's width makes it a bound on one.
             images = images + (example_uniform(keys[0], ids, images.shape[1:]) - 0.5) * GRAY_LEVEL
         observed = likelihood.observe(images, keys[1], ids)
-        encoded = encoded_by(state, observed)
+        encoded = encode(state, observed, image_labels)
         parts = components(state) if prior else None
 
         def weight(key):
             z, log_ratio = posterior.exact(encoded, key, ids)
             if prior:
                 log_ratio = log_ratio + prior.log_over_normal(parts, z)
-            outputs = apply_eval(decoder, ema.params["decoder"], ema.stats["decoder"], z)
-            log_p = likelihood.log_prob(ema.params["likelihood"], outputs, observed)
+            log_p = likelihood.log_prob(ema.params["likelihood"], outputs_of(state, z, image_labels), observed)
             return log_p + log_ratio
 
         return elbo.importance_weighted_bound(jax.lax.map(weight, keys[2:]), axis=0)
 
-    facts = likelihood_facts(likelihood, math.prod(image_shape), "importance-weighted lower bound (Burda et al. 2016)")
-    views = {"sample": sample, "decode": decode, "reconstruct": reconstruct}
+    bounded = likelihood.normalised and not deterministic  # else there is no bound on a likelihood
+    views = {"sample": sample, "decode": decode}
+    if prior is None:  # latents of a learned prior would need the state
+        views["latents"] = posterior.prior
     offered = {
-        "latents": (prior is None, posterior.prior),  # of a learned prior they would need the state
-        "encode": (posterior.gaussian, encoded_by),
+        "reconstruct": (True, reconstruct),
+        "encode": (posterior.gaussian, encode),
         "clusters": (posterior.clusters, clusters),
-        "log_likelihood": (likelihood.normalised, log_likelihood),
+        "log_likelihood": (bounded, log_likelihood),
     }
-    views |= {name: view for name, (exists, view) in offered.items() if exists}
-    return Recipe(init, update, views, facts={"log_likelihood": facts} if likelihood.normalised else {})
+    of_images = {name: view for name, (exists, view) in offered.items() if exists}
+    views |= of_images if conditional else {name: partial(v, image_labels=None) for name, v in of_images.items()}
+    facts = likelihood_facts(likelihood, math.prod(image_shape), "importance-weighted lower bound (Burda et al. 2016)")
+    return Recipe(init, update, views, facts={"log_likelihood": facts} if bounded else {})

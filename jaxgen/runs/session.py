@@ -36,7 +36,7 @@ from jaxgen.views.views import Views, near_images
 # Views that make images between two latents.
 PATH_NEEDS = {"sample", "latents", "decode"}
 # What there is to call a view with.
-_KNOWN = {"state", "key", "ids", "labels", "images", "samples"}
+_KNOWN = {"state", "key", "ids", "labels", "images", "image_labels", "samples"}
 
 
 # What networks must know of the data, but for a table: (H, W, C) or (D,), and the number of classes, 0 without labels.

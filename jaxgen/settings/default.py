@@ -196,7 +196,8 @@ def get_config() -> ConfigDict:
     # For `dcgan` (`radford`), `sngan`, `point_gan`, `tabular_gan`: the discriminator has spectral normalisation.
     config.model.spectral_norm = False
     config.model.layer_norm = False  # For `sngan`: the discriminator has LayerNorm, for gradient penalties.
-    config.model.conditional = False  # For `sngan`, `stylegan2`, `unet`: the networks know the class.
+    # For `sngan`, `stylegan2`, `unet`, `conv_vae`, `mlp_vae`: the networks know the class.
+    config.model.conditional = False
     # For `point_gan`, `tabular_gan`, `tabular_vae`: the number of hidden layers in each network.
     config.model.hidden_layers = 3
     config.model.pack = 1  # For `tabular_gan`: the discriminator judges this number of rows together (PacGAN).
@@ -240,7 +241,8 @@ def get_config() -> ConfigDict:
     # Training
 
     config.recipe = ConfigDict()  # The objective. Each recipe reads some of these keys.
-    # The recipe: `gan`, `stylegan2`, `vae`, `ladder_vae`, `rae`, `vq_vae`, `diffusion`, or an import path.
+    # The recipe: `gan`, `stylegan2`, `vae`, `factor_vae`, `ladder_vae`, `rae`, `vq_vae`, `diffusion`, or an import
+    # path.
     config.recipe.name = "gan"
     # The decay of the moving average of the generator, the VAE or the denoiser. Samples come from this average. 0: no
     # average.
@@ -356,6 +358,31 @@ def get_config() -> ConfigDict:
     # A code starts anew if its share falls below this number, divided by `num_codes`. 0: never.
     config.recipe.revive_below = 0.01
 
+    # Bounds and regularisers of VAEs
+
+    # The number of bounds that are averaged, each of `iwae_samples` draws (MIWAE).
+    config.recipe.iwae_bounds = 1
+    config.recipe.iwae_elbo_share = 0.0  # This share of the trained bound is the ELBO of the same draws (CIWAE).
+    # The decoder learns from one bound of all draws, and the encoder from the mean of the bounds (PIWAE).
+    config.recipe.piwae = False
+    # The latents are the mean of the posterior, without noise (WAE). This needs `beta=0`.
+    config.recipe.deterministic_encoder = False
+    # A term of the loss that sees the latents of a whole batch: `total_correlation`, `dip_i`, `dip_ii`, `mmd`,
+    # `sliced_wasserstein`, `capacity`, or an import path. "": none.
+    config.recipe.regularizer = ""
+    # The weight of the regulariser, for all but `total_correlation`. In `factor_vae`: the weight of the density ratio.
+    config.recipe.regularizer_weight = 1.0
+    # For `total_correlation`: the weights of mutual information, total correlation and dimension-wise KL.
+    config.recipe.tc_weights = (1.0, 6.0, 1.0)
+    # For `total_correlation`: how a batch stands for the training images, `stratified` or `weighted` sampling.
+    config.recipe.tc_estimator = "stratified"
+    # For `dip_i`, `dip_ii`: the weight of the diagonal of the covariance, divided by that of the other entries.
+    config.recipe.dip_diagonal = 10.0
+    config.recipe.mmd_kernel = "imq"  # For `mmd`: the kernel, `imq` (inverse multiquadratics) or `rbf` (Gaussian).
+    config.recipe.projections = 50  # For `sliced_wasserstein`: the number of directions.
+    config.recipe.capacity = 25.0  # For `capacity`: the KL that the latents reach, in nats.
+    config.recipe.capacity_steps = 100_000  # For `capacity`: the number of steps in which it is reached.
+
     # Training of diffusion models
 
     # The way from data to noise: `edm`, `flow_matching`, or an import path.
@@ -376,7 +403,8 @@ def get_config() -> ConfigDict:
 
     config.optimizers = ConfigDict()  # Each network has an optimiser of its own.
     config.optimizers.generator = optimizer()  # For the generator, in the recipes `gan` and `stylegan2`.
-    config.optimizers.discriminator = optimizer()  # For the discriminator, in the recipes `gan` and `stylegan2`.
+    # For the discriminator, in the recipes `gan`, `stylegan2` and `factor_vae`.
+    config.optimizers.discriminator = optimizer()
     config.optimizers.vae = optimizer(learning_rate=1e-3, b1=0.9)  # For the networks of a VAE or a VQ-VAE.
     config.optimizers.prior = optimizer(learning_rate=1e-3, b1=0.9)  # For the prior of a VQ-VAE over its codes.
     config.optimizers.denoiser = optimizer(learning_rate=1e-3, b1=0.9)  # For the network of a diffusion model.

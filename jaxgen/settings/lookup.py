@@ -22,6 +22,7 @@ _MARKS = {
     "losses.reconstruction": ("build",),
     "processes": ("velocity", "loss"),
     "evaluation.samplers": ("fit", "restore"),
+    "losses.regularizers": ("build",),
     "metrics": ("NEEDS", "start"),
     "metrics.extractors": ("load", "WEIGHTS"),
     "trackers": ("open_tracker",),

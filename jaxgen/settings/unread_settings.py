@@ -20,6 +20,7 @@ _PART_OF = {
     "binarize": "likelihood",
     **dict.fromkeys(("log_cosh_sharpness", "reconstruction_weight"), "likelihood"),
     "pseudo_inputs": "prior",
+    "regularizer_weight": "regularizer",
     "r1_interval": "r1_gamma",
     **{f"path_length_{name}": "path_length_weight" for name in ("interval", "decay", "shrink")},
     **{f"ada_{name}": "ada_pipeline" for name in ("target", "initial_p", "interval", "kimg")},

@@ -1,5 +1,6 @@
 """The recipe of a config for data of a certain shape, and the sizes of its batches."""
 
+import inspect
 from types import ModuleType
 
 import numpy as np
@@ -38,6 +39,8 @@ def recipe_and_batching(
             "Use recipe.name=gan"
         )
     options = {} if table is None else {"table": table}
+    if "num_examples" in inspect.signature(module.build).parameters:
+        options["num_examples"] = train.images.shape[0]
     shape = train.images.shape[1:] if table is None else (table.width,)
     noted = NotedConfig(config)
     recipe = module.build(noted, shape, num_classes, **options)

@@ -29,7 +29,7 @@ from jaxgen.training.compiled_steps import CompiledSteps
 from jaxgen.training.lanes import Lane
 from jaxgen.training.streamed_split import TrainingData
 from jaxgen.views.sample_grids import reconstruction_grid, write_samples
-from jaxgen.views.views import Views
+from jaxgen.views.views import Views, classes_for
 
 log = logging.getLogger(__name__)
 _KINDS = ("compile", "step", "data", "evaluation", "samples", "checkpoint")
@@ -61,6 +61,7 @@ class TrainingRun(NamedTuple):
     flops_per_step: operations of all devices.
     data: the input of the steps.
     test_images: uint8 [n, H, W, C] (or vectors) on the host, for reconstructions and for pictures of points.
+    test_labels: int32 [n], or None.
     evaluate: `(lane, players of this lane, num_samples) -> {name: value}`, for evaluations during training.
     stop: asked after every dispatch.
     trackers: they show nothing in all processes but the primary.
@@ -73,6 +74,7 @@ class TrainingRun(NamedTuple):
     flops_per_step: float
     data: TrainingData
     test_images: np.ndarray
+    test_labels: np.ndarray | None
     views: Views
     checkpoints: Checkpoints
     clock: Clock
@@ -189,8 +191,8 @@ class RunFiles:
             own, folder = lane.players(run.mesh, players), lane.folder / "samples"
             picture = write_samples(lane.config, run.views, own, folder, step, run.test_images)
             run.trackers.picture(step, lane.seed, "samples", picture)
-            if "reconstruct" in run.views.names:
-                picture = reconstruction_grid(run.views, own, run.test_images)
+            if "reconstruct" in run.views.names and _can_reconstruct(run):
+                picture = reconstruction_grid(run.views, own, run.test_images, run.test_labels)
                 image_grids.save(picture, folder / f"reconstructions_{step:07d}.png")
                 run.trackers.picture(step, lane.seed, "reconstructions", picture)
 
@@ -215,6 +217,11 @@ class RunFiles:
         self.metrics.sync()
         self.metrics.close()
         write_timing(self._run, step)
+
+
+def _can_reconstruct(run: TrainingRun) -> bool:
+    """Whether the test images have the classes that the view may need."""
+    return run.test_labels is not None or not classes_for(run.views.reconstruct, None)
 
 
 def _named(tree) -> Iterator[tuple[str, jax.Array]]:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from jaxgen.files.workdir import write_atomic
 from jaxgen.pictures import image_grids, point_pictures
-from jaxgen.views.views import Views, in_batches, slerp
+from jaxgen.views.views import Views, classes_for, in_batches, slerp
 
 # Points of a picture, and points drawn at a time for a file.
 _DRAWN, _AT_ONCE = 2000, 1024
@@ -36,10 +36,10 @@ def sample_grid(config, views: Views, players):
     return image_grids.grid(images, config.sample.columns)
 
 
-def reconstruction_grid(views: Views, players, images: np.ndarray, count: int = 32):
-    """Pairs: a test image, and its reconstruction beside it."""
-    images = images[:count]
-    return image_grids.pairs(images, np.asarray(views.reconstruct(players, images)))
+def reconstruction_grid(views: Views, players, images: np.ndarray, labels: np.ndarray | None, count: int = 32):
+    """Pairs: a test image, and its reconstruction beside it. labels: the classes of all images, or None."""
+    images, classes = images[:count], classes_for(views.reconstruct, None if labels is None else labels[:count])
+    return image_grids.pairs(images, np.asarray(views.reconstruct(players, images, **classes)))
 
 
 def interpolation_grid(config, views: Views, decode: Callable, columns: int = 10) -> Image.Image:

@@ -11,7 +11,7 @@ from jaxgen.errors import UserError
 from jaxgen.metrics.active_units import kl_per_dimension
 from jaxgen.pictures import evaluation_pictures, image_grids
 from jaxgen.views.sample_grids import fixed_key
-from jaxgen.views.views import in_batches
+from jaxgen.views.views import classes_for, in_batches
 
 log = logging.getLogger(__name__)
 REACH, COLUMNS = 3.0, 9
@@ -31,6 +31,9 @@ def write(opened, players, path: Path, decode: Callable | None = None) -> None:
             opened.open_data()
         except UserError as error:
             log.warning("%s is left out, since it starts at a test image: %s", path.name, error)
+            return
+        if classes_for(opened.views.encode, None) and opened.test.labels is None:
+            log.warning("%s is left out, since the test images have no classes", path.name)
             return
     if (picture := draw(opened, players, decode)) is not None:
         image_grids.save(picture, path)
@@ -75,14 +78,25 @@ def walk(start: np.ndarray, axes, values) -> np.ndarray:
 
 def _decoded(opened, players, latents: np.ndarray) -> np.ndarray:
     # All of one class, where there are classes: only the latent changes.
-    return np.asarray(opened.views.decode(players, latents, np.zeros(len(latents), int)))
+    return np.asarray(opened.views.decode(players, latents, np.full(len(latents), _start_class(opened))))
+
+
+def _start_class(opened) -> int:
+    """The class of the test image at which the traversal starts, if its encoder knows the class, else 0."""
+    known = "encode" in opened.views.names and classes_for(opened.views.encode, None)
+    return int(opened.test.labels[0]) if known else 0
 
 
 def _encoded(opened, players) -> tuple[np.ndarray, np.ndarray]:
     """Posterior mean of the first test image [Z], and the KL of each dimension [Z]."""
     images, batch = opened.test.images, opened.config.evaluation.batch_size
     count = min(_ENCODED, len(images))
-    parts = in_batches(lambda ids: opened.views.encode(players, images[ids]), batch, np.arange(count))
+
+    def encode(ids):
+        classes = {"image_labels": opened.test.labels[ids]} if classes_for(opened.views.encode, None) else {}
+        return opened.views.encode(players, images[ids], **classes)
+
+    parts = in_batches(encode, batch, np.arange(count))
     mean, log_variance = (np.concatenate(part) for part in zip(*parts, strict=True))
     return mean[0], kl_per_dimension(mean, log_variance)
 

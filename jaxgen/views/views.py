@@ -16,14 +16,17 @@ from jaxgen.recipes.base import PyTree, Recipe
 from jaxgen.views import projection
 
 _GOLDEN = (5**0.5 - 1) / 2
+# Types of arrays that views take from the host, where not float32. None: as they are.
+_TYPES = {"ids": np.int32, "image_labels": np.int32, "images": None}
 
 
 class View:
     """A compiled view of a recipe. It is called like the recipe's function, but without `labels`.
 
-    `labels` belong to `ids`. If the function has labels but no ids, ids take the labels' place. Images are uint8 and
-    reach the function as float32 in [-1, 1]. Other arrays are float32. Strings, whole numbers and tuples are compiled
-    into the program. The result is float32, or uint8 if the view makes images.
+    `labels` belong to `ids`. If the function has labels but no ids, ids take the labels' place. `image_labels` are the
+    classes of `images`. Images are uint8 and reach the function as float32 in [-1, 1]. Other arrays are float32.
+    Strings, whole numbers and tuples are compiled into the program. The result is float32, or uint8 if the view makes
+    images.
 
     Args:
       function: the recipe's function. Its parameter names define its inputs (`recipes.base.Recipe`).
@@ -78,7 +81,7 @@ class View:
 
     def _placed_array(self, name: str, array: Any) -> jax.Array:
         if not isinstance(array, jax.Array):
-            array = np.asarray(array, {"ids": np.int32, "images": None}.get(name, np.float32))
+            array = np.asarray(array, _TYPES.get(name, np.float32))
         return placement.place(self._mesh, array) if array.ndim else array
 
 
@@ -92,6 +95,12 @@ def _without_labels(signature: inspect.Signature) -> inspect.Signature:
 
 def _as_float32(array: jax.Array) -> jax.Array:
     return array.astype(jnp.float32) if jnp.issubdtype(array.dtype, jnp.floating) else array
+
+
+def classes_for(view: Callable, labels: np.ndarray | None) -> dict[str, np.ndarray | None]:
+    """`{"image_labels": labels}` for a view that needs the classes of its images, else {}."""
+    parameter = inspect.signature(view).parameters.get("image_labels")
+    return {} if parameter is None or parameter.default is not parameter.empty else {"image_labels": labels}
 
 
 def in_batches(compute: Callable, size: int, *arrays: np.ndarray) -> Iterator[PyTree]:

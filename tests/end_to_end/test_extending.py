@@ -117,8 +117,9 @@ def test_own_loss_and_penalty(home):
 
 
 @pytest.mark.full
-def test_own_likelihood(home):
+def test_own_likelihood_and_regularizer(home):
     lines, evaluation, _ = trained(home, "my_vae.py")
+    assert all(line["size_of_codes"] > 0 for line in lines)
     assert lines[1]["loss"] < lines[0]["loss"]
     assert evaluation["psnr"]["value"] > 5
 

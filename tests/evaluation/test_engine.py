@@ -14,6 +14,7 @@ from jaxgen.evaluation.engine import Stopped, check, evaluate
 from jaxgen.metrics.extractors import efficientnet_lite0
 from jaxgen.metrics.extractors.base import Extractor
 from jaxgen.metrics.frechet import Distance, FeatureStatistics, frechet_distance
+from jaxgen.metrics.image_set import ImageSource
 from jaxgen.metrics.psnr import psnr
 from jaxgen.metrics.records import format_table
 from jaxgen.metrics.ssim import ssim
@@ -195,6 +196,22 @@ def test_a_view_of_any_name_is_measured_and_called_with_what_it_names(tiny, monk
         assert set(reals) == {None}
     skipped = _evaluate(_settings(metrics=("user.fd_tiny",)))["_skipped"]["user.fd_tiny"]
     assert skipped == "needs the view 'dream'. The run offers sample, reconstruct"
+
+
+def test_a_view_that_needs_the_classes_of_its_images_gets_them(tiny):
+    labels, seen = np.arange(50, dtype=np.int32) % 7, []
+
+    def reconstruct(images, image_labels):
+        seen.append(image_labels)
+        return np.minimum(np.asarray(images), 200)
+
+    views = {"sample": VIEWS["sample"], "reconstruct": reconstruct}
+    settings = _settings(metrics=("psnr",))
+    result = evaluate(settings, ImageSource(_real(), labels), views, progress=False)
+    np.testing.assert_array_equal(np.concatenate(seen)[:45], labels[:45])
+    assert result["psnr"]["n_fake"] == 45
+    result = evaluate(settings, ImageSource(_real()), views, progress=False)
+    assert result["_skipped"]["psnr"] == "needs the view 'reconstruct'. The run offers sample"
 
 
 def test_metrics_of_one_extractor_share_the_reference_and_the_features(tiny, monkeypatch):

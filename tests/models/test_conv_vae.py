@@ -8,13 +8,14 @@ from ml_collections import ConfigDict
 
 from jaxgen.errors import UserError
 from jaxgen.models import conv_vae
+from jaxgen.models.base import with_class_maps
 
 KEY = jax.random.key(0)
 
 
-def model(side, width=8, latent_dim=5, batch_norm=False, dtype=jnp.float32):
-    config = ConfigDict({"latent_dim": latent_dim, "width": width, "batch_norm": batch_norm})
-    return conv_vae.build(config, (side, side, 3), 0, dtype)
+def model(side, width=8, latent_dim=5, batch_norm=False, dtype=jnp.float32, num_classes=0, **options):
+    sizes = {"latent_dim": latent_dim, "width": width, "batch_norm": batch_norm, "conditional": num_classes > 0}
+    return conv_vae.build(ConfigDict(sizes), (side, side, 3), num_classes, dtype, **options)
 
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
@@ -44,6 +45,26 @@ def test_parameter_count():
     assert sizes == [1_707_712, 1_187_011]
 
 
+def test_a_conditional_network_sees_maps_of_the_class_and_a_row_for_it():
+    vae = model(8, num_classes=10)
+    assert vae.conditional
+    images, latents, labels = jnp.zeros((2, 8, 8, 3)), jnp.zeros((2, 5)), jnp.array([1, 9])
+    encoder, decoder = (
+        jax.eval_shape(lambda network=network, x=x: network.init(KEY, x, labels))["params"]
+        for network, x in ((vae.encoder, images), (vae.decoder, latents))
+    )
+    assert encoder["Conv_0"]["kernel"].shape == (4, 4, 3 + 10, 8)
+    assert decoder["Dense_0"]["kernel"].shape == (5 + 10, 4 * 4 * 8)
+
+
+def test_class_maps_are_ones_for_the_class():
+    maps = np.asarray(with_class_maps(jnp.full((2, 2, 3, 1), 7.0), jnp.array([2, 0]), 3))
+    np.testing.assert_array_equal(maps[0, 1, 2], [7, 0, 0, 1])
+    np.testing.assert_array_equal(maps[1, 0, 0], [7, 1, 0, 0])
+    images = jnp.zeros((2, 2, 3, 1))
+    assert with_class_maps(images, None, 0) is images
+
+
 def test_log_variance_stays_finite_for_absurd_inputs():
     vae = model(8)
     images = 1e6 * jax.random.normal(KEY, (4, 8, 8, 3))
@@ -58,7 +79,6 @@ def test_impossible_size():
 
 
 def test_the_decoder_gives_as_many_channels_as_the_likelihood_wants():
-    config = ConfigDict({"latent_dim": 5, "width": 8, "batch_norm": False})
-    decoder = conv_vae.build(config, (16, 16, 3), 0, jnp.float32, output_channels=30).decoder
+    decoder = model(16, output_channels=30).decoder
     shape = jax.eval_shape(lambda: decoder.init_with_output(KEY, jnp.zeros((2, 5)), train=False))[0].shape
     assert shape == (2, 16, 16, 30)

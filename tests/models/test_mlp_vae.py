@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
+from jaxgen.errors import UserError
 from jaxgen.models import mlp_vae
 from jaxgen.models.base import posterior
 
 KEY = jax.random.key(0)
 
 
-def model(shape=(28, 28, 1), width=200, latent_dim=50, **options):
-    config = ConfigDict({"latent_dim": latent_dim, "width": width})
-    return mlp_vae.build(config, shape, 0, jnp.float32, **options)
+def model(shape=(28, 28, 1), width=200, latent_dim=50, conditional=False, num_classes=0, **options):
+    config = ConfigDict({"latent_dim": latent_dim, "width": width, "conditional": conditional})
+    return mlp_vae.build(config, shape, num_classes, jnp.float32, **options)
 
 
 def test_parameter_count():
@@ -38,6 +39,27 @@ def test_encoder_equals_numpy():
         x = np.tanh(x) if i < 2 else x
     np.testing.assert_allclose(mean, x[:, :2], rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(log_variance, 15 * np.tanh(x[:, 2:] / 15), rtol=1e-5, atol=1e-6)
+
+
+def test_a_conditional_network_has_a_row_of_weights_for_each_class():
+    vae = model((3, 5, 1), width=7, latent_dim=2, conditional=True, num_classes=4)
+    assert vae.conditional
+    images, latents, labels = jnp.zeros((2, 3, 5, 1)), jnp.zeros((2, 2)), jnp.array([0, 3])
+    encoder, decoder = vae.encoder.init(KEY, images, labels), vae.decoder.init(KEY, latents, labels)
+    kernels = [variables["params"]["Dense_0"]["kernel"] for variables in (encoder, decoder)]
+    assert [kernel.shape for kernel in kernels] == [(15 + 4, 7), (2 + 4, 7)]
+    # Of a black image the first layer sees the row of its class alone, and nothing else tells the classes apart.
+    params = {**decoder["params"], "Dense_0": {**decoder["params"]["Dense_0"], "kernel": kernels[1].at[2:].set(0)}}
+    of_class = vae.decoder.apply(decoder, latents, labels)
+    blind = vae.decoder.apply({"params": params}, latents, labels)
+    assert float(jnp.abs(of_class[0] - of_class[1]).max()) > 1e-3
+    np.testing.assert_array_equal(blind[0], blind[1])
+
+
+def test_a_conditional_network_needs_classes():
+    with pytest.raises(UserError, match="needs data with class labels"):
+        model(conditional=True)
+    assert not model(num_classes=10).conditional
 
 
 @pytest.mark.parametrize("channels", [None, 30])

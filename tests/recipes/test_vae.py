@@ -6,7 +6,9 @@ import pytest
 
 from jaxgen.devices import parallel
 from jaxgen.errors import UserError
+from jaxgen.recipes.vae_objective import objective_of
 from jaxgen.runs import session
+from jaxgen.settings import default
 from jaxgen.training import compiled_steps
 
 
@@ -127,6 +129,29 @@ def test_facts_say_what_the_bits_are_of(tiny_config, likelihood, discrete, pixel
     facts = session.open_session(config).recipe.facts["log_likelihood"]
     assert (facts["discrete"], facts["pixels"]) == (discrete, pixels)
     assert (facts["scale_nats_per_dim"] == 0) == discrete
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"iwae_bounds": 0}, "iwae_bounds=0"),
+        ({"iwae_elbo_share": 1.5, "iwae_samples": 5}, r"iwae_elbo_share=1.5: it must be in \[0, 1\]"),
+        ({"iwae_elbo_share": 0.5}, "iwae_samples to 2 or more"),
+        ({"piwae": True}, "iwae_bounds to 2 or more"),
+        ({"piwae": True, "iwae_bounds": 2, "beta": 2.0}, "piwae=True .*Leave config.recipe.beta at its default"),
+        ({"regularizer": "dip_i", "iwae_samples": 5}, "regularizer='dip_i' needs one draw"),
+        ({"regularizer": "dip_i", "iwae_bounds": 5}, "regularizer='dip_i' needs one draw"),
+        ({"regularizer": "capacity", "beta": 4.0}, "regularizer='capacity' .*Leave config.recipe.beta"),
+        ({"deterministic_encoder": True}, "no KL term"),
+        ({"deterministic_encoder": True, "beta": 0.0, "iwae_bounds": 2}, "deterministic_encoder=True needs one draw"),
+        ({"deterministic_encoder": True, "beta": 0.0, "regularizer": "capacity"}, "'capacity' contains the KL"),
+    ],
+)
+def test_objectives_that_exclude_each_other_are_refused(changes, message):
+    settings = default.get_config().recipe
+    settings.update(changes)
+    with pytest.raises(UserError, match=message):
+        objective_of(settings, 100)
 
 
 @pytest.mark.parametrize(("key", "value"), [("beta", 2.0), ("beta_warmup", 10), ("free_bits", 0.1)])

@@ -64,7 +64,7 @@ def recipe_of(posterior, likelihood, learning_rate=0.0, **options):
     settings = default.get_config().recipe
     settings.update({"ema_decay": 0.0, **options})
     model, tx = VAE(posterior, Linear(), 2), optax.sgd(learning_rate)
-    return vae(model, likelihood, tx, image_shape=SHAPE, settings=settings, table=None)
+    return vae(model, likelihood, tx, image_shape=SHAPE, settings=settings, table=None, num_examples=10_000)
 
 
 @cache
@@ -93,6 +93,56 @@ def test_the_bound_is_exact_with_the_true_posterior(samples):
     for key in (0, 1):
         loss = one_step(Posterior(), key=key, iwae_samples=samples)[1]["loss"]
         assert loss == pytest.approx(-exact().mean(), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"iwae_bounds": 3},
+        pytest.param({"iwae_elbo_share": 0.3}, marks=pytest.mark.full),
+        pytest.param({"iwae_bounds": 3, "piwae": True}, marks=pytest.mark.full),
+    ],
+)
+def test_averaged_and_mixed_bounds_are_exact_with_the_true_posterior(options):
+    loss = one_step(Posterior(), iwae_samples=4, **options)[1]["loss"]
+    assert loss == pytest.approx(-exact().mean(), abs=2e-4)
+
+
+def test_bounds_of_the_same_draws_lie_in_the_order_of_jensen():
+    """Six draws: their ELBO, the mean of three bounds of two, one bound of six."""
+    posterior = Posterior(shift=0.35, stretch=1.6)
+    elbo, miwae, iwae, mixed = (
+        -one_step(posterior, **options)[1]["loss"]
+        for options in (
+            {"iwae_samples": 6, "iwae_elbo_share": 1.0},
+            {"iwae_samples": 2, "iwae_bounds": 3},
+            {"iwae_samples": 6},
+            {"iwae_samples": 6, "iwae_elbo_share": 0.3},
+        )
+    )
+    assert elbo < miwae - 0.01 < iwae - 0.02
+    assert mixed == pytest.approx(0.3 * elbo + 0.7 * iwae, rel=1e-5)
+
+
+def test_piwae_trains_the_encoder_on_small_bounds_and_the_decoder_on_one_large_bound():
+    """The draws are the same in all three runs, and so are the gradients."""
+    posterior = Posterior(shift=0.35, stretch=1.6)
+    runs = {
+        name: one_step(posterior, learning_rate=0.1, **options)[0]
+        for name, options in {
+            "piwae": {"iwae_samples": 2, "iwae_bounds": 3, "piwae": True},
+            "miwae": {"iwae_samples": 2, "iwae_bounds": 3},
+            "iwae": {"iwae_samples": 6},
+        }.items()
+    }
+    slope, w = (
+        {name: params[part][key] for name, params in runs.items()}
+        for part, key in (("encoder", "slope"), ("decoder", "w"))
+    )
+    np.testing.assert_allclose(slope["piwae"], slope["miwae"], atol=1e-6)
+    np.testing.assert_allclose(w["piwae"], w["iwae"], atol=1e-6)
+    assert np.abs(slope["miwae"] - slope["iwae"]).max() > 1e-4
+    assert np.abs(w["miwae"] - w["iwae"]).max() > 1e-4
 
 
 def test_the_bound_grows_with_samples_towards_the_exact_value():
@@ -128,7 +178,20 @@ def test_the_view_is_the_same_bound():
     np.testing.assert_allclose(nats, exact(), rtol=1e-4)
 
 
-@pytest.mark.parametrize("options", [{"iwae_samples": 5}, {"free_bits": 0.3}, {"beta": 2.0, "beta_warmup": 10}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"iwae_samples": 5},
+        {"free_bits": 0.3},
+        {"beta": 2.0, "beta_warmup": 10},
+        {"regularizer": "total_correlation"},
+        pytest.param({"regularizer": "mmd", "deterministic_encoder": True, "beta": 0.0}, marks=pytest.mark.full),
+        pytest.param({"regularizer": "dip_ii"}, marks=pytest.mark.full),
+        pytest.param({"regularizer": "sliced_wasserstein"}, marks=pytest.mark.full),
+        pytest.param({"regularizer": "capacity"}, marks=pytest.mark.full),
+        pytest.param({"iwae_samples": 2, "iwae_bounds": 3, "piwae": True}, marks=pytest.mark.full),
+    ],
+)
 def test_objectives_do_not_depend_on_the_number_of_devices(options):
     posterior = Posterior(shift=0.1, stretch=1.3)
     one, four = (one_step(posterior, devices=n, step=3, learning_rate=0.1, **options) for n in (1, 4))
@@ -152,6 +215,39 @@ def test_free_bits_take_the_pressure_off_a_dimension():
             assert metrics["loss"] == pytest.approx(2 * free - metrics["log_likelihood"], rel=1e-5)
     np.testing.assert_allclose(slopes["free"], slopes["beta 0"], atol=1e-6)
     assert np.abs(slopes["free"] - slopes["elbo"]).max() > 1e-3
+
+
+def exact_kl():
+    mean = images().reshape(-1, 4) @ (W * VARIANCE / SIGMA**2)
+    return 0.5 * (np.square(mean) + VARIANCE - 1 - np.log(VARIANCE)).sum(1).mean()
+
+
+def test_a_regulariser_is_added_to_the_loss_or_stands_in_place_of_the_kl():
+    metrics = one_step(Posterior(), regularizer="dip_i", regularizer_weight=2.0)[1]
+    assert metrics["loss"] == pytest.approx(metrics["kl"] - metrics["log_likelihood"] + metrics["dip"], rel=1e-5)
+    mean = images().reshape(-1, 4) @ (W * VARIANCE / SIGMA**2)
+    covariance = np.cov(mean, rowvar=False, bias=True)
+    own = np.square(np.diag(covariance) - 1).sum()
+    others = np.square(covariance).sum() - np.square(np.diag(covariance)).sum()
+    assert metrics["dip"] == pytest.approx(2 * others + 20 * own, rel=1e-4)
+    metrics = one_step(Posterior(), step=50, regularizer="capacity", regularizer_weight=3.0, capacity_steps=100)[1]
+    assert metrics["kl"] == pytest.approx(exact_kl(), rel=1e-5)
+    assert metrics["loss"] == pytest.approx(3 * abs(exact_kl() - 12.5) - metrics["log_likelihood"], rel=1e-5)
+
+
+def test_a_deterministic_encoder_has_no_noise_and_no_bound():
+    options = {"deterministic_encoder": True, "beta": 0.0}
+    metrics = [one_step(Posterior(stretch=9.0), key=key, **options)[1] for key in (0, 1)]
+    assert metrics[0] == metrics[1]
+    assert not metrics[0].keys() & {"kl", "negative_elbo", "active_dimensions", "posterior_collapse"}
+    mean = images().reshape(-1, 4) @ (W * VARIANCE / SIGMA**2)
+    log_p = stats.norm.logpdf(images().reshape(-1, 4), mean @ W.T, SIGMA).sum(1).mean()
+    assert metrics[0]["loss"] == pytest.approx(-log_p, rel=1e-5)
+    recipe = recipe_of(Posterior(), gaussian(SIGMA), **options)
+    assert set(recipe.views) == {"sample", "latents", "decode", "reconstruct", "encode"}
+    assert not recipe.facts
+    state = recipe.init(jax.random.key(0))
+    np.testing.assert_array_equal(recipe.views["encode"](state, images()[0, 0])[1], -30.0)
 
 
 def test_beta_is_warmed_up_and_logged():

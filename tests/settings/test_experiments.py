@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import inspect
 import re
 
 import jax
@@ -66,7 +67,9 @@ def recipe_of(config):
         side, channels, classes = NATIVE[config.data.name]
     side, channels = config.data.image_size or side, config.data.channels or channels
     shape = VECTORS.get(config.data.name, (side, side, channels))
-    return lookup.module("recipes", config.recipe.name, "config.recipe.name").build(config, shape, classes), shape
+    build = lookup.module("recipes", config.recipe.name, "config.recipe.name").build
+    counted = {"num_examples": 1_000} if "num_examples" in inspect.signature(build).parameters else {}
+    return build(config, shape, classes, **counted), shape
 
 
 def test_there_are_experiments():

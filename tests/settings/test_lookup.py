@@ -18,10 +18,11 @@ CHOICES = {
         gaussian_ring ieee8023 mnist none svhn_cropped tfds""",
     "models": """conv_vae dcgan ladder_vae mlp_gan mlp_vae point_gan residual_vae sngan stylegan2 tabular_gan
         tabular_vae unet vq_vae""",
-    "recipes": "diffusion gan ladder_vae rae stylegan2 vae vq_vae",
+    "recipes": "diffusion factor_vae gan ladder_vae rae stylegan2 vae vq_vae",
     "recipes.posteriors": "categorical gamma gaussian joint",
     "recipes.priors": "normal vamp",
     "losses.reconstruction": "log_cosh ms_ssim perceptual",
+    "losses.regularizers": "capacity dip_i dip_ii mmd sliced_wasserstein total_correlation",
     "processes": "edm flow_matching",
     "evaluation.samplers": "gaussian_mixture maf normal two_stage",
     "metrics": """active_units bits_per_dim c2st_forest c2st_logistic class_histogram class_ratio closest_record

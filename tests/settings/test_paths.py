@@ -29,6 +29,9 @@ NAMES = {
             "prior",
             "process",
             "sampler",
+            "regularizer",
+            "tc_estimator",
+            "mmd_kernel",
         )
     ),
     *(

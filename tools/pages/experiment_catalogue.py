@@ -59,11 +59,14 @@ def read(path: Path) -> Entry:
 
 
 def kind(name: str) -> str:
-    """The kind of an experiment, a key of `_HEADINGS`: that of its recipe, a table or a study."""
+    """The kind of an experiment, a key of `_HEADINGS`: its recipe, the end of the recipe's name, a table or a study."""
     if name.startswith("study"):
         return "study"
     config = experiment(f"{name}:256,8" if name == "stylegan2_auto" else name)
-    return "table" if config.data.name in _TABLES else config.recipe.name
+    recipe = config.recipe.name
+    if config.data.name in _TABLES or recipe in _HEADINGS:
+        return "table" if config.data.name in _TABLES else recipe
+    return next((family for family in ("gan", "vae") if recipe.endswith(family)), recipe)
 
 
 def page(folder: Path) -> str:

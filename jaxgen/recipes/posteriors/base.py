@@ -57,11 +57,12 @@ def posterior_of(settings: ConfigDict, latent_dim: int) -> Posterior:
     """
     module = lookup.module("recipes.posteriors", settings.posterior, "config.recipe.posterior")
     posterior = module.build(settings, latent_dim)
-    if settings.iwae_samples > 1 and not posterior.gaussian:
-        raise UserError(
-            f"config.recipe.iwae_samples={settings.iwae_samples} needs config.recipe.posterior='gaussian', not "
-            f"{settings.posterior!r}. Leave iwae_samples at 1"
-        )
+    for key in ("iwae_samples", "iwae_bounds", "piwae", "regularizer", "deterministic_encoder"):
+        if settings[key] not in (1, False, "") and not posterior.gaussian:
+            raise UserError(
+                f"config.recipe.{key}={settings[key]!r} needs config.recipe.posterior='gaussian', not "
+                f"{settings.posterior!r}. Leave config.recipe.{key} at its default"
+            )
     changed = [key for key, usual in (("beta", 1), ("beta_warmup", 0), ("free_bits", 0)) if settings[key] != usual]
     if posterior.penalty and changed:
         raise UserError(
