@@ -148,7 +148,7 @@ def ladder_config(tiny_config, **changes):
 def test_it_learns_and_reconstructs(tiny_config):
     from tests.recipes.test_vae import train
 
-    opened, state, m = train(ladder_config(tiny_config, recipe__ema_decay=0.9), 600)
+    opened, state, m = train(ladder_config(tiny_config, recipe__ema_decay=0.9, recipe__sigma=0.3), 600)
     assert m["negative_elbo"][-50:].mean() < m["negative_elbo"][:5].mean() - 10
     x = opened.train.images[:64]
     shown = np.asarray(opened.views.reconstruct(state.players, x)).astype(float)

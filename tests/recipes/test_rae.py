@@ -55,8 +55,8 @@ def test_the_loss_is_squared_error_length_and_penalty():
     error = np.mean(np.sum((images() - shown) ** 2, (1, 2, 3)))
     length = 0.5 * np.mean(np.sum(np.square(codes), -1))
     penalty = sum(np.sum(np.square(leaf)) for leaf in jax.tree.leaves(params["decoder"]))
-    assert m["loss"] == pytest.approx(error + 0.1 * length + 0.01 * penalty, rel=1e-4)
-    assert m["decoder_penalty"] == pytest.approx(penalty, rel=1e-4)
+    assert m["loss"] == pytest.approx(float(error + 0.1 * length + 0.01 * penalty), rel=1e-4)
+    assert m["decoder_penalty"] == pytest.approx(float(penalty), rel=1e-4)
     for network in ("encoder", "decoder"):
         new = jax.tree.leaves(after["autoencoder"].params[network])
         moved = [float(jnp.abs(a - b).max()) for a, b in zip(new, jax.tree.leaves(params[network]), strict=True)]

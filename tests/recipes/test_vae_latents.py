@@ -234,8 +234,8 @@ def config_of(tiny_config, **changes):
     "family", [pytest.param(name, marks=[pytest.mark.full] * (name != "categorical")) for name in list(FAMILIES)[:4]]
 )
 def test_it_learns_and_reconstructs(tiny_config, family):
-    changes = {**FAMILIES[family], "joint_capacity_steps": 200} if family == "joint" else FAMILIES[family]
-    opened, state, m = train(config_of(tiny_config, **changes), 600)
+    more = {"joint": {"joint_capacities": (8.0, 1.0), "joint_capacity_steps": 200}, "gamma": {"sigma": 0.3}}
+    opened, state, m = train(config_of(tiny_config, **{**FAMILIES[family], **more.get(family, {})}), 600)
     assert m["negative_elbo"][-50:].mean() < m["negative_elbo"][:5].mean() - 10
     x = opened.train.images[:64]
     shown = np.asarray(opened.views.reconstruct(state.players, x)).astype(float)

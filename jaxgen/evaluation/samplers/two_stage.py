@@ -18,11 +18,16 @@ _LEAST_LOG_GAMMA = -6.0
 _LOG_VARIANCE_BOUND = 15.0
 
 
+# At the start, codes are nearly the latents, and the decoder nearly gives them back. From noise, such a VAE would
+# rather learn to ignore its codes.
+_FIRST_LOG_GAMMA, _FIRST_LOG_VARIANCE, _FIRST_SCALE = -1.5, -3.0, 0.1
+
+
 def init(key: jax.Array, size: int, width: int) -> dict:
     """Parameters: three dense layers each way, and the logarithm of the decoder's standard deviation."""
     shapes = {"encoder": ((size, width), (width, width), (width, 2 * size))}
     shapes["decoder"] = ((size, width), (width, width), (width, size))
-    params: dict[str, Any] = {"log_gamma": jnp.zeros(())}
+    params: dict[str, Any] = {"log_gamma": jnp.full((), _FIRST_LOG_GAMMA)}
     for number, (name, layers) in enumerate(shapes.items()):
         params[name] = [
             {
@@ -31,6 +36,9 @@ def init(key: jax.Array, size: int, width: int) -> dict:
             }
             for i, shape in enumerate(layers)
         ]
+        params[name][-1]["kernel"] *= _FIRST_SCALE
+    last = params["encoder"][-1]
+    last["bias"] = last["bias"].at[size:].set(_FIRST_LOG_VARIANCE)
     return params
 
 
