@@ -33,8 +33,8 @@ class Encoder(nn.Module):
     latent_dim: int
     width: int = 64
     batch_norm: bool = False
-    num_classes: int = 0
     dtype: jnp.dtype = jnp.float32
+    num_classes: int = 0
 
     @nn.compact
     def __call__(
@@ -53,9 +53,9 @@ class Decoder(nn.Module):
     image_shape: tuple[int, int, int]
     width: int = 64
     batch_norm: bool = False
-    num_classes: int = 0
     dtype: jnp.dtype = jnp.float32
     output_channels: int | None = None
+    num_classes: int = 0
 
     @nn.compact
     def __call__(self, latents: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:

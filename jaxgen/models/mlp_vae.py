@@ -36,8 +36,8 @@ class Encoder(nn.Module):
 
     latent_dim: int
     width: int = 200
-    num_classes: int = 0
     dtype: jnp.dtype = jnp.float32
+    num_classes: int = 0
 
     @nn.compact
     def __call__(
@@ -54,8 +54,8 @@ class Decoder(nn.Module):
 
     output_shape: tuple[int, int, int]
     width: int = 200
-    num_classes: int = 0
     dtype: jnp.dtype = jnp.float32
+    num_classes: int = 0
 
     @nn.compact
     def __call__(self, latents: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:

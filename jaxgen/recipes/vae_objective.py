@@ -97,7 +97,7 @@ def objective_of(
         if warmup:
             metrics["beta"] = weight
         if settings.piwae:
-            # The same pass with the same draws, once more: compiled, it is one pass with two gradients.
+            # A second pass with the same draws, whose gradient reaches the decoder alone.
             of_all = forward(_held(params, "encoder"))[0].log_weights
             value = value - jnp.mean(elbo.importance_weighted_bound(of_all, axis=1))
         return value, metrics, terms, stats

@@ -211,7 +211,7 @@ def test_a_view_that_needs_the_classes_of_its_images_gets_them(tiny):
     np.testing.assert_array_equal(np.concatenate(seen)[:45], labels[:45])
     assert result["psnr"]["n_fake"] == 45
     result = evaluate(settings, ImageSource(_real()), views, progress=False)
-    assert result["_skipped"]["psnr"] == "needs the view 'reconstruct'. The run offers sample"
+    assert result["_skipped"]["psnr"].startswith("needs the view 'reconstruct'")
 
 
 def test_metrics_of_one_extractor_share_the_reference_and_the_features(tiny, monkeypatch):
