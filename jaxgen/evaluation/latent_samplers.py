@@ -103,6 +103,11 @@ def posterior_draws(
     return np.concatenate(draws)
 
 
+def _needs_classes(encode) -> bool:
+    parameter = inspect.signature(encode).parameters.get("image_labels")
+    return parameter is not None and parameter.default is parameter.empty
+
+
 def load(path: Path, facts: Mapping[str, Any]) -> LatentSampler | None:
     """The sampler in `path`, NAME.npz, if it has these facts (training step, images, seed, ...), else None."""
     try:
@@ -140,8 +145,6 @@ def fitted(
     """
     config, settings = opened.config, opened.config.evaluation
     images = opened.train.images
-    parameter = inspect.signature(opened.views.encode).parameters.get("image_labels")
-    labels = opened.train.labels if parameter is not None and parameter.default is parameter.empty else None
     count = min(settings.sampler_images or len(images), len(images))
     samplers = {}
     for name in dict.fromkeys(names):
@@ -155,6 +158,7 @@ def fitted(
         if samplers[name] is None:
             log.info("fitting latent sampler %r to %d training images ...", name, count)
             key = jax.random.fold_in(jax.random.key(settings.seed), 5)
+            labels = opened.train.labels if _needs_classes(opened.views.encode) else None
             latents = posterior_draws(
                 partial(opened.views.encode, players), images[:count], key, settings.batch_size, workers, labels
             )

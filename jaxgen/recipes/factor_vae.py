@@ -23,6 +23,7 @@ FAMILY = "VAEs"
 
 # Settings of the recipe `vae` that have no meaning here, and their defaults.
 _NOT_HERE = {"regularizer": "", "iwae_samples": 1, "iwae_bounds": 1, "piwae": False, "deterministic_encoder": False}
+_NOT_HERE |= {"posterior": "gaussian", "prior": "normal"}
 
 
 def build(config, image_shape: tuple[int, ...], num_classes: int) -> Recipe:

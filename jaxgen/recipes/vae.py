@@ -31,14 +31,13 @@ from jaxgen.recipes.base import (
     init_network,
 )
 from jaxgen.recipes.optimizers import optimizer_of
-from jaxgen.recipes.posteriors.base import posterior_of
+from jaxgen.recipes.posteriors.base import Draws, posterior_of
 from jaxgen.recipes.priors.base import prior_of
 from jaxgen.recipes.tables import layout_for, views_of_table
 from jaxgen.recipes.vae_objective import POINT, Terms, objective_of
 from jaxgen.settings import lookup
 
 FAMILY = "VAEs"
-
 # Nats of KL, on average over the batch, below which a latent dimension counts as collapsed onto the prior.
 _COLLAPSED = 0.01
 # Rows of a table; points without columns have no likelihood here.
@@ -62,6 +61,12 @@ def build(
     model = model_of(config, image_shape, num_classes, likelihood, table)
     if not isinstance(model, VAE):
         raise UserError(f"config.model.name={config.model.name!r} is no VAE, but recipe 'vae' needs one")
+    draws = config.recipe.iwae_samples * config.recipe.iwae_bounds
+    if draws > 1 and not likelihood.normalised:
+        raise UserError(
+            f"config.recipe.likelihood={config.recipe.likelihood!r} is a loss and no likelihood, so it has no "
+            "importance-weighted bound. Leave config.recipe.iwae_samples and iwae_bounds at 1"
+        )
     return vae(
         model,
         likelihood,
@@ -108,7 +113,8 @@ def vae(
     encoder, decoder, latent_dim, conditional = model
     posterior = posterior_of(settings, latent_dim)
     prior = prior_of(settings, model, posterior, image_shape)
-    objective, ema_decay = objective_of(settings, posterior, likelihood, num_examples, penalty), settings.ema_decay
+    objective = objective_of(settings, num_examples, penalty, posterior.penalty)
+    ema_decay = settings.ema_decay
     draws, deterministic = objective.draws, objective.deterministic  # draws of the latents of each example
 
     def init(key):
@@ -125,10 +131,6 @@ def vae(
     def condition(labels, times=1):
         return (jnp.repeat(labels, times, axis=0) if times > 1 else labels,) if conditional else ()
 
-    def point(encoded):
-        """The encoder's outputs. Those of a deterministic encoder have no variance."""
-        return (encoded[0], jnp.full_like(encoded[1], POINT)) if deterministic else encoded
-
     def forward(params, stats, step, images, labels, key):
         """A pass in training mode with `draws` latents of each example: `Terms`, and statistics."""
         keys = [jax.random.fold_in(key, i) for i in range(4)]
@@ -139,9 +141,9 @@ def vae(
             return apply_train(encoder, params["encoder"], stats["encoder"], images, *labels, key=keys[1])
 
         encoded, encoder_stats = encode(observed, *condition(labels))
-        encoded = point(encoded)
-        drawn = posterior.draw(encoded, keys[2], ids, draws, step)
-        drawn = drawn._replace(latents=encoded[0]) if deterministic else drawn
+        if deterministic:
+            encoded = encoded[0], jnp.full_like(encoded[1], POINT)
+        drawn = Draws(encoded[0]) if deterministic else posterior.draw(encoded, keys[2], ids, draws, step)
         target = jnp.repeat(observed, draws, axis=0) if draws > 1 else observed
         inputs = (drawn.latents, *condition(labels, draws))
         outputs, decoder_stats = apply_train(decoder, params["decoder"], stats["decoder"], *inputs, key=keys[3])
@@ -175,6 +177,9 @@ def vae(
         if not deterministic:
             active, parts = jnp.sum(outcome.averages > _COLLAPSED), outcome.averages.shape[0]
             metrics |= {"active_dimensions": 1.0 * active, "posterior_collapse": 1 - active / parts}
+        if not likelihood.normalised:  # these are no numbers of a bound
+            metrics["reconstruction_loss"] = -metrics.pop("log_likelihood")
+            metrics.pop("negative_elbo", None)
         metrics["weight_norm"] = optax.tree.norm(player.params)
         for name, value in player.params["likelihood"].items():
             if name.startswith("log_") and value.ndim == 0:
@@ -210,7 +215,8 @@ def vae(
     def encode(state, images, image_labels):
         ema = state["ema"]
         inputs = (images, *condition(image_labels))
-        return point(apply_eval(encoder, ema.params["encoder"], ema.stats["encoder"], *inputs))
+        first, second = apply_eval(encoder, ema.params["encoder"], ema.stats["encoder"], *inputs)
+        return first, jnp.full_like(second, POINT) if deterministic else second
 
     def reconstruct(state, images, image_labels):
         """From the posterior's centre; the decoder's mean is the image."""
@@ -239,6 +245,7 @@ def vae(
 
         return elbo.importance_weighted_bound(jax.lax.map(weight, keys[2:]), axis=0)
 
+    bounded = likelihood.normalised and not deterministic  # else there is no bound on a likelihood
     views = {"sample": sample, "decode": decode}
     if prior is None:  # latents of a learned prior would need the state
         views["latents"] = posterior.prior
@@ -246,12 +253,9 @@ def vae(
         "reconstruct": (True, reconstruct),
         "encode": (posterior.gaussian, encode),
         "clusters": (posterior.clusters, clusters),
-        # Without a density of latents, or of images, there is no bound.
-        "log_likelihood": (likelihood.normalised and not deterministic, log_likelihood),
+        "log_likelihood": (bounded, log_likelihood),
     }
     of_images = {name: view for name, (exists, view) in offered.items() if exists}
     views |= of_images if conditional else {name: partial(v, image_labels=None) for name, v in of_images.items()}
-    if "log_likelihood" not in views:
-        return Recipe(init, update, views)
     facts = likelihood_facts(likelihood, math.prod(image_shape), "importance-weighted lower bound (Burda et al. 2016)")
-    return Recipe(init, update, views, facts={"log_likelihood": facts})
+    return Recipe(init, update, views, facts={"log_likelihood": facts} if bounded else {})

@@ -9,10 +9,8 @@ from ml_collections import ConfigDict
 
 from jaxgen.errors import UserError
 from jaxgen.losses import elbo
-from jaxgen.losses.likelihoods import Likelihood
 from jaxgen.losses.regularizers import Codes, codes_of_all_devices, regularizer_of
 from jaxgen.recipes.base import PyTree, average_over_devices
-from jaxgen.recipes.posteriors.base import Posterior
 from jaxgen.settings.number_ranges import AT_LEAST_ONE, NOT_NEGATIVE, require
 
 # The log-variance that stands for a deterministic encoder: its draws are the mean, to float32's precision.
@@ -23,13 +21,13 @@ _USUAL = {"beta": 1, "beta_warmup": 0, "free_bits": 0}
 class Terms(NamedTuple):
     """A pass in training mode over this device's examples, with K draws of the latents of each.
 
-    log_likelihood, log_weights: [b, K] nats, log p(x|z) and log p(x, z) - log q(z|x). Some posteriors have no weights.
-    kl: [b, D] nats, of each part of the latents. codes: the first draw of each example and the encoder's outputs.
+    log_likelihood, log_weights: [b, K] nats, log p(x|z) and log p(x, z) - log q(z|x). kl: [b, Z] nats.
+    codes: the first draw of each example and its posterior.
     """
 
     log_likelihood: jax.Array
     kl: jax.Array
-    log_weights: jax.Array | None
+    log_weights: jax.Array
     codes: Codes
 
 
@@ -47,23 +45,19 @@ class Objective(NamedTuple):
 
 
 def objective_of(
-    settings: ConfigDict,
-    posterior: Posterior,
-    likelihood: Likelihood,
-    num_examples: int,
-    penalty: Callable | None = None,
+    settings: ConfigDict, num_examples: int, penalty: Callable | None = None, kl_penalty: Callable | None = None
 ) -> Objective:
     """The objective of `config.recipe`.
 
     Args:
       num_examples: training images, 0 if not known.
       penalty: a recipe's own `(players, terms, key, step) -> nats, {name: scalar}`, in place of a regulariser.
+      kl_penalty: a posterior's own `(mean_kl [D] of the batch, step) -> nats`, in place of beta * KL.
 
     Raises:
       UserError: numbers that cannot be, or settings that exclude each other.
     """
     _check(settings)
-    _check_families(settings, posterior, likelihood, penalty)
     regularizer = None if penalty else regularizer_of(settings, num_examples)
     if regularizer:
         penalty = _of_whole_batch(regularizer.penalty)
@@ -86,9 +80,8 @@ def objective_of(
             value = -jnp.mean(_bound(terms.log_weights, settings))
         elif replaces_kl or deterministic:
             value = -jnp.mean(log_likelihood)
-        elif posterior.penalty:
-            mean_kl = average_over_devices(jnp.mean(terms.kl, axis=0))
-            value = posterior.penalty(mean_kl, step) - jnp.mean(log_likelihood)
+        elif kl_penalty:
+            value = kl_penalty(average_over_devices(jnp.mean(terms.kl, axis=0)), step) - jnp.mean(log_likelihood)
         elif free_bits:
             mean_kl = average_over_devices(jnp.mean(terms.kl, axis=0))
             value = weight * elbo.free_bits_kl(mean_kl, free_bits) - jnp.mean(log_likelihood)
@@ -97,15 +90,10 @@ def objective_of(
         if penalty is not None:
             nats, more = penalty(players, terms, key, step)
             value = value + nats
-        metrics = {"loss": value, **more}
-        if likelihood.normalised:
-            metrics["log_likelihood"] = jnp.mean(log_likelihood)
-        else:  # this is no number of a bound
-            metrics["reconstruction_loss"] = -jnp.mean(log_likelihood)
+        metrics = {"loss": value, "log_likelihood": jnp.mean(log_likelihood), **more}
         if not deterministic:
-            metrics["kl"] = jnp.mean(jnp.sum(terms.kl, axis=-1))
-        if likelihood.normalised and not deterministic:
             metrics["negative_elbo"] = jnp.mean(elbo.negative_elbo(log_likelihood, terms.kl))
+            metrics["kl"] = jnp.mean(jnp.sum(terms.kl, axis=-1))
         if warmup:
             metrics["beta"] = weight
         if settings.piwae:
@@ -176,22 +164,6 @@ def _check(settings: ConfigDict) -> None:
             "config.recipe.deterministic_encoder=True has no KL term. Set config.recipe.beta=0, and leave beta_warmup "
             "and free_bits at 0"
         )
-
-
-def _check_families(settings: ConfigDict, posterior: Posterior, likelihood: Likelihood, penalty) -> None:
-    """Refuses objectives that a posterior, a prior or a likelihood does not go with."""
-    draws = settings.iwae_samples * settings.iwae_bounds
-    if draws > 1 and not likelihood.normalised:
-        raise UserError(
-            f"config.recipe.likelihood={settings.likelihood!r} is a loss and no likelihood, so it has no "
-            "importance-weighted bound. Leave config.recipe.iwae_samples and iwae_bounds at 1"
-        )
-    asked = [key for key in ("regularizer", "deterministic_encoder") if settings[key]]
-    name = f"config.recipe.{asked[0]}={settings[asked[0]]!r}" if asked else "this recipe" if penalty else ""
-    if name and not posterior.gaussian:
-        raise UserError(f"{name} needs config.recipe.posterior='gaussian', not {settings.posterior!r}")
-    if name and settings.prior != "normal":
-        raise UserError(f"{name} needs config.recipe.prior='normal', not {settings.prior!r}")
 
 
 def _refuse_changed(settings: ConfigDict, reason: str) -> None:

@@ -177,8 +177,8 @@ def get_config() -> ConfigDict:
 
     config.model = ConfigDict()  # The networks. Each model reads some of these keys.
     # The model. GANs: `dcgan`, `sngan`, `mlp_gan`, `point_gan` (vectors), `stylegan2`, `r3gan`, `tabular_gan`, `cgan`
-    # (concatenated labels), `headed_gan` (several outputs), `energy_gan` (an autoencoder as discriminator). GANs with an
-    # encoder or a partner: `bigan`, `vae_gan`, `cluster_gan`, `cogan`. VAEs: `conv_vae`, `mlp_vae`, `residual_vae`,
+    # (concatenated labels), `headed_gan` (several outputs), `energy_gan` (an autoencoder as discriminator). GANs with
+    # an encoder or a partner: `bigan`, `vae_gan`, `cluster_gan`, `cogan`. VAEs: `conv_vae`, `mlp_vae`, `residual_vae`,
     # `ladder_vae`, `vq_vae`, `tabular_vae`. Diffusion: `unet`. Or an import path.
     config.model.name = "dcgan"
     # The form of the network. `dcgan`: `radford` (transposed convolutions) or `pytorch_gan` (upsampling). `sngan`:

@@ -26,7 +26,7 @@ SHAPE, EXAMPLES = (2, 2, 1), 16
 def recipe_of(learning_rate=0.1, **changes):
     settings = default.get_config().recipe
     settings.update({"ema_decay": 0.5, "rae_penalty_weight": 0.01, "rae_latent_weight": 0.1, **changes})
-    model = mlp_vae.build(ConfigDict({"latent_dim": 3, "width": 5}), SHAPE, 0, jnp.float32)
+    model = mlp_vae.build(ConfigDict({"latent_dim": 3, "width": 5, "conditional": False}), SHAPE, 0, jnp.float32)
     return rae(model, optax.sgd(learning_rate), image_shape=SHAPE, settings=settings), model
 
 

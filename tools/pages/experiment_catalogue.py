@@ -59,12 +59,11 @@ def read(path: Path) -> Entry:
     """
     docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     paragraphs = docstring.split("\n\n")
-    names = "|".join([*_FACTS, "Differs"])
-    facts = dict(re.findall(rf"^({names}): (.*)$", re.sub(r"\n  ", " ", paragraphs[-1]), re.MULTILINE))
-    differs = facts.pop("Differs", "")
+    facts = dict(re.findall(rf"^({'|'.join(_FACTS)}): (.*)$", re.sub(r"\n  ", " ", paragraphs[-1]), re.MULTILINE))
     if list(facts) != _FACTS:
         raise ValueError(f"{path.name}: its docstring does not end with {', '.join(_FACTS)}")
-    return Entry(path.stem, " ".join(paragraphs[0].split()), *facts.values(), differs)
+    differs = re.search(r"^Differs: (.*)$", re.sub(r"\n  ?(?=\S)", " ", docstring), re.MULTILINE)
+    return Entry(path.stem, " ".join(paragraphs[0].split()), *facts.values(), differs[1] if differs else "")
 
 
 def family(name: str) -> str:

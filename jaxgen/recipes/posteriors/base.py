@@ -57,11 +57,11 @@ def posterior_of(settings: ConfigDict, latent_dim: int) -> Posterior:
     """
     module = lookup.module("recipes.posteriors", settings.posterior, "config.recipe.posterior")
     posterior = module.build(settings, latent_dim)
-    for key in ("iwae_samples", "iwae_bounds"):
-        if settings[key] > 1 and not posterior.gaussian:
+    for key in ("iwae_samples", "iwae_bounds", "piwae", "regularizer", "deterministic_encoder"):
+        if settings[key] not in (1, False, "") and not posterior.gaussian:
             raise UserError(
-                f"config.recipe.{key}={settings[key]} needs config.recipe.posterior='gaussian', not "
-                f"{settings.posterior!r}. Leave {key} at 1"
+                f"config.recipe.{key}={settings[key]!r} needs config.recipe.posterior='gaussian', not "
+                f"{settings.posterior!r}. Leave config.recipe.{key} at its default"
             )
     changed = [key for key, usual in (("beta", 1), ("beta_warmup", 0), ("free_bits", 0)) if settings[key] != usual]
     if posterior.penalty and changed:

@@ -47,6 +47,9 @@ def prior_of(settings: ConfigDict, model: VAE, posterior: Posterior, image_shape
         raise UserError(f"{name} knows no classes. Use networks without them")
     if settings.free_bits:
         raise UserError(f"{name} has no KL for each latent, which config.recipe.free_bits needs. Set free_bits=0")
+    for key in ("regularizer", "deterministic_encoder"):
+        if settings[key]:
+            raise UserError(f"{name} does not go with config.recipe.{key}={settings[key]!r}. Leave it at its default")
     images = jax.ShapeDtypeStruct((1, *image_shape), "float32")
     if set(jax.eval_shape(partial(model.encoder.init, train=False), jax.random.key(0), images)) - {"params"}:
         raise UserError(f"{name} encodes images beside those of the batch. Set config.model.batch_norm=False")
