@@ -56,6 +56,12 @@ def image_folder(config: ConfigDict, size: int) -> ConfigDict:
     return _images(config, "folder", size, 3, flip=True)
 
 
+def sprites(config: ConfigDict) -> ConfigDict:
+    """Sprites of known shape, scale, orientation and place, 64x64: metrics of disentanglement."""
+    config.evaluation.metrics = ("mig", "sap", "dci", "factor_vae_score", "psnr", "bits_per_dim")
+    return _images(config, "sprites", 64, 1)
+
+
 def _gaussians(config: ConfigDict, name: str) -> ConfigDict:
     config.data.name = name
     config.batch_size = 256
