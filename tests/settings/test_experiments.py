@@ -32,6 +32,7 @@ NATIVE = {"digits": (8, 1, 10), "mnist": (28, 1, 10), "fashion_mnist": (28, 1, 1
 NATIVE["svhn_cropped"] = (32, 3, 10)
 NATIVE["stacked_mnist"] = (28, 3, 1_000)
 NATIVE["covid_radiography"] = (299, 1, 4)
+NATIVE["sprites"] = (64, 1, 3)
 NATIVE["folder"] = (0, 0, 0)  # these experiments say their size
 VECTORS = {"gaussian_ring": (2,), "gaussian_grid": (2,), "gaussian_1d": (1,)}
 TABLES = ("breast_cancer",)

@@ -62,8 +62,9 @@ def read(path: Path) -> Entry:
     facts = dict(re.findall(rf"^({'|'.join(_FACTS)}): (.*)$", re.sub(r"\n  ", " ", paragraphs[-1]), re.MULTILINE))
     if list(facts) != _FACTS:
         raise ValueError(f"{path.name}: its docstring does not end with {', '.join(_FACTS)}")
-    differs = re.search(r"^Differs: (.*)$", re.sub(r"\n  ?(?=\S)", " ", docstring), re.MULTILINE)
-    return Entry(path.stem, " ".join(paragraphs[0].split()), *facts.values(), differs[1] if differs else "")
+    differs = re.search(rf"^Differs: (.*?)(?=\n\n|\n(?:{'|'.join(_FACTS)}): |\Z)", docstring, re.MULTILINE | re.DOTALL)
+    unlike = " ".join(differs[1].split()) if differs else ""
+    return Entry(path.stem, " ".join(paragraphs[0].split()), *facts.values(), unlike)
 
 
 def family(name: str) -> str:
