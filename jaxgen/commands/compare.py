@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace, command: Sequence[str] = ()) -> dict[str,
     Raises:
       UserError: bad input.
     """
-    begun = time.perf_counter()
+    begun, software = time.perf_counter(), provenance.software()  # of the code that runs, not of one that comes later
     settings = compare_request.check(arguments)
     mesh = parallel.make_mesh(0)
     if arguments.batch_size % mesh.size:
@@ -85,7 +85,7 @@ def run(arguments: argparse.Namespace, command: Sequence[str] = ()) -> dict[str,
         "peak_memory_mb": round(host_peak_memory_mb(), 1),
         "device": parallel.describe_devices(mesh),
         "settings": json.loads(settings.to_json()),
-        **provenance.software(),
+        **software,
     }
     results["_run"] = about
     log.info("%.1f s in all, peak memory %.0f MB", about["seconds"], about["peak_memory_mb"])

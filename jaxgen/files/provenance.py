@@ -1,5 +1,6 @@
 """Provenance of a result: versions, commit, machine."""
 
+import functools
 import os
 import platform
 import subprocess
@@ -33,8 +34,12 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+@functools.cache
 def git_commit() -> str | None:
-    """The commit of this checkout, with `-dirty` if files differ. None for an installed package."""
+    """The commit of this checkout, with `-dirty` if files differ. None for an installed package.
+
+    A process keeps its first answer. The checkout may move on while the process computes.
+    """
     folder = Path(__file__).parents[2]
     if not (folder / ".git").exists():
         return None
