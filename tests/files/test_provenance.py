@@ -21,3 +21,9 @@ def test_a_package_without_metadata_is_not_installed(monkeypatch):
     """A checkout on the path of a machine that lacks some packages."""
     monkeypatch.setattr(provenance, "_PACKAGES", ("numpy", "no-such-package"))
     assert provenance.software()["packages"] == {"numpy": np.__version__, "no-such-package": "not installed"}
+
+
+def test_a_process_keeps_the_commit_that_it_began_with(monkeypatch):
+    commit = provenance.git_commit()
+    monkeypatch.setattr(provenance.subprocess, "run", lambda *arguments, **options: 1 / 0)
+    assert provenance.git_commit() == commit
