@@ -174,6 +174,8 @@ class _Evaluation:
             return f"needs the real images' {kind}. {images.split} holds statistics only"
         if kind == "labels" and images.labels is None:
             return f"needs class labels. {images.split} has none"
+        if kind == "triples" and (images.labels is None or len(images.class_names) != 1_000):
+            return f"needs the 1,000 classes of stacked_mnist. {images.split} has {len(images.class_names)}"
         if kind == "factors" and images.factors is None:
             return f"needs the true factors of the images, as sprites have them. {images.split} has none"
         return ""

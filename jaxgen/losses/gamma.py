@@ -57,7 +57,7 @@ def log_draws(key: jax.Array, ids: jax.Array, shape: jax.Array, rate: jax.Array,
 
 
 def log_density(log_z: jax.Array, shape: jax.Array, rate: jax.Array) -> jax.Array:
-    """log Gamma(z; shape, rate) of z = exp(log_z)."""
+    """The log-density of Gamma(shape, rate) at z = exp(log_z), in nats."""
     return shape * jnp.log(rate) + (shape - 1) * log_z - rate * jnp.exp(log_z) - gammaln(shape)
 
 

@@ -54,10 +54,12 @@ USES_KNOWN = (
     "real.features",  # context.real.features(extractor), .logits(extractor)
     "real.images",  # context.real.images
     "real.labels",  # context.real.labels, .class_names
+    "real.triples",  # context.real.labels, of 1,000 classes that are triples of digits
     "real.factors",  # context.real.factors: true factors of variation, name -> int32 [N]
     "train.features",  # the same of the training split, context.train
     "train.images",
     "train.labels",
+    "train.triples",
     "facts.centres",  # context.info["points"]["centres"] and ["std"]: the mixture that the points are drawn from
     "facts.labels",  # context.info["sample"]["labels"]: the classes that samples are made for (`sample_labels`)
     "facts.columns",  # context.info["points"]["columns"]: [name, categories, whether it is the label] of each

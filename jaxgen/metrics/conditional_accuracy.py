@@ -11,8 +11,8 @@ NEEDS = "sample"
 DIRECTION = "higher"
 TITLE, UNIT = "conditional accuracy", ""
 MEANING = (
-    "How often a classifier of real images sees the class that a sample was made for, as a mean over classes. "
-    "`real_accuracy` is the same for real test images. Easy samples are right more often than varied ones."
+    "How often a classifier of real images sees the class that a sample was made for, a mean over classes. "
+    "`real_accuracy` is that of real test images. Easy samples are right more often."
 )
 SETTINGS = ("classifier_examples", "classifier_steps")
 MIN_SAMPLES = 1000

@@ -14,8 +14,8 @@ DIRECTION = "lower"
 TITLE, UNIT = "Frechet distance within classes", ""
 CANONICAL_TITLE = "intra-class FID"
 MEANING = (
-    "Mean over classes of the distance between samples of a class and real images of it. It sees what an accuracy "
-    "does not: variety within a class. `real_value` compares training images with the same test images."
+    "Mean over classes of the distance between samples and real images of a class. It sees variety within a class. "
+    "`real_value` compares training images with test images."
 )
 SETTINGS = ("images_of_a_class",)
 MIN_SAMPLES, FEWEST = 2048, 4  # two images of two classes

@@ -8,7 +8,7 @@ from jaxgen.metrics.frechet import jackknife
 
 NEEDS = "encode"
 DIRECTION = "higher"
-TITLE, UNIT = "SAP (R²)", ""
+TITLE, UNIT = "SAP (R^2)", ""
 MEANING = (
     "How far the best code of each true factor is ahead of the second best, by the variance that a straight line "
     "explains. 1 is a perfect code."

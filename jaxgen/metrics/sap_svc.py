@@ -9,8 +9,8 @@ NEEDS = "encode"
 DIRECTION = "higher"
 TITLE, UNIT = "SAP (linear SVC)", ""
 MEANING = (
-    "How far the best code of each true factor is ahead of the second best, by the accuracy of a linear classifier of "
-    "one code. A perfect code reaches `ceiling` only: one line against the rest cannot cut out values in the middle."
+    "How far the best code of each true factor is ahead of the second best, by a linear classifier of one code. "
+    "A perfect code reaches `ceiling` only, since no line cuts out middle values."
 )
 SETTINGS = ("factors", "train_images")
 MIN_SAMPLES = disentanglement.MIN_SAMPLES

@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 from jaxgen.errors import UserError
 from jaxgen.evaluation.engine import evaluate
 from jaxgen.metrics import (
+    _digit_classifier,
     classifier,
     dci,
     factor_vae_score,
@@ -43,6 +44,7 @@ OF_EQUAL_SETS = {
     **dict.fromkeys(("ks_complement", "correlation_similarity"), 1),
 }
 METRICS = lookup.choices("metrics")
+TRIPLES = tuple(map(str, range(1_000)))
 UINT8_OR_INT = ("sample", "reconstruct", "clusters")  # views whose output is always a number
 
 
@@ -72,6 +74,8 @@ def small(monkeypatch):
     for module in (lpips_alex, lpips_vgg, perceptual_path_length):
         monkeypatch.setattr(module, "unsuitable", lambda shape: None)
     monkeypatch.setattr(classifier, "train", NearestMean)
+    monkeypatch.setattr(_digit_classifier, "trained", lambda images, digits: None)
+    monkeypatch.setattr(_digit_classifier, "predicted", lambda params, images: images[:, 0, 0, 0] % 10)
     monkeypatch.setattr(dci, "ROUNDS", 2)
     monkeypatch.setattr(factor_vae_score, "VOTES", {"train": 50, "test": 50})
     monkeypatch.setattr(tabular, "TREES", 3)
@@ -115,7 +119,7 @@ def measured(name, n_real, n_fake, kind, train="random", **options):
     else:
         views = views_of(fake, factor)
     real, train = (
-        ImageSource(part, known, ("p", "q"), split)
+        ImageSource(part, known, TRIPLES if name == "stacked_modes" else ("p", "q"), split)
         for part, known, split in zip((real, train), labels, ("test", "train"), strict=True)
     )
     real = real._replace(factors={"a": np.arange(n_real) % 2, "b": np.arange(n_real) // 2 % 3})

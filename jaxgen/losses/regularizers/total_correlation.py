@@ -1,8 +1,9 @@
 """beta-TC-VAE: the KL term in three parts with a weight each (Chen et al. 2018, equations 2 to 4).
 
-E_x KL(q(z|x) || p(z)) is the sum of the mutual information of x and z, the total correlation KL(q(z) || prod_j q(z_j)),
-and the dimension-wise KL sum_j KL(q(z_j) || p(z_j)). All three need the aggregate posterior q(z), the mean of q(z|x)
-over the N training images. A batch estimates it.
+The mean of KL(q(z|x) || p(z)) is a sum of three parts: the mutual information of x and z, the total correlation, and
+the dimension-wise KL. The total correlation is KL(q(z) || prod_j q(z_j)). The dimension-wise KL is
+sum_j KL(q(z_j) || p(z_j)). All three need the aggregate posterior q(z), the mean of q(z|x) over the N training images.
+A batch estimates it.
 """
 
 import math

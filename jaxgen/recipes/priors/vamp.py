@@ -36,7 +36,7 @@ def build(settings: ConfigDict, image_shape: tuple[int, ...]) -> Prior:
 
 
 def log_over_normal(latents: jax.Array, mean: jax.Array, log_variance: jax.Array) -> jax.Array:
-    """log 1/K sum_k N(z; mean_k, variance_k) - log N(z; 0, I), [n, Z] and [K, Z] -> [n]. The constants cancel."""
+    """The log-density of the mixture at z, minus that of N(0, I): [n, Z] and [K, Z] -> [n]. The constants cancel."""
     error = jnp.square(latents[:, None] - mean) * jnp.exp(-log_variance)
     exponents = -0.5 * jnp.sum(error + log_variance, axis=-1)
     mixture = jax.nn.logsumexp(exponents, axis=-1) - math.log(len(mean))
