@@ -69,7 +69,7 @@ def get_config() -> ConfigDict:
     # less memory.
     config.grad_accum_steps = 1
     # Each device holds a share of the optimisers' state and of the mean gradient (stages 1 and 2 of ZeRO, Rajbhandari
-    # et al. 2020). This needs less memory. Each update has a reduce-scatter and an all-gather in place of an all-reduce.
+    # et al. 2020). This needs less memory. Each update has a reduce-scatter and an all-gather, not an all-reduce.
     config.shard_optimizer = False
     # The numbers of the networks: `float32` or `bfloat16`. Parameters and optimisers stay float32.
     config.compute_dtype = "float32"
