@@ -33,6 +33,7 @@ NAMES = {
             "regularizer",
             "tc_estimator",
             "mmd_kernel",
+            "rae_penalty",
         )
     ),
     *(
