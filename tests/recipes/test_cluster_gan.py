@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 
 from jaxgen.losses import adversarial, penalties
 from jaxgen.models.cluster_gan import ClusterGAN
@@ -35,6 +36,7 @@ class Makes(nn.Module):
         return nn.Dense(4)(z).reshape(-1, *SHAPE)
 
 
+@pytest.mark.full
 def test_cluster_gan_finds_three_clusters():
     """Three Gaussians: the encoder names each of them alike, and finds the cluster of what the generator makes."""
     centres = jnp.array([[1.0, 0, 0, 1], [0, 1, 0, -1], [-1, -1, 1, 0]])

@@ -129,6 +129,7 @@ def spread_batches(x, devices):
     return x[:, :, spread(np.arange(x.shape[2]), devices)]
 
 
+@pytest.mark.full
 def test_the_density_ratio_finds_the_total_correlation():
     """The VAE stands still, so that the latents are Gaussian with a known total correlation."""
     config = config_of(optimizers__vae__learning_rate=0.0, optimizers__discriminator__learning_rate=3e-3)

@@ -145,6 +145,7 @@ def ladder_config(tiny_config, **changes):
     return config
 
 
+@pytest.mark.full
 def test_it_learns_and_reconstructs(tiny_config):
     from tests.recipes.test_vae import train
 

@@ -157,7 +157,8 @@ def test_augmentation_has_the_probability_of_the_schedule_and_colour_half_of_it(
     assert found == {groups: pytest.approx(strength, rel=1e-5) for groups, strength in expected.items()}
 
 
-@pytest.mark.parametrize("loss", [pytest.param("relativistic", marks=pytest.mark.full), "relativistic_average"])
+@pytest.mark.full
+@pytest.mark.parametrize("loss", ["relativistic", "relativistic_average"])
 def test_the_same_on_1_and_2_devices(loss, monkeypatch):
     """With an augmentation that draws for each example. ADA's own has such a test, and takes long to compile."""
 

@@ -208,6 +208,11 @@ def settings_of(config) -> frozenset:
     return frozenset(item for item in found if item[1] not in numbers)
 
 
+STEPS_ELSEWHERE = {"stylegan2", "r3gan", "acgan", "infogan", "semi_supervised_gan", "ebgan", "began", "bigan"}
+STEPS_ELSEWHERE |= {"adversarial_autoencoder", "vae_gan", "cluster_gan", "cogan", "factor_vae", "ladder_vae", "rae"}
+STEPS_ELSEWHERE |= {"diffusion"}
+
+
 def family_of(path):
     model = load(path).model
     return load(path).recipe.name, model.name, model.architecture
@@ -219,7 +224,7 @@ def experiments_with_every_setting():
 
     So each value of each setting of each kind of network and of each recipe takes its two real steps, not every
     combination. One experiment of each recipe, model and architecture is in the quick tier, on the smallest images,
-    which compile fastest. The steps of StyleGAN2 there are those of tests/recipes/test_stylegan2.py.
+    which compile fastest. Recipes in STEPS_ELSEWHERE take their quick steps in tests/recipes.
     """
     programs = {}
     quick = {}
@@ -232,7 +237,7 @@ def experiments_with_every_setting():
         settings = max(left, key=lambda settings: len(settings - covered))
         path = left.pop(settings)
         marks = pytest.mark.full if settings - covered else pytest.mark.slow
-        if settings == quick[family_of(path)] and family_of(path)[0] != "stylegan2":
+        if settings == quick[family_of(path)] and family_of(path)[0] not in STEPS_ELSEWHERE:
             marks = ()
         chosen.append(pytest.param(path, marks=marks, id=path.stem))
         covered |= settings
@@ -248,7 +253,7 @@ def test_the_experiments_that_take_real_steps_have_every_setting():
     every = set().union(*(settings_of(tiny(path)) for path in EXPERIMENTS))
     assert set().union(*(settings_of(tiny(path)) for path in run_by_ci)) == every
     others = {family_of(path) for path in EXPERIMENTS} - {family_of(path) for path in quick}
-    assert {recipe for recipe, *_ in others} == {"stylegan2"}
+    assert {recipe for recipe, *_ in others} == STEPS_ELSEWHERE
     assert len(quick) < len(run_by_ci) < len(chosen) < len(EXPERIMENTS)
 
 
