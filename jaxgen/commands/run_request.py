@@ -19,7 +19,7 @@ from jaxgen.files import outputs, workdir
 from jaxgen.metrics.base import CHOSEN, SAMPLE_VIEWS
 from jaxgen.metrics.extractors import perceptual
 from jaxgen.metrics.extractors.automatic import AUTO
-from jaxgen.metrics.extractors.weights import obtain
+from jaxgen.metrics.extractors.weights import Weights, obtain
 from jaxgen.metrics.selection import Extractors, Selected, few_samples
 from jaxgen.pictures import video
 from jaxgen.recipes.base import Recipe
@@ -167,7 +167,7 @@ def _fetch_weights(settings: ConfigDict) -> None:
         if network in (None, AUTO) or settings.extractor_weights:  # auto is settled by the run
             continue
         known = getattr(lookup.module("metrics.extractors", network, "config.evaluation.extractor"), "WEIGHTS", None)
-        if known is not None:  # a network of the user's may have none
+        if isinstance(known, Weights):  # a network of the user's may have none, or a WEIGHTS of its own kind
             obtain(known)
 
 
