@@ -87,18 +87,21 @@ def test_tpus_are_compiled_for(tiny_config, capsys):
 
 
 @needs_libtpu
-def test_divided_optimisers_are_gathered_and_not_reduced(tiny_config, capsys):
-    """libtpu makes all-reduces of all-gathers whose shares do not fill its tiles."""
+def test_gradients_of_divided_optimisers_are_scattered_and_updates_gathered(tiny_config, capsys):
+    """libtpu makes all-reduces of gathers and scatters whose shares do not fill its tiles."""
     config = tiny_config("gan")
     config.model.width, config.batch_size, config.plan.largest_batch = 64, 32, False
     config.shard_optimizer = True
     plan(config, "v5e:1x2")
     _, result = result_of(capsys)
-    gathers = [entry["bytes"] for entry in result["collectives"] if entry["kind"] == "all-gather"]
-    reduces = [entry["bytes"] for entry in result["collectives"] if entry["kind"] == "all-reduce"]
+    sums = dict.fromkeys(("all-gather", "reduce-scatter", "all-reduce"), 0)
+    for entry in result["collectives"]:
+        sums[entry["kind"]] += entry["bytes"]
     parameters = result["bytes"]["parameters"]
-    assert parameters - 4096 < sum(gathers) < parameters + 4 * 4096
-    assert parameters <= sum(reduces) < 1.5 * parameters
+    assert parameters - 4096 < sums["all-gather"] < parameters + 4 * 4096
+    # The result of a scatter is a share of what was summed.
+    assert 0.8 * parameters < 2 * sums["reduce-scatter"] < parameters + 4 * 4096
+    assert sums["all-reduce"] < 0.5 * parameters  # statistics, averages, and arrays that two devices cannot divide
 
 
 @needs_libtpu
