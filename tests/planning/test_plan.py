@@ -101,7 +101,8 @@ def test_gradients_of_divided_optimisers_are_scattered_and_updates_gathered(tiny
     assert parameters - 4096 < sums["all-gather"] < parameters + 4 * 4096
     # The result of a scatter is a share of what was summed.
     assert 0.8 * parameters < 2 * sums["reduce-scatter"] < parameters + 4 * 4096
-    assert sums["all-reduce"] < 0.5 * parameters  # statistics, averages, and arrays that two devices cannot divide
+    compared = 2 * 32 * 8 * 8 * 4  # bytes of images
+    assert sums["all-reduce"] < compared + 0.3 * parameters  # and statistics, and arrays that do not divide by two
 
 
 @needs_libtpu
