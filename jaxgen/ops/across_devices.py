@@ -82,8 +82,9 @@ def mean_shares(arrays: list[jax.Array], axes: list[int]) -> list[jax.Array]:
         rows.append(jnp.moveaxis(parts, axis, 0).reshape(devices, -1))
     packed = jnp.concatenate(rows, axis=1)
     packed = jnp.pad(packed, ((0, 0), (0, -packed.shape[1] % _TILE)))
-    # Of a scatter that cuts through tiles, such as one of rows, libtpu makes an all-reduce.
-    packed = packed.reshape(devices, -1, _TILE)
+    # Of a scatter that cuts through tiles, such as one of rows, libtpu makes an all-reduce. Without the barrier it lays
+    # out the rows of all devices side by side, in one tile.
+    packed = jax.lax.optimization_barrier(packed.ravel()).reshape(devices, -1, _TILE)
     packed = jax.lax.psum_scatter(packed, DATA_AXIS, scatter_dimension=0).ravel() / devices
     shares, start = list(arrays), 0
     for i in shared:
