@@ -1,7 +1,7 @@
 """R3GAN (Huang et al. 2024) small enough for two CPU cores: scikit-learn's digits at 16x16, without classes.
 
 The loss, the penalties and the kind of network are those of `r3gan_cifar`. The sizes, the rates, gamma and the short
-burn-in are ours, for a run of minutes. There is no augmentation.
+burn-in are ours, for a short run. There is no augmentation.
 
 Paper: Huang, Gokaslan, Kuleshov and Tompkin 2024, A modern GAN baseline (R3GAN).
 Published: The paper has no network of this size.

@@ -11,7 +11,7 @@ import numpy as np
 import optax
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from jaxgen.files import caches
+from jaxgen.files import caches, npz
 from jaxgen.files.workdir import atomic
 from jaxgen.ops.layers import Conv, Dense
 from jaxgen.ops.pixels import from_uint8
@@ -48,9 +48,9 @@ def trained(images: np.ndarray, labels: np.ndarray, folder: Path | None = None) 
     path = folder / f"digits_{digest.hexdigest()[:16]}.npz"
     if path.exists():
         try:
-            with path.open("rb") as file, np.load(file) as arrays:
+            with npz.opened(path) as arrays:
                 return unflatten_dict({tuple(name.split("/")): arrays[name] for name in arrays})
-        except Exception as error:  # a damaged file fails in any layer
+        except (npz.Damaged, OSError) as error:
             log.warning("%s is damaged (%s). The classifier is trained again", path, error)
     params = jax.device_get(_fit(images, labels))
     if caches.can_keep(folder):

@@ -1,7 +1,7 @@
 """A classifier of real training images, for metrics that ask what a generated image shows.
 
 It is a small residual network (He et al. 2016, Identity mappings) with GroupNorm. It is trained once for each data set
-and kept in the cache folder. It takes seconds for gray images of 28x28, and minutes for coloured ones.
+and kept in the cache folder.
 """
 
 import hashlib

@@ -18,7 +18,7 @@ MIN_SAMPLES = disentanglement.MIN_SAMPLES
 FEWEST = 6
 EXTRACTOR = None
 USES = disentanglement.USES
-# The budget: so many trees for each value of each factor. The usual 100 rounds take a quarter of an hour on sprites.
+# The budget: this number of trees for each value of each factor. The usual number is 100.
 ROUNDS = 10
 _LEARNING_RATE = 0.5
 _MOST_TRAIN = 5_000
