@@ -1,7 +1,7 @@
 """AAE, the adversarial autoencoder (Makhzani et al. 2016), on MNIST at 28x28: dense networks, 10 latents, 10 epochs.
 
 Layers of 512 units and a Gaussian posterior as in PyTorch-GAN. The pixels' likelihood is a Gaussian of sigma 1.
-`recipe.stochastic_encoder=False` and a larger `recipe.adversary_weight` make it WAE-GAN (Tolstikhin et al. 2018).
+`recipe.deterministic_encoder=True` and a larger `recipe.adversary_weight` make it WAE-GAN (Tolstikhin et al. 2018).
 
 Paper: Makhzani, Shlens, Jaitly, Goodfellow and Frey 2016, Adversarial autoencoders.
 Published: The paper gives no number for these networks.
@@ -15,6 +15,6 @@ from jaxgen.settings import default, presets
 
 def get_config():
     config = presets.mnist(default.get_config())
-    config.recipe.update({"name": "adversarial_autoencoder", "stochastic_encoder": True, "sigma": 1.0})
+    config.recipe.update({"name": "adversarial_autoencoder", "sigma": 1.0})
     config.model.update({"name": "mlp_vae", "width": 512, "latent_dim": 10})
     return presets.length(config, steps=9_500)  # 10.1 epochs of 60,000

@@ -42,7 +42,7 @@ def tell(
         made = sum(samples(view) for view in {metric.view for metric in metrics})
         missing = {"real": 0, "train": 0}
         for use in {use for metric in metrics for use in getattr(metric.module, "USES", ())}:
-            owner, kind = use.split(".")
+            owner, kind = use.partition(":")[0].split(".")
             if kind in ("statistics", "features") and sets[owner] is not None:
                 missing[owner] = max(missing[owner], sets[owner].missing(name, kind))
         _log_once(extractor(name), shape, made, sum(missing.values()))

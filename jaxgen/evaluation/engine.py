@@ -158,7 +158,8 @@ class _Evaluation:
 
     def obstacle_to(self, use: str) -> str:
         """ "" if the inputs of a metric are there, else the reason against it."""
-        owner, kind = use.split(".")
+        name, _, number = use.partition(":")
+        owner, kind = name.split(".")
         if use == "facts.labels":
             reason = "needs a model that makes images of a given class. This one does not, or its data have no classes"
             return "" if self.facts.get("sample", {}).get("labels") else reason
@@ -174,8 +175,8 @@ class _Evaluation:
             return f"needs the real images' {kind}. {images.split} holds statistics only"
         if kind == "labels" and images.labels is None:
             return f"needs class labels. {images.split} has none"
-        if kind == "triples" and (images.labels is None or len(images.class_names) != 1_000):
-            return f"needs the 1,000 classes of stacked_mnist. {images.split} has {len(images.class_names)}"
+        if number and len(images.class_names) != int(number):
+            return f"needs {int(number):,} classes. {images.split} has {len(images.class_names):,}"
         if kind == "factors" and images.factors is None:
             return f"needs the true factors of the images, as sprites have them. {images.split} has none"
         return ""

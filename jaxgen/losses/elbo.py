@@ -3,6 +3,9 @@
 import jax
 import jax.numpy as jnp
 
+# The log-variance that stands for a code without noise: a draw is the mean, to float32's precision.
+POINT = -30.0
+
 
 def kl_to_standard_normal(mean: jax.Array, log_variance: jax.Array) -> jax.Array:
     """KL(N(mean, exp(log_variance)) || N(0, 1)) in nats per latent, [B, D] -> [B, D] (Kingma and Welling 2014, app. B).

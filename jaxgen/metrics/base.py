@@ -13,6 +13,7 @@ A metric `name` is a module `jaxgen.metrics.<name>` (or the user's own, by impor
   start and update, each with its rows of the batch. The first process alone computes the result. Slow work, such as the
   features of real sets, belongs in `start` or `update`.
 - Optionally `USES`: further inputs out of `USES_KNOWN`. If an input is missing, the metric is skipped with the reason.
+  `real.labels:1000` asks for labels of 1,000 classes.
 - Optionally `unsuitable(image_shape) -> reason or None`: the reason to skip the metric for images [H, W, C].
 - Optionally `PREFIX` and `LABELLED` (see `result_name`), and `EPSILON`, the value for a view with `epsilon`.
 - For reports: `TITLE`, the common name. `UNIT` ("" for a plain number). `MEANING`, one sentence about the number.
@@ -54,12 +55,10 @@ USES_KNOWN = (
     "real.features",  # context.real.features(extractor), .logits(extractor)
     "real.images",  # context.real.images
     "real.labels",  # context.real.labels, .class_names
-    "real.triples",  # context.real.labels, of 1,000 classes that are triples of digits
     "real.factors",  # context.real.factors: true factors of variation, name -> int32 [N]
     "train.features",  # the same of the training split, context.train
     "train.images",
     "train.labels",
-    "train.triples",
     "facts.centres",  # context.info["points"]["centres"] and ["std"]: the mixture that the points are drawn from
     "facts.labels",  # context.info["sample"]["labels"]: the classes that samples are made for (`sample_labels`)
     "facts.columns",  # context.info["points"]["columns"]: [name, categories, whether it is the label] of each

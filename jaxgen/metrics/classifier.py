@@ -6,6 +6,7 @@ and kept in the cache folder.
 
 import hashlib
 import logging
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -87,32 +88,43 @@ class Classifier(NamedTuple):
         return float(np.mean(self.classes_of_all(images) == np.asarray(labels)))
 
 
-def of(images: ImageSet, classes: int, count: int = 0) -> Classifier:
+def of(images: ImageSet, classes: int, count: int = 0, pieces: Callable | None = None) -> Classifier:
     """The classifier of a labelled set, from the cache if it was trained before.
 
     Args:
       count: it learns from a seeded choice of so many images. 0, or more than there are: all.
+      pieces: `images uint8 [n, H, W, C], labels [n] -> images [m, ...], labels [m]`: the labelled parts of images that
+        it learns in place of whole images. The cache knows `pieces` by its name.
     """
     if 0 < count < len(images):
         chosen = np.sort(np.random.default_rng(_SEED).permutation(len(images))[:count])
     else:
         chosen = np.arange(len(images))
     labels = np.asarray(images.labels, np.int32)[chosen]
-    facts = {"version": _VERSION, "classes": classes, "chosen": len(chosen), "steps": _steps(len(chosen))}
+    facts = {"version": _VERSION, "classes": classes, "chosen": len(chosen)}
     facts["labels_sha256"] = hashlib.sha256(labels.tobytes()).hexdigest()
-    network = Network(_width(images.images), classes)
+    shape, examples = images.images.shape[1:], len(chosen)
+    if pieces is not None:
+        first, _ = pieces(np.asarray(images.images[chosen[:1]]), labels[:1])
+        facts["pieces"] = f"{pieces.__module__}.{pieces.__qualname__}"
+        shape, examples = first.shape[1:], len(first) * len(chosen)
+    facts["steps"] = _steps(examples)
+    network = Network(WIDTHS[shape[-1]], classes)
 
     def compute() -> Classifier:
-        log.info("classifier of %s: %d updates on %d images", images.split, facts["steps"], len(chosen))
-        return train(Chosen(images.images, chosen), labels, classes)
+        log.info("classifier of %s: %d updates on %d images", images.split, facts["steps"], examples)
+        learned = Chosen(images.images, chosen), labels
+        if pieces is not None:
+            learned = pieces(np.asarray(images.images[chosen]), labels)
+        return train(*learned, classes)
 
     def load(path: Path) -> Classifier:
         with statistics_file.arrays_of(path) as arrays:
             params = unflatten_dict({name: np.array(arrays[name]) for name in arrays}, sep="/")
-            shapes = jax.eval_shape(network.init, jax.random.key(0), jnp.zeros((1, *images.images.shape[1:])))["params"]
+            shapes = jax.eval_shape(network.init, jax.random.key(0), jnp.zeros((1, *shape)))["params"]
             if jax.tree.map(jnp.shape, params) != jax.tree.map(jnp.shape, shapes):
                 raise statistics_file.Mismatch("it holds another network")
-        return Classifier(network, params, len(chosen), facts["steps"])
+        return Classifier(network, params, examples, facts["steps"])
 
     def save(path: Path, trained: Classifier) -> None:
         arrays = flatten_dict(trained.params, sep="/")
@@ -127,7 +139,7 @@ def train(images: Pixels, labels: np.ndarray, classes: int) -> Classifier:
     Args:
       images: uint8 [N, H, W, C]. labels: [N], below `classes`.
     """
-    network, steps = Network(_width(images), classes), _steps(len(labels))
+    network, steps = Network(WIDTHS[images.shape[-1]], classes), _steps(len(labels))
     random = np.random.default_rng(_SEED)
     params = jax.jit(network.init)(jax.random.key(_SEED), jnp.zeros((1, *images.shape[1:])))["params"]
     opt_state = _optimizer(steps).init(params)
@@ -142,10 +154,6 @@ def train(images: Pixels, labels: np.ndarray, classes: int) -> Classifier:
 
 def _steps(count: int) -> int:
     return max(FEWEST_STEPS, EPOCHS * count // BATCH)
-
-
-def _width(images: Pixels) -> int:
-    return WIDTHS[images.shape[-1]]
 
 
 def _optimizer(steps: int) -> optax.GradientTransformation:

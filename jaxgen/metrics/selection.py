@@ -68,7 +68,7 @@ def select(
       modules: metric modules, by the names that the user wrote.
       offered: names of the available views.
       image_shape: (H, W, C) of the images.
-      obstacle_to: an input in `base.USES_KNOWN` -> "" if it is there, else the reason against it.
+      obstacle_to: an input in a metric's `USES` -> "" if it is there, else the reason against it.
 
     Raises:
       UserError: an unknown extractor, or a metric that lacks a part.
@@ -106,7 +106,7 @@ def _obstacle(module: ModuleType, views: list[str], offered: list[str], image_sh
         more = ", --mode=project makes pairs by inversion" if module.NEEDS in PAIR_VIEWS else ""
         return f"needs the view {module.NEEDS!r}. The run offers {', '.join(offered) or 'no view'}{more}"
     for use in getattr(module, "USES", ()):
-        if use not in USES_KNOWN:
+        if use.partition(":")[0] not in USES_KNOWN:
             raise UserError(f"{module.__name__}: USES names {use!r}. Known: {', '.join(USES_KNOWN)}")
         if reason := obstacle_to(use):
             return reason

@@ -10,7 +10,7 @@ The real images have another value, because digits of MNIST are not equally freq
 
 import numpy as np
 
-from jaxgen.metrics import _digit_classifier
+from jaxgen.metrics import classifier
 from jaxgen.metrics.base import Context
 from jaxgen.metrics.collected import Collected
 
@@ -18,13 +18,14 @@ NEEDS = "sample"
 DIRECTION = "higher"
 TITLE, UNIT = "stacked modes covered", "modes"
 MEANING = "Number of the 1,000 triples of digits that occur among the samples."
-SETTINGS = ("modes", "classifier_examples")
+SETTINGS = ("modes", "classifier_examples", "classifier_steps")
 MIN_SAMPLES = 10_000  # a perfect sampler misses 0.05 modes of 1,000
 EXTRACTOR = None
-USES = ("train.images", "train.triples", "real.images", "real.triples")
+USES = ("train.images", "train.labels:1000", "real.images", "real.labels:1000")
 FEW = "few samples miss modes"
-_PLACES = np.array([100, 10, 1])
 _MODES = 1_000
+_PLACES = np.array([100, 10, 1])
+_CLASSIFIER_IMAGES = 20_000  # training images whose 60,000 digits the classifier learns
 
 
 def unsuitable(image_shape: tuple[int, ...]) -> str | None:
@@ -53,16 +54,19 @@ def digits_of(labels: np.ndarray) -> np.ndarray:
     return labels[:, None] // _PLACES % 10
 
 
+def single_digits(images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Images [n, H, W, 3] with labels [n] -> images of one digit [3 n, H, W, 1], and these digits [3 n]."""
+    return single(images), digits_of(labels).ravel()
+
+
 def start(context: Context) -> Collected:
     """An accumulator of the number of covered modes."""
-    real, train = context.real, context.train
+    real = context.real
+    reader = classifier.of(context.train, 10, _CLASSIFIER_IMAGES, single_digits)
 
     def finish(samples: np.ndarray) -> dict:
-        seen = np.asarray(train.images[: len(train.images)])
-        params = _digit_classifier.trained(single(seen), digits_of(train.labels).ravel())
-
         def read(images: np.ndarray) -> np.ndarray:
-            return _digit_classifier.predicted(params, single(images)).reshape(-1, 3)
+            return reader.classes_of_all(single(images)).reshape(-1, 3)
 
         of_real, truth = read(np.asarray(real.images[: len(real.images)])), digits_of(real.labels)
         found, found_real = (shares(digits @ _PLACES) for digits in (read(samples), of_real))
@@ -79,7 +83,8 @@ def start(context: Context) -> Collected:
             "kl_floor_real": found_real["kl_floor"],
             "classifier_accuracy": float(np.mean(of_real == truth)),
             "classifier_accuracy_of_triples": float(np.mean((of_real == truth).all(1))),
-            "classifier_examples": 3 * len(seen),
+            "classifier_examples": reader.examples,
+            "classifier_steps": reader.steps,
         }
 
     return Collected(lambda batch: batch.host(batch.fake), finish)

@@ -8,8 +8,9 @@ from jaxgen.losses import heads
 from jaxgen.losses.adversarial import loss_of
 from jaxgen.recipes import headed_networks, two_players
 from jaxgen.recipes.base import Recipe
+from jaxgen.recipes.judge import Judge
 from jaxgen.recipes.observations import Observer
-from jaxgen.recipes.two_players import Game, Judge, Turn, judged
+from jaxgen.recipes.two_players import Game, Turn, judged
 from jaxgen.settings.number_ranges import NOT_NEGATIVE, require
 
 FAMILY = "GANs with classes, codes or an autoencoder"

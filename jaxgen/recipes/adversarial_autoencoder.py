@@ -62,7 +62,7 @@ def adversarial_autoencoder(
     the codes. The discriminator then learns from the same codes. For it, draws of the prior are real.
     """
     encoder, decoder, latent_dim = model.encoder, model.decoder, model.latent_dim
-    stochastic, ema_decay = settings.stochastic_encoder, settings.ema_decay
+    stochastic, ema_decay = not settings.deterministic_encoder, settings.ema_decay
     weight = settings.adversary_weight
 
     def init(key):
@@ -90,7 +90,7 @@ def adversarial_autoencoder(
         def loss_fn(params, stats, part):
             images, key = part
             codes, log_likelihood, stats = forward(params, stats, images, key)
-            logits, _ = adversary.judge(d.params, d.stats, (codes,), jax.random.fold_in(key, 4))
+            logits = adversary.judge(d, jax.random.fold_in(key, 4))(codes)
             fooling, fit = jnp.mean(adversary.loss.generator_loss(logits)), jnp.mean(log_likelihood)
             loss = weight * fooling - fit
             prior = example_normal(jax.random.fold_in(key, 5), example_ids(images.shape[0]), (latent_dim,))

@@ -16,18 +16,16 @@ from jaxgen.errors import UserError
 from jaxgen.losses import elbo
 from jaxgen.losses.adversarial import AdversarialLoss, loss_of
 from jaxgen.losses.penalties import penalty_of
-from jaxgen.ops.layers import SPECTRAL_NORM
 from jaxgen.ops.random import example_ids, example_normal
 from jaxgen.recipes import observations
-from jaxgen.recipes.base import Outcome, Player, PyTree, apply_eval, apply_train, descend, init_network
+from jaxgen.recipes.base import Outcome, Player, PyTree, apply_eval, descend, init_network
+from jaxgen.recipes.judge import Judge
 from jaxgen.recipes.optimizers import optimizer_of
 from jaxgen.settings import lookup
 from jaxgen.settings.number_ranges import NOT_NEGATIVE, require
 
 # Arrays [B, ...] that a discriminator judges together, such as images and latents.
 Inputs = tuple[jax.Array, ...]
-# The log-variance of a code without noise: the bound of the encoders' log-variances (`jaxgen.models.base.posterior`).
-_POINT = -15.0
 
 
 class Adversary(NamedTuple):
@@ -49,13 +47,9 @@ class Adversary(NamedTuple):
         """The discriminator before its first step."""
         return Player.create(*init_network(self.network, key, *inputs), self.tx)
 
-    def judge(self, params: PyTree, stats: PyTree, inputs: Inputs, key: jax.Array) -> tuple[Any, PyTree]:
-        """The network's output in training mode, and its collections after it, except for singular vectors."""
-        rest = [name for name in stats if name != SPECTRAL_NORM]
-        output, changed = self.network.apply(
-            {"params": params, **stats}, *inputs, train=True, mutable=rest, rngs={"dropout": key}
-        )
-        return output, {**stats, **changed}
+    def judge(self, player: Player, key: jax.Array) -> Judge:
+        """The discriminator as other players' losses see it."""
+        return Judge(self.network, player.params, player.stats, key, own_turn=False)
 
     def learn(
         self, player: Player, reals: Inputs, fakes: Sequence[Inputs], keys: jax.Array
@@ -79,24 +73,22 @@ class Adversary(NamedTuple):
             reals, fakes, key, number = part
             key, key_points, key_pass = jax.random.split(jax.random.fold_in(key, 16), 3)
             pairs = [observations.thumbnails(images, number, len(keys)) for images in (reals[0], fakes[0][0])]
-            real, stats = apply_train(self.network, params, stats, *reals, key=key)
-            real, judged = _logits(real), []
-            for i, kind in enumerate(fakes):
-                output, stats = self.judge(params, stats, kind, jax.random.fold_in(key, i))
-                judged.append(_logits(output))
+            judge = Judge(self.network, params, stats, key, own_turn=True)
+            real, *judged = (_logits(judge(*inputs)) for inputs in (reals, *fakes))
             value = jnp.mean(jnp.stack([self.loss.discriminator_loss(real, fake) for fake in judged]))
             metrics = {"loss": value, **observer.of_logits(real, jnp.stack(judged))}
             if self.penalty is not None:
                 joined, split = _as_one(reals)
 
                 def critic(x):
-                    return _logits(self.judge(params, stats, split(x), key_pass)[0])
+                    own = Judge(self.network, params, judge.stats, key_pass, own_turn=False)
+                    return _logits(own(*split(x)))
 
                 ids = example_ids(joined.shape[0])
                 penalty = jnp.mean(self.penalty(critic, joined, _as_one(fakes[0])[0], key_points, ids))
                 metrics["penalty"] = penalty
                 value = value + self.penalty_weight * penalty
-            return value, Outcome(stats, metrics, averages=pairs)
+            return value, Outcome(judge.stats, metrics, averages=pairs)
 
         parts = (reals, tuple(fakes), keys, jnp.arange(len(keys)))
         player, outcome = descend(loss_fn, player, self.tx, parts)
@@ -169,9 +161,9 @@ def code_of(encoded: tuple[jax.Array, jax.Array], key: jax.Array, ids: jax.Array
 
 
 def shown_encoding(encoded: tuple[jax.Array, jax.Array | None], stochastic: bool) -> tuple[jax.Array, jax.Array]:
-    """The view "encode". An encoder that is not stochastic gives a point: a log-variance of -15."""
+    """The view "encode". An encoder that is not stochastic gives the log-variance of a point."""
     mean, log_variance = encoded
-    return mean, log_variance if stochastic else jnp.full_like(mean, _POINT)
+    return mean, log_variance if stochastic else jnp.full_like(mean, elbo.POINT)
 
 
 def views_of(latents: Callable, decode: Callable, encode: Callable) -> dict[str, Callable]:

@@ -60,7 +60,7 @@ def bigan(
     its loss with swapped labels (the "inverse" objective of Donahue et al. 2017), whose gradient does not vanish.
     """
     generator, encoder, _, latent_dim = model
-    stochastic, ema_decay = settings.stochastic_encoder, settings.ema_decay
+    stochastic, ema_decay = not settings.deterministic_encoder, settings.ema_decay
 
     def init(key):
         key_g, key_d = jax.random.split(key)
@@ -86,10 +86,8 @@ def bigan(
             images, key = part
             latents, fakes, codes, stats = pairs_of(params, stats, images, key)
             # The discriminator's statistics move on its own turn only.
-            real, fake = (
-                adversary.judge(d.params, d.stats, pair, jax.random.fold_in(key, i))[0]
-                for i, pair in enumerate(((images, codes), (fakes, latents)))
-            )
+            judge = adversary.judge(d, key)
+            real, fake = judge(images, codes), judge(fakes, latents)
             value = jnp.mean(adversary.loss.discriminator_loss(fake, real))
             return value, Outcome(stats, {"loss": value}, (latents, fakes, codes))
 

@@ -81,7 +81,7 @@ def cluster_gan(
         def loss_fn(params, stats, key):
             z, fakes, stats_g = fakes_of(params, stats, key, count)
             keys = jax.random.split(jax.random.fold_in(key, 3))
-            logits, _ = adversary.judge(d.params, d.stats, (fakes,), keys[0])
+            logits = adversary.judge(d, keys[0])(fakes)
             found, stats_e = apply_train(encoder, params["encoder"], stats["encoder"], fakes, key=keys[1])
             fooling = jnp.mean(adversary.loss.generator_loss(logits))
             error = jnp.mean(jnp.square(found[:, :latent_dim] - scaled(z)[:, :latent_dim]))

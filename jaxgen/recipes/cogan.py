@@ -91,7 +91,7 @@ def cogan(
 
         def loss_fn(params, stats, key):
             fakes, stats = fakes_of(params, stats, key, count)
-            logits, _ = adversary.judge(d.params, d.stats, fakes, jax.random.fold_in(key, 2))
+            logits = adversary.judge(d, jax.random.fold_in(key, 2))(*fakes)
             value = jnp.mean(adversary.loss.generator_loss(logits))
             return value, Outcome(stats, {"loss": value}, fakes)
 

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 from jaxgen.losses import energies
 from jaxgen.recipes import autoencoder_discriminator
 from jaxgen.recipes.base import Recipe
-from jaxgen.recipes.two_players import Judge, Turn
+from jaxgen.recipes.judge import Judge
+from jaxgen.recipes.two_players import Turn
 from jaxgen.settings.number_ranges import NOT_NEGATIVE, POSITIVE, require
 
 FAMILY = "GANs with classes, codes or an autoencoder"

@@ -7,9 +7,10 @@ import jax.numpy as jnp
 from jaxgen.losses.adversarial import loss_of
 from jaxgen.recipes import headed_networks, two_players
 from jaxgen.recipes.base import Recipe
+from jaxgen.recipes.judge import Judge
 from jaxgen.recipes.latent_codes import codes_of
 from jaxgen.recipes.observations import Observer
-from jaxgen.recipes.two_players import Game, Judge, Turn, judged
+from jaxgen.recipes.two_players import Game, Turn, judged
 from jaxgen.settings.number_ranges import NOT_NEGATIVE, require
 
 FAMILY = "GANs with classes, codes or an autoencoder"

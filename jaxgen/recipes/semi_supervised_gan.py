@@ -9,8 +9,9 @@ from jaxgen.losses import heads
 from jaxgen.losses.adversarial import non_saturating
 from jaxgen.recipes import headed_networks, two_players
 from jaxgen.recipes.base import Recipe
+from jaxgen.recipes.judge import Judge
 from jaxgen.recipes.observations import Observer
-from jaxgen.recipes.two_players import Game, Judge, Turn, judged
+from jaxgen.recipes.two_players import Game, Turn, judged
 from jaxgen.settings.number_ranges import AT_LEAST_ONE, NOT_NEGATIVE, require
 
 FAMILY = "GANs with classes, codes or an autoencoder"

@@ -13,7 +13,6 @@ import jax.numpy as jnp
 import optax
 from ml_collections import ConfigDict
 
-from jaxgen.ops.layers import SPECTRAL_NORM
 from jaxgen.ops.random import example_ids, example_normal
 from jaxgen.recipes import observations
 from jaxgen.recipes.base import (
@@ -28,6 +27,7 @@ from jaxgen.recipes.base import (
     descend,
     init_network,
 )
+from jaxgen.recipes.judge import Judge
 from jaxgen.recipes.optimizers import optimizer_of
 
 
@@ -49,28 +49,6 @@ class Turn(NamedTuple):
     def reals(self) -> jax.Array:
         """The images of the first batch."""
         return self.images[0]
-
-
-class Judge:
-    """The discriminator within one loss. A call takes images and returns what the network returns.
-
-    Each call starts from the statistics that the last call left. The singular vectors of spectral normalisation move in
-    the first call alone, and only on the discriminator's own turn.
-    """
-
-    def __init__(self, network: nn.Module, params: PyTree, stats: PyTree, key: jax.Array, own_turn: bool):
-        self._network, self._params, self.stats, self._key = network, params, stats, key
-        self._calls, self._still = 0, not own_turn
-
-    def __call__(self, images: jax.Array) -> PyTree:
-        key = jax.random.fold_in(self._key, self._calls)
-        moving = [name for name in self.stats if not (self._still and name == SPECTRAL_NORM)]
-        output, changed = self._network.apply(
-            {"params": self._params, **self.stats}, images, train=True, mutable=moving, rngs={"dropout": key}
-        )
-        self.stats = {**self.stats, **changed}
-        self._calls, self._still = self._calls + 1, True
-        return output
 
 
 Loss = Callable[[Judge, Turn], tuple[jax.Array, dict[str, jax.Array]]]

@@ -34,7 +34,7 @@ from jaxgen.recipes.optimizers import optimizer_of
 from jaxgen.recipes.posteriors.base import Draws, posterior_of
 from jaxgen.recipes.priors.base import prior_of
 from jaxgen.recipes.tables import layout_for, views_of_table
-from jaxgen.recipes.vae_objective import POINT, Terms, objective_of
+from jaxgen.recipes.vae_objective import Terms, objective_of
 from jaxgen.settings import lookup
 
 FAMILY = "VAEs"
@@ -142,7 +142,7 @@ def vae(
 
         encoded, encoder_stats = encode(observed, *condition(labels))
         if deterministic:
-            encoded = encoded[0], jnp.full_like(encoded[1], POINT)
+            encoded = encoded[0], jnp.full_like(encoded[1], elbo.POINT)
         drawn = Draws(encoded[0]) if deterministic else posterior.draw(encoded, keys[2], ids, draws, step)
         target = jnp.repeat(observed, draws, axis=0) if draws > 1 else observed
         inputs = (drawn.latents, *condition(labels, draws))
@@ -216,7 +216,7 @@ def vae(
         ema = state["ema"]
         inputs = (images, *condition(image_labels))
         first, second = apply_eval(encoder, ema.params["encoder"], ema.stats["encoder"], *inputs)
-        return first, jnp.full_like(second, POINT) if deterministic else second
+        return first, jnp.full_like(second, elbo.POINT) if deterministic else second
 
     def reconstruct(state, images, image_labels):
         """From the posterior's centre; the decoder's mean is the image."""

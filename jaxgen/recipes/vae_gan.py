@@ -80,7 +80,7 @@ def vae_gan(
 
     def judged(d, images, key):
         """Logits and features of images. The discriminator's statistics move on its own turn only."""
-        return adversary.judge(d.params, d.stats, (images,), key)[0]
+        return adversary.judge(d, key)(images)
 
     def update_encoder(player, g, d, images, keys):
         def loss_fn(params, stats, part):

@@ -13,8 +13,6 @@ from jaxgen.losses.regularizers import Codes, codes_of_all_devices, regularizer_
 from jaxgen.recipes.base import PyTree, average_over_devices
 from jaxgen.settings.number_ranges import AT_LEAST_ONE, NOT_NEGATIVE, require
 
-# The log-variance that stands for a deterministic encoder: its draws are the mean, to float32's precision.
-POINT = -30.0
 _USUAL = {"beta": 1, "beta_warmup": 0, "free_bits": 0}
 
 

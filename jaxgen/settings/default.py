@@ -333,9 +333,6 @@ def get_config() -> ConfigDict:
 
     # These recipes also read the loss and, but for `cogan`, the gradient penalty.
 
-    # For `bigan` and `adversarial_autoencoder`: a code is drawn from a Gaussian that the encoder gives. False: the code
-    # is its mean.
-    config.recipe.stochastic_encoder = False
     # For `adversarial_autoencoder`: the weight of the adversary, where the log-likelihood of an image has weight 1.
     config.recipe.adversary_weight = 1.0
     config.recipe.critic_width = 512  # For `adversarial_autoencoder`: units of a layer in the discriminator of latents.
@@ -442,7 +439,8 @@ def get_config() -> ConfigDict:
     config.recipe.iwae_elbo_share = 0.0  # This share of the trained bound is the ELBO of the same draws (CIWAE).
     # The decoder learns from one bound of all draws, and the encoder from the mean of the bounds (PIWAE).
     config.recipe.piwae = False
-    # The latents are the mean of the posterior, without noise (WAE). This needs `beta=0`.
+    # The latents are the mean of the posterior, without noise. With the recipe `vae` this is WAE, and needs `beta=0`.
+    # `bigan` and `adversarial_autoencoder` read it, too.
     config.recipe.deterministic_encoder = False
     # A term of the loss that sees the latents of a whole batch: `total_correlation`, `dip_i`, `dip_ii`, `mmd`,
     # `sliced_wasserstein`, `capacity`, or an import path. "": none.

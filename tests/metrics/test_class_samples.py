@@ -1,7 +1,5 @@
 """The classifier of real images, and the metrics of conditional models that ask it, on images whose class is known."""
 
-import types
-
 import jax
 import numpy as np
 import pytest
@@ -98,6 +96,24 @@ def test_it_is_trained_once_and_kept_by_pixels_and_labels(tmp_path, monkeypatch)
     assert counts == [40, 16, 40, 40, 40]
 
 
+def test_it_learns_pieces_of_images_and_keeps_them_apart(tmp_path, monkeypatch):
+    images, labels = corners(40, 0)
+    half, learned = images.shape[1] // 2, []
+    monkeypatch.setattr(classifier, "train", lambda *given: learned.append(given) or _untrained(images))
+
+    def halves(images, labels):
+        return np.concatenate([images[:, :half], images[:, half:]]), np.tile(labels, 2)
+
+    known = image_set(tmp_path, images, labels)
+    classifier.of(known, CLASSES, count=16)
+    classifier.of(known, CLASSES, 16, halves)
+    assert [len(given[1]) for given in learned] == [16, 32]
+    whole, pieces = learned
+    np.testing.assert_array_equal(pieces[0][:16], whole[0][np.arange(16)][:, :half])
+    assert classifier.of(image_set(tmp_path, images, labels), CLASSES, 16, halves).examples == 32  # from the file
+    assert len(learned) == 2
+
+
 def _untrained(images):
     network, random = classifier.Network(16, CLASSES), np.random.default_rng(0)
     shapes = jax.eval_shape(network.init, _key(), np.float32(images[:1]))["params"]
@@ -189,8 +205,3 @@ def test_classes_with_few_images_set_the_number_or_leave_none():
     one = Images(np.float32(random.normal(size=(51, 3))), labels[:51], ("a", "b"), extractor=given())
     result = measure(intra_class_fid, fake, real=one, train=real, extractor=given(), info=info(2))
     assert "'b' has 1" in result["note"]
-
-
-def test_networks_of_different_widths_serve_gray_and_coloured_images():
-    shapes = types.SimpleNamespace(shape=(1, 8, 8, 3)), types.SimpleNamespace(shape=(1, 8, 8, 1))
-    assert [classifier._width(images) for images in shapes] == [32, 16]

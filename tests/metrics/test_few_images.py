@@ -12,7 +12,6 @@ from ml_collections import ConfigDict
 from jaxgen.errors import UserError
 from jaxgen.evaluation.engine import evaluate
 from jaxgen.metrics import (
-    _digit_classifier,
     classifier,
     dci,
     factor_vae_score,
@@ -74,8 +73,6 @@ def small(monkeypatch):
     for module in (lpips_alex, lpips_vgg, perceptual_path_length):
         monkeypatch.setattr(module, "unsuitable", lambda shape: None)
     monkeypatch.setattr(classifier, "train", NearestMean)
-    monkeypatch.setattr(_digit_classifier, "trained", lambda images, digits: None)
-    monkeypatch.setattr(_digit_classifier, "predicted", lambda params, images: images[:, 0, 0, 0] % 10)
     monkeypatch.setattr(dci, "ROUNDS", 2)
     monkeypatch.setattr(factor_vae_score, "VOTES", {"train": 50, "test": 50})
     monkeypatch.setattr(tabular, "TREES", 3)

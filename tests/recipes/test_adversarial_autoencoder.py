@@ -21,7 +21,7 @@ def test_codes_of_an_adversarial_autoencoder_have_the_prior_s_moments(weight):
     deviations = jnp.array([2.0, 1.0, 0.1, 0.1])
     model = VAE(LinearEncoder(2), Linear(SHAPE), 2)
     adversary = Adversary(Judge(), adversarial.non_saturating, optax.adam(2e-3, b1=0.5), penalties.r1, 0.1)
-    settings = SimpleNamespace(stochastic_encoder=False, ema_decay=0.99, adversary_weight=weight)
+    settings = SimpleNamespace(deterministic_encoder=True, ema_decay=0.99, adversary_weight=weight)
     build = adversarial_autoencoder.adversarial_autoencoder
     tx = optax.adam(2e-3, b1=0.5)
     recipe = build(model, likelihoods.gaussian(1.0), adversary, tx, image_shape=SHAPE, settings=settings)

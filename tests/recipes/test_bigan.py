@@ -22,7 +22,7 @@ def test_a_linear_bigan_inverts_its_generator(stochastic):
     log_variance = -3.0 if stochastic else -30.0
     model = BiGAN(Linear(SHAPE), LinearEncoder(2, log_variance), Judge(), 2)
     adversary = Adversary(Judge(), adversarial.non_saturating, optax.adam(2e-3, b1=0.5), penalties.r1, 0.1)
-    settings = SimpleNamespace(stochastic_encoder=stochastic, ema_decay=0.99)
+    settings = SimpleNamespace(deterministic_encoder=not stochastic, ema_decay=0.99)
     recipe = bigan.bigan(model, adversary, optax.adam(2e-3, b1=0.5), image_shape=SHAPE, settings=settings)
     state, _ = run(recipe, lambda normal: normal[:, :2] @ mixing, steps=3000, batch=128)
     z = jax.random.normal(jax.random.key(1), (2000, 2))

@@ -118,7 +118,7 @@ def test_the_trajectory_does_not_depend_on_the_number_of_devices(config_of, reci
     for devices in (1, 2):
         changes = {"num_devices": devices, "grad_accum_steps": 2}
         if recipe in ("bigan", "adversarial_autoencoder"):
-            changes["recipe__stochastic_encoder"] = True
+            changes["recipe__deterministic_encoder"] = False
         config = config_of(recipe, sgd=True, **changes)
         if recipe == "bigan":  # small weights, small gradients
             config.optimizers.generator.learning_rate = config.optimizers.discriminator.learning_rate = 2.0
