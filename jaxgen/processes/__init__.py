@@ -8,5 +8,9 @@ A module is one process. It defines:
   denoise: `(network, x [B, ...], t) -> [B, ...]`, the estimated image. t is a scalar or [B].
   velocity: `(network, x, t) -> dx/dt` of the probability flow.
   loss: `(network, images, key, ids) -> [B]`, in training.
+A process with learned numbers has `PARAMS`, their first values by name, and `of(params)`, which returns the above.
+Optionally it has `log_likelihood`: `(network, images, key, ids) -> [B]`, a bound in nats on the probability of gray
+levels. A process without one has the likelihood of its probability flow.
+
 A network is `(x [B, ...], number [B]) -> [B, ...]`. The process chooses the number that describes t.
 """

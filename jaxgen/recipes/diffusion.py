@@ -65,7 +65,7 @@ def _check(settings: ConfigDict, model: Denoiser) -> None:
 
 def diffusion(
     model: Denoiser,
-    process: ModuleType,
+    module: ModuleType,
     tx: optax.GradientTransformation,
     *,
     image_shape: tuple[int, int, int],
@@ -73,16 +73,23 @@ def diffusion(
 ) -> Recipe:
     """Diffusion recipe from its parts. settings: `config.recipe`. State: `{denoiser, ema}`.
 
+    The parameters of the denoiser are those of the network and the learned numbers of the process, if it has any.
+
     u and c are the network's outputs without and with the class. Samples of the class take u + guidance * (c - u): Ho
     and Salimans 2022, equation 6, with weight guidance - 1.
     """
     network, num_classes = model
+    has_bound = hasattr(getattr(module, "Process", module), "log_likelihood")
     guidance, label_dropout, ema_decay = settings.guidance, settings.label_dropout, settings.ema_decay
     sampler, sampling_steps, likelihood_steps = settings.sampler, settings.sampling_steps, settings.likelihood_steps
+
+    def process_of(params):
+        return module.of(params["process"]) if hasattr(module, "of") else module
 
     def init(key):
         classes = (jnp.zeros((1, num_classes)),) if num_classes else ()
         params, stats = init_network(network, key, jnp.zeros((1, *image_shape)), jnp.zeros((1,)), *classes)
+        params = {"network": params, "process": {k: jnp.float32(v) for k, v in getattr(module, "PARAMS", {}).items()}}
         return {"denoiser": Player.create(params, stats, tx), "ema": Average.start(params, stats)}
 
     def update(state, batch: Batch, key, step):
@@ -100,10 +107,10 @@ def diffusion(
                 classes = jax.nn.one_hot(labels, num_classes) * kept[:, None]
 
             def denoiser(x, number):
-                return apply_train(network, params, stats, x, number, classes, key=key_dropout)[0]
+                return apply_train(network, params["network"], stats, x, number, classes, key=key_dropout)[0]
 
-            loss = jnp.mean(process.loss(denoiser, images, key_process, ids))
-            return loss, Outcome(stats, {"loss": loss})
+            loss = jnp.mean(process_of(params).loss(denoiser, images, key_process, ids))
+            return loss, Outcome(stats, {"loss": loss, **params["process"]})
 
         player, outcome = descend(loss_fn, state["denoiser"], tx, (images, labels, keys))
         ema = state["ema"].follow(player.params, player.stats, ema_decay, lambda params, stats: stats, step)
@@ -112,7 +119,7 @@ def diffusion(
     def trained(state, labels):
         """The averaged network `(x, number) -> output`, guided towards the labels."""
         ema = state["ema"]
-        evaluate = partial(apply_eval, network, ema.params, ema.stats)
+        evaluate = partial(apply_eval, network, ema.params["network"], ema.stats)
         if not num_classes:
             return lambda x, number: evaluate(x, number, None)
         if labels is None:
@@ -132,21 +139,29 @@ def diffusion(
 
     def decode(state, latents, labels=None):
         """The image at the end of the probability flow, which starts from latents [n, H, W, C]."""
-        solve = _SOLVERS.get(sampler, diffusion_solvers.euler)
+        solve, process = _SOLVERS.get(sampler, diffusion_solvers.euler), process_of(state["ema"].params)
         times = process.times(sampling_steps)
         return jnp.clip(solve(process, trained(state, labels), process.START * latents, times), -1, 1)
 
     def sample(state, key, ids, labels=None):
         if sampler != "ancestral":
             return decode(state, latents(key, ids), labels)
+        process = process_of(state["ema"].params)
         start, times = process.START * latents(key, ids), process.times(sampling_steps)
         key_steps = jax.random.fold_in(key, 1)
         samples = diffusion_solvers.ancestral(process, trained(state, labels), start, times, key_steps, ids)
         return jnp.clip(samples, -1, 1)
 
     def log_likelihood(state, images, key, ids, samples):
-        """Mean log-density of the images with noise of one gray level's width, over `samples` draws."""
-        denoiser, times = trained(state, None), process.reversible_times(likelihood_steps)
+        """Mean over `samples` draws of the process's bound, or of the log-density of the flow.
+
+        The density is that of the images with noise of one gray level's width.
+        """
+        denoiser, process = trained(state, None), process_of(state["ema"].params)
+        times = process.reversible_times(likelihood_steps)
+
+        def bound(key):
+            return process.log_likelihood(denoiser, images, key, ids)
 
         def density(key):
             key_noise, key_probe = jax.random.split(key)
@@ -154,15 +169,18 @@ def diffusion(
             probe = jnp.sign(example_uniform(key_probe, ids, images.shape[1:]) - 0.5)
             return diffusion_solvers.log_density(process, denoiser, noisy, times, probe)
 
-        return jnp.mean(jax.lax.map(density, jax.random.split(key, samples)), axis=0)
+        one = bound if has_bound else density
+        return jnp.mean(jax.lax.map(one, jax.random.split(key, samples)), axis=0)
 
-    facts = {
-        "dimensions": math.prod(image_shape),
-        "discrete": False,
-        "bound": "probability flow, divergence by Hutchinson's estimator (Song et al. 2021)",
-        "pixels": "256 gray levels, uniformly dequantised",
-        "scale_nats_per_dim": math.log(GRAY_LEVEL),
-    }
+    facts = {"dimensions": math.prod(image_shape), "discrete": has_bound}
+    if has_bound:
+        facts |= {"bound": "variational bound in continuous time (Kingma et al. 2021)", "pixels": "256 gray levels"}
+    else:
+        facts |= {
+            "bound": "probability flow, divergence by Hutchinson's estimator (Song et al. 2021)",
+            "pixels": "256 gray levels, uniformly dequantised",
+            "scale_nats_per_dim": math.log(GRAY_LEVEL),
+        }
     views = {"sample": sample, "latents": latents, "decode": decode}
     if not num_classes or label_dropout:  # the density of images without their class
         views["log_likelihood"] = log_likelihood

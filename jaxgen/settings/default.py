@@ -460,7 +460,8 @@ def get_config() -> ConfigDict:
 
     # Training of diffusion models
 
-    # The way from data to noise: `edm`, `flow_matching`, or an import path.
+    # The way from data to noise: `edm`, `flow_matching`, `variational` (the bound of VDM, with a learned schedule), or
+    # an import path.
     config.recipe.process = "edm"
     # How samples are made. `heun`, `euler`: along the probability flow, so that latents determine the image.
     # `ancestral`: with fresh noise in every step.

@@ -6,11 +6,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jaxgen.processes import edm, flow_matching
+from jaxgen.ops.pixels import from_uint8
+from jaxgen.processes import edm, flow_matching, variational
 from jaxgen.recipes import diffusion_solvers
 
 MEAN, DEVIATION = 0.3, 0.6
-PROCESSES = pytest.mark.parametrize("process", [edm, flow_matching], ids=["edm", "flow_matching"])
+VARIATIONAL = variational.of(variational.PARAMS)
+PROCESSES = pytest.mark.parametrize(
+    "process", [edm, flow_matching, VARIATIONAL], ids=["edm", "flow_matching", "variational"]
+)
 
 
 def best_image(x, signal, noise):
@@ -34,7 +38,11 @@ def best_network(process):
         mean_of_x, variance = t * MEAN, (t * DEVIATION) ** 2 + (1 - t) ** 2
         return MEAN + (t * DEVIATION**2 - (1 - t)) / variance * (x - mean_of_x)
 
-    return of_edm if process is edm else of_flow
+    def of_variational(x, number):
+        signal, noise = (part[:, None] for part in process.coefficients((8 * number + 13.3) / 18.3))
+        return (x - signal * best_image(x, signal, noise)) / noise
+
+    return {edm: of_edm, flow_matching: of_flow}.get(process, of_variational)
 
 
 @PROCESSES
@@ -65,7 +73,7 @@ def test_noise_levels_of_edm():
     assert len(edm.times(18)) == 19
 
 
-@PROCESSES
+@pytest.mark.parametrize("process", [edm, flow_matching], ids=["edm", "flow_matching"])
 def test_the_best_network_has_the_lowest_loss(process):
     images = MEAN + DEVIATION * jax.random.normal(jax.random.key(3), (8192, 1))
     best = best_network(process)
@@ -97,13 +105,17 @@ def test_the_flow_ends_where_the_closed_form_does_and_heun_is_of_second_order(pr
     start = jnp.linspace(-2, 2, 5)[:, None]
     if process is edm:  # the flow starts from N(0, 80^2), and the exact marginal is N(MEAN, 80^2 + DEVIATION^2)
         place = (np.asarray(start) * edm.START - MEAN) / np.hypot(edm.START, DEVIATION)
-    else:
+    elif process is flow_matching:
         place = np.asarray(start)
+    else:
+        signal, noise = map(float, process.coefficients(1.0))
+        place = (np.asarray(start) - signal * MEAN) / np.hypot(signal * DEVIATION, noise)
     expected = MEAN + DEVIATION * place
     heun = [np.abs(end_of(process, diffusion_solvers.heun, n, start) - expected).max() for n in (32, 64)]
     euler = [np.abs(end_of(process, diffusion_solvers.euler, n, start) - expected).max() for n in (32, 64)]
     assert heun[1] < 0.005
-    assert 3 < heun[0] / heun[1] < 6
+    # The last state of the variational process still has a little noise.
+    assert (2.5 if process is VARIATIONAL else 3) < heun[0] / heun[1] < 6
     assert 1.7 < euler[0] / euler[1] < 2.4
     assert heun[1] < euler[1] / 3
 
@@ -128,6 +140,66 @@ def test_ancestral_samples_have_the_datas_distribution(process):
 def test_the_density_of_gaussian_data_is_scipys(process):
     x = jnp.asarray([[0.1, 0.5], [-1.0, 1.2], [0.3, 0.3]])
     probe = jnp.asarray([[1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
-    given = diffusion_solvers.log_density(process, best_network(process), x, process.reversible_times(128), probe)
+    times = process.reversible_times(512 if process is VARIATIONAL else 128)
+    given = diffusion_solvers.log_density(process, best_network(process), x, times, probe)
     expected = stats.norm(MEAN, DEVIATION).logpdf(np.asarray(x)).sum(1)
     np.testing.assert_allclose(given, expected, atol=0.012)
+
+
+LEVELS, SHARES = np.array([0, 100, 255], np.uint8), np.array([0.5, 0.25, 0.25])
+
+
+def best_of_levels(process):
+    """The network that knows that images are three gray levels with unequal shares."""
+    levels = from_uint8(jnp.asarray(LEVELS))
+
+    def network(x, number):
+        gamma = 8 * number
+        alpha, sigma = (jnp.sqrt(jax.nn.sigmoid(sign * gamma))[:, None, None] for sign in (-1, 1))
+        logits = jnp.log(SHARES) - 0.5 * jnp.square((x[..., None] - alpha * levels) / sigma)
+        image = jnp.sum(jax.nn.softmax(logits) * levels, axis=-1)
+        return (x - alpha[..., 0] * image) / sigma[..., 0]
+
+    return network
+
+
+@pytest.mark.parametrize("ends", [(-13.3, 5.0), (-15.0, 7.0)])
+def test_the_variational_bound_of_the_best_network_is_the_entropy_of_gray_levels(ends):
+    """The bound of Kingma et al. is tight for the best network: -sum p log p nats a pixel, whatever the schedule."""
+    process = variational.Process(*ends)
+    chosen = np.random.default_rng(0).choice(3, p=SHARES, size=(40_000, 4))
+    images = from_uint8(jnp.asarray(LEVELS[chosen]))
+    nats = process.log_likelihood(best_of_levels(process), images, jax.random.key(1), jnp.arange(40_000))
+    drawn = np.mean(-np.log(SHARES[chosen]).sum(1))  # of these very images
+    assert -float(nats.mean()) == pytest.approx(drawn, rel=0.03)
+    loss = process.loss(best_of_levels(process), images, jax.random.key(1), jnp.arange(40_000))
+    np.testing.assert_allclose(loss, -nats / 4, rtol=1e-6)
+
+
+def test_each_term_of_the_variational_bound_moves_its_end_of_the_schedule():
+    """A network that says 0 has errors of 1 everywhere, so that the three terms have closed forms."""
+    images = from_uint8(jnp.full((4096, 64), 77, jnp.uint8))
+
+    def bound(gamma_0, gamma_1):
+        process = variational.Process(gamma_0, gamma_1)
+        return -process.log_likelihood(lambda x, n: 0 * x, images, jax.random.key(0), jnp.arange(4096)).mean() / 64
+
+    sigma, alpha = (1 / (1 + np.exp(sign * 5.0)) for sign in (-1, 1))
+    prior = 0.5 * (sigma + alpha * float(images[0, 0]) ** 2 - 1 - np.log(sigma))
+    assert float(bound(-13.3, 5.0)) == pytest.approx(prior + 0.5 * 18.3, rel=0.01)
+    by_first, by_last = jax.grad(bound, (0, 1))(-16.0, 5.0)
+    assert float(by_first) == pytest.approx(-0.5, abs=0.02)  # the gray levels are safe, and a longer way costs more
+    assert float(by_last) == pytest.approx(0.5, abs=0.02)
+    # Where noise hides the gray levels, the first term asks for less of it.
+    assert float(jax.grad(bound)(-5.0, 5.0)) > float(jax.grad(bound)(-9.0, 5.0)) > -0.4
+
+
+def test_times_of_a_batch_fill_the_interval_evenly():
+    seen = []
+    process = VARIATIONAL
+    images = jnp.zeros((64, 2)) - 1
+    process.log_likelihood(lambda x, n: seen.append(n) or 0 * x, images, jax.random.key(3), jnp.arange(64))
+    times = np.sort((8 * np.asarray(seen[0]) + 13.3) / 18.3)
+    assert np.diff(times).max() < 3 / 64
+    assert 0 <= times[0] < 3 / 64
+    assert 61 / 64 < times[-1] <= 1

@@ -49,7 +49,7 @@ def conditional(diffusion_config):
 def test_it_learns_and_knows_the_class(conditional):
     _, state, losses = conditional
     assert losses[-5:].mean() < 0.8 * losses[:5].mean()
-    kernel = state.players["denoiser"].params["Dense_0"]["kernel"]
+    kernel = state.players["denoiser"].params["network"]["Dense_0"]["kernel"]
     assert kernel.shape == (10, 8)
 
 
@@ -110,6 +110,23 @@ def test_the_likelihood_is_one_of_the_images_and_grows_with_training(conditional
     assert np.mean(trained) > np.mean(untrained) + 1
 
 
+def test_the_variational_bound_trains_its_schedule_and_is_the_likelihood(diffusion_config):
+    opened, state, losses = run(diffusion_config(recipe__process="variational", recipe__ema_decay=0.5), 30)
+    assert losses[-5:].mean() < losses[:5].mean()
+    ends = jax.device_get(state.players["denoiser"].params["process"])
+    assert ends["gamma_0"] != -13.3
+    assert ends["gamma_1"] != 5.0
+    facts = opened.recipe.facts["log_likelihood"]
+    assert facts["discrete"] is True
+    assert "scale_nats_per_dim" not in facts
+    images = opened.test.images[:8]
+    nats = opened.views.log_likelihood(state.players, images, jax.random.key(0), np.arange(8), 4)
+    # The loss is this bound, for a network of a few steps before and for training images.
+    assert np.mean(nats) / 64 == pytest.approx(-losses[-5:].mean(), rel=0.3)
+    samples = opened.views.sample(state.players, jax.random.key(4), np.arange(2))
+    assert np.isfinite(samples).all()
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -129,7 +146,7 @@ def test_what_cannot_be_is_refused(diffusion_config, changes, words):
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("process", ["edm", "flow_matching"])
+@pytest.mark.parametrize("process", ["edm", "flow_matching", "variational"])
 def test_the_trajectory_does_not_depend_on_the_number_of_devices(diffusion_config, process):
     results = []
     for devices in (1, 4):

@@ -23,7 +23,7 @@ CHOICES = {
     "recipes.posteriors": "categorical gamma gaussian joint",
     "recipes.priors": "normal vamp",
     "losses.reconstruction": "log_cosh ms_ssim perceptual",
-    "processes": "edm flow_matching",
+    "processes": "edm flow_matching variational",
     "losses.regularizers": "capacity dip_i dip_ii mmd sliced_wasserstein total_correlation",
     "evaluation.samplers": "gaussian_mixture maf normal two_stage",
     "metrics": """active_units ari ari_k_means bits_per_dim c2st_forest c2st_logistic class_histogram class_ratio
