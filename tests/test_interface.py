@@ -175,6 +175,7 @@ def test_inputs_that_cannot_be_are_named(vae, gan, styles):
             call()
 
 
+@pytest.mark.full
 def test_a_run_is_loaded_at_the_checkpoint_that_is_named(vae, config_of, tmp_path):
     assert (vae.step, jaxgen.load(vae.folder, 10).step, jaxgen.load(str(vae.folder), "10").step) == (20, 10, 10)
     assert (jaxgen.load(vae.folder, 10).sample(2) != vae.sample(2)).any()
@@ -325,6 +326,7 @@ def test_evaluating_takes_arrays(vae, tmp_path):
     assert distance["wasserstein_1d"]["value"] == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.full
 def test_an_evaluation_that_cannot_be_is_named(vae):
     images = test_images(vae)[:20]
     refused = [
@@ -346,6 +348,7 @@ def python(code):
     return done.stdout.split()
 
 
+@pytest.mark.full
 def test_the_package_imports_nothing_heavy_by_itself():
     heavy = "import sys; print(*sorted({'jax', 'numpy', 'absl', 'ml_collections', 'orbax'} & set(sys.modules)))"
     assert python(f"import jaxgen; jaxgen.UserError; {heavy}") == []

@@ -65,6 +65,7 @@ def by_hand(run):
     return make
 
 
+@pytest.mark.full
 def test_a_seed_is_a_random_state(painted, by_hand):
     latents = seeded_latents((85, 3), 8)
     np.testing.assert_array_equal(latents[0], np.random.RandomState(85).randn(1, 8)[0].astype(np.float32))
@@ -119,6 +120,7 @@ def test_style_mixing_takes_layers_from_the_columns(painted, by_hand):
     assert np.abs(matrix[1:, 1:] - sources[None, 2:]).max() > 5
 
 
+@pytest.mark.full
 @golden_arrays.needs_golden
 def test_images_and_truncated_styles_are_the_reference_s(painted):
     golden = golden_arrays.load("cifar_like")

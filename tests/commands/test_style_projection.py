@@ -28,6 +28,7 @@ def run():
     return stylegan2_runs.run(tiny())
 
 
+@pytest.mark.full
 def test_latents_images_numbers_and_pictures_are_written(run, monkeypatch, tmp_path):
     space = "w_plus"
     monkeypatch.setattr(restoring, "open_finished", run.checkpoint)

@@ -124,6 +124,7 @@ def test_own_likelihood_and_regularizer(home):
     assert evaluation["psnr"]["value"] > 5
 
 
+@pytest.mark.full
 def test_own_data(home):
     _, evaluation, run = trained(home, "my_data.py", model__width=8, evaluation__metrics=("fid",))
     assert evaluation["fd_tiles"]["split"] == "mine.bars:test"
@@ -131,6 +132,7 @@ def test_own_data(home):
     assert run.sample(2).shape == (2, 8, 8, 1)
 
 
+@pytest.mark.full
 def test_own_metric_and_feature_network(home):
     _, evaluation, _ = trained(home, "my_metric.py", model__width=8)
     assert 0 < evaluation["mine.gray_share"]["value"] <= 1
@@ -141,6 +143,7 @@ def test_own_metric_and_feature_network(home):
     assert "reconstruct" in evaluation["_skipped"]["psnr"]
 
 
+@pytest.mark.full
 def test_own_recipe_trains_reconstructs_samples_and_is_evaluated(home):
     longer = {"steps": 200, "log_every": 100, "sample_every": 200, "checkpoint_every": 200}
     (first, last), evaluation, run = trained(home, "my_denoising.py", evaluation__metrics=("psnr", "fid"), **longer)

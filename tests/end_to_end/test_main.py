@@ -486,6 +486,7 @@ def test_a_process_ends_bad_input_with_one_line_and_code_2(tmp_path, tiny, own_p
     assert not (tmp_path / "work").exists()
 
 
+@pytest.mark.full
 def test_a_process_ends_bad_data_with_one_line_and_code_2(tmp_path, tiny, own_process):
     ended = own_process("--config", tiny, "--workdir", tmp_path / "work", "--config.data.image_size=9")
     assert ended.code == 2

@@ -68,6 +68,7 @@ def share_in_the_hole(draws):
 
 
 @pytest.mark.parametrize("name", ["maf", "two_stage"])
+@pytest.mark.full
 def test_a_ring_stays_hollow_where_a_gaussian_fills_it(name, tmp_path):
     latents = ring()
     settings = settings_of(sampler_steps=1_200 if name == "two_stage" else 600, sampler_width=32)

@@ -18,6 +18,7 @@ def column(value):
 
 @pytest.mark.parametrize(("shape", "rate"), [(0.3, 1.0), (1.0, 0.5), (4.5, 3.0)])
 @pytest.mark.parametrize("raised", [1, 10])
+@pytest.mark.full
 def test_draws_follow_their_distribution(shape, rate, raised):
     log_z, score = gamma.log_draws(KEY, IDS, column(shape), column(rate), raised)
     assert score.shape == IDS.shape
@@ -34,6 +35,7 @@ def test_accepted_noise_makes_exact_draws_without_raising():
     assert stats.kstest(np.asarray(noise).ravel(), "norm").pvalue < 1e-3  # proposals were refused
 
 
+@pytest.mark.full
 def test_a_draw_belongs_to_its_number():
     shape = jnp.linspace(0.5, 3, 10)[:, None] * jnp.ones(3)
     whole = gamma.log_draws(KEY, jnp.arange(10), shape, shape, 4)[0]

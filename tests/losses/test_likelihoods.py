@@ -66,6 +66,7 @@ def test_threshold_binarisation_is_fixed():
     np.testing.assert_array_equal(observed.ravel(), [-1, -1, 1, 1])
 
 
+@pytest.mark.full
 def test_shown_images_stay_in_range():
     outputs = 50 * draw(0)
     mixture = 50 * jax.random.normal(jax.random.key(0), (3, 4, 4, logistic_mixture(2).output_channels(3)))

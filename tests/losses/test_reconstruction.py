@@ -111,6 +111,7 @@ def blocks_in_numpy(image, layers):
     return found
 
 
+@pytest.mark.full
 def test_perceptual_loss_equals_scipy(layers):
     rng = np.random.default_rng(2)
     x, outputs = rng.uniform(-0.9, 0.9, (2, 8, 8, 3)), rng.normal(size=(2, 8, 8, 3))

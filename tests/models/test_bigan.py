@@ -25,6 +25,7 @@ def test_parameters_are_those_of_the_authors_dense_layers():
 
 
 @pytest.mark.parametrize("architecture", ["mlp", "radford"])
+@pytest.mark.full
 def test_shapes_and_a_discriminator_of_pairs(architecture):
     config = experiment("bigan_mnist").model
     config.update({"architecture": architecture, "width": 4, "latent_dim": 3, "batch_norm": False})

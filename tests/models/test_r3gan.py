@@ -99,6 +99,7 @@ def test_a_block_is_its_formula():
     np.testing.assert_allclose(got, expected, atol=1e-4)
 
 
+@pytest.mark.full
 def test_every_weight_of_both_networks_counts(conditional):
     model, g, d = conditional
     latents = jax.random.normal(jax.random.key(2), (4, 6))
@@ -115,6 +116,7 @@ def test_every_weight_of_both_networks_counts(conditional):
     assert all(float(jnp.abs(leaf).max()) > 0 for leaf in jax.tree.leaves(slopes))
 
 
+@pytest.mark.full
 def test_classes_change_images_and_logits(conditional):
     model, g, d = conditional
     latents, labels = jnp.ones((2, 6)), jnp.array([0, 1])

@@ -179,6 +179,7 @@ def test_styles_of_a_resolution(side, num_ws):
 
 
 @pytest.mark.parametrize("architecture", ["orig", "skip", "resnet"])
+@pytest.mark.full
 def test_every_architecture_makes_and_judges_images(architecture):
     config = default.get_config()
     config.model.architecture = config.model.discriminator_architecture = architecture
@@ -223,6 +224,7 @@ def test_leaky_relu_gain_and_clamp():
     np.testing.assert_allclose(leaky_relu(x, 0.5, 256.0), [-np.sqrt(2), np.sqrt(0.5), 128], rtol=1e-6)
 
 
+@pytest.mark.full
 def test_styles_start_at_one_and_noise_at_zero():
     layer = SynthesisLayer(4)
     x, w = jnp.ones((2, 8, 8, 3)), jax.random.normal(KEY, (2, 5))

@@ -52,6 +52,7 @@ def test_every_weight_reaches_the_output():
         assert float(jnp.abs(gradient).max()) > 1e-6, jax.tree_util.keystr(path)
 
 
+@pytest.mark.full
 def test_it_starts_by_changing_almost_nothing():
     model, shape = built((8, 8, 1)), (8, 8, 1)
     params = parameters(model, shape)(jax.random.key(0))

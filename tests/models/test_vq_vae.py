@@ -20,6 +20,7 @@ def prior(num_codes=5, length=6, dtype=jnp.float32):
     return module, jax.tree.map(lambda x: 3 * x, params)
 
 
+@pytest.mark.full
 def test_a_position_sees_only_those_before_it():
     module, params = prior()
     codes = jax.random.randint(KEY, (1, 6), 0, 5)
@@ -53,6 +54,7 @@ def test_shapes_and_types(dtype):
     assert (codes.shape, codes.dtype) == ((3, 6), jnp.int32)
 
 
+@pytest.mark.full
 def test_samples_follow_the_probabilities():
     module, params = prior(num_codes=2, length=3)
     every = jnp.array(list(itertools.product((0, 1), repeat=3)))

@@ -47,6 +47,7 @@ def test_gpus_are_lowered_for_and_estimated(tiny_config, capsys):
     assert result["days"] == pytest.approx(20 * seconds["step"] / 86_400)
 
 
+@pytest.mark.full
 def test_a_share_of_the_optimiser_and_streamed_images_take_less_of_each_gpu(tiny_config, capsys, tmp_path):
     np.save(tmp_path / "big.npy", np.zeros((4_000, 8, 8), np.uint8))
     results = []
@@ -143,6 +144,7 @@ def test_unknown_data_can_be_described():
     assert examples.split.labels is None
 
 
+@pytest.mark.full
 def test_data_that_would_be_streamed_takes_one_step_s_images_of_memory():
     config = experiment("stylegan2_256")
     config.plan.num_images, config.model.channel_max = 30_000, 8

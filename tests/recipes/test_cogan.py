@@ -47,6 +47,7 @@ class CoupledJudge(nn.Module):
         return nn.Dense(1)(x).reshape(2, -1).T
 
 
+@pytest.mark.full
 def test_it_learns_both_kinds_of_images_from_unpaired_batches():
     """Data on a line in four dimensions: the mean of either kind comes out."""
     model = CoGAN(Coupled(), CoupledJudge(), 2)
@@ -69,6 +70,7 @@ def test_it_learns_both_kinds_of_images_from_unpaired_batches():
     assert set(recipe.images) >= {"sample", "decode", "sample_second", "sample_converted"}
 
 
+@pytest.mark.full
 def test_the_discriminators_see_the_second_batch_as_images_of_the_second_kind():
     """With a learning rate of 0: logits and losses of a step, from the first batch and the second one's negative."""
     model = CoGAN(Coupled(), CoupledJudge(), 2)

@@ -34,6 +34,7 @@ def examples(run):
     return split.images[:200], split.labels[:200]
 
 
+@pytest.mark.full
 def test_the_class_of_an_image_makes_it_more_probable(run, examples):
     images, labels = examples
     options = {"samples": 8, "batch_size": 200}
@@ -89,6 +90,7 @@ def evaluation_of(run):
     return json.loads((run.folder / "evaluation.json").read_text())
 
 
+@pytest.mark.full
 def test_an_unconditional_model_takes_no_classes(tiny_config):
     recipe = session.open_session(tiny_config("vae")).recipe
     state = recipe.init(jax.random.key(0))

@@ -53,6 +53,7 @@ def test_it_learns_and_knows_the_class(conditional):
     assert kernel.shape == (10, 8)
 
 
+@pytest.mark.full
 def test_latents_determine_the_image_and_its_number_the_latents(conditional):
     opened, state, _ = conditional
     views, key = opened.views, jax.random.key(4)

@@ -101,6 +101,7 @@ def test_the_paper_s_discriminator():
     assert sum(np.prod(leaf.shape, dtype=int) for leaf in jax.tree.leaves(shapes)) == 11_000 + 5 * 1_001_000 + 2_002
 
 
+@pytest.mark.full
 def test_a_step_moves_both_players_alike_on_one_device_and_on_two():
     config = config_of(recipe__regularizer_weight=3.0, optimizers__discriminator__name="sgd")
     config.optimizers.discriminator.update({"b1": 0.0, "learning_rate": 0.1})

@@ -34,6 +34,7 @@ def counts(player):
     return [int(x) for x in jax.tree.leaves(player.opt_state) if jnp.issubdtype(x.dtype, jnp.integer)]
 
 
+@pytest.mark.full
 def test_n_critic_counts_discriminator_updates_per_generator_update(tiny_config):
     config = tiny_config("gan")
     config.recipe.n_critic, config.recipe.share_fakes = 3, False
@@ -165,6 +166,7 @@ def test_clipped_weights_stay_inside_the_clip(tiny_config, n_critic):
     assert largest[0.01] == np.float32(0.01)
 
 
+@pytest.mark.full
 def test_a_penalty_adds_its_own_gradient_times_its_weight(tiny_config):
     """One SGD step with and without R1, which has no random numbers: the difference is its gradient on the reals."""
     from jaxgen.models import dcgan

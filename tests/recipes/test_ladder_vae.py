@@ -124,6 +124,7 @@ def test_the_prior_between_levels_is_trained_and_samples_follow_it():
 
 
 @pytest.mark.parametrize("batch_norm", [False, pytest.param(True, marks=pytest.mark.full)])
+@pytest.mark.full
 def test_an_update_does_not_depend_on_the_number_of_devices(batch_norm):
     config = ConfigDict({"level_dims": (3, 2), "level_widths": (6, 4), "batch_norm": batch_norm})
     model = networks.build(config, SHAPE, 0, jnp.float32)

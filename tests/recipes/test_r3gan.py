@@ -177,6 +177,7 @@ def test_the_same_on_1_and_2_devices(loss, monkeypatch):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=2e-6)
 
 
+@pytest.mark.full
 def test_it_finds_both_modes_of_stripes():
     """Images of two kinds, rows or columns, with noise: 400 steps bring samples to both kinds alike."""
     stripes = np.where(np.arange(4) % 2, 0.7, -0.7)

@@ -72,6 +72,7 @@ def test_it_learns_and_reconstructs(tiny_config, likelihood):
         assert 0.05 < m["sigma"][-1] < 0.7 * m["sigma"][0]
 
 
+@pytest.mark.full
 def test_fixed_sigma_is_not_learned(tiny_config):
     config = tiny_config("vae")
     config.recipe.sigma = 0.5

@@ -145,6 +145,7 @@ def test_piwae_trains_the_encoder_on_small_bounds_and_the_decoder_on_one_large_b
     assert np.abs(w["miwae"] - w["iwae"]).max() > 1e-4
 
 
+@pytest.mark.full
 def test_the_bound_grows_with_samples_towards_the_exact_value():
     posterior = Posterior(shift=0.35, stretch=1.6)
     bounds = [
@@ -156,6 +157,7 @@ def test_the_bound_grows_with_samples_towards_the_exact_value():
     assert bounds[-1] == pytest.approx(exact().mean(), abs=0.02)
 
 
+@pytest.mark.full
 def test_importance_weighting_trains_the_decoder_towards_the_exact_gradient():
     """d/dW of the mean of log N(x; 0, W W^T + sigma^2), which the bound's gradient equals for the true posterior."""
 

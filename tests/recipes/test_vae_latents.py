@@ -109,6 +109,7 @@ def test_weights_of_exact_draws_average_to_one(family):
 
 
 @pytest.mark.parametrize("family", ["categorical", "joint", "gamma"])
+@pytest.mark.full
 def test_draws_of_the_prior_are_draws_of_the_posterior_that_equals_it(family):
     posterior = posterior_of(settings_of(**FAMILIES[family]), 6)
     encoded = jnp.zeros((len(IDS), 6)), jnp.zeros((len(IDS), 6))
@@ -153,6 +154,7 @@ def test_the_vamp_prior_is_a_mixture_of_posteriors():
     assert (draws[left].std(), draws[~left].std()) == (pytest.approx(0.1, rel=0.1), pytest.approx(0.2, rel=0.1))
 
 
+@pytest.mark.full
 def test_the_kl_to_the_vamp_prior_is_that_of_its_draws():
     """The loss of one update equals the formula, written out with the encoder's own numbers."""
     model = mlp_vae.build(ConfigDict({"latent_dim": 6, "width": 8, "conditional": False}), SHAPE, 0, jnp.float32)
@@ -195,6 +197,7 @@ def step_of(update, state, devices, key=0):
 
 
 @pytest.mark.parametrize("family", ["categorical", "joint", "gamma", "vamp, importance-weighted"])
+@pytest.mark.full
 def test_an_update_does_not_depend_on_the_number_of_devices(family):
     model = mlp_vae.build(ConfigDict({"latent_dim": 6, "width": 5, "conditional": False}), SHAPE, 0, jnp.float32)
     results = []

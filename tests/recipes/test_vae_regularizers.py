@@ -33,6 +33,7 @@ def train(tiny_config):
     return run
 
 
+@pytest.mark.full
 def test_the_kl_comes_to_the_capacity(train):
     _, metrics = train(regularizer="capacity", regularizer_weight=30.0, capacity=3.0, capacity_steps=200)
     assert metrics["capacity"] == 3

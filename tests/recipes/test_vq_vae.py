@@ -103,6 +103,7 @@ def test_the_trajectory_does_not_depend_on_the_number_of_devices(vq_config, part
         np.testing.assert_allclose(values, results[1][1][name], rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.full
 def test_the_first_batch_makes_the_codebook(vq_config):
     config = vq_config(sgd=True)
     config.optimizers.vae.learning_rate = 0.0

@@ -26,6 +26,7 @@ def made():
     return generated.pages(ROOT)
 
 
+@pytest.mark.full
 def test_every_link_leads_somewhere(made):
     assert check_links.of_sources(ROOT, made) == []
 
@@ -257,6 +258,7 @@ views: functions:
     assert docstrings.of_function(text) == expected
 
 
+@pytest.mark.full
 @pytest.mark.skipif(not importlib.util.find_spec("mkdocs"), reason="mkdocs is missing: pip install -e '.[docs]'")
 def test_the_site_is_built_and_its_links_lead_somewhere(tmp_path):
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")]

@@ -37,6 +37,7 @@ def vae_run(tiny_config, tmp_path_factory):
     return config, folder
 
 
+@pytest.mark.full
 def test_evaluations_during_training_rank_the_checkpoints(vae_run):
     config, folder = vae_run
     measured = {row["step"]: row["psnr"] for row in rows(folder) if "psnr" in row}

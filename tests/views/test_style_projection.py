@@ -51,6 +51,7 @@ def _by_hand(maps):
     return total
 
 
+@pytest.mark.full
 def test_noise_regularisation_in_closed_form():
     # Constant c: both products are c^2; each coarser scale has 2c. 32 -> 16 -> 8; a map of 4 has no coarser scale.
     maps = {"a": jnp.full((2, 32, 32), 0.5), "b": jnp.full((2, 4, 4), 3.0)}

@@ -68,6 +68,7 @@ def codes_at(offset):
         (sliced_wasserstein, {}, "sliced_wasserstein"),
     ],
 )
+@pytest.mark.full
 def test_latents_away_from_the_prior_cost_more_and_are_drawn_back(module, changes, name):
     penalty = penalty_of(module, regularizer_weight=3.0, **changes)
     near, far = (penalty(codes_at(offset), KEY, 0) for offset in (0.0, 1.0))

@@ -211,6 +211,7 @@ def test_an_archive_gets_the_publishers_names(tmp_path, inception_tensors, save_
     assert set(tensors) == {name for name in expected_shapes() if not name.startswith("fc.")}
 
 
+@pytest.mark.full
 def test_real_weights_give_the_features_of_the_archives_own_program(golden):
     arrays = golden("real_weights.npz")
     if local_source(inception.WEIGHTS) is None:
