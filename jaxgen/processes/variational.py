@@ -1,7 +1,7 @@
 """The variational bound of Kingma et al. 2021 in continuous time, whose ends of the noise schedule are learned.
 
-The state at time t is x_t = alpha * image + sigma * N(0, 1), with sigma^2 = sigmoid(gamma) and alpha^2 + sigma^2 = 1.
-gamma(t) rises linearly from t = 0 (data) to t = 1 (noise). The network estimates the noise.
+The state at time t is x_t = alpha * image + sigma * N(0, 1), with alpha^2 + sigma^2 = 1 and sigma^2 = sigmoid(gamma).
+The number gamma(t) rises linearly from t = 0 (data) to t = 1 (noise). The network estimates the noise.
 """
 
 from typing import NamedTuple
@@ -15,6 +15,7 @@ from jaxgen.ops.random import example_normal
 
 # The first values of the learned numbers (section 3.2 and appendix B of the paper): gamma at t = 0 and at t = 1.
 PARAMS = {"gamma_0": -13.3, "gamma_1": 5.0}
+START = 1.0
 _GOLDEN = 0.6180339887498949
 _LEVELS = 256
 
@@ -30,7 +31,7 @@ class Process(NamedTuple):
     gamma_0: jax.Array
     gamma_1: jax.Array
 
-    START = 1.0
+    START = START
 
     def times(self, steps: int) -> jax.Array:
         """Evenly spaced times [steps + 1] from 1 (noise) to 0 (data)."""
@@ -67,9 +68,9 @@ class Process(NamedTuple):
     def log_likelihood(self, network, images, key, ids):
         """An estimate [B], in nats, of the lower bound on the log-probability of gray levels (equations 11 and 15).
 
-        Its three terms are the divergence of the last state from N(0, 1), the gray levels behind the first state, and
-        the error of the estimated noise between them. Each has one draw for an example. The times of a batch are a
-        random shift of a sequence that fills the interval evenly.
+        Its terms are the divergence of the last state from N(0, 1), the gray levels behind the first state, and the
+        errors of the estimated noise. Each has one draw for an example. The times of a batch are a randomly shifted
+        sequence that fills the interval evenly.
 
         Args:
           images: [B, ...], gray levels in [-1, 1] as of `jaxgen.ops.pixels.from_uint8`.

@@ -20,7 +20,7 @@ _MARKS = {
     "recipes.posteriors": ("build",),
     "recipes.priors": ("build",),
     "losses.reconstruction": ("build",),
-    "processes": ("velocity", "loss"),
+    "processes": ("START",),
     "losses.regularizers": ("build",),
     "evaluation.samplers": ("fit", "restore"),
     "metrics": ("NEEDS", "start"),

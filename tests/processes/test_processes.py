@@ -39,10 +39,10 @@ def best_network(process):
         return MEAN + (t * DEVIATION**2 - (1 - t)) / variance * (x - mean_of_x)
 
     def of_variational(x, number):
-        signal, noise = (part[:, None] for part in process.coefficients((8 * number + 13.3) / 18.3))
+        signal, noise = (jnp.sqrt(jax.nn.sigmoid(sign * 8 * number))[:, None] for sign in (-1, 1))
         return (x - signal * best_image(x, signal, noise)) / noise
 
-    return {edm: of_edm, flow_matching: of_flow}.get(process, of_variational)
+    return of_edm if process is edm else of_flow if process is flow_matching else of_variational
 
 
 @PROCESSES
@@ -138,9 +138,11 @@ def test_ancestral_samples_have_the_datas_distribution(process):
 
 @PROCESSES
 def test_the_density_of_gaussian_data_is_scipys(process):
+    if process is VARIATIONAL:
+        process = variational.Process(-13.3, 10.0)  # the end of the usual schedule still has 8% of the signal
     x = jnp.asarray([[0.1, 0.5], [-1.0, 1.2], [0.3, 0.3]])
     probe = jnp.asarray([[1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
-    times = process.reversible_times(512 if process is VARIATIONAL else 128)
+    times = process.reversible_times(128 if process in (edm, flow_matching) else 512)
     given = diffusion_solvers.log_density(process, best_network(process), x, times, probe)
     expected = stats.norm(MEAN, DEVIATION).logpdf(np.asarray(x)).sum(1)
     np.testing.assert_allclose(given, expected, atol=0.012)
@@ -190,8 +192,8 @@ def test_each_term_of_the_variational_bound_moves_its_end_of_the_schedule():
     by_first, by_last = jax.grad(bound, (0, 1))(-16.0, 5.0)
     assert float(by_first) == pytest.approx(-0.5, abs=0.02)  # the gray levels are safe, and a longer way costs more
     assert float(by_last) == pytest.approx(0.5, abs=0.02)
-    # Where noise hides the gray levels, the first term asks for less of it.
-    assert float(jax.grad(bound)(-5.0, 5.0)) > float(jax.grad(bound)(-9.0, 5.0)) > -0.4
+    # Where noise hides the gray levels, a shorter way saves nothing.
+    assert float(jax.grad(bound)(-7.0, 5.0)) == pytest.approx(0, abs=0.02)
 
 
 def test_times_of_a_batch_fill_the_interval_evenly():
