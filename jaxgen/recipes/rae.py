@@ -7,6 +7,7 @@ from ml_collections import ConfigDict
 
 from jaxgen.errors import UserError
 from jaxgen.losses import autoencoder_penalties as penalties
+from jaxgen.losses import elbo
 from jaxgen.losses.likelihoods import gaussian
 from jaxgen.models.base import VAE
 from jaxgen.ops.random import example_ids, example_normal, example_uniform
@@ -30,8 +31,6 @@ from jaxgen.settings.number_ranges import NOT_NEGATIVE, require
 FAMILY = "VAEs"
 
 PENALTIES = ("decoder_l2", "gradient")
-# Log-variance of a code without noise, for the view "encode": a deviation far below float32's.
-_NO_NOISE = -60.0
 # Decay of the sums behind the codes' mean and covariance: they cover the last hundred batches.
 _DECAY = 0.99
 # Added to the covariance's diagonal, as a share of the mean variance: it may have less than full rank.
@@ -134,7 +133,7 @@ def rae(
         """The code and the log-variance of a point."""
         ema = state["ema"]
         codes, _ = apply_eval(encoder, ema.params["encoder"], ema.stats["encoder"], images)
-        return codes, jnp.full_like(codes, _NO_NOISE)
+        return codes, jnp.full_like(codes, elbo.POINT)
 
     def decode(state, latents, labels=None):
         del labels

@@ -70,7 +70,7 @@ def test_resnet_of_128_has_the_channels_of_table_5():
 
 @pytest.mark.parametrize("norm", ["spectral_norm", "layer_norm", None])
 @pytest.mark.parametrize("conditional", [True, False])
-@pytest.mark.parametrize("side", [8, 16, 28, 32, 48, 64])
+@pytest.mark.parametrize("side", [8, 28, 48])
 @pytest.mark.parametrize("architecture", ["cnn", "resnet"])
 def test_shapes(architecture, side, conditional, norm):
     gan = model(architecture, side, 1, conditional=conditional, dtype=jnp.bfloat16, **({norm: True} if norm else {}))

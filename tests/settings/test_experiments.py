@@ -117,7 +117,22 @@ def state_of(recipe, key):
     return once("state", key, lambda: jax.eval_shape(recipe.init, jax.random.key(0)))
 
 
-@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
+def family_of(path):
+    model = load(path).model
+    return load(path).recipe.name, model.name, model.architecture
+
+
+def one_of_each_family():
+    """Every experiment. In the quick tier is the first of each recipe, model and architecture."""
+    seen, chosen = set(), []
+    for path in EXPERIMENTS:
+        marks = pytest.mark.full if family_of(path) in seen else ()
+        chosen.append(pytest.param(path, marks=marks, id=path.stem))
+        seen.add(family_of(path))
+    return chosen
+
+
+@pytest.mark.parametrize("path", one_of_each_family())
 def test_an_experiment_builds_and_shows_samples(path):
     """Traced, not computed: shapes and types of the state and of the samples."""
     config, recipe, shape, key = built(path)
@@ -208,28 +223,14 @@ def settings_of(config) -> frozenset:
     return frozenset(item for item in found if item[1] not in numbers)
 
 
-STEPS_ELSEWHERE = {"stylegan2", "r3gan", "acgan", "infogan", "semi_supervised_gan", "ebgan", "began", "bigan"}
-STEPS_ELSEWHERE |= {"adversarial_autoencoder", "vae_gan", "cluster_gan", "cogan", "factor_vae", "ladder_vae", "rae"}
-STEPS_ELSEWHERE |= {"diffusion"}
-
-
-def family_of(path):
-    model = load(path).model
-    return load(path).recipe.name, model.name, model.architecture
-
-
 @functools.cache
 def experiments_with_every_setting():
     """Every experiment whose program is new; marked slow where all its settings occur in those before.
 
     So each value of each setting of each kind of network and of each recipe takes its two real steps, not every
-    combination. One experiment of each recipe, model and architecture is in the quick tier, on the smallest images,
-    which compile fastest. Recipes in STEPS_ELSEWHERE take their quick steps in tests/recipes.
+    combination. The quick steps of a recipe are in tests/recipes.
     """
     programs = {}
-    quick = {}
-    for path in sorted(EXPERIMENTS, key=lambda path: load(path).data.image_size):
-        quick.setdefault(family_of(path), settings_of(tiny(path)))
     for path in EXPERIMENTS:
         programs.setdefault(settings_of(tiny(path)), path)
     left, covered, chosen = dict(programs), set(), []
@@ -237,8 +238,6 @@ def experiments_with_every_setting():
         settings = max(left, key=lambda settings: len(settings - covered))
         path = left.pop(settings)
         marks = pytest.mark.full if settings - covered else pytest.mark.slow
-        if settings == quick[family_of(path)] and family_of(path)[0] not in STEPS_ELSEWHERE:
-            marks = ()
         chosen.append(pytest.param(path, marks=marks, id=path.stem))
         covered |= settings
     return chosen
@@ -246,15 +245,10 @@ def experiments_with_every_setting():
 
 def test_the_experiments_that_take_real_steps_have_every_setting():
     chosen = experiments_with_every_setting()
-    marks = [[mark.name for mark in param.marks] for param in chosen]
-    paths = [param.values[0] for param in chosen]
-    run_by_ci = [path for path, names in zip(paths, marks, strict=True) if "slow" not in names]
-    quick = [path for path, names in zip(paths, marks, strict=True) if not names]
+    run_by_ci = [param.values[0] for param in chosen if {mark.name for mark in param.marks} == {"full"}]
     every = set().union(*(settings_of(tiny(path)) for path in EXPERIMENTS))
     assert set().union(*(settings_of(tiny(path)) for path in run_by_ci)) == every
-    others = {family_of(path) for path in EXPERIMENTS} - {family_of(path) for path in quick}
-    assert {recipe for recipe, *_ in others} == STEPS_ELSEWHERE
-    assert len(quick) < len(run_by_ci) < len(chosen) < len(EXPERIMENTS)
+    assert len(run_by_ci) < len(chosen) < len(EXPERIMENTS)
 
 
 @pytest.mark.parametrize("path", experiments_with_every_setting())
