@@ -1,6 +1,7 @@
-"""Diffusion model (Karras et al. 2022) on MNIST at 28x28, with a small U-Net.
+"""Diffusion model (Karras et al. 2022) on MNIST at 28x28, with a small U-Net on patches of 2x2 pixels.
 
-The process is the paper's. The U-Net has 32 and 64 channels, one block at each resolution and attention at 7x7.
+The process is the paper's. The U-Net has 32 channels at 14x14, 64 at 7x7, one block at each, and attention at 7x7. The
+patches make a step on two cores three times as fast as pixels do.
 
 Paper: Karras, Aittala, Aila and Laine 2022, Elucidating the design space of diffusion-based generative models.
 Published: The paper gives no number for this data set.
@@ -13,5 +14,5 @@ from jaxgen.settings.experiments import experiment
 
 def get_config():
     config = presets.mnist(experiment("diffusion_tiny"))
-    config.model.attention_sides = (7,)
+    config.model.update({"channel_multipliers": (1, 2), "attention_sides": (7,), "patch": 2})
     return presets.length(config, steps=9_500)  # 10.1 epochs of 60,000

@@ -34,12 +34,12 @@ class Denoiser(NamedTuple):
 def build(config, image_shape: tuple[int, int, int], num_classes: int, dtype) -> Denoiser:
     """The network for images [H, W, C].
 
-    Config keys: width, channel_multipliers, residual_blocks, attention_sides, dropout, conditional.
+    Config keys: width, channel_multipliers, residual_blocks, attention_sides, patch, dropout, conditional.
 
     Raises:
       UserError: sides that cannot be halved often enough, numbers that make no network.
     """
-    require(config, "config.model", AT_LEAST_ONE, "residual_blocks")
+    require(config, "config.model", AT_LEAST_ONE, "residual_blocks", "patch")
     multipliers = config.channel_multipliers
     if not multipliers or min(multipliers) < 1:
         raise UserError(
@@ -50,10 +50,11 @@ def build(config, image_shape: tuple[int, int, int], num_classes: int, dtype) ->
     if not 0 <= config.dropout < 1:
         raise UserError(f"config.model.dropout={config.dropout}: it must be in [0, 1)")
     height, width, channels = image_shape
-    factor = 2 ** (len(multipliers) - 1)
+    factor = config.patch * 2 ** (len(multipliers) - 1)
     if height % factor or width % factor:
+        patches = f" in patches of {config.patch}" if config.patch > 1 else ""
         raise UserError(
-            f"data.image_size: {height}x{width} cannot be halved {len(multipliers) - 1} times, as "
+            f"data.image_size: {height}x{width}{patches} cannot be halved {len(multipliers) - 1} times, as "
             f"config.model.channel_multipliers={multipliers!r} needs. Set data.image_size to a multiple of {factor}"
         )
     if config.conditional and not num_classes:
@@ -65,6 +66,7 @@ def build(config, image_shape: tuple[int, int, int], num_classes: int, dtype) ->
         tuple(multipliers),
         config.residual_blocks,
         tuple(config.attention_sides),
+        config.patch,
         config.dropout,
         classes,
         dtype,
@@ -77,6 +79,7 @@ class UNet(nn.Module):
 
     multipliers: channels at each resolution, in units of `width`, from the image's resolution down.
     attention_sides: heights of feature maps whose blocks attend. The lowest resolution attends once in any case.
+    patch: side of the squares of pixels that become one place of the highest resolution.
     """
 
     channels: int
@@ -84,6 +87,7 @@ class UNet(nn.Module):
     multipliers: Sequence[int]
     blocks: int
     attention_sides: Sequence[int]
+    patch: int
     dropout: float
     num_classes: int
     dtype: jnp.dtype = jnp.float32
@@ -94,7 +98,7 @@ class UNet(nn.Module):
             return Block(features, dropout=self.dropout, dtype=self.dtype, **options)
 
         embedding = self.embedding(number, classes)
-        x = Conv(self.width, kernel_init=_USUAL, dtype=self.dtype)(x)
+        x = Conv(self.width, kernel_init=_USUAL, dtype=self.dtype)(patches_of(x, self.patch))
         skips = [x]
         for level, multiplier in enumerate(self.multipliers):
             if level:
@@ -115,7 +119,8 @@ class UNet(nn.Module):
             if level:
                 x = block(x.shape[-1], resample="up")(x, embedding, train)
         x = nn.silu(_normalized(x, self.dtype))
-        return Conv(self.channels, kernel_init=_NEAR_ZERO, dtype=self.dtype)(x).astype(jnp.float32)
+        x = Conv(self.channels * self.patch**2, kernel_init=_NEAR_ZERO, dtype=self.dtype)(x)
+        return pixels_of(x, self.patch).astype(jnp.float32)
 
     def embedding(self, number, classes):
         """Sines of the noise level and a linear map of the class, through two layers: [B, 4 * width]."""
@@ -170,6 +175,20 @@ class Attention(nn.Module):
         y = jnp.einsum("bij,bjc->bic", nn.softmax(scores).astype(self.dtype), value)
         y = Dense(features, kernel_init=_NEAR_ZERO, dtype=self.dtype)(y)
         return (x + y.reshape(x.shape)) * _HALF
+
+
+def patches_of(x, side: int):
+    """Squares of pixels as channels: [B, H, W, C] -> [B, H / side, W / side, side * side * C]."""
+    count, height, width, channels = x.shape
+    x = x.reshape(count, height // side, side, width // side, side, channels)
+    return x.transpose(0, 1, 3, 2, 4, 5).reshape(count, height // side, width // side, -1)
+
+
+def pixels_of(x, side: int):
+    """The inverse of `patches_of`."""
+    count, height, width, features = x.shape
+    x = x.reshape(count, height, width, side, side, features // side**2)
+    return x.transpose(0, 1, 3, 2, 4, 5).reshape(count, height * side, width * side, -1)
 
 
 def _normalized(x, dtype):
