@@ -15,6 +15,6 @@ from jaxgen.settings.experiments import experiment
 def get_config():
     config = presets.digits(experiment("diffusion_mnist"))
     config.data.resize = "bilinear"  # as dcgan_digits
-    config.model.update({"width": 16, "channel_multipliers": (1, 2), "attention_sides": (8,)})
+    config.model.update({"width": 16, "channel_multipliers": (1, 2), "attention_sides": (8,), "patch": 1})
     config.optimizers.denoiser.warmup_steps = 0
     return presets.length(config, steps=3_000)

@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from jaxgen.errors import UserError
@@ -34,8 +35,9 @@ def test_ddpm_plus_plus_has_the_published_size():
 
 
 @pytest.mark.full
-def test_every_weight_reaches_the_output():
-    model, shape = built((8, 8, 1), 3, conditional=True), (8, 8, 1)
+@pytest.mark.parametrize("changes", [{}, {"patch": 2, "attention_sides": (2,)}], ids=["pixels", "patches"])
+def test_every_weight_reaches_the_output(changes):
+    model, shape = built((8, 8, 1), 3, conditional=True, **changes), (8, 8, 1)
     params = parameters(model, shape)(jax.random.key(0))
     # The last convolutions of blocks start near 0, where nothing before them has a gradient worth the name.
     params = jax.tree.map(lambda p: p + 0.1 * jax.random.normal(jax.random.key(p.size), p.shape), params)
@@ -64,6 +66,8 @@ def test_it_starts_by_changing_almost_nothing():
     ("changes", "words"),
     [
         ({"channel_multipliers": (1, 2, 2, 2, 2)}, "Set data.image_size to a multiple of 16"),
+        ({"channel_multipliers": (1, 2, 2), "patch": 4}, "in patches of 4 cannot be halved 2 times"),
+        ({"patch": 0}, "patch"),
         ({"channel_multipliers": ()}, "channel_multipliers"),
         ({"width": 10}, "a multiple of 4"),
         ({"dropout": 1.0}, "must be in"),
@@ -74,3 +78,12 @@ def test_it_starts_by_changing_almost_nothing():
 def test_what_makes_no_network_is_refused(changes, words):
     with pytest.raises(UserError, match=words):
         built((8, 8, 1), **changes)
+
+
+def test_patches_are_squares_of_pixels_and_come_back():
+    images = np.arange(2 * 4 * 6 * 3).reshape(2, 4, 6, 3)
+    patches = unet.patches_of(images, 2)
+    assert patches.shape == (2, 2, 3, 12)
+    np.testing.assert_array_equal(patches[1, 1, 2], images[1, 2:, 4:].ravel())
+    np.testing.assert_array_equal(unet.pixels_of(patches, 2), images)
+    np.testing.assert_array_equal(unet.patches_of(images, 1), images)
