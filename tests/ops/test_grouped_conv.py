@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from jax import lax
 
+from jaxgen.ops import grouped_conv
 from jaxgen.ops.backend import compile_for
 from jaxgen.ops.conv import DIMENSIONS
 from jaxgen.ops.grouped_conv import grouped_conv_3x3
@@ -21,6 +22,15 @@ def plain(x, kernel):
 
 def test_equals_lax():
     np.testing.assert_allclose(jax.jit(grouped_conv_3x3)(X, KERNEL), plain(X, KERNEL), atol=1e-5)
+
+
+def test_sets_of_groups_make_the_whole(monkeypatch):
+    x, kernel = jnp.concatenate([X, X[::-1]], -1), jnp.concatenate([KERNEL, -2 * KERNEL], -1)  # 6 groups
+    for most, sets in ((1, 6), (5, 3), (6, 2), (12, 1)):
+        monkeypatch.setattr(grouped_conv, "_MOST_CHANNELS", most)
+        text = str(jax.make_jaxpr(lambda x, k: grouped_conv_3x3(x, k))(x, kernel))
+        assert ("scan" in text) == (sets > 1)
+        np.testing.assert_allclose(jax.jit(lambda x, k: grouped_conv_3x3(x, k))(x, kernel), plain(x, kernel), atol=1e-5)
 
 
 def test_of_groups_of_one_channel_and_of_one_group():
@@ -43,8 +53,9 @@ def slopes(convolve, scanned):
     return jax.jit(jax.value_and_grad(value, (0, 1)))(X, KERNEL)
 
 
-@pytest.mark.parametrize("scanned", [False, True])
-def test_derivatives_of_both_orders_equal_those_of_lax(scanned):
+@pytest.mark.parametrize(("scanned", "most"), [(False, 96), (True, 96), (False, 2)])
+def test_derivatives_of_both_orders_equal_those_of_lax(scanned, most, monkeypatch):
+    monkeypatch.setattr(grouped_conv, "_MOST_CHANNELS", most)  # 2: each group is a convolution of its own
     for ours, expected in zip(*(jax.tree.leaves(slopes(f, scanned)) for f in (grouped_conv_3x3, plain)), strict=True):
         np.testing.assert_allclose(ours, expected, atol=1e-5 * float(np.abs(expected).max()))
 
