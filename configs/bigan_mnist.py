@@ -1,7 +1,8 @@
 """BiGAN (Donahue et al. 2017) on MNIST at 28x28: dense networks of 1,024 units and an encoder that inverts them.
 
-Batch 128 and 50 latents as the authors' code for permutation-invariant MNIST. Its latents are uniform, here they are
-normal. 50 of its 400 epochs, Adam 2e-4 (0.5, 0.999). `recipe.deterministic_encoder=False` makes it ALI (Dumoulin 2017)
+Batch 128 and 50 latents as the authors' code for permutation-invariant MNIST. Its latents are uniform. Here they are
+normal, and the discriminator sees them as uniform ones. 50 of its 400 epochs, Adam 2e-4 (0.5, 0.999).
+`recipe.deterministic_encoder=False` makes it ALI (Dumoulin et al. 2017).
 
 Paper: Donahue, Krahenbuhl and Darrell 2017, Adversarial feature learning.
 Published: 1-NN accuracy 97.35% on the encoder's last hidden layer, 92.10% on its output (README of the authors' code).

@@ -1,5 +1,6 @@
 """The interface between models and recipes: networks, as Flax modules, and the shape of their latents."""
 
+import math
 from typing import NamedTuple
 
 import flax.linen as nn
@@ -79,6 +80,11 @@ def posterior(x: jax.Array) -> tuple[jax.Array, jax.Array]:
     """
     mean, log_variance = jnp.split(x.astype(jnp.float32), 2, axis=-1)
     return mean, _LOG_VARIANCE_BOUND * jnp.tanh(log_variance / _LOG_VARIANCE_BOUND)
+
+
+def uniform_latents(latents: jax.Array) -> jax.Array:
+    """Standard normal latents as uniform ones of variance 1, by the normal distribution function."""
+    return math.sqrt(3) * (2 * jax.scipy.special.ndtr(latents) - 1)
 
 
 # Sides of the smallest images inside a network built of doublings.

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen.errors import UserError
-from jaxgen.models.base import doublings
+from jaxgen.models.base import doublings, uniform_latents
 from jaxgen.ops.layers import BatchNorm, Conv, Dense, UpsampleConv
 from jaxgen.settings.lookup import unknown
 from jaxgen.settings.number_ranges import AT_LEAST_ONE, require
@@ -68,7 +68,7 @@ class Generator(nn.Module):
     def __call__(self, latents: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:
         del labels
         if self.uniform:
-            latents = math.sqrt(3) * (2 * jax.scipy.special.ndtr(latents) - 1)
+            latents = uniform_latents(latents)
         return self.decoder(latents, train)
 
 

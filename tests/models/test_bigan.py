@@ -39,3 +39,5 @@ def test_shapes_and_a_discriminator_of_pairs(architecture):
     assert logits.shape == (2,)
     slopes = jax.grad(lambda x, z: model.discriminator.apply(variables, x, z).sum(), argnums=(0, 1))(images, latents)
     assert all(np.abs(slope).max() > 0 for slope in slopes)
+    far = [model.discriminator.apply(variables, images, scale * latents) for scale in (1e2, 1e4)]
+    np.testing.assert_array_equal(*far)  # beyond the prior all codes look alike, however long
