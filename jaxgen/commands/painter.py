@@ -1,5 +1,6 @@
 """Images of chosen latents: seeds, truncation, classes, noise, style mixing, and ways between latents."""
 
+import math
 from collections.abc import Iterator
 
 import jax
@@ -61,7 +62,8 @@ class Painter:
         self._size = _BATCH if request.video or not images else min(images, _BATCH)
         self.has_styles = "mapping" in opened.views.names
         self.num_ws = opened.recipe.facts["synthesis"]["num_ws"] if self.has_styles else 0
-        self.z_dim = opened.views.latents(self._noise_key, np.arange(1)).shape[1]
+        self._shape = opened.views.latents(self._noise_key, np.arange(1)).shape[1:]  # of an image in diffusion models
+        self.z_dim = math.prod(self._shape)
 
     @property
     def w_dim(self) -> int:
@@ -96,9 +98,10 @@ class Painter:
     def of_latents(
         self, latents: np.ndarray, classes: np.ndarray, numbers, usual_noise: str = "const"
     ) -> Iterator[np.ndarray]:
-        """Images of latents [n, Z] in batches, uint8 [b, H, W, C]."""
+        """Images of latents [n, Z] or [n, ...] in batches, uint8 [b, H, W, C]."""
         if self.has_styles:
             return self.of_styles(self.styles(self.w(latents, classes)), numbers, usual_noise)
+        latents = latents.reshape(-1, *self._shape)
         return in_batches(lambda *part: self._views.decode(self._players, *part), self._size, latents, classes)
 
     def of_seeds(self, seeds) -> np.ndarray:

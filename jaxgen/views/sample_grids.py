@@ -46,8 +46,8 @@ def interpolation_grid(config, views: Views, decode: Callable, columns: int = 10
     """Each row leads from one random latent to another, along the great circle. decode: (latents, ids) -> images."""
     rows = config.sample.rows
     ids = np.arange(2 * rows)
-    latents = np.asarray(views.latents(fixed_key(config), ids), np.float64).reshape(2, rows, -1)
-    path = slerp(*latents, np.linspace(0, 1, columns)).reshape(rows * columns, -1)
+    latents = np.asarray(views.latents(fixed_key(config), ids), np.float64)
+    path = slerp(*latents.reshape(2, rows, -1), np.linspace(0, 1, columns)).reshape(-1, *latents.shape[1:])
     return image_grids.grid(np.asarray(decode(path, np.repeat(ids[:rows], columns))), columns)
 
 

@@ -5,10 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxgen.commands import sample_request
+from jaxgen.commands.painter import Painter
 from jaxgen.devices import parallel
 from jaxgen.errors import UserError
 from jaxgen.runs import session
 from jaxgen.training import compiled_steps
+from jaxgen.views import sample_grids
 
 
 @pytest.fixture(scope="session")
@@ -62,6 +65,29 @@ def test_latents_determine_the_image_and_its_number_the_latents(conditional):
     latents = views.latents(key, np.arange(6))
     np.testing.assert_array_equal(views.decode(state.players, latents, np.arange(6)), samples)
     np.testing.assert_array_equal(views.sample(state.players, key, np.arange(3, 5)), samples[3:5])
+
+
+def test_interpolations_and_seeds_have_latents_of_an_images_shape(conditional):
+    opened, state, _ = conditional
+    config = opened.config.copy_and_resolve_references()
+    config.sample.rows = 2
+    decode = opened.views.decode.bind(state=state.players)
+    seen = []
+
+    def noted(latents, ids):
+        seen.append(latents)
+        return decode(latents, ids)
+
+    sample_grids.interpolation_grid(config, opened.views, noted, columns=3)
+    assert seen[0].shape == (6, 8, 8, 1)
+    np.testing.assert_allclose(
+        seen[0][[0, 3]], opened.views.latents(sample_grids.fixed_key(config), np.arange(2)), rtol=1e-5
+    )
+    painter = Painter(opened, state.players, sample_request.request_of(config.sample))
+    images = painter.of_seeds([3, 5])
+    assert images.shape == (2, 8, 8, 1)
+    latents = np.random.RandomState(5).randn(1, 8, 8, 1).astype(np.float32)
+    np.testing.assert_array_equal(images[1:], decode(latents, np.array([5])))
 
 
 def views_of(conditional, **changes):
