@@ -7,7 +7,8 @@ Paper: Makhzani, Shlens, Jaitly, Goodfellow and Frey 2016, Adversarial autoencod
 Published: The paper gives no number for these networks.
 Differs: PyTorch-GAN has absolute errors. Its weights are 0.999 on their mean over 1,024 pixels and 0.001 on the
   adversary. On sums over pixels these are 1 to 1, as here.
-Reached: not trained at full length.
+Reached: not trained at full length. fd_efficientnet_lite0 101.95 +- 0.63 of 2,048 samples, reconstructions of 17.5 dB
+  after 4,800 steps, 120 s on one core (commit 020e124).
 """
 
 from jaxgen.settings import default, presets

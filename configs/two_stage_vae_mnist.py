@@ -6,7 +6,8 @@ after training. A flow (MAF, Papamakarios et al. 2017) is fitted beside it, for 
 Paper: Dai and Wipf 2019, Diagnosing and enhancing VAE models.
 Published: No number for these networks was at hand.
 Differs: PyTorch-VAE builds its second VAE and never uses it.
-Reached: not trained at full length.
+Reached: not trained at full length. Width 16: fd_efficientnet_lite0 69.32 of 2,048 samples, reconstructions of 27.3
+  dB after 7,760 steps, 180 s on one core (commit 020e124).
 """
 
 from jaxgen.settings.experiments import experiment

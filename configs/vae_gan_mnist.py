@@ -6,7 +6,8 @@ Paper: Larsen, Sonderby, Larochelle and Winther 2016, Autoencoding beyond pixels
 Published: The paper gives no number for this data set.
 Differs: in pythae the discriminator sees no reconstructions, and losses decide who is updated. Here the discriminator
   sees reconstructions, as in the paper, and all networks learn in each step.
-Reached: not trained at full length.
+Reached: not trained at full length. Width 16: fd_efficientnet_lite0 49.70 +- 0.73 of 2,048 samples, reconstructions
+  of 19.2 dB after 3,690 steps, 361 s on one core (commit 020e124).
 """
 
 from jaxgen.settings import default, presets
