@@ -5,7 +5,8 @@ patches make a step on two cores three times as fast as pixels do.
 
 Paper: Karras, Aittala, Aila and Laine 2022, Elucidating the design space of diffusion-based generative models.
 Published: The paper gives no number for this data set.
-Reached: not trained at full length.
+Reached: not trained at full length. fd_efficientnet_lite0 38.33 +- 0.55 of 2,048 samples after 2,940 steps, 2,719 s
+  on one core (commit a9f0844).
 """
 
 from jaxgen.settings import presets
