@@ -11,31 +11,13 @@ Reached: not trained at full length.
 
 from jaxgen.settings import default_study, presets
 
-_FAMILIES = (
-    ("gan_mnist", "GAN"),
-    ("dcgan_mnist", "DCGAN"),
-    ("sngan_mnist", "SN-GAN"),
-    ("wgan_gp_mnist", "WGAN-GP"),
-    ("stylegan2_mnist", "StyleGAN2 (tiny)"),
-    ("r3gan_mnist", "R3GAN (tiny)"),
-    ("ebgan_mnist", "EBGAN"),
-    ("began_mnist", "BEGAN"),
-    ("cgan_mnist", "CGAN"),
-    ("acgan_mnist", "AC-GAN"),
-    ("infogan_mnist", "InfoGAN"),
-    ("bigan_mnist", "BiGAN"),
-    ("aae_mnist", "AAE"),
-    ("vae_gan_mnist", "VAE-GAN"),
-    ("clustergan_mnist", "ClusterGAN"),
-    ("vae_mnist", "VAE"),
-    ("ladder_vae_mnist", "Ladder VAE"),
-    ("two_stage_vae_mnist", "two-stage VAE"),
-    ("rae_mnist", "RAE"),
-    ("vq_vae_mnist", "VQ-VAE"),
-    ("diffusion_mnist", "diffusion (tiny)"),
-)
-_HALF = {"dcgan": 16, "sngan": 16, "wgan_gp": 16, "acgan": 16, "infogan": 32, "vae_gan": 16, "clustergan": 16}
-_HALF |= {"vae": 16, "two_stage_vae": 16, "rae": 16, "vq_vae": 32}
+# Name of the entry and of its experiment, title, width (0: as it is).
+_GANS = (("gan", "GAN", 0), ("dcgan", "DCGAN", 16), ("sngan", "SN-GAN", 16), ("wgan_gp", "WGAN-GP", 16))
+_GANS += (("stylegan2", "StyleGAN2 (tiny)", 0), ("r3gan", "R3GAN (tiny)", 0), ("ebgan", "EBGAN", 0))
+_GANS += (("began", "BEGAN", 0), ("cgan", "CGAN", 0), ("acgan", "AC-GAN", 16), ("infogan", "InfoGAN", 32))
+_ENCODERS = (("bigan", "BiGAN", 0), ("aae", "AAE", 0), ("vae_gan", "VAE-GAN", 16), ("clustergan", "ClusterGAN", 32))
+_VAES = (("vae", "VAE", 16), ("ladder_vae", "Ladder VAE", 0), ("two_stage_vae", "two-stage VAE", 16))
+_OTHERS = (("rae", "RAE", 16), ("vq_vae", "VQ-VAE", 32), ("diffusion", "diffusion (tiny)", 0))
 
 
 def get_config():
@@ -47,12 +29,10 @@ def get_config():
     for optimizer in study.optimizers.values():
         optimizer.schedule = "constant"
     presets.compared_images(study, num_samples=2_048)
-    further = ("conditional_accuracy", "nmi", "cluster_accuracy")
-    study.evaluation.metrics = (*study.evaluation.metrics, *further)
+    study.evaluation.metrics = (*study.evaluation.metrics, "conditional_accuracy", "nmi", "cluster_accuracy")
     study.recipe.n_critic = 1
-    for experiment, title in _FAMILIES:
-        name = experiment.removesuffix("_mnist")
-        entry = default_study.add(study, name, experiment, title)
-        if name in _HALF:
-            entry.model.width = _HALF[name]
+    for name, title, width in (*_GANS, *_ENCODERS, *_VAES, *_OTHERS):
+        entry = default_study.add(study, name, f"{name}_mnist", title)
+        if width:
+            entry.model.width = width
     return study

@@ -68,8 +68,8 @@ class Process(NamedTuple):
     def log_likelihood(self, network, images, key, ids):
         """An estimate [B], in nats, of the lower bound on the log-probability of gray levels (equations 11 and 15).
 
-        Its terms are the divergence of the last state from N(0, 1), the gray levels behind the first state, and the
-        errors of the estimated noise. Each has one draw for an example. The times of a batch are a randomly shifted
+        Its terms are the divergence of the last state from N(0, 1), the gray levels behind the first, and the errors of
+        the estimated noise. Each has one draw for an example. The times of a batch are a randomly shifted
         sequence that fills the interval evenly.
 
         Args:
