@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from jaxgen.devices import parallel
-from jaxgen.losses import elbo
 from jaxgen.errors import UserError
+from jaxgen.losses import elbo
 from jaxgen.runs import session
 from jaxgen.training import compiled_steps
 
