@@ -6,7 +6,7 @@ normal, and the discriminator sees them as uniform ones. 50 of its 400 epochs, A
 
 Paper: Donahue, Krahenbuhl and Darrell 2017, Adversarial feature learning.
 Published: 1-NN accuracy 97.35% on the encoder's last hidden layer, 92.10% on its output (README of the authors' code).
-Reached: not trained at full length.
+Reached: not trained at full length. No digits after 1,380 steps (commit 87387e2): the discriminator is far ahead.
 """
 
 from jaxgen.settings import default, presets

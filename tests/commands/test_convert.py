@@ -168,7 +168,6 @@ def test_written_names_are_those_of_the_official_state_dicts(name):
         assert written[key].shape == value.shape
 
 
-@pytest.mark.full
 def test_a_pickle_becomes_a_work_directory(converted, tensors):
     told = json.loads((converted / "config.json").read_text())
     model = told["config"]["model"]

@@ -59,7 +59,6 @@ def test_a_run_in_two_parts_ends_with_the_same_bytes(whole, tmp_path):
         assert (folder / name).read_bytes() == (whole / name).read_bytes(), name
 
 
-@pytest.mark.full
 def test_figure_1_has_a_frame_a_cadence_and_no_image_is_drawn(whole):
     with Image.open(whole / "samples" / "figure1.gif") as moving:
         assert moving.n_frames == 4

@@ -66,7 +66,6 @@ def test_a_run_in_two_parts_ends_with_the_same_bytes(whole, tmp_path):
     assert checksums(tmp_path / "parts", 20) == checksums(whole, 20)
 
 
-@pytest.mark.full
 def test_its_evaluation_has_pictures_and_baselines_beside_it(whole):
     results = json.loads((whole / "evaluation.json").read_text())
     assert 0 < results["ks_complement"]["value"] < 1

@@ -156,7 +156,6 @@ def trained(tiny_config, tmp_path_factory):
     return config, folder
 
 
-@pytest.mark.full
 def test_numbers_of_fitted_samplers_stand_beside_those_of_the_prior(trained):
     _, folder = trained
     results = json.loads((folder / "evaluation.json").read_text())

@@ -53,7 +53,6 @@ def normal(count, columns=3, seed=0):
     return np.random.default_rng(seed).normal(size=(count, columns)).astype(np.float32)
 
 
-@pytest.mark.full
 def test_the_calibration_table_comes_out(measured):
     """The figures of 70/30 stratified splits (means over three): this is one, with smaller forests."""
     table = {

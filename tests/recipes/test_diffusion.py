@@ -137,6 +137,7 @@ def test_the_likelihood_is_one_of_the_images_and_grows_with_training(conditional
     assert np.mean(trained) > np.mean(untrained) + 1
 
 
+@pytest.mark.full
 def test_the_variational_bound_trains_its_schedule_and_is_the_likelihood(diffusion_config):
     opened, state, losses = run(diffusion_config(recipe__process="variational", recipe__ema_decay=0.5), 30)
     assert losses[-5:].mean() < losses[:5].mean()

@@ -72,7 +72,6 @@ def trained(config_of):
 
 
 @pytest.mark.parametrize("recipe", tiers(RECIPES))
-@pytest.mark.full
 def test_all_players_move_and_the_average_follows(trained, recipe):
     _, before, state, metrics = trained(recipe)
     names = {"adversarial_autoencoder": {"vae", "d"}, "vae_gan": {"encoder", "g", "d"}}.get(recipe, {"g", "d"})

@@ -212,7 +212,6 @@ def plain():
     return trained(tiny(ema_kimg=0.5, ema_ramp=0.5, r1_gamma=0.0, path_length_weight=0.0), 4)
 
 
-@pytest.mark.full
 def test_without_weights_there_are_no_regularisation_steps(plain):
     states, _, _ = plain
     for player in ("g", "d"):
