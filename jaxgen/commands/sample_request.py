@@ -5,7 +5,6 @@ import re
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 
 from jaxgen.commands import styles_file
 from jaxgen.errors import UserError
@@ -144,9 +143,6 @@ def check(request: Request, opened: Session) -> None:
         raise UserError(f"config.sample.{asked[0]} is for images, but {config.data.name} has vectors")
     if not {"latents", "decode"} <= set(views):
         raise UserError(f"config.sample.{asked[0]}: the recipe {config.recipe.name!r} has no latents to decode")
-    drawn = jax.eval_shape(opened.recipe.views["latents"], jax.random.key(0), jax.ShapeDtypeStruct((1,), jnp.int32))
-    if len(drawn.shape) != 2:
-        raise UserError(f"config.sample: a seed draws a vector, but the latents' shape is {drawn.shape[1:]}")
     if settings.latent_sampler != latent_samplers.PRIOR:
         raise UserError(
             f"config.sample.{asked[0]} is for latents of the prior. It does not work with "

@@ -25,6 +25,11 @@ _FREE = (
     "data.dir",
     "data.cache_dir",
     "data.download",
+    # How a diffusion model's samples are made of what it has learned.
+    "recipe.sampler",
+    "recipe.sampling_steps",
+    "recipe.likelihood_steps",
+    "recipe.guidance",
 )
 # Files tell seconds in milliseconds.
 _ROUNDING = 1e-3

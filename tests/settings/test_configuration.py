@@ -13,7 +13,13 @@ def test_differences_name_what_changes_training_and_let_the_rest_go():
     assert configuration.differences(old, plain()) == {}
     assert configuration.differences(old, plain(seed=1)) == {"seed": (0, 1)}
     assert configuration.differences(old, plain(model__width=32)) == {"model.width": (64, 32)}
-    for free in ({"evaluation__num_samples": 5}, {"keep_checkpoints": 9}, {"num_devices": 2}, {"data__dir": "x"}):
+    for free in (
+        {"evaluation__num_samples": 5},
+        {"keep_checkpoints": 9},
+        {"num_devices": 2},
+        {"data__dir": "x"},
+        {"recipe__sampling_steps": 5},
+    ):
         assert configuration.differences(old, plain(**free)) == {}
     # A longer run passes through the shorter one only if no schedule knows the end.
     assert configuration.differences(old, plain(steps=6_000)) == {}
