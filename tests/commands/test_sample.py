@@ -260,15 +260,12 @@ STYLED = ("sample", "latents", "decode", "mapping", "synthesis")
             {"seeds": (1,), "latent_sampler": "normal"},
             "It does not work with config.sample.latent_sampler='normal'",
         ),
-        (STYLED, {"seeds": (1,), "_latents": (7, 7)}, r"the latents' shape is \(7, 7\)"),
     ],
 )
 def test_what_this_model_cannot_do_is_refused(views, changes, words):
     config = tiny(model__conditional=changes.pop("_conditional", True))
-    latents = changes.pop("_latents", (8,))
     config.sample.update(changes)
-    drawn = {"latents": lambda key, ids: jnp.zeros((*ids.shape, *latents))}
-    recipe = SimpleNamespace(facts={"synthesis": {"num_ws": 4}}, views=drawn)
+    recipe = SimpleNamespace(facts={"synthesis": {"num_ws": 4}})
     opened = SimpleNamespace(config=config, views=SimpleNamespace(names=views), num_classes=10, recipe=recipe)
     with pytest.raises(UserError, match=words):
         sample_request.check(sample_request.request_of(config.sample), opened)

@@ -122,17 +122,16 @@ def family_of(path):
     return load(path).recipe.name, model.name, model.architecture
 
 
-def one_of_each_family():
-    """Every experiment. In the quick tier is the first of each recipe, model and architecture."""
+def one_of_each_family(first, others):
+    """Every experiment. The first of each recipe, model and architecture has the marks `first`."""
     seen, chosen = set(), []
     for path in EXPERIMENTS:
-        marks = pytest.mark.full if family_of(path) in seen else ()
-        chosen.append(pytest.param(path, marks=marks, id=path.stem))
+        chosen.append(pytest.param(path, marks=others if family_of(path) in seen else first, id=path.stem))
         seen.add(family_of(path))
     return chosen
 
 
-@pytest.mark.parametrize("path", one_of_each_family())
+@pytest.mark.parametrize("path", one_of_each_family(first=(), others=pytest.mark.full))
 def test_an_experiment_builds_and_shows_samples(path):
     """Traced, not computed: shapes and types of the state and of the samples."""
     config, recipe, shape, key = built(path)
@@ -144,8 +143,7 @@ def test_an_experiment_builds_and_shows_samples(path):
     assert images.shape == ((4, 31) if config.data.name in TABLES else (4, *shape))
 
 
-@pytest.mark.full
-@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", one_of_each_family(first=pytest.mark.full, others=pytest.mark.slow))
 def test_an_experiment_takes_a_step(path):
     """Traced, not computed: shapes and types of a whole update."""
     config, recipe, shape, key = built(path)
