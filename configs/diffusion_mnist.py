@@ -1,7 +1,6 @@
 """Diffusion model (Karras et al. 2022) on MNIST at 28x28, with a small U-Net on patches of 2x2 pixels.
 
-The process is the paper's. The U-Net has 32 channels at 14x14, 64 at 7x7, one block at each, and attention at 7x7. The
-patches make a step on two cores three times as fast as pixels do.
+The process is the paper's. The U-Net has 32 channels at 14x14, 64 at 7x7, one block at each, and attention at 7x7.
 
 Paper: Karras, Aittala, Aila and Laine 2022, Elucidating the design space of diffusion-based generative models.
 Published: The paper gives no number for this data set.

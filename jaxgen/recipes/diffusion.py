@@ -79,17 +79,20 @@ def diffusion(
     and Salimans 2022, equation 6, with weight guidance - 1.
     """
     network, num_classes = model
-    has_bound = hasattr(getattr(module, "Process", module), "log_likelihood")
     guidance, label_dropout, ema_decay = settings.guidance, settings.label_dropout, settings.ema_decay
     sampler, sampling_steps, likelihood_steps = settings.sampler, settings.sampling_steps, settings.likelihood_steps
 
+    learned = getattr(module, "PARAMS", {})
+
     def process_of(params):
-        return module.of(params["process"]) if hasattr(module, "of") else module
+        return module.of(params["process"]) if learned else module
+
+    has_bound = hasattr(process_of({"process": learned}), "log_likelihood")
 
     def init(key):
         classes = (jnp.zeros((1, num_classes)),) if num_classes else ()
         params, stats = init_network(network, key, jnp.zeros((1, *image_shape)), jnp.zeros((1,)), *classes)
-        params = {"network": params, "process": {k: jnp.float32(v) for k, v in getattr(module, "PARAMS", {}).items()}}
+        params = {"network": params, "process": {name: jnp.float32(value) for name, value in learned.items()}}
         return {"denoiser": Player.create(params, stats, tx), "ema": Average.start(params, stats)}
 
     def update(state, batch: Batch, key, step):

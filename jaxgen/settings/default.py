@@ -230,8 +230,8 @@ def get_config() -> ConfigDict:
     # the last.
     config.model.channel_multipliers = (1, 2)
     config.model.attention_sides = ()  # For `unet`: sides of the feature maps with self-attention, such as `(16,)`.
-    # For `unet`: squares of this side are the pixels of the highest resolution (Hoogeboom et al. 2023). 2 makes a step
-    # several times as fast.
+    # For `unet`: squares of this side are the pixels of the highest resolution (Hoogeboom et al. 2023). With 2 a step
+    # costs less.
     config.model.patch = 1
 
     config.model.group_width = 16  # For `r3gan`: the number of channels in a group of a grouped convolution.
