@@ -3,7 +3,8 @@
     python benchmarks/compare_pytorch.py --rounds 7 --out comparison.json
 
 Needs the extra `benchmarks` (PyTorch). Both sides draw batches of 64 from the same uint8 images, in float32, with Adam.
-The side of jaxgen is the whole training step of `jaxgen.main`, with data sampling and metrics.
+The side of jaxgen is the whole training step of `jaxgen.main`, with data sampling and metrics. PyTorch's convolutions
+run in both memory layouts. The ratio is to the faster one.
 """
 
 import argparse
@@ -37,7 +38,9 @@ def config_of(name: str):
     config = default.get_config()
     config.batch_size = BATCH
     config.recipe.ema_decay = 0.0  # the PyTorch side keeps no moving average
-    if name == "conv_vae":
+    if name == "mlp_gan":
+        config.model.update({"name": "mlp_gan", "architecture": "pytorch_gan"})
+    elif name == "conv_vae":
         config.recipe.name, config.model.name = "vae", "conv_vae"
         config.model.latent_dim, config.model.batch_norm = 128, False
         config.recipe.sigma = 1.0
@@ -46,19 +49,28 @@ def config_of(name: str):
     return config
 
 
-def torch_training(name: str, images: np.ndarray):
-    """The PyTorch side, and the parameters of each of its networks."""
+def torch_trainings(name: str, images: np.ndarray):
+    """The PyTorch side in each memory layout, by its name, and the parameters of all its networks."""
     images = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
-    if name == "conv_vae":
-        networks = torch_side.vae_encoder(), torch_side.vae_decoder()
-        training = torch_side.VAETraining(*networks, images, BATCH)
-    elif name == "dcgan_radford":
-        networks = torch_side.radford_generator(), torch_side.radford_discriminator()
-        training = torch_side.GANTraining(*networks, images, (100, 1, 1), BATCH)
-    else:
-        networks = torch_side.pytorch_gan_generator(), torch_side.pytorch_gan_discriminator()
-        training = torch_side.GANTraining(*networks, images, (100,), BATCH)
-    return training, sum(p.numel() for network in networks for p in network.parameters())
+    trainings = {}
+    for layout in ("contiguous",) if name == "mlp_gan" else ("contiguous", "channels last"):
+        if name == "conv_vae":
+            networks = torch_side.vae_encoder(), torch_side.vae_decoder()
+        elif name == "mlp_gan":
+            networks = torch_side.mlp_generator(), torch_side.mlp_discriminator()
+        elif name == "dcgan_radford":
+            networks = torch_side.radford_generator(), torch_side.radford_discriminator()
+        else:
+            networks = torch_side.pytorch_gan_generator(), torch_side.pytorch_gan_discriminator()
+        if layout == "channels last":
+            images = images.contiguous(memory_format=torch.channels_last)
+            networks = tuple(network.to(memory_format=torch.channels_last) for network in networks)
+        if name == "conv_vae":
+            trainings[layout] = torch_side.VAETraining(*networks, images, BATCH)
+        else:
+            latents = (100, 1, 1) if name == "dcgan_radford" else (100,)
+            trainings[layout] = torch_side.GANTraining(*networks, images, latents, BATCH)
+    return trainings, sum(p.numel() for network in networks for p in network.parameters())
 
 
 class JaxTraining:
@@ -95,20 +107,26 @@ def milliseconds(call, seconds: float, steps: int) -> float:
 
 def compare(name: str, arguments) -> dict:
     """One row of the table: both sides in turns."""
-    images = np.random.default_rng(0).integers(0, 256, (IMAGES, 32, 32, 3), dtype=np.uint8)
+    shape = (28, 28, 1) if name == "mlp_gan" else (32, 32, 3)
+    images = np.random.default_rng(0).integers(0, 256, (IMAGES, *shape), dtype=np.uint8)
     jax_training = JaxTraining(name, images, arguments.steps_per_dispatch, arguments.unroll)
-    training, parameters = torch_training(name, images)
+    trainings, parameters = torch_trainings(name, images)
     jax_training.step()
-    training.step()
-    ours, theirs = [], []
+    for training in trainings.values():
+        training.step()
+    ours, theirs = [], {layout: [] for layout in trainings}
     for _ in range(arguments.rounds):
         ours.append(milliseconds(jax_training.step, arguments.seconds, arguments.steps_per_dispatch))
-        theirs.append(milliseconds(training.step, arguments.seconds, 1))
-    ratios = [t / o for o, t in zip(ours, theirs, strict=True)]
+        for layout, training in trainings.items():
+            theirs[layout].append(milliseconds(training.step, arguments.seconds, 1))
+    medians = {layout: statistics.median(times) for layout, times in theirs.items()}
+    fastest = min(medians, key=medians.get)
+    ratios = [t / o for o, t in zip(ours, theirs[fastest], strict=True)]
     return {
         "model": name,
         "jaxgen_images_per_s": 1000 * BATCH / statistics.median(ours),
-        "pytorch_images_per_s": 1000 * BATCH / statistics.median(theirs),
+        "pytorch_images_per_s": {layout: 1000 * BATCH / median for layout, median in medians.items()},
+        "fastest": fastest,
         "speedup": statistics.median(ratios),
         "speedup_min": min(ratios),
         "speedup_max": max(ratios),
@@ -123,12 +141,15 @@ def compare(name: str, arguments) -> dict:
 def table(rows: list[dict]) -> str:
     """The rows as a Markdown table."""
     lines = [
-        "| model | jaxgen images/s | PyTorch images/s | speed-up: median (min to max) | parameters | compile s |",
-        "|---|---|---|---|---|---|",
+        "| model | jaxgen images/s | PyTorch images/s | channels last | ratio to the faster: median (min to max) "
+        "| parameters | compile s |",
+        "|---|---|---|---|---|---|---|",
     ]
     for r in rows:
+        speeds = [r["pytorch_images_per_s"].get(layout) for layout in ("contiguous", "channels last")]
+        theirs = " | ".join("" if speed is None else f"{speed:.0f}" for speed in speeds)
         lines.append(
-            f"| {r['model']} | {r['jaxgen_images_per_s']:.0f} | {r['pytorch_images_per_s']:.0f} "
+            f"| {r['model']} | {r['jaxgen_images_per_s']:.0f} | {theirs} "
             f"| {r['speedup']:.2f} ({r['speedup_min']:.2f} to {r['speedup_max']:.2f}) "
             f"| {r['jaxgen_parameters']:,} | {r['compile_s']:.0f} |"
         )
@@ -136,7 +157,7 @@ def table(rows: list[dict]) -> str:
 
 
 def main() -> int:
-    names = ("dcgan_radford", "dcgan_pytorch_gan", "conv_vae")
+    names = ("mlp_gan", "dcgan_radford", "dcgan_pytorch_gan", "conv_vae")
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--models", nargs="+", choices=names, default=names)
     parser.add_argument("--rounds", type=int, default=7)

@@ -4,6 +4,26 @@ import torch
 from torch import nn
 
 
+def mlp_generator(size=28, channels=1, latent_dim=100, eps=1e-5):
+    """The generator of PyTorch-GAN's GAN: latents [B, latent_dim] -> images [B, C, H, W] in [-1, 1].
+
+    eps: of its BatchNorms. PyTorch-GAN has 0.8 there, where a momentum was meant.
+    """
+    layers, features = [], latent_dim
+    for wide in (128, 256, 512, 1024):
+        layers += [nn.Linear(features, wide)] + [nn.BatchNorm1d(wide, eps)] * (wide > 128) + [nn.LeakyReLU(0.2, True)]
+        features = wide
+    pixels = channels * size * size
+    return nn.Sequential(*layers, nn.Linear(features, pixels), nn.Tanh(), nn.Unflatten(1, (channels, size, size)))
+
+
+def mlp_discriminator(size=28, channels=1):
+    """The discriminator of PyTorch-GAN's GAN: images [B, C, H, W] -> logits [B]."""
+    layers = [nn.Flatten(), nn.Linear(channels * size * size, 512), nn.LeakyReLU(0.2, True)]
+    layers += [nn.Linear(512, 256), nn.LeakyReLU(0.2, True), nn.Linear(256, 1), nn.Flatten(0)]
+    return nn.Sequential(*layers)
+
+
 def radford_generator(size=32, channels=3, latent_dim=100, width=64, start=4):
     """DCGAN generator of Radford et al.: [B, latent_dim, 1, 1] -> images [B, C, H, W] in [-1, 1]."""
     count = (size // start).bit_length() - 1
