@@ -65,7 +65,7 @@ def test_statistics_are_those_of_the_images_and_say_so(call, tmp_path):
 
 def test_what_is_there_is_not_made_again_and_is_listed(call, tmp_path, extractor):
     call(*MADE)
-    path = next((tmp_path / "cache" / "statistics").glob("*.npz"))
+    path = next((tmp_path / "cache" / "statistics").glob("reference_*.npz"))
     before = path.read_bytes()
     assert "was there" in call(*MADE)[1]
     assert path.read_bytes() == before
@@ -73,6 +73,18 @@ def test_what_is_there_is_not_made_again_and_is_listed(call, tmp_path, extractor
     out = call()[1]
     assert f"{path.name}: digits:test, 360 images, user.halves (none)" in out
     assert "unfinished, after 1,200 images" in out
+
+
+def test_features_of_a_small_set_are_kept_too(call, tmp_path):
+    call(*MADE)
+    (file,) = (tmp_path / "cache" / "statistics").glob("features_*.npz")
+    features = np.load(file)["features"]
+    saved = statistics_file.load(next((tmp_path / "cache" / "statistics").glob("reference_*.npz")))
+    assert features.shape == (360, 2)
+    np.testing.assert_allclose(saved.mean, features.mean(0), rtol=1e-6)
+    file.unlink()
+    assert "made" in call(*MADE)[1]  # by another pass
+    np.testing.assert_array_equal(np.load(file)["features"], features)
 
 
 def test_a_copy_serves_as_a_source(call, tmp_path):

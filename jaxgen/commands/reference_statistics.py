@@ -106,6 +106,10 @@ def _made(images: ImageSet, extractors: Extractors, out: Path | None) -> str:
     chosen = extractors.chosen
     kept = images.kept_at(chosen)
     there = kept.exists()
+    # KID, precision, recall and others need every image's features. The same pass makes both, for sets that are kept.
+    if images.keeps_features(chosen):
+        there = there and images.missing(chosen, "features") == 0
+        images.features(chosen)
     statistics = images.statistics(chosen)
     if out is not None:
         statistics_file.save(out, statistics, images.metadata(extractors(chosen)))

@@ -41,7 +41,8 @@ def surviving(descriptor: int, like: TextIO | None = None) -> TextIO:
       like: the stream that it replaces: its encoding, and whether each line is written at once.
     """
     encoding = getattr(like, "encoding", None) or "utf-8"
-    at_once = bool(getattr(like, "line_buffering", True))
+    # Python's own stderr writes through where it is no terminal, and then calls itself not buffered by lines.
+    at_once = bool(getattr(like, "line_buffering", True) or getattr(like, "write_through", False))
     buffer = io.BufferedWriter(_Surviving(descriptor, "w", closefd=False))
     return io.TextIOWrapper(buffer, encoding=encoding, errors="backslashreplace", line_buffering=at_once)
 

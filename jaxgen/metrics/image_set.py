@@ -14,7 +14,7 @@ from jaxgen.metrics.extractors.base import Extractor
 from jaxgen.metrics.extractors.statistics_file import SavedStatistics
 from jaxgen.metrics.feature_cache import FeatureCache, unfinished
 from jaxgen.metrics.frechet import FeatureStatistics
-from jaxgen.metrics.resumed_statistics import ResumedStatistics
+from jaxgen.metrics.resumed import ResumedFeatures, ResumedStatistics
 from jaxgen.metrics.streaming import ExampleStream
 
 _HASHED_AT_ONCE = 1000
@@ -94,14 +94,18 @@ class ImageSet:
     def features(self, extractor: str) -> np.ndarray:
         """Features of all images, float32 [N, D], cached or computed. Features of large sets are not cached."""
         if extractor not in self._features:
-            size = len(self.images) * self._extractor(extractor).metadata()["feature_size"] * 4
-            known = extractor in self._outputs or size > _LARGEST_CACHED
-
-            def compute():
-                return self._all(extractor)[0]
-
-            self._features[extractor] = compute() if known else self._cached(extractor, "features", compute)
+            known = extractor in self._outputs or not self.keeps_features(extractor)
+            if known:
+                self._features[extractor] = self._all(extractor)[0]
+            else:
+                features = self._cached(extractor, "features", lambda: self._compute_features(extractor))
+                self._features[extractor] = features
         return self._features[extractor]
+
+    def keeps_features(self, extractor: str) -> bool:
+        """Whether the folder of caches keeps the features of all images: those of large sets would fill it."""
+        size = len(self.images) * self._extractor(extractor).metadata()["feature_size"] * 4
+        return self._cache.folder is not None and size <= _LARGEST_CACHED
 
     def features_of(self, ids: np.ndarray, extractor: str) -> np.ndarray:
         """Features of some images [len(ids), D]. They come from the features of all images if a metric wants those."""
@@ -149,6 +153,13 @@ class ImageSet:
         path = self.kept_at(name)
         part, metadata = (None, {}) if path is None else (unfinished(path), self.metadata(self._extractor(name)))
         stream = ResumedStatistics(part, metadata, self._stream.workers)
+        for features, _ in self._stream_outputs(name, stream.done):
+            stream.update(features)
+        return stream.finish()
+
+    def _compute_features(self, name: str) -> np.ndarray:
+        path, metadata = self.kept_at(name, "features"), self.metadata(self._extractor(name))
+        stream = ResumedFeatures(unfinished(path), metadata, self._stream.workers)
         for features, _ in self._stream_outputs(name, stream.done):
             stream.update(features)
         return stream.finish()

@@ -1,6 +1,7 @@
 """stdout and stderr that are closed, full or narrow: nothing is lost, and no traceback is shown."""
 
 import os
+import subprocess
 import sys
 
 import pytest
@@ -136,3 +137,11 @@ def test_a_mistake_of_the_program_is_shown_whole(error):
 def test_an_interruption_is_one_line(capsys):
     assert command_line.run(lambda: raise_error(KeyboardInterrupt())) == 130
     assert capsys.readouterr().err == "jaxgen: error: interrupted\n"
+
+
+def test_a_line_of_stderr_is_there_at_once_where_it_is_no_terminal():
+    # os._exit writes no buffer out, as a kill does not.
+    code = "import os, sys\nfrom jaxgen.files import streams\nwith streams.survive():\n"
+    code += "    sys.stderr.write('a message\\n')\n    os._exit(0)\n"
+    ended = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, check=True)
+    assert ended.stderr == "a message\n"

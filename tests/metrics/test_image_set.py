@@ -6,7 +6,7 @@ import pytest
 
 from jaxgen.errors import UserError
 from jaxgen.metrics import image_set as module
-from jaxgen.metrics import resumed_statistics
+from jaxgen.metrics import resumed
 from jaxgen.metrics.extractors import statistics_file
 from jaxgen.metrics.extractors.base import Extractor
 from jaxgen.metrics.image_set import Chosen, ImageSet, ImageSource, content_digest
@@ -101,12 +101,12 @@ def test_features_of_some_images_are_computed_only_where_those_of_all_are_not_th
     assert len(streamed) == 1
 
 
-def _killed_after(monkeypatch, folder, batches, **options):
-    """A process that makes statistics and ends in their middle."""
-    monkeypatch.setattr(resumed_statistics, "_SAVE_EVERY", 0.0)
+def _killed_after(monkeypatch, folder, batches, what="statistics", **options):
+    """A process that makes statistics, or features, and ends in their middle."""
+    monkeypatch.setattr(resumed, "_SAVE_EVERY", 0.0)
     cut_off = image_set(folder, IMAGES, [], stop_after=batches, **options)
     monkeypatch.setattr(cut_off._cache, "get", lambda what, extractor, metadata, compute: compute())
-    cut_off.statistics("means")
+    getattr(cut_off, what)("means")
 
 
 def test_statistics_go_on_where_a_killed_process_ended(tmp_path, monkeypatch, caplog):
@@ -128,6 +128,20 @@ def test_statistics_go_on_where_a_killed_process_ended(tmp_path, monkeypatch, ca
     (kept,) = tmp_path.glob("*")  # the part is gone
     assert kept == rest.kept_at("means")
     np.testing.assert_allclose(statistics_file.load(kept).covariance, whole.covariance())
+
+
+def test_features_go_on_where_a_killed_process_ended(tmp_path, monkeypatch, caplog):
+    whole = image_set(None, IMAGES, []).features("means")
+    _killed_after(monkeypatch, tmp_path, 2, "features")
+    (part,) = tmp_path.glob("*")
+    assert part.name.startswith("features_")
+    assert part.name.endswith(".part.npz")
+    images = image_set(tmp_path, IMAGES, [])
+    with caplog.at_level(logging.INFO, "jaxgen"):
+        np.testing.assert_array_equal(images.features("means"), whole)
+    assert "going on after 2000 images" in caplog.text
+    (kept,) = tmp_path.glob("*")  # the part is gone
+    assert kept == images.kept_at("means", "features")
 
 
 @pytest.mark.parametrize("damage", ["cut", "other"])
