@@ -34,6 +34,7 @@ def test_all_of_mnist(real):
     assert train.images.std() / 255 == pytest.approx(0.3081, abs=5e-5)
 
 
+@pytest.mark.full
 def test_cifar10_as_a_zip_of_folders(real):
     dataset = real("cifar10_jpeg.zip", name="folder", limit=500)
     assert dataset.class_names[0] == "airplane"

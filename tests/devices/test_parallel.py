@@ -46,6 +46,7 @@ def variant(config, name):
     return config
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("name", "devices"),
     [

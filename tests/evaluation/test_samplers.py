@@ -35,6 +35,7 @@ def random_blocks(size, width=9, scale=0.4):
     return jax.tree.unflatten(structure, moved)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("size", [1, 2, 5])
 def test_a_conditional_sees_the_numbers_before_it_alone(size):
     block, parts = random_blocks(size)[0], maf.masks(size, 9)
@@ -47,6 +48,7 @@ def test_a_conditional_sees_the_numbers_before_it_alone(size):
     assert np.all(slopes[:, np.tril_indices(size, -1)[0], np.tril_indices(size, -1)[1]] > 0)
 
 
+@pytest.mark.full
 def test_samples_are_the_inverse_of_the_density_and_its_integral_is_one():
     blocks, parts = random_blocks(2), maf.masks(2, 9)
     normal = jax.random.normal(jax.random.key(3), (5, 2))

@@ -55,6 +55,7 @@ def gradient(f, shape, raised, with_score=True):
     return slopes.mean(), slopes.std() / np.sqrt(len(IDS))
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("shape", "raised"), [(1.2, 0), (0.7, 1), (3.0, 10)])
 def test_gradients_are_those_of_the_expectations(shape, raised):
     """E z = a, E log z = digamma(a), E z^2 = a (a + 1) for a rate of 1."""

@@ -112,6 +112,7 @@ def test_discretised_logistic_has_gradients_far_from_its_mean():
     assert float(mean_slope) == pytest.approx(np.exp(6.5), rel=1e-2)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("channels", "mixtures"), [(1, 1), (1, 4), (2, 1), (2, 3)])
 def test_logistic_mixture_sums_to_one(channels, mixtures):
     likelihood = logistic_mixture(mixtures)

@@ -29,6 +29,7 @@ def test_features_on_a_circle_have_their_squared_angular_speed():
     assert result["value"] == pytest.approx(filtered_mean(exact), rel=2e-3)
 
 
+@pytest.mark.full
 def test_a_real_network_takes_float_images_and_resolves_the_step():
     extract = efficientnet_lite0.load(side=64).apply
     r = np.random.default_rng(0)

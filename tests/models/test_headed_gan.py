@@ -73,6 +73,7 @@ def test_dense_networks_have_the_sizes_of_salimans_et_al():
     assert count(d) == 785 * 1000 + 1001 * 500 + 501 * 250 + 2 * 251 * 250 + 251 * 10
 
 
+@pytest.mark.full
 def test_the_noise_between_dense_layers_belongs_to_the_example_on_1_and_4_devices():
     gan, _ = model((4, 4, 1), (3,), architecture="dense", width=8, layer_noise=0.5)
     variables = init(gan.discriminator, _zeros(4))

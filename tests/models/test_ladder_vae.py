@@ -40,6 +40,7 @@ def test_parameter_count_of_the_papers_levels():
     assert size(networks.decoder, jnp.zeros((1, 64))) == layers(64, 512) + 513 * 784
 
 
+@pytest.mark.full
 def test_shapes_and_the_channels_of_a_likelihood():
     networks = model((3, 2), (6, 5), batch_norm=False, shape=(4, 6, 3), output_channels=7)
     levels, _ = networks.encoder.init_with_output(KEY, jnp.zeros((2, 4, 6, 3)))

@@ -35,6 +35,7 @@ def count(model, shape):
     ]
 
 
+@pytest.mark.full
 def test_networks_have_the_published_sizes():
     """Huang et al. 2024: 20.78M and 21.28M for CIFAR-10 with classes, 23.058M and 23.010M for FFHQ at 256x256."""
     cifar = built(
@@ -46,6 +47,7 @@ def test_networks_have_the_published_sizes():
     assert np.round(np.array(count(ffhq, (256, 256, 3))) / 1e6, 3).tolist() == [23.058, 23.010]
 
 
+@pytest.mark.full
 def test_weights_start_as_published():
     model = built(width=64, residual_blocks=2)
     g, d = jax.jit(init(model))(jax.random.key(0))

@@ -28,6 +28,7 @@ def close(actual, expected, tolerance):
     np.testing.assert_allclose(np.asarray(actual), expected, rtol=0, atol=tolerance * np.abs(expected).max())
 
 
+@pytest.mark.full
 @golden_arrays.needs_golden
 @pytest.mark.parametrize("name", ["cifar_like", pytest.param("config_f_like", marks=pytest.mark.full)])
 def test_images_and_logits_equal_the_reference(name):

@@ -61,6 +61,7 @@ def test_half_precision_does_not_overflow(fused):
     np.testing.assert_allclose(half.astype(jnp.float32), full, rtol=0.03, atol=0.03)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("fused", [False, True])
 def test_derivatives_against_differences(fused):
     x, kernel, styles = inputs(n=2, side=3, c=2, o=2)

@@ -50,6 +50,7 @@ def test_color_keeps_structure_and_covers_its_ranges():
     np.testing.assert_allclose(y, expected, atol=1e-5)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("policies", [("color",), ("translation",), ("cutout",), tuple(CHOICES)])
 def test_gradients_equal_finite_differences_and_rows_belong_to_their_ids(policies):
     x, direction = IMAGES[:4], jax.random.normal(KEY, (4, 16, 16, 3))

@@ -120,6 +120,7 @@ def test_the_flow_ends_where_the_closed_form_does_and_heun_is_of_second_order(pr
     assert heun[1] < euler[1] / 3
 
 
+@pytest.mark.full
 @PROCESSES
 def test_ancestral_samples_have_the_datas_distribution(process):
     ids = jnp.arange(4000)
@@ -165,6 +166,7 @@ def best_of_levels(process):
     return network
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("ends", [(-13.3, 5.0), (-15.0, 7.0)])
 def test_the_variational_bound_of_the_best_network_is_the_entropy_of_gray_levels(ends):
     """The bound of Kingma et al. is tight for the best network: -sum p log p nats a pixel, whatever the schedule."""
@@ -178,6 +180,7 @@ def test_the_variational_bound_of_the_best_network_is_the_entropy_of_gray_levels
     np.testing.assert_allclose(loss, -nats / 4, rtol=1e-6)
 
 
+@pytest.mark.full
 def test_each_term_of_the_variational_bound_moves_its_end_of_the_schedule():
     """A network that says 0 has errors of 1 everywhere, so that the three terms have closed forms."""
     images = from_uint8(jnp.full((2048, 64), 77, jnp.uint8))

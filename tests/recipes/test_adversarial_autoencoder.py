@@ -15,6 +15,7 @@ from jaxgen.recipes.adversary import Adversary
 from tests.helpers.linear_networks import SHAPE, Judge, Linear, LinearEncoder, run
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("weight", [1.0, pytest.param(0.0, marks=pytest.mark.full)])
 def test_codes_of_an_adversarial_autoencoder_have_the_prior_s_moments(weight):
     """Linear networks on Gaussian data: with an adversary the codes are N(0, 1), and no worse than PCA can be."""

@@ -15,6 +15,7 @@ from jaxgen.recipes.adversary import Adversary
 from tests.helpers.linear_networks import SHAPE, Judge, Linear, LinearEncoder, run
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("stochastic", [False, pytest.param(True, marks=pytest.mark.full)])
 def test_a_linear_bigan_inverts_its_generator(stochastic):
     """x = A s with s ~ N(0, 1) in two dimensions: at the optimum E(G(z)) = z and Cov G(z) = A A^T."""

@@ -67,6 +67,7 @@ def test_latents_determine_the_image_and_its_number_the_latents(conditional):
     np.testing.assert_array_equal(views.sample(state.players, key, np.arange(3, 5)), samples[3:5])
 
 
+@pytest.mark.full
 def test_interpolations_and_seeds_have_latents_of_an_images_shape(conditional):
     opened, state, _ = conditional
     config = opened.config.copy_and_resolve_references()

@@ -71,6 +71,7 @@ def trained(config_of):
     return run
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("recipe", tiers(RECIPES))
 def test_all_players_move_and_the_average_follows(trained, recipe):
     _, before, state, metrics = trained(recipe)

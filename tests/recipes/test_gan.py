@@ -155,6 +155,7 @@ def critic_of(tiny_config, steps, **recipe):
     return opened, before["d"].params, jax.device_get(state.players["d"].params), metrics
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("n_critic", [1, pytest.param(3, marks=pytest.mark.full)])
 def test_clipped_weights_stay_inside_the_clip(tiny_config, n_critic):
     settings = {"loss": "wasserstein", "n_critic": n_critic, "share_fakes": n_critic == 1}
@@ -198,6 +199,7 @@ def test_a_penalty_adds_its_own_gradient_times_its_weight(tiny_config):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=2e-6)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("share_fakes", [True, False])
 def test_a_generator_that_sees_reals_has_one_of_its_class_beside_each_fake(tiny_config, share_fakes):
     """A step by hand. Its reals are fresh, unless the players share their fakes and so their reals, too."""

@@ -79,6 +79,7 @@ def test_adam_follows_its_schedules():
         assert float(weight) == pytest.approx(by_hand, rel=1e-4)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("loss", ["relativistic", "non_saturating"])
 def test_a_step_is_that_of_the_paper_by_hand(loss):
     """First the discriminator on the first batch, then the generator on the second, against the new discriminator."""

@@ -46,6 +46,7 @@ def step_of(recipe, devices=1):
     return after, {name: float(value) for name, value in metrics.items()}, state
 
 
+@pytest.mark.full
 def test_the_loss_is_squared_error_length_and_penalty():
     recipe, model = recipe_of()
     after, m, state = step_of(recipe)

@@ -116,6 +116,7 @@ def doubled(images, key, ids, p):
     return 2 * images
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("interval", [2, 16])
 def test_r1_is_gamma_half_times_its_interval(interval):
     """The penalty of a linear critic is |theta|^2 / 2, its gradient theta; rate times k/(k+1), loss times k."""

@@ -118,6 +118,7 @@ LOSSES = (acgan, infogan, semi_supervised_gan, ebgan, began)
 FULL = (infogan, ebgan, began)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("losses", "share"),
     [

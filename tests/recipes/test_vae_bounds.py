@@ -108,6 +108,7 @@ def test_averaged_and_mixed_bounds_are_exact_with_the_true_posterior(options):
     assert loss == pytest.approx(-exact().mean(), abs=2e-4)
 
 
+@pytest.mark.full
 def test_bounds_of_the_same_draws_lie_in_the_order_of_jensen():
     """Six draws: their ELBO, the mean of three bounds of two, one bound of six."""
     posterior = Posterior(shift=0.35, stretch=1.6)
@@ -180,6 +181,7 @@ def test_the_view_is_the_same_bound():
     np.testing.assert_allclose(nats, exact(), rtol=1e-4)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "options",
     [

@@ -83,6 +83,7 @@ def test_flip_mirrors_about_half_of_the_images_left_to_right():
         np.testing.assert_array_equal(picture[:, 0], picture[:, 1])  # never upside down
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("parts", [1, 2])
 def test_the_last_batch_consists_of_labelled_examples_and_the_others_of_all(parts):
     labelled = (3, 40, 17, 8, 9, 30)

@@ -71,6 +71,7 @@ def ring(tiny_config):
     return make
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("program", "atol"), [("auto", 0.0), pytest.param("vmap", 1e-5, marks=pytest.mark.full)])
 def test_a_gan_is_its_solo_run_one_by_one_to_the_bit(ring, program, atol):
     _, together, solo = compare(ring, 50, program, atol)

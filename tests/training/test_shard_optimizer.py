@@ -38,6 +38,7 @@ def configured(tiny_config, recipe, **changes):
     return config
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "recipe", [pytest.param("gan", marks=pytest.mark.full), "vae", pytest.param("stylegan2", marks=pytest.mark.slow)]
 )

@@ -49,6 +49,7 @@ def run(opened, dispatches=4):
     return jax.device_get(parallel.local(state.players)), history
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "changes",
     [

@@ -58,6 +58,7 @@ def _assert_close(got, expected, tolerance=1e-5):
     np.testing.assert_allclose(got, expected, rtol=0, atol=tolerance * np.abs(expected).max())
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("path", ["tf1", pytest.param("pytorch", marks=pytest.mark.full)])
 @pytest.mark.parametrize("images", ["images", "image_512"])
 def test_equals_the_reference_implementation(golden, params, path, images):
