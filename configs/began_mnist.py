@@ -6,7 +6,8 @@ Paper: Berthelot, Schumm and Metz 2017, BEGAN: boundary equilibrium generative a
 Published: The paper gives no number for this data set.
 Differs: PyTorch-GAN has batch normalisation in the discriminator, normal latents and a constant learning rate. The
   paper halves the learning rate when convergence stalls, and this experiment lets it fall linearly.
-Reached: not trained at full length.
+Reached: not trained at full length. Gray blots after 640 steps, FID 302.4 +- 0.5 of 2,048 samples, 180 s on one core
+  (commit bc8319e).
 """
 
 from jaxgen.settings import default, presets

@@ -6,7 +6,8 @@ Paper: Zhao, Mathieu and LeCun 2017, Energy-based generative adversarial network
 Published: No number that could be checked was at hand.
 Differs: PyTorch-GAN's pull-away term lacks the square of the cosine. It detaches the reconstruction of a fake, so half
   of the generator's gradient is missing there.
-Reached: not trained at full length.
+Reached: not trained at full length. Learning rates constant: FID 112.3 +- 1.0 of 2,048 samples after 9,490 steps, 180 s
+  on one core (commit bc8319e).
 """
 
 from jaxgen.settings import default, presets

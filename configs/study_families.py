@@ -6,7 +6,8 @@ test images is `fd_efficientnet_lite0`. `--config.evaluation.extractor=inception
 
 Paper: Goodfellow et al. 2014 to Huang et al. 2024, as in the entries' own files.
 Published: A study of our own. No published table has these settings.
-Reached: not trained at full length.
+Reached: not trained at full length, one of three seeds. FID of 2,048 samples: AC-GAN 24.1, InfoGAN 24.4, ladder VAE
+  28.9. 180 s of steps on one core each (commit bc8319e).
 """
 
 from jaxgen.settings import default_study, presets

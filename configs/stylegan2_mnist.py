@@ -5,7 +5,8 @@ Their rate, decays, mapping and R1 weight. The sizes of network and batch and th
 
 Paper: Karras et al. 2020, Training generative adversarial networks with limited data.
 Published: The paper gives no number for this data set.
-Reached: not trained at full length.
+Reached: not trained at full length. FID 202.0 +- 0.9 of 2,048 samples after 550 steps, 180 s on one core
+  (commit bc8319e).
 """
 
 from jaxgen.settings import presets
