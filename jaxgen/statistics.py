@@ -5,10 +5,10 @@
     python -m jaxgen.statistics --config dcgan_mnist                    of the test split, as this experiment sees it
     python -m jaxgen.statistics --data cifar10 --split train --out cifar10_train.npz
 
-Evaluations find the statistics in the folder of caches. KID, precision, recall, density and coverage need
-the features too. The folder keeps those of at most 128 MiB: 16,384 images by inception. A file of --out serves on other
-machines: as --real of jaxgen.evaluate, or as evaluation.real_statistics of a run. After a kill the same command goes on
-with the rest.
+Evaluations find the statistics in the folder of caches. KID, precision, recall, density and coverage
+need the features too. The folder keeps those of at most 128 MiB: 16,384 images by inception. A file of --out serves on
+other machines: as --real of jaxgen.evaluate, or as evaluation.real_statistics of a run. After a kill the same command
+goes on with the rest.
 """
 
 import argparse

@@ -94,12 +94,11 @@ class ImageSet:
     def features(self, extractor: str) -> np.ndarray:
         """Features of all images, float32 [N, D], cached or computed. Features of large sets are not cached."""
         if extractor not in self._features:
-            known = extractor in self._outputs or not self.keeps_features(extractor)
-            if known:
-                self._features[extractor] = self._all(extractor)[0]
+            if extractor in self._outputs or not self.keeps_features(extractor):
+                features = self._all(extractor)[0]
             else:
                 features = self._cached(extractor, "features", lambda: self._compute_features(extractor))
-                self._features[extractor] = features
+            self._features[extractor] = features
         return self._features[extractor]
 
     def keeps_features(self, extractor: str) -> bool:
