@@ -17,6 +17,7 @@ from orbax.checkpoint.checkpoint_managers import AnyPreservationPolicy, BestN, L
 from jaxgen.devices import processes
 from jaxgen.errors import UserError
 from jaxgen.metrics import direction
+from jaxgen.training.checkpoint_manager import Manager, StepFolders
 from jaxgen.training.checkpoint_ranks import Ranks, check_meta, meta_checksum
 
 PyTree = Any
@@ -79,13 +80,14 @@ class Checkpoints:
             enable_async_checkpointing=True,
             read_only=read_only,
             save_interval_steps=0 if read_only else 1,
+            step_name_format=StepFolders(),
         )
         self._manager = self._open()
 
-    def _open(self) -> "_Manager":
+    def _open(self) -> Manager:
         if self.folder.exists() and not self.folder.is_dir():
             raise UserError(f"{self.folder} is a file, where the folder of the checkpoints is due. Move it away")
-        return _Manager(self.folder, options=self._options)
+        return Manager(self.folder, options=self._options)
 
     def steps(self) -> list[int]:
         """Steps that have a finished checkpoint, oldest first."""
@@ -221,16 +223,6 @@ class Checkpoints:
                 f"{self.folder}: the disk is full, so the checkpoint was not saved. The checkpoints {kept} are whole. "
                 "Free some space and run the same command again"
             ) from error
-
-
-class _Manager(ocp.CheckpointManager):
-    """Orbax's manager. Orbax's own does not open where a file of metrics is damaged. `Ranks` tells of such files."""
-
-    def metrics(self, step: int) -> PyTree | None:
-        try:
-            return super().metrics(step)
-        except Exception:
-            return None
 
 
 def _is_disk_full(error: BaseException | None) -> bool:

@@ -118,6 +118,25 @@ def test_keeps_the_best_beside_the_newest(folder, better, best):
     again.close()
 
 
+@pytest.mark.parametrize(
+    "damage", ["", "{", "[]", "7", '{"custom_metadata": []}', '{"commit_timestamp_nsecs": "x"}', None]
+)
+def test_damaged_times_of_a_checkpoint_hinder_nothing(folder, damage):
+    """orbax reads them when it opens, and no checkpoint could be restored. None: a folder in the file's place."""
+    saved(folder, steps=(10, 20)).close()
+    path = folder / "10" / "_CHECKPOINT_METADATA"
+    path.unlink()
+    path.mkdir() if damage is None else path.write_text(damage)
+    checkpoints = Checkpoints(folder, 2)
+    assert checkpoints.steps() == [10, 20]
+    for step in (10, 20):
+        assert checksums(checkpoints.restore(abstract(), step)[0]) == checksums(state_at(step))
+    checkpoints.save(30, state_at(30), {})
+    checkpoints.wait()
+    assert checkpoints.steps() == [20, 30]
+    checkpoints.close()
+
+
 @pytest.mark.parametrize("damage", ["", "{", '{"other": 1.0}', '{"fd": "x"}', '{"fd": 0.5}', None])
 def test_a_damaged_rank_is_rebuilt_and_hinders_nothing(folder, caplog, damage):
     """orbax cannot open any checkpoint if one of its files of metrics is damaged; None: a folder in its place."""
