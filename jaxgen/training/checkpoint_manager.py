@@ -1,7 +1,8 @@
 """Orbax's checkpoint manager, which opens where small files beside the arrays are damaged.
 
-When it opens, Orbax reads two JSON files of every checkpoint: its metrics and its times. It stops at the first file that
-it cannot read, so that no checkpoint could be restored. `jaxgen.training.checkpoint_ranks` tells of damaged metrics.
+When it opens, Orbax reads two JSON files of every checkpoint: its metrics and its times. It stops at the first file
+that it cannot read, so that no checkpoint could be restored. `jaxgen.training.checkpoint_ranks` tells of damaged
+metrics.
 """
 
 import datetime
