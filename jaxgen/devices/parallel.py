@@ -166,17 +166,7 @@ def init_state(
       given: arrays for `start`.
     """
 
-    def init_seed(seed, given):
-        key = jax.random.key(seed)
-        players = recipe.init(jax.random.fold_in(key, 0))
-        return key, start(players, given) if start else players
-
-    def init(seed, given):
-        # One lane after the other: what is drawn for one is to the bit what it draws alone.
-        key, players = jax.lax.map(lambda seed: init_seed(seed, given), seed) if seed.ndim else init_seed(seed, given)
-        return TrainState(jnp.zeros((), jnp.int32), key, players)
-
-    seed = np.asarray(seed, np.uint32)
+    init, seed = _initializer(recipe, start), np.asarray(seed, np.uint32)
     specs = _specs_by_rule(mesh, jax.eval_shape(init, seed, given), recipe.shard_optimizer)
     shardings = jax.tree.map(lambda spec: NamedSharding(mesh, spec), specs)
     # It runs once, so that compiling is what takes time: half as long at this level, and the values are the same bits.
@@ -187,8 +177,24 @@ def init_state(
 
 def abstract_state(recipe: Recipe, mesh: Mesh, seed: int | tuple[int, ...]) -> TrainState:
     """Shapes and places of the state, without computing it. A checkpoint is restored into them."""
-    shapes = jax.eval_shape(lambda: init_state(recipe, mesh, seed))
+    shapes = jax.eval_shape(_initializer(recipe), np.asarray(seed, np.uint32), None)
     return _placed(mesh, shapes, _specs_by_rule(mesh, shapes, recipe.shard_optimizer))
+
+
+def _initializer(recipe: Recipe, start: Callable | None = None) -> Callable:
+    """`(seed, given) -> state` of `init_state`."""
+
+    def init_seed(seed, given):
+        key = jax.random.key(seed)
+        players = recipe.init(jax.random.fold_in(key, 0))
+        return key, start(players, given) if start else players
+
+    def init(seed, given):
+        # One lane after the other: what is drawn for one is to the bit what it draws alone.
+        key, players = jax.lax.map(lambda seed: init_seed(seed, given), seed) if seed.ndim else init_seed(seed, given)
+        return TrainState(jnp.zeros((), jnp.int32), key, players)
+
+    return init
 
 
 def _specs_by_rule(mesh: Mesh, shapes: TrainState, shard_optimizer: bool) -> TrainState:
