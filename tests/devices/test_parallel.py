@@ -159,3 +159,11 @@ def test_more_devices_than_there_are_is_refused(tiny_config):
     config.num_devices = 64
     with pytest.raises(UserError, match="only 4 cpu"):
         session.open_session(config)
+
+
+def test_the_first_state_has_the_same_bits_at_the_usual_level_of_compilation(tiny_config):
+    opened = session.open_session(tiny_config(num_devices=1))
+    state = parallel.init_state(opened.recipe, opened.mesh, 3)
+    usual = jax.jit(parallel._initializer(opened.recipe))(np.uint32(3), None)
+    for ours, theirs in zip(jax.tree.leaves(state.players), jax.tree.leaves(usual.players), strict=True):
+        np.testing.assert_array_equal(ours, theirs)

@@ -32,4 +32,4 @@ def read_or_refused(read: Callable[[], Found]) -> Found | None:
     finally:
         assert "\n" not in line
         assert len(line) < 1000
-        assert time.process_time() - start < 5
+        assert time.process_time() - start < 1
