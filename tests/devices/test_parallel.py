@@ -162,7 +162,7 @@ def test_more_devices_than_there_are_is_refused(tiny_config):
 
 
 def test_the_first_state_has_the_same_bits_at_the_usual_level_of_compilation(tiny_config):
-    opened = session.open_session(tiny_config(num_devices=1))
+    opened = session.open_session(tiny_config())
     state = parallel.init_state(opened.recipe, opened.mesh, 3)
     usual = jax.jit(parallel._initializer(opened.recipe))(np.uint32(3), None)
     for ours, theirs in zip(jax.tree.leaves(state.players), jax.tree.leaves(usual.players), strict=True):
