@@ -169,7 +169,7 @@ def init_state(
     init, seed = _initializer(recipe, start), np.asarray(seed, np.uint32)
     specs = _specs_by_rule(mesh, jax.eval_shape(init, seed, given), recipe.shard_optimizer)
     shardings = jax.tree.map(lambda spec: NamedSharding(mesh, spec), specs)
-    # It runs once, so that compiling is what takes time: half as long at this level, and the values are the same bits.
+    # It runs once, so that compiling is what takes time: half as long at this level, with values equal within rounding.
     on_cpu = mesh.devices.flat[0].platform == "cpu"
     options = {"xla_backend_optimization_level": 1} if on_cpu else None
     return jax.jit(init, out_shardings=shardings, compiler_options=options)(seed, given)
