@@ -1,4 +1,4 @@
-"""Says before an evaluation how long feature networks will take, where they are slow: on CPUs."""
+"""Says before an evaluation what takes long: feature networks on CPUs, and log-likelihoods of many gradients."""
 
 import functools
 import logging
@@ -18,6 +18,7 @@ _TIMED = 8
 # Shorter work is done before anyone has read a line about it. So few images are not worth the timing either.
 _WORTH_A_LINE = 60.0
 _FEW = 500
+_MANY_GRADIENTS = 100
 
 
 def tell(
@@ -46,6 +47,22 @@ def tell(
             if kind in ("statistics", "features") and sets[owner] is not None:
                 missing[owner] = max(missing[owner], sets[owner].missing(name, kind))
         _log_once(extractor(name), shape, made, sum(missing.values()))
+
+
+def tell_likelihood(facts: dict, images: int) -> None:
+    """Logs a line if a log-likelihood takes more than a hundred gradients of the network for each image.
+
+    Args:
+      facts: facts about the view "log_likelihood". Its `gradients` are those of one draw, and `samples` its draws.
+    """
+    gradients = facts.get("gradients", 0) * facts.get("samples", 1)
+    if gradients > _MANY_GRADIENTS:
+        log.info(
+            "evaluation: the log-likelihood takes %s gradients of the network for each of %s images. Fewer: "
+            "config.evaluation.likelihood_samples=1, config.recipe.likelihood_steps, config.evaluation.num_samples",
+            f"{gradients:,}",
+            f"{images:,}",
+        )
 
 
 @functools.cache

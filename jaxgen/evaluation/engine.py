@@ -195,9 +195,11 @@ class _Evaluation:
         return Context(*self.counts(view), *known)
 
     def tell_cost(self, selected: list[Selected]) -> None:
-        """Logs how long feature networks will take, where that is long."""
+        """Logs how long feature networks and log-likelihoods will take, where that is long."""
         sets = {"real": self.real if self.real.images is not None else None, "train": self.train}
         cost.tell(selected, self.extractor, sets, lambda view: self.counts(view)[1], self.image_shape())
+        if "log_likelihood" in {metric.view for metric in selected}:
+            cost.tell_likelihood(self.facts["log_likelihood"], self.counts("log_likelihood")[1])
 
     def tell_uses(self, metric: Selected) -> None:
         """Tells the real sets about the features that the metric will ask for."""

@@ -183,6 +183,7 @@ def diffusion(
             "bound": "probability flow, divergence by Hutchinson's estimator (Song et al. 2021)",
             "pixels": "256 gray levels, uniformly dequantised",
             "scale_nats_per_dim": math.log(GRAY_LEVEL),
+            "gradients": 2 * likelihood_steps,  # of the network, for each draw: two in a step of Heun's method
         }
     views = {"sample": sample, "latents": latents, "decode": decode}
     if not num_classes or label_dropout:  # the density of images without their class

@@ -56,3 +56,10 @@ def test_a_minute_is_worth_no_line(caplog):
     assert _lines(caplog, _slow(0.001), fid, sets={"real": _Set(0, 0), "train": None}, samples=10_000) == []
     assert _lines(caplog, _slow(0.3), fid, sets={"real": _Set(0, 0), "train": None}, samples=499) == []
     assert _lines(caplog, _slow(0.01), psnr, sets={"real": _Set(9**9, 9**9), "train": None}, samples=10**9) == []
+
+
+@pytest.mark.parametrize(("facts", "lines"), [({"gradients": 256, "samples": 16}, 1), ({"samples": 16}, 0)])
+def test_a_likelihood_of_many_gradients_is_announced(caplog, facts, lines):
+    with caplog.at_level(logging.INFO, "jaxgen"):
+        cost.tell_likelihood(facts, 10_000)
+    assert [("4,096 gradients" in line, "10,000 images" in line) for line in caplog.messages] == [(True, True)] * lines
