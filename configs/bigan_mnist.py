@@ -1,7 +1,7 @@
 """BiGAN (Donahue et al. 2017) on MNIST at 28x28: dense networks of 1,024 units and an encoder that inverts them.
 
 Batch 128 and 50 latents as the authors' code for permutation-invariant MNIST. Its latents are uniform. Here they are
-normal, and the discriminator sees them as uniform ones. 50 of its 400 epochs, Adam 2e-4 (0.5, 0.999).
+normal, and the discriminator has no batch normalisation. 50 of its 400 epochs, Adam 2e-4 (0.5, 0.999).
 `recipe.deterministic_encoder=False` makes it ALI (Dumoulin et al. 2017).
 
 Paper: Donahue, Krahenbuhl and Darrell 2017, Adversarial feature learning.

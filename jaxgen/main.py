@@ -86,7 +86,8 @@ def _with_config_of_run(argv: list[str]) -> tuple[str | None, list[str]]:
     if where:
         if path is not None:
             path = run_config.as_config_file(path)
-            argv = [*argv[: where.start], f"--config={path}", *argv[where.stop :]]
+            # In front: ml_collections reads no override that stands before the config.
+            argv = [argv[0], f"--config={path}", *argv[1 : where.start], *argv[where.stop :]]
         return path, argv
     folder, _ = _value_of("workdir", argv)
     folder = folder and paths.resolved(folder, "--workdir")
