@@ -103,8 +103,8 @@ class DenseEncoder(_Network):
 class DensePairs(_Network):
     """Two layers with LeakyReLU 0.2. The latents join the second one.
 
-    There is no batch normalisation. It would hide from the encoder how far its codes are from the prior: on MNIST the
-    discriminator is then right every time, and the generator draws noise.
+    There is no batch normalisation, which would hide from the encoder how far its codes are from the prior. With it the
+    discriminator is right every time on MNIST, and the generator draws noise.
     """
 
     @nn.compact
