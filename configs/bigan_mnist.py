@@ -6,7 +6,8 @@ normal, and the discriminator has no batch normalisation. 50 of its 400 epochs, 
 
 Paper: Donahue, Krahenbuhl and Darrell 2017, Adversarial feature learning.
 Published: 1-NN accuracy 97.35% on the encoder's last hidden layer, 92.10% on its output (README of the authors' code).
-Reached: not trained at full length. No digits after 1,380 steps (commit 87387e2): the discriminator is far ahead.
+Reached: not trained at full length. fd_efficientnet_lite0 93.5 +- 0.9 of 2,048 samples, reconstructions of 14.7 dB,
+  after 5,390 steps, 481 s on one core (commit 96514a6).
 """
 
 from jaxgen.settings import default, presets
