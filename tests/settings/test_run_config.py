@@ -54,6 +54,8 @@ def test_the_command_line_may_name_a_work_directory(run):
     rest = ["--mode=sample", "--config.steps=80"]
     for given in ([f"--config={run}"], ["--config", str(run)], [f"-config={run}/config.json"]):
         assert main._with_config_of_run(["jaxgen", *given, *rest]) == (file, ["jaxgen", f"--config={file}", *rest])
+    after = main._with_config_of_run(["jaxgen", *rest, "--config", str(run)])
+    assert after == (file, ["jaxgen", f"--config={file}", *rest])  # overrides may come first
     path, argv = main._with_config_of_run(["jaxgen", *rest, "--workdir", str(run)])
     assert (path, argv[1]) == (file, f"--config={file}")
     assert argv[2:] == [*rest, "--workdir", str(run)]
