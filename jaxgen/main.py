@@ -31,6 +31,7 @@ from jaxgen.settings import checks, config_errors, lookup, paths, run_config
 from jaxgen.study import definition, run_process
 
 MODES = ("train", "evaluate", "sample", "project", "benchmark", "plan")
+_NO_CONFIG = "--config is missing: name an experiment, such as --config configs/dcgan_digits.py"
 _OF_CHECKPOINT = ("evaluate", "sample", "project")
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -60,6 +61,9 @@ _PROCESS_ID = flags.DEFINE_integer("process_id", None, "Number of this process f
 def _parse_flags(argv: list[str]) -> list[str]:
     """Flags and config; every mistake in them is one line."""
     path, argv = _with_config_of_run(argv)
+    if _value_of("config", argv) == (None, None) and any(argument.startswith("--config.") for argument in argv):
+        raise UserError(_NO_CONFIG)
+    typed, sys.argv = sys.argv, argv  # where ml_collections looks for overrides
     try:
         rest = flags.FLAGS(argv)
         getattr(_CONFIG.value, "keys", None)  # raises what went wrong in the file, if the parser kept it to itself
@@ -69,6 +73,8 @@ def _parse_flags(argv: list[str]) -> list[str]:
         # Misspelt keys, wrong types and mistakes in the config file arrive as any kind of exception.
         file = None if path and run_config.folder_of(path) else path
         raise UserError(config_errors.describe_error(error, file, argv)) from error
+    finally:
+        sys.argv = typed
     if flags.FLAGS["verbosity"].using_default_value:
         flags.FLAGS.verbosity = logging.WARNING  # orbax tells of every file it writes; --verbosity=0 shows it
         logging.get_absl_handler().addFilter(_not_raised_too)
@@ -119,7 +125,7 @@ def _main(argv: list[str]) -> None:
     if _CONFIG.value is None and not flags.FLAGS["config"].present:
         if folder:
             raise UserError(_without_config(folder))
-        raise UserError("--config is missing: name an experiment, such as --config configs/dcgan_digits.py")
+        raise UserError(_NO_CONFIG)
     if _MODE.value not in MODES:
         raise UserError(lookup.unknown("--mode", _MODE.value, list(MODES)))
     _check_flags_of_modes()

@@ -486,6 +486,14 @@ def test_a_process_ends_bad_input_with_one_line_and_code_2(tmp_path, tiny, own_p
     assert not (tmp_path / "work").exists()
 
 
+def test_overrides_may_stand_before_their_config_and_need_one(tmp_path, tiny, own_process):
+    change = ("--config.batch_size=-1", "--workdir", tmp_path / "work")
+    assert own_process(*change, "--config", tiny).err == "jaxgen: error: config.batch_size=-1: it must be at least 1\n"
+    ended = own_process(*change)
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert ended.err.startswith("jaxgen: error: --config is missing")
+
+
 @pytest.mark.full
 def test_a_process_ends_bad_data_with_one_line_and_code_2(tmp_path, tiny, own_process):
     ended = own_process("--config", tiny, "--workdir", tmp_path / "work", "--config.data.image_size=9")
