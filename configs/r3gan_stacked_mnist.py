@@ -4,7 +4,8 @@ The paper does not give its networks for these data. The sizes, the rates and th
 
 Paper: Huang, Gokaslan, Kuleshov and Tompkin 2024, A modern GAN baseline (R3GAN).
 Published: All 1,000 modes, KL divergence 0.0781, for this loss with R1 and R2.
-Reached: not trained at full length.
+Reached: not trained at full length. 720 modes of 26,000 samples, KL 1.69, after 380 steps, 489 s on
+  one core (commit 41b0c2a).
 """
 
 from jaxgen.settings import presets
