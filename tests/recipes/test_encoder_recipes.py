@@ -147,7 +147,11 @@ def test_the_trajectory_does_not_depend_on_the_number_of_devices(config_of, reci
         ("bigan", {"recipe__label_smoothing": 0.1}, "swapped labels"),
         ("bigan", {"recipe__loss": "hing"}, "did you mean 'hinge'"),
         ("bigan", {"model__architecture": "mpl"}, "did you mean 'mlp'"),
-        ("bigan", {"recipe__penalty": "r1", "model__architecture": "radford"}, "without BatchNorm"),
+        (
+            "bigan",
+            {"recipe__penalty": "r1", "model__architecture": "radford", "data__image_size": 16},
+            "without BatchNorm",
+        ),
         ("bigan", {"recipe__n_critic": 5}, "n_critic=5 would change nothing"),
         ("vae_gan", {"recipe__feature_weight": -1.0}, "0 or more"),
         ("adversarial_autoencoder", {"recipe__critic_width": 0}, "at least 1"),
