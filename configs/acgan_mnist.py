@@ -6,8 +6,8 @@ Paper: Odena, Olah and Shlens 2017, Conditional image synthesis with auxiliary c
 Published: The paper gives no number for this data set.
 Differs: PyTorch-GAN applies a softmax before a loss that has one, multiplies latents by an embedding of the class, and
   halves the discriminator's loss. Here the loss is L_S + L_C of the paper, from logits.
-Reached: not trained at full length. Width 16: fd_efficientnet_lite0 12.73 +- 0.24 of 2,048 samples, conditional accuracy
-  0.950 after 26,210 steps, 541 s on one core (commit 220744b).
+Reached: not trained at full length. Width 16: fd_efficientnet_lite0 12.73 +- 0.24 of 2,048 samples, conditional
+  accuracy 0.950 after 26,210 steps, 541 s on one core (commit 220744b).
 """
 
 from jaxgen.settings.experiments import experiment

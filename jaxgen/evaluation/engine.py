@@ -199,7 +199,7 @@ class _Evaluation:
         sets = {"real": self.real if self.real.images is not None else None, "train": self.train}
         cost.tell(selected, self.extractor, sets, lambda view: self.counts(view)[1], self.image_shape())
         if "log_likelihood" in {metric.view for metric in selected}:
-            cost.tell_likelihood(self.facts["log_likelihood"], self.counts("log_likelihood")[1])
+            cost.tell_likelihood(self.facts.get("log_likelihood", {}), self.counts("log_likelihood")[1])
 
     def tell_uses(self, metric: Selected) -> None:
         """Tells the real sets about the features that the metric will ask for."""
