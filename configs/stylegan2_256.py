@@ -19,6 +19,7 @@ def get_config():
     config.batch_size = 64
     config.recipe.r1_gamma = 1.0
     config.recipe.ema_kimg = 20.0
+    config.evaluation.num_samples = 50_000
     for player in (config.optimizers.generator, config.optimizers.discriminator):
         player.learning_rate = 0.0025
     return presets.length(config, steps=390_620, every=2_000)  # 25,000 kimg

@@ -6,18 +6,26 @@ An experiment on one data set thus becomes an experiment on another: `presets.fa
 
 from ml_collections import ConfigDict
 
+from jaxgen.settings import default
+
+# Keys of `config.evaluation` that depend on the data.
+_EVALUATION_KEYS = ("extractor", "num_samples", "allow_few_samples")
+
 
 def _images(config: ConfigDict, name: str, size: int, channels: int, flip: bool = False) -> ConfigDict:
+    for key in _EVALUATION_KEYS:
+        config.evaluation[key] = default.get_config().evaluation[key]
     config.data.update({"name": name, "image_size": size, "channels": channels, "flip": flip})
     return config
 
 
 def digits(config: ConfigDict) -> ConfigDict:
     """scikit-learn's 1,797 digits, enlarged from 8x8 to 16x16."""
+    config = _images(config, "digits", 16, 1)
     config.evaluation.extractor = "efficientnet_lite0"  # offline and fast: images of 8x8 are none for Inception
     config.evaluation.num_samples = 1_000
     config.evaluation.allow_few_samples = True  # 360 test images: marked in the output
-    return _images(config, "digits", 16, 1)
+    return config
 
 
 def mnist(config: ConfigDict, size: int = 28) -> ConfigDict:
@@ -54,10 +62,11 @@ def covid_xray(config: ConfigDict) -> ConfigDict:
 
     Set data.dir to the folder or zip. For class folders of other X-rays add `--config.data.name=folder`.
     """
+    config = _images(config, "covid_radiography", 64, 1)
     config.evaluation.metrics = ("kid", "fid")
     config.evaluation.num_samples = 2_115  # as many as there are test images
     config.evaluation.allow_few_samples = True  # smaller sets of X-rays: marked in the output
-    return _images(config, "covid_radiography", 64, 1)
+    return config
 
 
 def image_folder(config: ConfigDict, size: int) -> ConfigDict:
@@ -67,9 +76,10 @@ def image_folder(config: ConfigDict, size: int) -> ConfigDict:
 
 def stacked_mnist(config: ConfigDict, size: int = 28) -> ConfigDict:
     """Three digits of MNIST as the colours of an image (Metz et al. 2017): 1,000 modes, which a classifier counts."""
+    config = _images(config, "stacked_mnist", size, 3)
     config.evaluation.metrics = ("stacked_modes",)
     config.evaluation.num_samples = 26_000  # the usual number
-    return _images(config, "stacked_mnist", size, 3)
+    return config
 
 
 def _gaussians(config: ConfigDict, name: str) -> ConfigDict:

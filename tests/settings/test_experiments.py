@@ -285,6 +285,19 @@ def test_an_experiment_is_short_and_says_where_its_numbers_come_from(path):
     assert docstring.lower().replace("-", "").startswith((family, "convolutional vae"))
 
 
+# Data with few test images. A network that is fast suits 8x8 digits.
+_FEW_IMAGES = {"digits", "covid_radiography"}
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
+def test_an_experiment_on_other_data_evaluates_as_these_data_need(path):
+    config = experiment(path.stem)
+    if config.data.name in _FEW_IMAGES:
+        assert config.evaluation.allow_few_samples
+    else:
+        assert (config.evaluation.extractor, config.evaluation.allow_few_samples) == ("auto", False)
+
+
 def facts_of(path):
     """The last paragraph of an experiment's docstring: {"Paper": ..., "Published": ..., "Reached": ...}.
 

@@ -1,0 +1,17 @@
+"""R3GAN (Huang et al. 2024) on CIFAR-10 in a size that two cores can train, without classes and augmentation.
+
+Sizes, rates and gamma as `r3gan_tiny`, with one resolution more and 512,000 images.
+
+Paper: Huang, Gokaslan, Kuleshov and Tompkin 2024, A modern GAN baseline (R3GAN).
+Published: The paper has no network of this size. FID 1.96 with networks of 20.78M and 21.28M parameters.
+Reached: not trained at full length.
+"""
+
+from jaxgen.settings import presets
+from jaxgen.settings.experiments import experiment
+
+
+def get_config():
+    config = presets.cifar10(experiment("r3gan_tiny"))
+    config.model.channel_multipliers = (1, 2, 2, 2)
+    return presets.length(config, steps=8_000)
