@@ -16,6 +16,7 @@ def test_differences_name_what_changes_training_and_let_the_rest_go():
     for free in (
         {"evaluation__num_samples": 5},
         {"keep_checkpoints": 9},
+        {"sample_every": 20, "checkpoint_every": 20, "eval_every": 40},
         {"num_devices": 2},
         {"data__dir": "x"},
         {"recipe__sampling_steps": 5},

@@ -106,6 +106,24 @@ def test_a_longer_run_goes_on_from_the_shorter_one(tiny_config, tmp_path):
     assert (tmp_path / "a" / "metrics.jsonl").read_bytes() == (tmp_path / "b" / "metrics.jsonl").read_bytes()
 
 
+@pytest.mark.full
+def test_a_run_goes_on_with_other_cadences(tiny_config, tmp_path):
+    def config(**changes):
+        config = tiny_config("vae")
+        config.evaluation.metrics = config.evaluation.metrics_in_training = ("psnr",)
+        config.evaluation.num_samples_in_training = 16
+        config.update({"compilation_cache": "", "log_every": 20, **changes})
+        return config
+
+    train.train(config(steps=20), tmp_path / "a")
+    train.train(config(steps=60, sample_every=40, checkpoint_every=40, eval_every=40), tmp_path / "a")
+    train.train(config(steps=60), tmp_path / "b")
+    assert checksums(tmp_path / "a", 60) == checksums(tmp_path / "b", 60)
+    assert [row["step"] for row in rows(tmp_path / "a") if "psnr" in row] == [40]
+    drawn = {path.name for path in (tmp_path / "a" / "samples").glob("step_*")}
+    assert drawn == {f"step_{step:07d}.png" for step in (10, 20, 40, 60)}
+
+
 def checksums(folder, step):
     return json.loads((folder / "checkpoints" / str(step) / "meta" / "metadata").read_text())["checksums"]
 
