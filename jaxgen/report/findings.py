@@ -138,7 +138,7 @@ def _variety(run: RunRecord) -> list[Finding]:
             variety.append(_duplicates(value, record))
         if base == telling and value < _LOW_VARIETY and (values.get("precision") or 0) >= _FIDELITY:
             seen = f"{key} is {rounded(value)} although precision is {rounded(values['precision'])}"
-            text = f"Collapsed: {seen}. Its samples{drawn} are good, but cover a small part of the data."
+            text = f"Collapsed: {seen}. Its samples{drawn} lie among real images, but cover a small part of them."
             variety.append(Finding("collapsed", "bad", text, sampler))
         if base == "pairwise_ms_ssim" and record.get("collapse_suspected"):
             real = record.get("real_value")
