@@ -1,9 +1,8 @@
 """Nine models on CIFAR-10, equal wall-clock: ten minutes of training steps for every run.
 
 Settings as in the entries' own files, at a quarter of the width (WGAN-GP and SN-GAN an eighth), with one critic update
-a step. Learning rates are constant, since time ends the runs. A CPU shows the study more than models. On a GPU set the
-widths and `--config.budget.seconds`. The distance between samples and test images is `fd_efficientnet_lite0`.
-`--config.evaluation.extractor=inception` makes it the FID.
+a step. Learning rates are constant, since time ends the runs. On a GPU set the widths and `--config.budget.seconds`.
+The distance to test images is `fd_efficientnet_lite0`. `--config.evaluation.extractor=inception` makes it the FID.
 
 Paper: Radford et al. 2016 to Huang et al. 2024, as in the entries' own files.
 Published: A study of our own. No published table has these settings.
