@@ -41,6 +41,6 @@ def grouped_conv_3x3(x, kernel):
     if together == groups:
         return conv(x, full[0])
     parts = jnp.moveaxis(x.reshape(*x.shape[:3], groups // together, -1), 3, 0)
-    # JAX mixes up the residuals of second derivatives of Winograd's form within `lax.map`.
+    # No `lax.map`: within it the second derivative of Winograd's form gets its residuals in wrong places.
     y = jnp.stack([conv(part, of_set) for part, of_set in zip(parts, full, strict=True)])
     return jnp.moveaxis(y, 0, 3).reshape(*x.shape[:3], -1)

@@ -285,7 +285,7 @@ def test_an_experiment_is_short_and_says_where_its_numbers_come_from(path):
     assert docstring.lower().replace("-", "").startswith((family, "convolutional vae"))
 
 
-# Data with few test images. A network that is fast suits 8x8 digits.
+# Data with few test images.
 _FEW_IMAGES = {"digits", "covid_radiography"}
 
 
