@@ -4,7 +4,8 @@ Mutual information, total correlation and dimension-wise KL have the weights 1, 
 
 Paper: Chen, Li, Grosse and Duvenaud 2018, Isolating sources of disentanglement in variational autoencoders.
 Published: No number of the paper was verified here.
-Reached: not trained at full length.
+Reached: not trained at full length. MIG 0.076 +- 0.034 over five seeds after 5,000 steps, about 560 s on one core
+  (commit d57f0c2).
 """
 
 from jaxgen.settings.experiments import experiment

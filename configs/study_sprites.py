@@ -5,7 +5,8 @@ mutual information gap (MIG) of test images tells how far one code alone knows o
 
 Paper: Chen, Li, Grosse and Duvenaud 2018, Isolating sources of disentanglement in variational autoencoders.
 Published: Figures of the paper show MIG on dSprites. No number of the paper was verified here.
-Reached: not trained at full length.
+Reached: MIG 0.076 +- 0.034 for beta-TC-VAE and 0.029 +- 0.017 for VAE after 5,000 steps, about 550 s on one core
+  (commit d57f0c2): docs/evidence/studies.md.
 """
 
 from jaxgen.settings import default_study
@@ -15,6 +16,7 @@ def get_config():
     study = default_study.get_config()
     study.title = "VAE and beta-TC-VAE on sprites"
     study.seeds = (0, 1, 2, 3, 4)
+    study.rank_by = "mig"
     study.budget.images = 320_000
     study.steps_per_dispatch = 50
     study.sample_every = study.checkpoint_every = 1_000

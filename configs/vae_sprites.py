@@ -4,7 +4,8 @@ Ten latents, a Bernoulli likelihood and a small convolutional network.
 
 Paper: Kingma and Welling 2014, Auto-encoding variational Bayes.
 Published: The paper gives no number for this data set.
-Reached: not trained at full length.
+Reached: not trained at full length. MIG 0.029 +- 0.017 over five seeds after 5,000 steps, about 550 s on one core
+  (commit d57f0c2).
 """
 
 from jaxgen.settings import default, presets

@@ -2,6 +2,7 @@
 
     python -m jaxgen.report runs --out report
     python -m jaxgen.report runs/dcgan_mnist runs/vae_mnist --out report
+    python -m jaxgen.report runs --out report --rank_by kid
 
 The command finds every run below the directories: work directories, seeds of one program, the entries of studies.
 """
@@ -21,13 +22,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--out", required=True, type=command_line.path, metavar="OUT", help="folder of index.html and report.md"
     )
+    parser.add_argument(
+        "--rank_by",
+        default="",
+        metavar="METRIC",
+        help="the metric that ranks the models, such as kid (that of the study, or the first usual one that all have)",
+    )
     return parser
 
 
 def _work(argv: list[str]) -> None:
     arguments = _parser().parse_args(argv)
     outputs.check_folder(arguments.out, "--out")
-    print(report.build(arguments.directories, arguments.out))
+    print(report.build(arguments.directories, arguments.out, arguments.rank_by))
 
 
 def main(argv: list[str]) -> int:

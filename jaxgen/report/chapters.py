@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from jaxgen.errors import UserError
 from jaxgen.report import baselines, costs, grids, pictures, plots, tsne
 from jaxgen.report.cards import Card, card
 from jaxgen.report.comparison import MetricTable, tables
@@ -14,6 +15,7 @@ from jaxgen.report.run_record import RunRecord
 from jaxgen.report.run_search import StudyRecord, listed, noted_runs
 from jaxgen.report.sections import Section, sections
 from jaxgen.report.summary import Sentence, summary
+from jaxgen.settings import lookup
 
 
 class Figure(NamedTuple):
@@ -54,12 +56,24 @@ class Report:
     counts: str
 
 
-def report_of(runs: Sequence[RunRecord], studies: Sequence[StudyRecord], title: str) -> Report:
-    """The whole report of runs and of their studies."""
+def report_of(runs: Sequence[RunRecord], studies: Sequence[StudyRecord], title: str, rank_by: str = "") -> Report:
+    """The whole report of runs and of their studies.
+
+    Args:
+      rank_by: the metric that ranks the models. "": that of the studies, if they agree.
+
+    Raises:
+      UserError: no run has `rank_by`.
+    """
+    of_studies = {study.rank_by for study in studies}
     readable = [run for run in runs if _is_readable(run)]
     parts, unknown = sections(readable)
     unknown += [run for run in runs if run not in readable]
-    chapters = [_chapter(section) for section in parts]
+    wanted = rank_by or (of_studies.pop() if len(of_studies) == 1 else "")
+    chapters = [_chapter(section, wanted) for section in parts]
+    if rank_by and not any(_is_by(chapter, rank_by) for chapter in chapters):
+        known = {m.key for chapter in chapters for m in chapter.metrics if m.direction != "none"}
+        raise UserError(lookup.unknown("--rank_by", rank_by, sorted(known)))
     for chapter in chapters:
         _draw(chapter)
     pictures.fit([kind for chapter in chapters for kind in chapter.picture_kinds])
@@ -117,8 +131,12 @@ def _of_planned_run(study: StudyRecord, entry: dict, planned: dict, runs: Sequen
     return []
 
 
-def _chapter(section: Section) -> Chapter:
-    every = tables(section)
+def _is_by(chapter: Chapter, rank_by: str) -> bool:
+    return chapter.table is not None and rank_by in (chapter.table.metric.key, chapter.table.metric.base)
+
+
+def _chapter(section: Section, rank_by: str = "") -> Chapter:
+    every = tables(section, rank_by)
     deciding = next((t for t in every[:1] if t.metric.direction != "none"), None)
     for run in section.runs:
         run.findings = findings(run, every)
@@ -136,6 +154,8 @@ def _chapter(section: Section) -> Chapter:
         cards=[card(run, model) for model in section.models for run in model.runs],
     )
     beside = baselines.of(section, every)
+    if chapter.leaderboard and rank_by and not _is_by(chapter, rank_by):
+        chapter.leaderboard.notes.append(f"Not ranked by {rank_by}: no run on this data set has it.")
     if chapter.leaderboard:
         baselines.add_to_leaderboard(chapter.leaderboard, deciding, beside)
     baselines.add_to_effectiveness(chapter.effectiveness, every, beside)

@@ -88,15 +88,15 @@ class MetricTable(NamedTuple):
         return turned._replace(value=-turned.value, low=low, high=high)
 
 
-def tables(section: Section) -> list[MetricTable]:
-    """One table for each metric of the section's runs. The deciding metric comes first."""
+def tables(section: Section, rank_by: str = "") -> list[MetricTable]:
+    """One table for each metric of the section's runs. The deciding metric, `rank_by` if it can, comes first."""
     metrics: dict[str, Metric] = {}
     models: Counter = Counter()
     for model in section.models:
         for key, record in ((k, r) for run in model.runs for k, r in run.results.items()):
             metrics.setdefault(key, describe(key, record))
         models.update({key for run in model.runs for key in run.results})
-    first = deciding(metrics, models)
+    first = deciding(metrics, models, rank_by)
     order = sorted(metrics, key=lambda key: (key != first, metrics[key].direction == "none"))
     return [_table(section, metrics[key]) for key in order]
 

@@ -110,14 +110,16 @@ def _base(key: str) -> str:
     return max(fitting, key=len, default=key)
 
 
-def deciding(metrics: Mapping[str, Metric], counts: Mapping[str, int]) -> str | None:
+def deciding(metrics: Mapping[str, Metric], counts: Mapping[str, int], rank_by: str = "") -> str | None:
     """The key of the leaderboard's metric. None if no metric has a direction.
 
     Args:
       counts: key -> number of models with it. More models count more than the metrics' usual order.
+      rank_by: a key or a metric's name that comes before all others, if the models have it.
     """
     order = {name: rank for rank, name in enumerate(_DECIDING)}
-    candidates = [key for key, metric in metrics.items() if metric.direction != "none"]
+    ranked = [key for key, metric in metrics.items() if metric.direction != "none"]
+    candidates = [key for key in ranked if rank_by in (key, metrics[key].base)] or ranked
 
     def standing(key: str) -> tuple:
         plain = key == metrics[key].base or key == f"fd_{metrics[key].of}"

@@ -17,11 +17,11 @@ from jaxgen.report.chapters import Report, report_of
 from jaxgen.report.run_search import find_runs
 
 
-def build(directories: Sequence[Path], out: Path) -> Path:
+def build(directories: Sequence[Path], out: Path, rank_by: str = "") -> Path:
     """Does the work of `jaxgen.report.build`, with the packages that it needs."""
     runs, studies = find_runs([Path(directory) for directory in directories])
     names = [study.title for study in studies] or [Path(directory).resolve().name for directory in directories]
-    report = report_of(runs, studies, ", ".join(dict.fromkeys(names)))
+    report = report_of(runs, studies, ", ".join(dict.fromkeys(names)), rank_by)
     figures = out / "figures"
     try:
         figures.mkdir(parents=True, exist_ok=True)

@@ -18,13 +18,17 @@ _SKIPPED |= {"tensorboard", "wandb", "mlruns", "mlartifacts"}  # copies for trac
 
 
 class StudyRecord(NamedTuple):
-    """The contents of study.json: place, name, title, entries, and the file's problem ("" if none)."""
+    """The contents of study.json: place, name, title, entries, and the file's problem ("" if none).
+
+    rank_by: the metric that ranks the models, "" if the study names none.
+    """
 
     folder: Path
     name: str
     title: str
     entries: list[dict[str, Any]]
     problem: str = ""
+    rank_by: str = ""
 
 
 def find_runs(directories: Sequence[Path]) -> tuple[list[RunRecord], list[StudyRecord]]:
@@ -78,7 +82,8 @@ def _study(folder: Path) -> StudyRecord:
         content = json_file.read_object(folder / "study.json")
         entries = [entry for entry in content["entries"] if isinstance(entry, dict) and "name" in entry]
         name = str(content.get("name") or folder.name)
-        return StudyRecord(folder, name, str(content.get("title") or name), entries)
+        title, rank_by = str(content.get("title") or name), str(content.get("rank_by") or "")
+        return StudyRecord(folder, name, title, entries, rank_by=rank_by)
     except json_file.Damaged as damage:
         return StudyRecord(folder, folder.name, folder.name, [], f"study.json is unreadable: {damage}")
     except (FileNotFoundError, KeyError, TypeError):

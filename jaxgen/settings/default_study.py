@@ -77,6 +77,7 @@ def get_config() -> ConfigDict:
     # `seeds`: all entries with the first seed, then all with the second, and so on, so that they compare early.
     # `entries`: one entry after the other.
     study.order = "seeds"
+    study.rank_by = ""  # The metric that ranks the models in the report. "": the report chooses.
     # On CPUs: the number of runs beside each other. Each run has an equal share of the cores.
     study.runs_at_once = 1
     # One program trains all seeds of an entry (`config.num_seeds`). The seeds must be consecutive.

@@ -14,7 +14,7 @@ ORDERS = ("seeds", "entries")
 BUDGETS = ("steps", "images", "seconds")
 # Steps of a run whose budget is time: it is never reached.
 _ENDLESS = 10**9
-_STUDY_KEYS = {"title", "seeds", "order", "runs_at_once", "lanes", "budget", "redo", "entries"}
+_STUDY_KEYS = {"title", "seeds", "order", "rank_by", "runs_at_once", "lanes", "budget", "redo", "entries"}
 _ENTRY_KEYS = {"config", "title", "seeds", "budget"}
 _NAMED = {"model": "models", "recipe": "recipes", "data": "data"}  # group of the config: package of what it names
 
@@ -58,6 +58,7 @@ class StudyPlan(NamedTuple):
     title: str
     file: str
     order: str
+    rank_by: str
     runs_at_once: int
     redo: tuple[str, ...]
     entries: tuple[Entry, ...]
@@ -95,7 +96,10 @@ def read(config: ConfigDict, file: str) -> StudyPlan:
         if name not in config.entries:
             raise UserError(lookup.unknown("config.redo", name, sorted(config.entries)))
     title = config.title or path.stem
-    return StudyPlan(path.stem, title, _as_typed(path), config.order, config.runs_at_once, redo, entries)
+    if config.rank_by:
+        lookup.check_spelling("metrics", config.rank_by, "config.rank_by")
+    of_runs = config.order, config.rank_by, config.runs_at_once
+    return StudyPlan(path.stem, title, _as_typed(path), *of_runs, redo, entries)
 
 
 def _as_typed(path: Path) -> str:

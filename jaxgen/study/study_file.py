@@ -18,8 +18,9 @@ WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
 class StudyFile:
     """The contents of study.json, written whole after every change.
 
-    `{name, title, created, config, order, entries: [{name, title, config, overrides, seeds, budget, workdirs, status,
-    attempts, message, seconds, runs: [{seeds, workdir, status, attempts, message, exit_code, seconds, command}]}]}`.
+    `{name, title, created, config, order, rank_by, entries: [{name, title, config, overrides, seeds, budget, workdirs,
+    status, attempts, message, seconds, runs: [{seeds, workdir, status, attempts, message, exit_code, seconds,
+    command}]}]}`.
     The status of an entry is "failed" if one of its runs failed and no run is left to do. Entries with runs that are no
     longer in the study stay, with `"defined": false`.
 
@@ -41,6 +42,7 @@ class StudyFile:
             "created": before.get("created") or time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             "config": study.file,
             "order": study.order,
+            "rank_by": study.rank_by,
             "entries": [self._entry(entry, known, folder) for entry in study.entries],
         }
         names = {entry.name for entry in study.entries}

@@ -41,7 +41,9 @@ def state_at(step: int) -> parallel.TrainState:
 def plan(config) -> StudyPlan:
     """The study of the one run."""
     planned = PlannedRun("a", (0,), RUN, ("--config", "a.py"), config)
-    return StudyPlan("tiny", "Tiny", "tiny.py", "seeds", 1, (), (Entry("a", "A", "a.py", {}, (0,), {}, (planned,)),))
+    return StudyPlan(
+        "tiny", "Tiny", "tiny.py", "seeds", "", 1, (), (Entry("a", "A", "a.py", {}, (0,), {}, (planned,)),)
+    )
 
 
 def decoded(folder: Path, build) -> Dataset:

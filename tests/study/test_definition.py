@@ -84,7 +84,7 @@ def test_all_seeds_of_an_entry_in_one_program(study):
 
 def test_every_key_of_a_run_but_the_study_s_own_can_be_set():
     run, study = (configuration.flatten(module.get_config().to_dict()) for module in (default, default_study))
-    own = {"title", "seeds", "order", "runs_at_once", "lanes", "redo"} | {
+    own = {"title", "seeds", "order", "rank_by", "runs_at_once", "lanes", "redo"} | {
         f"budget.{kind}" for kind in definition.BUDGETS
     }
     assert set(study) - set(run) == own - set(run)
@@ -112,6 +112,7 @@ def test_every_key_of_a_run_but_the_study_s_own_can_be_set():
         (lambda s: s.update(steps=100, budget={"steps": 200}), ["entries.gan", "steps=100", "budget.steps"]),
         (lambda s: s.update(runs_at_once=0), ["config.runs_at_once=0: it must be 1 or more"]),
         (lambda s: s.update(redo=("gun",)), ["config.redo='gun'", "did you mean 'gan'"]),
+        (lambda s: s.update(rank_by="psrn"), ["config.rank_by='psrn'", "did you mean 'psnr'"]),
         (lambda s: s.update(lanes=True), ["entries.gan", "consecutive", "(3, 5)"]),
         (lambda s: default_study.add(s, "a b", "vae_digits"), ["entries.a b", "letters"]),
     ],
