@@ -5,7 +5,8 @@ Adam 2e-4, beta1 0.5, weights from N(0, 0.02): the paper's section 4. A quarter 
 Paper: Radford, Metz and Chintala 2016, Unsupervised representation learning with deep convolutional generative
   adversarial networks.
 Published: The paper gives no number for this data set.
-Reached: not trained at full length.
+Reached: not trained at full length. Width 16: FID 48.6 +- 0.4 of 2,048 samples after 11,300 steps, 300 s on one core
+  (commit cb9627a).
 """
 
 from jaxgen.settings import presets

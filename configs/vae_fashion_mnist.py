@@ -4,7 +4,8 @@ Gray clothes are no coins: a Gaussian in place of vae_mnist's Bernoulli, the res
 
 Paper: Rybkin, Daniilidis and Levine 2021, Simple and effective VAE training with calibrated decoders.
 Published: No number for this data set was at hand.
-Reached: not trained at full length.
+Reached: not trained at full length. Width 16: FID 134.4 +- 0.9 of 2,048 samples, reconstructions of 22.4 dB after
+  21,890 steps, 300 s on one core (commit cb9627a).
 """
 
 from jaxgen.settings import presets

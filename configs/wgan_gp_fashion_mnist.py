@@ -4,7 +4,8 @@ lambda 10, 5 critic updates a step, Adam 1e-4 (0, 0.9), batch 64, no normalisati
 
 Paper: Gulrajani et al. 2017, Improved training of Wasserstein GANs.
 Published: The paper gives no number for this data set.
-Reached: not trained at full length.
+Reached: not trained at full length. Width 16: FID 186.0 +- 0.7 of 2,048 samples after 320 steps, 300 s on one core
+  (commit cb9627a).
 """
 
 from jaxgen.settings import presets

@@ -13,8 +13,8 @@ def build(directories: Sequence[Path], out: Path, rank_by: str = "") -> Path:
     Args:
       directories: folders with runs and studies.
       out: the folder for index.html, report.md and figures/. It is made if missing.
-      rank_by: the metric that ranks the models: its name or its key in evaluation.json. "": that of the study, or
-        the first of the usual metrics that the models have in common.
+      rank_by: the metric that ranks the models, by its name or its key in evaluation.json. "": that of the study. A
+        study may name none. Then the first usual metric that the models have in common ranks them.
 
     Raises:
       UserError: no run in any of them, no run has `rank_by`, or `out` cannot be written.
