@@ -24,6 +24,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--rank_by",
+        type=command_line.name,
         default="",
         metavar="METRIC",
         help="the metric that ranks the models, such as kid (that of the study, or the first usual one that all have)",
