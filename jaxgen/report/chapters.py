@@ -60,17 +60,15 @@ def report_of(runs: Sequence[RunRecord], studies: Sequence[StudyRecord], title: 
     """The whole report of runs and of their studies.
 
     Args:
-      rank_by: the metric that ranks the models. "": that of the studies, if they agree.
+      rank_by: the metric that ranks the models. "": on each data set that of its studies, if they agree.
 
     Raises:
       UserError: no run has `rank_by`.
     """
-    of_studies = {study.rank_by for study in studies}
     readable = [run for run in runs if _is_readable(run)]
     parts, unknown = sections(readable)
     unknown += [run for run in runs if run not in readable]
-    wanted = rank_by or (of_studies.pop() if len(of_studies) == 1 else "")
-    chapters = [_chapter(section, wanted) for section in parts]
+    chapters = [_chapter(section, rank_by or _of_studies(section, studies)) for section in parts]
     if rank_by and not any(_is_by(chapter, rank_by) for chapter in chapters):
         known = {m.key for chapter in chapters for m in chapter.metrics if m.direction != "none"}
         raise UserError(lookup.unknown("--rank_by", rank_by, sorted(known)))
@@ -131,6 +129,13 @@ def _of_planned_run(study: StudyRecord, entry: dict, planned: dict, runs: Sequen
     return []
 
 
+def _of_studies(section: Section, studies: Sequence[StudyRecord]) -> str:
+    """The metric that the studies of these runs name. "" if they name none or do not agree."""
+    names = {run.entry["study"] for run in section.runs if run.entry}
+    wanted = {study.rank_by for study in studies if study.name in names}
+    return wanted.pop() if len(wanted) == 1 else ""
+
+
 def _is_by(chapter: Chapter, rank_by: str) -> bool:
     return chapter.table is not None and rank_by in (chapter.table.metric.key, chapter.table.metric.base)
 
@@ -155,7 +160,9 @@ def _chapter(section: Section, rank_by: str = "") -> Chapter:
     )
     beside = baselines.of(section, every)
     if chapter.leaderboard and rank_by and not _is_by(chapter, rank_by):
-        chapter.leaderboard.notes.append(f"Not ranked by {rank_by}: no run on this data set has it.")
+        chapter.leaderboard.notes.append(
+            f"Not ranked by {rank_by}: no run on this data set has it with a better direction."
+        )
     if chapter.leaderboard:
         baselines.add_to_leaderboard(chapter.leaderboard, deciding, beside)
     baselines.add_to_effectiveness(chapter.effectiveness, every, beside)

@@ -24,6 +24,11 @@ def runs(run, tmp_path):
     return tmp_path
 
 
+def _study(folder, name, rank_by, workdirs):
+    content = {"name": name, "rank_by": rank_by, "entries": [{"name": "a", "workdirs": workdirs}]}
+    (folder / "study.json").write_text(json.dumps(content))
+
+
 def _ranking(folder, rank_by=""):
     chapters = report_of(*find_runs([folder]), "title", rank_by).chapters
     return {
@@ -43,18 +48,19 @@ def test_a_person_asks(runs, capsys):
     assert command.main([str(runs), "--out", str(runs / "out"), "--rank_by", "precision"]) == 0
     text = (runs / "out" / "report.md").read_text()
     assert "is best by precision" in text
-    assert "Not ranked by precision: no run on this data set has it." in text  # the other data
+    assert "Not ranked by precision: no run on this data set has it with a better direction." in text  # the other data
 
 
 def test_a_study_asks_and_a_person_overrules_it(runs):
-    (runs / "study.json").write_text(json.dumps({"name": "s", "entries": [], "rank_by": "precision"}))
+    _study(runs, "s", "precision", ["dcgan/seed_0", "wgan/seed_0"])
     assert _ranking(runs)["mnist"][0] == "precision"
+    assert "Not ranked by" not in report.build([runs], runs / "out").read_text()  # the study has no run on other data
     assert _ranking(runs, "fd_efficientnet_lite0")["mnist"][0] == "fd_efficientnet_lite0"
 
 
 def test_studies_that_ask_for_different_metrics_decide_nothing(runs):
     for name, metric in (("dcgan", "precision"), ("wgan", "fid")):
-        (runs / name / "study.json").write_text(json.dumps({"name": name, "entries": [], "rank_by": metric}))
+        _study(runs / name, name, metric, ["seed_0"])
     assert _ranking(runs)["mnist"][0] == "fd_efficientnet_lite0"
 
 
