@@ -114,7 +114,7 @@ def test_an_experiment_decides_size_and_split(call, tmp_path):
         (("--data", "gaussian_ring"), "has vectors"),
         (("--split", "test"), "--data or --config is missing"),
         ((*MADE, "--split", "test", "train", "--out", "x.npz"), "--out=x.npz is one file, but 2 splits are named"),
-        (("--config", "study_digits"), "is a study"),
+        (("--config", "study_digits"), "is a study. Name an experiment of it: gan_digits"),
         ((*MADE, "--batch_size", "0"), "--batch_size must be at least 1"),
     ],
 )

@@ -1,7 +1,6 @@
 """`--mode=evaluate` and the end of a training: last pictures, and evaluations of each seed and of all seeds."""
 
 import contextlib
-import json
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,7 +14,7 @@ from jaxgen.commands.sample import draw_fitted
 from jaxgen.devices import parallel, processes
 from jaxgen.devices.stopping import Stop, watch_processes
 from jaxgen.evaluation import aggregate, baseline_evaluation, engine, latent_samplers
-from jaxgen.files import evaluation_file, workdir
+from jaxgen.files import evaluation_file
 from jaxgen.metrics.records import format_table
 from jaxgen.pictures import image_grids
 from jaxgen.runs import feature_network, restoring, run_views, session
@@ -181,8 +180,8 @@ def aggregate_to_file(
         "alarms": [{"seed": seed, **event} for seed, events in alarmed.items() for event in events],
         **session.provenance(opened),
     }
+    evaluation_file.write(folder, results)
     path = folder / "evaluation.json"
-    workdir.write_atomic(path, json.dumps(results, indent=1) + "\n")
     log.info("mean and standard deviation over %d seeds: %s. A folder beside it holds each seed", len(by_seed), path)
     return results
 
@@ -235,7 +234,7 @@ def evaluate_to_file(
     }
     if baselines:
         baseline_evaluation.write(path.with_name(baseline_evaluation.NAME), baselines, results["_run"])
-    workdir.write_atomic(path, json.dumps(results, indent=1) + "\n")
+    evaluation_file.write(path.parent, results)
     if not baselines:  # what an earlier evaluation left would stand beside this one's numbers
         path.with_name(baseline_evaluation.NAME).unlink(missing_ok=True)
     log.info("written to %s", path)

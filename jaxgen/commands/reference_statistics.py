@@ -77,8 +77,9 @@ def _splits(arguments: argparse.Namespace) -> Iterator[tuple[ConfigDict, str]]:
     """The settings of the data, and the name of a split, of each of the statistics that are asked for."""
     if arguments.config:
         config = run_config.load(arguments.config, [])
-        if "evaluation" not in config or "entries" in config:
-            raise UserError(f"--config={arguments.config} is a study. Name an experiment")
+        if "entries" in config:
+            names = ", ".join(sorted({entry.config for entry in config.entries.values()}))
+            raise UserError(f"--config={arguments.config} is a study. Name an experiment of it: {names}")
         data = config.data.copy_and_resolve_references().unlock()
         data.dir, data.cache_dir = arguments.data_dir or data.dir, arguments.cache_dir or data.cache_dir
         yield from ((data, split) for split in arguments.split or [data.test_split])

@@ -1,10 +1,14 @@
-"""Reads the settings behind the evaluation.json of a work directory."""
+"""Reads and writes the evaluation.json of a work directory. Earlier evaluations are kept beside it."""
 
 import functools
+import itertools
+import json
 import logging
+import shutil
 from pathlib import Path
 from typing import Any
 
+from jaxgen.files import workdir
 from jaxgen.settings import configuration, json_file
 
 log = logging.getLogger(__name__)
@@ -17,12 +21,17 @@ def read(folder: Path) -> dict[str, Any] | None:
     """
     path = folder / "evaluation.json"
     try:
-        written = json_file.read_object(path)
+        return _whole(path)
     except FileNotFoundError:
         return None
     except json_file.Damaged as damage:
         _warn(path, str(damage))
         return None
+
+
+def _whole(path: Path) -> dict[str, Any] | None:
+    """What `read` says, of an evaluation of any name."""
+    written = json_file.read_object(path)
     run, results = written.get("_run"), [value for key, value in written.items() if not key.startswith("_")]
     whole = isinstance(run, dict) and not configuration.misfit(run.get("config")) and type(run.get("step")) is int
     if not whole or not all(
@@ -71,12 +80,54 @@ def is_finished(folder: Path, config) -> bool:
     return step >= config.steps or configuration.is_budget_spent(limit, spent, step, per_dispatch)
 
 
+def write(folder: Path, contents: dict[str, Any]) -> None:
+    """Writes evaluation.json. An earlier one of another step or of other settings is kept under another name.
+
+    Raises:
+      UserError: nothing can be written there.
+    """
+    path = folder / "evaluation.json"
+    before = evaluated(folder)
+    if before is not None and _subject(before) != _subject(contents["_run"]):
+        kept = _name_aside(folder, before)
+        with workdir.atomic(kept) as file, path.open("rb") as earlier:
+            shutil.copyfileobj(earlier, file)
+        log.info("the earlier evaluation, of another step or other settings, is kept as %s", kept.name)
+    workdir.write_atomic(path, json.dumps(contents, indent=1) + "\n")
+
+
 def set_aside(folder: Path) -> None:
     """Renames evaluation.json by its step when training continues. Launchers take the file for the end of a run."""
     path = folder / "evaluation.json"
     if not path.exists():
         return
-    run = evaluated(folder)
-    aside = folder / f"evaluation_step_{'unknown' if run is None else run['step']}.json"
+    aside = _name_aside(folder, evaluated(folder))
     path.replace(aside)
     log.info("%s is of an earlier step: now %s", path, aside.name)
+
+
+def _subject(run: dict[str, Any]) -> tuple:
+    """What was evaluated, and how: two evaluations that agree in it have the same numbers."""
+    config = configuration.completed(run["config"])
+    return run["step"], *(config[group] for group in ("model", "recipe", "evaluation"))
+
+
+def _name_aside(folder: Path, run: dict[str, Any] | None) -> Path:
+    """`evaluation_step_<n>.json`, with a further number if an evaluation of other settings has that name."""
+    if run is None:
+        return folder / "evaluation_step_unknown.json"
+    stem = f"evaluation_step_{run['step']}"
+    further = (f"{stem}_{number}.json" for number in itertools.count(2))
+    paths = (folder / name for name in itertools.chain((f"{stem}.json",), further))
+    return next(path for path in paths if _is_free(path, run))
+
+
+def _is_free(path: Path, run: dict[str, Any]) -> bool:
+    """Whether no other evaluation has this name."""
+    try:
+        there = _whole(path)
+    except FileNotFoundError:
+        return True
+    except json_file.Damaged:
+        return False
+    return there is not None and _subject(there["_run"]) == _subject(run)

@@ -1,4 +1,4 @@
-"""An evaluation.json counts only if it is whole; a damaged one is told of and made again."""
+"""An evaluation.json counts only if it is whole. A damaged one is made again, and earlier ones are kept."""
 
 import json
 
@@ -69,3 +69,59 @@ def test_an_unknown_time_finishes_no_budget(written, timing):
     (folder / "evaluation.json").write_text(json.dumps(content))
     config.budget.seconds = 1.0
     assert not evaluation_file.is_finished(folder, config)
+
+
+def of(content, **changes):
+    """The contents with another step, or other keys of the evaluation."""
+    again = json.loads(json.dumps(content))
+    again["_run"]["step"] = changes.pop("step", again["_run"]["step"])
+    again["_run"]["config"]["evaluation"].update(changes)
+    again["psnr"]["value"] = 1.0
+    return again
+
+
+def names(folder):
+    return sorted(path.name for path in folder.glob("*.json"))
+
+
+def test_the_same_evaluation_again_replaces_the_file(written):
+    folder, _, content = written
+    again = of(content)
+    evaluation_file.write(folder, again)
+    assert names(folder) == ["evaluation.json"]
+    assert evaluation_file.read(folder) == again
+
+
+def test_an_evaluation_of_other_settings_keeps_the_earlier_one(written, caplog):
+    folder, _, content = written
+    caplog.set_level("INFO")
+    evaluation_file.write(folder, of(content, num_samples=7))
+    assert json.loads((folder / "evaluation_step_20.json").read_text()) == content
+    assert caplog.messages[-1].endswith("is kept as evaluation_step_20.json")
+    evaluation_file.write(folder, of(content, num_samples=8))
+    assert json.loads((folder / "evaluation_step_20_2.json").read_text()) == of(content, num_samples=7)
+    # Back and forth between two settings makes no further files.
+    evaluation_file.write(folder, of(content, num_samples=7))
+    evaluation_file.write(folder, of(content, num_samples=8))
+    assert names(folder) == [
+        "evaluation.json",
+        *(f"evaluation_step_20{n}.json" for n in ("", "_2", "_3")),
+    ]
+    assert json.loads((folder / "evaluation_step_20_3.json").read_text()) == of(content, num_samples=8)
+    assert evaluation_file.read(folder) == of(content, num_samples=8)
+
+
+def test_an_evaluation_of_another_checkpoint_keeps_the_earlier_one(written):
+    folder, _, content = written
+    evaluation_file.write(folder, of(content, step=10))
+    evaluation_file.set_aside(folder)
+    assert names(folder) == ["evaluation_step_10.json", "evaluation_step_20.json"]
+    assert json.loads((folder / "evaluation_step_20.json").read_text()) == content
+
+
+def test_a_file_of_that_name_that_cannot_be_read_stays(written):
+    folder, _, content = written
+    (folder / "evaluation_step_20.json").write_text("{")
+    evaluation_file.set_aside(folder)
+    assert (folder / "evaluation_step_20.json").read_text() == "{"
+    assert json.loads((folder / "evaluation_step_20_2.json").read_text()) == content
