@@ -77,9 +77,12 @@ class RunProcess:
         return reason[:1000]
 
     def _lines(self) -> list[str]:
-        with open(self.log, "rb") as file:
-            file.seek(max(self._start, file.seek(0, os.SEEK_END) - _TAIL))
-            text = file.read().decode(errors="replace")
+        try:
+            with open(self.log, "rb") as file:
+                file.seek(max(self._start, file.seek(0, os.SEEK_END) - _TAIL))
+                text = file.read().decode(errors="replace")
+        except FileNotFoundError:  # somebody deleted it, which harms the log and not the run
+            return []
         return [line.strip() for line in text.replace("\r", "\n").splitlines() if line.strip()]
 
 
