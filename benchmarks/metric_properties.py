@@ -23,6 +23,7 @@ from ml_collections import ConfigDict
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
+from jaxgen.data.cache import root
 from jaxgen.evaluation import engine
 from jaxgen.files import provenance
 from jaxgen.metrics.image_set import ImageSet
@@ -119,7 +120,9 @@ def main() -> None:
         "num_samples": 1,
     }
     settings = ConfigDict({**settings, "num_samples": 1, "extractor": arguments.extractor})
-    parts = Extractors(settings), ExampleStream(100), lambda batch: batch, None
+    # Features of real images that an earlier evaluation kept are not made again.
+    kept = root(ConfigDict({"cache_dir": ""})) / "statistics"
+    parts = Extractors(settings), ExampleStream(100), lambda batch: batch, kept
     reference = ImageSet(real, *parts)
     training = ImageSet(train._replace(images=seen, labels=train.labels[known]), *parts)
     table, test = {}, real.images[np.arange(len(real.images))]

@@ -13,6 +13,7 @@ from jaxgen.report.sections import Model, Section
 
 # A spread over seeds beyond this share of the mean is worth a word.
 _WIDE = 0.1
+_UNEVEN = 0.1  # A budget of seconds gives more steps on a faster machine, or on an idle core.
 
 
 class Sentence(NamedTuple):
@@ -153,10 +154,15 @@ def _belief(best: ModelRow, table: MetricTable) -> Sentence:
     spread = deviation / abs(mean) if mean and seeds > 1 else 0.0
     if seeds == 1:
         doubts.append("It has a single seed")
-    elif spread > _WIDE:
+    elif seeds == 2:
+        doubts.append("It has two seeds, and two tell little about their spread")
+    if spread > _WIDE:
         doubts.append(f"Its seeds spread by {percent(spread)}")
     if seeds < len(model.runs):
         doubts.append(f"Only {seeds} of its {len(model.runs)} runs count here")
+    steps = [run.step for run in model.runs if run.step]
+    if steps and max(steps) > (1 + _UNEVEN) * min(steps):
+        doubts.append(f"Its seeds made {min(steps):,} to {max(steps):,} steps")
     findings = [finding for run in model.runs for finding in run.findings]
     if badges := sorted({finding.badge for finding in findings if finding.level != "note"}):
         doubts.append(f"Its findings are: {', '.join(badges)}")

@@ -289,6 +289,21 @@ def test_a_single_seed_proves_nothing(run, tmp_path):
     _assert_said(tmp_path, "There is no answer: a and b have a single seed")
 
 
+def test_two_seeds_are_to_be_believed_with_care_and_three_are_believed(run, tmp_path):
+    for name, width, values in (("a", 8, (20.0, 20.1)), ("b", 16, (50.0, 50.1))):
+        _sound(run, tmp_path, name, values, changes={"model.width": width})
+    _assert_said(tmp_path, "With care. It has two seeds, and two tell little about their spread.")
+    run.make(tmp_path / "a/seed_2", 20.2, seed=2, changes={"model.width": 8})
+    _assert_said(tmp_path, "Yes: 3 seeds that spread by 0.5%, and no problem was found.")
+
+
+def test_seeds_of_one_budget_that_made_other_numbers_of_steps_are_named(run, tmp_path):
+    for seed, step in enumerate((2600, 3000, 2950)):
+        changes, timing = {"budget.seconds": 90.0, "steps": 10**6}, {"step_seconds": 90.0}
+        run.make(tmp_path / f"seed_{seed}", 9.0, seed=seed, step=step, changes=changes, timing=timing)
+    _assert_said(tmp_path, "With care. Its seeds made 2,600 to 3,000 steps.")
+
+
 def test_a_difference_that_may_be_chance_is_called_that(run, tmp_path):
     _sound(run, tmp_path, "a", (20.0, 24.0, 22.0))
     _sound(run, tmp_path, "b", (21.0, 25.0, 23.0), changes={"model.width": 8})
