@@ -1,5 +1,6 @@
 """DCGAN: the architecture of Radford et al. (2016) and the upsampling one of PyTorch-GAN."""
 
+import math
 from typing import Any
 
 import flax.linen as nn
@@ -101,8 +102,7 @@ class RadfordGenerator(_Network):
         start, count = doublings(self.image_shape)
         channels = self.width * 2 ** (count - 1)
         options = {"use_bias": not self.batch_norm, "kernel_init": _NORMAL, "dtype": self.dtype}
-        x = nn.Dense(start * start * channels, **options)(latents).reshape(-1, start, start, channels)
-        x = nn.relu(self.norm(x, train))
+        x = self.projection(latents, (start, start, channels), options, train)
         for stage in range(1, count):
             x = ConvTranspose(channels >> stage, **options)(x)
             x = nn.relu(self.norm(x, train))
@@ -110,14 +110,21 @@ class RadfordGenerator(_Network):
         x = ConvTranspose(self.image_shape[-1], **options)(x)
         return jnp.tanh(x.astype(jnp.float32))
 
+    def projection(self, latents: jax.Array, shape: tuple[int, int, int], options, train: bool) -> jax.Array:
+        """The first feature maps [B, h, w, C] of that shape. Only for use inside a compact `__call__`."""
+        x = nn.Dense(math.prod(shape), **options)(latents).reshape(-1, *shape)
+        return nn.relu(self.norm(x, train))
+
 
 class RadfordDiscriminator(_Network):
     """4x4 stride-2 convolutions that double the channels, LeakyReLU 0.2, batch normalisation except on the first.
 
-    `spectral_norm` (Miyato et al. 2018) is not the paper's. It bounds each layer's slope.
+    `spectral_norm` (Miyato et al. 2018) is not the paper's. It bounds each layer's slope. `negative_slope` is that of
+    LeakyReLU.
     """
 
     spectral_norm: bool = False
+    negative_slope: float = 0.2
 
     @nn.compact
     def __call__(self, images: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:
@@ -131,7 +138,7 @@ class RadfordDiscriminator(_Network):
         x = images
         for stage in range(doublings(images.shape[1:])[1]):
             x = Conv(self.width << stage, kernel_size=4, stride=2, padding=1, **self._options())(x)
-            x = nn.leaky_relu(self.norm(x, train) if stage else x, 0.2)
+            x = nn.leaky_relu(self.norm(x, train) if stage else x, self.negative_slope)
         return x
 
     def _options(self) -> dict[str, Any]:

@@ -23,7 +23,7 @@ _HE = nn.initializers.variance_scaling(2.0, "fan_in", "uniform")
 _GLOROT = nn.initializers.variance_scaling(1.0, "fan_avg", "uniform")
 # Units of the layers of `NoisyHeads`, in units of its width.
 _FACTORS = (4, 2, 1, 1, 1)
-_ARCHITECTURES = ("dense", "pytorch_gan", "radford")
+_ARCHITECTURES = ("chen", "dense", "pytorch_gan", "radford")
 
 
 class HeadedGAN(NamedTuple):
@@ -41,11 +41,11 @@ class HeadedGAN(NamedTuple):
 
 
 def build(config, image_shape, num_classes: int, dtype, *, heads: tuple[int, ...], labelled: bool) -> HeadedGAN:
-    """A GAN of `config.architecture` ("radford" | "pytorch_gan" | "dense") for images [H, W, C].
+    """A GAN of `config.architecture` ("radford" | "chen" | "pytorch_gan" | "dense") for images [H, W, C].
 
     Config keys: latent_dim, width, batch_norm, dropout (pytorch_gan), output_bias, spectral_norm and
-    discriminator_width (radford), as in `dcgan`. layer_noise (dense). head_width: units of a hidden layer before every
-    output but the first, 0 for none.
+    discriminator_width (radford and chen), as in `dcgan`. layer_noise (dense). head_width: units of a hidden layer
+    before every output but the first, 0 for none.
 
     Args:
       heads: numbers of each output of the discriminator.
@@ -57,12 +57,14 @@ def build(config, image_shape, num_classes: int, dtype, *, heads: tuple[int, ...
     require(config, "config.model", NOT_NEGATIVE, "head_width")
     options = {"width": config.width, "batch_norm": config.batch_norm, "dtype": dtype}
     outputs = {"heads": heads, "head_width": config.head_width}
-    if config.architecture == "radford":
+    if config.architecture in ("radford", "chen"):
         doublings(image_shape)
-        generator = dcgan.RadfordGenerator(image_shape=image_shape, output_bias=config.output_bias, **options)
+        chen = config.architecture == "chen"
+        networks = (ChenGenerator, ChenHeads) if chen else (dcgan.RadfordGenerator, RadfordHeads)
+        generator = networks[0](image_shape=image_shape, output_bias=config.output_bias, **options)
         options["width"] = config.discriminator_width or config.width
         options["batch_norm"] &= not config.spectral_norm
-        discriminator = RadfordHeads(spectral_norm=config.spectral_norm, **outputs, **options)
+        discriminator = networks[1](spectral_norm=config.spectral_norm, **outputs, **options)
     elif config.architecture == "pytorch_gan":
         dcgan.check_quarters(image_shape, config.batch_norm)
         generator = dcgan.UpsamplingGenerator(image_shape=image_shape, **options)
@@ -113,6 +115,24 @@ class RadfordHeads(_Heads, dcgan.RadfordDiscriminator):
     """The discriminator of Radford et al. 2016, with several outputs."""
 
 
+class ChenHeads(RadfordHeads):
+    """The discriminator of Chen et al. 2016 (appendix C): Radford's, then a dense layer of 16 * width units.
+
+    LeakyReLU has slope 0.1. At width 64 and 28x28 pixels these are the paper's sizes for MNIST: 64 and 128 channels,
+    then 1,024 units.
+    """
+
+    negative_slope: float = 0.1
+
+    def features(self, images: jax.Array, train: bool) -> jax.Array:
+        """The dense layer [N, 16 * width]. Only for use inside a compact `__call__`."""
+        maps = super().features(images, train)
+        options = self._options()
+        del options["spectral_norm"]
+        x = Dense(16 * self.width, spectral_norm=self.spectral_norm, **options)(maps.reshape(maps.shape[0], -1))
+        return nn.leaky_relu(self.norm(x, train), self.negative_slope)
+
+
 class UpsamplingHeads(_Heads, dcgan.DropoutDiscriminator):
     """PyTorch-GAN's discriminator, with several outputs."""
 
@@ -144,6 +164,20 @@ class NoisyHeads(_Heads):
         if not train or self.noise == 0 or self.is_initializing():
             return jnp.zeros((count, size))
         return self.noise * example_normal(self.make_rng("dropout"), example_ids(count), (size,))
+
+
+class ChenGenerator(dcgan.RadfordGenerator):
+    """The generator of Chen et al. 2016 (appendix C): a dense layer of 16 * width units, then Radford's layers.
+
+    Both dense layers have batch normalisation for each unit.
+    """
+
+    def projection(self, latents: jax.Array, shape: tuple[int, int, int], options, train: bool) -> jax.Array:
+        """The first feature maps [B, h, w, C] of that shape. Only for use inside a compact `__call__`."""
+        x = latents
+        for size in (16 * self.width, math.prod(shape)):
+            x = nn.relu(self.norm(nn.Dense(size, **options)(x), train))
+        return x.reshape(-1, *shape)
 
 
 class SoftplusGenerator(nn.Module):

@@ -8,6 +8,12 @@ from pathlib import Path
 from absl import flags
 
 from jaxgen.errors import UserError
+from jaxgen.settings import default
+from jaxgen.settings.configuration import flatten
+
+# The keys for names that other trainers have.
+_OTHER_NAMES = dict.fromkeys(("epochs", "iterations", "iters", "updates"), "config.steps")
+_OTHER_NAMES |= dict.fromkeys(("lr", "learning_rate"), "config.optimizers.NAME.learning_rate")
 
 
 def describe_error(error: BaseException, path: str | None, argv: list[str]) -> str:
@@ -62,19 +68,39 @@ def _plain(error: BaseException) -> str:
 
 
 def _misspelt_key(error: BaseException) -> str | None:
-    """`'stepz'; did you mean 'steps'?` of ml_collections' errors for a key that a config does not have."""
+    """`'stepz': did you mean 'steps'?` of ml_collections' errors for a key that a config does not have."""
     if not isinstance(error, KeyError | AttributeError):
         return None
     text = _plain(error)
     if match := re.search(r'Did you mean "(.+?)" instead of "(.+?)"', text):
-        return f"{match[2]!r}: did you mean {match[1]!r}?"
-    if match := re.fullmatch(r"'(\w+)'|(\w+)", text):  # an override that resembles no key
-        return f"{match[1] or match[2]!r}: jaxgen/settings/default.py lists all keys"
-    if match := re.search(r'Key "(.+?)" does not exist.*Other fields present: "\{(.*)', text):
-        near = difflib.get_close_matches(match[1], re.findall(r"'(\w+)':", match[2]), n=1)
-        hint = f"did you mean {near[0]!r}?" if near else "jaxgen/settings/default.py lists all keys"
-        return f"{match[1]!r}: {hint}"
-    return None
+        name, near = match[2], match[1]
+    elif match := re.fullmatch(r"'(\w+)'|(\w+)", text):  # an override that resembles no key
+        name, near = match[1] or match[2], None
+    elif match := re.search(r'Key "(.+?)" does not exist.*Other fields present: "\{(.*)', text):
+        name = match[1]
+        near = next(iter(difflib.get_close_matches(name, re.findall(r"'(\w+)':", match[2]), n=1)), None)
+    else:
+        return None
+    meant = _key_of_words(name) or near or _key_elsewhere(name)
+    return f"{name!r}: " + (f"did you mean {meant!r}?" if meant else "jaxgen/settings/default.py lists all keys")
+
+
+def _key_of_words(name: str) -> str | None:
+    """The full name of the key that `name`, or its last words, mean: `config.steps` for `epochs` and `num_steps`."""
+    words = name.split("_")
+    ends = ["_".join(words[start:]) for start in range(len(words))]
+    names = {key: f"config.{key}" for key in _keys() if "." not in key and key != name} | _OTHER_NAMES
+    return next((names[end] for end in ends if end in names), None)
+
+
+def _key_elsewhere(name: str) -> str | None:
+    """The full name of the key that another part of the config has under this name, such as `config.steps`."""
+    return next((f"config.{key}" for key in _keys() if key.rpartition(".")[2] == name), None)
+
+
+def _keys() -> list[str]:
+    """The full names of all keys with a value, without `config.`, those of the top level first."""
+    return sorted(flatten(default.get_config().to_dict()), key=lambda key: key.count("."))
 
 
 def _line_in(path: str, chain: list[BaseException]) -> int | None:

@@ -183,25 +183,25 @@ def get_config() -> ConfigDict:
     config.model.name = "dcgan"
     # The form of the network. `dcgan`: `radford` (transposed convolutions) or `pytorch_gan` (upsampling). `sngan`:
     # `cnn` or `resnet`. `mlp_gan`: `goodfellow` or `pytorch_gan`. `stylegan2` (generator): `orig`, `skip` or `resnet`.
-    # `cgan`: `radford` or `pytorch_gan` (dense). `headed_gan`: `radford`, `pytorch_gan` or `dense`. `energy_gan`:
-    # `conv` or `dense`. `bigan`: `mlp` or `radford`.
+    # `cgan`: `radford` or `pytorch_gan` (dense). `headed_gan`: `radford`, `chen` (with a dense layer), `pytorch_gan` or
+    # `dense`. `energy_gan`: `conv` or `dense`. `bigan`: `mlp` or `radford`.
     config.model.architecture = "radford"
     config.model.latent_dim = 100  # The size of the latents z. For `stylegan2` also the size of w.
     # The number of channels at the highest resolution. Deeper layers double it. For dense networks: units of a layer.
     config.model.width = 64
     # Networks have BatchNorm, with statistics over all devices. False: no network has BatchNorm.
     config.model.batch_norm = True
-    # For `dcgan`, `cgan` and `headed_gan` (all `radford`): the generator's last layer has a bias, so that a black
-    # ground is within reach. The paper's network has none.
+    # For `dcgan`, `cgan` (both `radford`) and `headed_gan` (`radford`, `chen`): the generator's last layer has a bias,
+    # so that a black ground is within reach. The paper's network has none.
     config.model.output_bias = False
     # The dropout rate in the discriminators of `tabular_gan`, `mlp_gan` (`goodfellow`), and `dcgan`, `cgan` and
     # `headed_gan` (all `pytorch_gan`), and in the `unet`.
     config.model.dropout = 0.25
-    # For `dcgan`, `cgan`, `headed_gan` (all `radford`), `energy_gan`, `sngan`, `point_gan`, `tabular_gan`: the width of
-    # the discriminator. 0: the same as `width`.
+    # For `dcgan`, `cgan` (both `radford`), `headed_gan` (`radford`, `chen`), `energy_gan`, `sngan`, `point_gan`,
+    # `tabular_gan`: the width of the discriminator. 0: the same as `width`.
     config.model.discriminator_width = 0
-    # For `dcgan` and `headed_gan` (both `radford`), `sngan`, `point_gan`, `tabular_gan`: the discriminator has spectral
-    # normalisation.
+    # For `dcgan` (`radford`), `headed_gan` (`radford`, `chen`), `sngan`, `point_gan`, `tabular_gan`: the discriminator
+    # has spectral normalisation.
     config.model.spectral_norm = False
     config.model.layer_norm = False  # For `sngan`: the discriminator has LayerNorm, for gradient penalties.
     # For `sngan`, `stylegan2`, `r3gan`, `unet`, `conv_vae`, `mlp_vae`: the networks know the class.

@@ -38,6 +38,32 @@ def test_infogan_has_dcgan_s_body_and_q_has_a_hidden_layer():
     assert count(d) == body + (6272 + 1) + 6272 * 128 + 2 * 128 + 129 * 12
 
 
+def test_chen_s_networks_have_the_sizes_of_the_paper_s_appendix():
+    gan, _ = model((28, 28, 1), (1, 12), architecture="chen", width=64, latent_dim=62, head_width=128)
+    g, d = jax.eval_shape(lambda: (init(gan.generator, jnp.zeros((1, 74)), None), init(gan.discriminator, _zeros(28))))
+    dense = 74 * 1024 + 2 * 1024 + 1024 * 6272 + 2 * 6272  # each unit has its own normalisation
+    assert count(g) == dense + 16 * 128 * 64 + 2 * 64 + 16 * 64
+    body = 16 * 64 + 16 * 64 * 128 + 2 * 128 + 6272 * 1024 + 2 * 1024
+    assert count(d) == body + (1024 + 1) + 1024 * 128 + 2 * 128 + 129 * 12
+
+
+def test_chen_s_outputs_see_the_dense_layer_with_slope_0_1():
+    gan, _ = model((8, 8, 1), (1, 3), architecture="chen", width=2, batch_norm=False)
+    images = jax.random.normal(KEY, (5, 8, 8, 1))
+    variables = init(gan.discriminator, images)
+    features, (logit, others) = gan.discriminator.apply(variables, images)
+    params = variables["params"]
+    radford, _ = model((8, 8, 1), (1, 3), architecture="radford", width=2, batch_norm=False)
+    maps = radford.discriminator.clone(negative_slope=0.1)
+    body = {name: value for name, value in params.items() if name.startswith("Conv")}
+    shaped = init(maps, images)["params"]
+    seen, _ = maps.apply({"params": {**shaped, **body}}, images)
+    before = seen @ params["Dense_0"]["kernel"] + params["Dense_0"]["bias"]
+    np.testing.assert_allclose(features, np.where(before > 0, before, 0.1 * before), atol=1e-5)
+    np.testing.assert_allclose(logit, features @ params["Dense_1"]["kernel"] + params["Dense_1"]["bias"], atol=1e-5)
+    assert others.shape == (5, 3)
+
+
 def _zeros(side):
     return jnp.zeros((1, side, side, 1))
 
@@ -106,7 +132,7 @@ def test_a_labelled_generator_sees_the_class():
 @pytest.mark.parametrize(
     ("shape", "changes", "words"),
     [
-        ((28, 28, 1), {"architecture": "resnet"}, "choices: dense, pytorch_gan, radford"),
+        ((28, 28, 1), {"architecture": "resnet"}, "choices: chen, dense, pytorch_gan, radford"),
         ((28, 28, 1), {"head_width": -1}, "0 or more"),
         ((30, 30, 1), {}, "a side of 4, 5, 6 or 7 times"),
         ((16, 16, 1), {"architecture": "pytorch_gan"}, "one pixel"),

@@ -49,6 +49,24 @@ def test_overrides_apply_to_it(run):
         run_config.load(str(run.parent), [])
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("num_steps", "did you mean 'config.steps'?"),
+        ("max_epochs", "did you mean 'config.steps'?"),
+        ("budget.steps", "did you mean 'config.steps'?"),  # another part of the config has it
+        ("data.batch_size", "did you mean 'config.batch_size'?"),
+        ("recipe.lr", "did you mean 'config.optimizers.NAME.learning_rate'?"),
+        ("data.nme", "did you mean 'name'?"),
+        ("zzz", "jaxgen/settings/default.py lists all keys"),
+    ],
+)
+def test_an_unknown_key_leads_to_the_key_that_was_meant(run, name, hint):
+    with pytest.raises(UserError) as raised:
+        run_config.load(str(run), [f"--config.{name}=3"])
+    assert str(raised.value) == f"--config.{name}: unknown config key {name.rpartition('.')[2]!r}: {hint}"
+
+
 def test_the_command_line_may_name_a_work_directory(run):
     file = f"{run_config.__file__}:{run}"
     rest = ["--mode=sample", "--config.steps=80"]
