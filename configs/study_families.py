@@ -6,8 +6,9 @@ test images is `fd_efficientnet_lite0`. `--config.evaluation.extractor=inception
 
 Paper: Goodfellow et al. 2014 to Huang et al. 2024, as in the entries' own files.
 Published: A study of our own. No published table has these settings.
-Reached: not trained at full length, one of three seeds. FID of 2,048 samples: AC-GAN 24.1, InfoGAN 24.4, ladder VAE
-  28.9. 180 s of steps on one core each (commit bc8319e).
+Reached: not trained at full length, two of three seeds, 180 s of steps on one core each. FID of 2,048 samples, seed 0:
+  AC-GAN 24.1, InfoGAN 24.4, ladder VAE 28.9 (commit bc8319e). Seed 1, on a slower machine: 30.2, 29.9, 30.6 (commit
+  559b9ad).
 """
 
 from jaxgen.settings import default_study, presets
