@@ -1,7 +1,8 @@
 """InfoGAN on MNIST (Chen et al. 2016): a code of 10 values and two continuous codes among 62 numbers of noise.
 
 The networks are those of the paper's appendix C. Q has a hidden layer of 128 units. Adam 2e-4 for D and Q, 1e-3 for G.
-The run has 10 epochs. With the body of DCGAN (`--config.model.architecture=radford`) the codes are no digits.
+The run has 10 epochs. Within minutes DCGAN's body (`--config.model.architecture=radford`) gave codes that are no
+digits.
 
 Paper: Chen et al. 2016, InfoGAN: interpretable representation learning by information maximizing generative
   adversarial nets.

@@ -127,9 +127,7 @@ class ChenHeads(RadfordHeads):
     def features(self, images: jax.Array, train: bool) -> jax.Array:
         """The dense layer [N, 16 * width]. Only for use inside a compact `__call__`."""
         maps = super().features(images, train)
-        options = self._options()
-        del options["spectral_norm"]
-        x = Dense(16 * self.width, spectral_norm=self.spectral_norm, **options)(maps.reshape(maps.shape[0], -1))
+        x = Dense(16 * self.width, **self._options())(maps.reshape(maps.shape[0], -1))
         return nn.leaky_relu(self.norm(x, train), self.negative_slope)
 
 

@@ -81,7 +81,9 @@ def _misspelt_key(error: BaseException) -> str | None:
         near = next(iter(difflib.get_close_matches(name, re.findall(r"'(\w+)':", match[2]), n=1)), None)
     else:
         return None
-    meant = _key_of_words(name) or near or _key_elsewhere(name)
+    # A near key of the same part that ends alike is the likeliest: `sampler_steps` for `sampling_steps`.
+    alike = near and near.rpartition("_")[2] == name.rpartition("_")[2] and name not in _OTHER_NAMES
+    meant = near if alike else _key_of_words(name) or near or _key_elsewhere(name)
     return f"{name!r}: " + (f"did you mean {meant!r}?" if meant else "jaxgen/settings/default.py lists all keys")
 
 

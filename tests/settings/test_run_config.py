@@ -56,6 +56,7 @@ def test_overrides_apply_to_it(run):
         ("max_epochs", "did you mean 'config.steps'?"),
         ("budget.steps", "did you mean 'config.steps'?"),  # another part of the config has it
         ("data.batch_size", "did you mean 'config.batch_size'?"),
+        ("evaluation.samplng_steps", "did you mean 'sampler_steps'?"),  # a near key of the same part
         ("recipe.lr", "did you mean 'config.optimizers.NAME.learning_rate'?"),
         ("data.nme", "did you mean 'name'?"),
         ("zzz", "jaxgen/settings/default.py lists all keys"),
